@@ -1,0 +1,106 @@
+// What the methods of Net have in common: arguments, arrays, and whether a call is allowed.
+#ifdef SB_PYTHON
+#include "shim.h"
+
+static int find_name(PyObject *name, const char *const *names, int total) {
+  for (int i = 0; i < total; i++) {
+    if (PyUnicode_CompareWithASCIIString(name, names[i]) == 0) return i;
+  }
+  return -1;
+}
+
+bool sb_parse(const char *function, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames,
+              const char *const *names, int positional, int total, PyObject **values) {
+  if (nargs > positional) {
+    PyErr_Format(PyExc_TypeError, "%s() takes %d positional argument%s (%zd given)", function,
+                 positional, positional == 1 ? "" : "s", nargs);
+    return false;
+  }
+  for (int i = 0; i < total; i++) values[i] = i < nargs ? args[i] : NULL;
+  Py_ssize_t keywords = kwnames == NULL ? 0 : PyTuple_Size(kwnames);
+  for (Py_ssize_t k = 0; k < keywords; k++) {
+    PyObject *name = PyTuple_GetItem(kwnames, k);
+    int place = find_name(name, names, total);
+    if (place < 0) {
+      PyErr_Format(PyExc_TypeError, "%s() has no argument '%U'", function, name);
+      return false;
+    }
+    if (values[place] != NULL) {
+      PyErr_Format(PyExc_TypeError, "%s() got '%U' twice", function, name);
+      return false;
+    }
+    values[place] = args[nargs + k];
+  }
+  for (int i = 0; i < positional; i++) {
+    if (values[i] == NULL) {
+      PyErr_Format(PyExc_TypeError, "%s() misses its argument '%s'", function, names[i]);
+      return false;
+    }
+  }
+  return true;
+}
+
+static bool read_parameters(PyObject *sequence, double storage[SB_MAX_PARAMETERS]) {
+  Py_ssize_t count = PySequence_Size(sequence);
+  if (count < 0) return false;
+  if (count > SB_MAX_PARAMETERS) {
+    PyErr_SetString(PyExc_ValueError, "a rule has at most 6 parameters");
+    return false;
+  }
+  for (Py_ssize_t i = 0; i < count; i++) {
+    PyObject *item = PySequence_GetItem(sequence, i);
+    if (item == NULL) return false;
+    storage[i] = PyFloat_AsDouble(item);
+    Py_DECREF(item);
+    if (storage[i] == -1.0 && PyErr_Occurred()) return false;
+  }
+  return true;
+}
+
+bool sb_read_rule(PyObject *pair, sb_rule *rule, double storage[SB_MAX_PARAMETERS]) {
+  PyObject *name, *parameters;
+  if (!PyTuple_Check(pair) || !PyArg_ParseTuple(pair, "UO", &name, &parameters)) {
+    if (!PyErr_Occurred()) PyErr_SetString(PyExc_TypeError, "a rule is (name, parameters)");
+    return false;
+  }
+  // The pair keeps the name, and the caller the pair.
+  rule->name = PyUnicode_AsUTF8AndSize(name, NULL);
+  if (rule->name == NULL) return false;
+  for (int i = 0; i < SB_MAX_PARAMETERS; i++) storage[i] = 0;
+  rule->parameters = NULL;
+  if (parameters == Py_None) return true;
+  rule->parameters = storage;
+  return read_parameters(parameters, storage);
+}
+
+bool sb_take(Net *self, PyObject *obj, PyObject *copy, const char *hook, Py_buffer *buffer,
+             sb_array *array) {
+  bool plain = copy == NULL || copy == Py_None;
+  if (plain && sb_acquire(obj, buffer, array)) return true;
+  PyObject *made =
+      PyObject_CallMethod((PyObject *)self, hook, "OO", obj, plain ? Py_None : copy);
+  if (made == NULL) return false;
+  bool taken = sb_acquire(made, buffer, array);
+  Py_DECREF(made);
+  if (!taken) PyErr_Format(PyExc_TypeError, "%s made nothing the engine can read", hook);
+  return taken;
+}
+
+bool sb_is_ready(Net *self) {
+  if (self->net != NULL) return true;
+  PyErr_SetString(PyExc_RuntimeError,
+                  self->closed ? "this network was closed: make a new one with sb.Network(...)"
+                               : "this network was not made: call Network.__init__ first");
+  return false;
+}
+
+bool sb_is_idle(Net *self) {
+  if (!sb_is_ready(self)) return false;
+  if (self->busy_generation != sb_process_generation()) return true;
+  PyErr_SetString(PyExc_RuntimeError,
+                  "this network is in fit: wait for its end or call stop() first");
+  return false;
+}
+#else
+typedef int sb_without_python;
+#endif

@@ -1,0 +1,76 @@
+// What the Swift engine needs of C: the BLAS table, memory, atomics, the clock, the CPU.
+// Internal: not part of the contract in swift_backprop.h.
+#ifndef SB_SUPPORT_H
+#define SB_SUPPORT_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#include <time.h>
+
+#include "sb_math.h"
+#include "swift_backprop.h"
+
+// The only global of the engine; written once, by sb_set_blas.
+extern sb_blas sb_blas_table;
+
+static inline void sb_sgemm(int transa, int transb, int m, int n, int k, float alpha,
+                            const float *a, int lda, const float *b, int ldb, float beta,
+                            float *c, int ldc) {
+  sb_blas_table.sgemm(101, transa, transb, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
+}
+
+static inline void sb_dgemm(int transa, int transb, int m, int n, int k, double alpha,
+                            const double *a, int lda, const double *b, int ldb, double beta,
+                            double *c, int ldc) {
+  sb_blas_table.dgemm(101, transa, transb, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
+}
+
+// Behind functions, because Swift 6 reads no mutable global of C.
+static inline void sb_install_blas(sb_blas table) { sb_blas_table = table; }
+static inline int sb_blas_is_installed(void) {
+  return sb_blas_table.sgemm != NULL && sb_blas_table.dgemm != NULL;
+}
+
+// `bytes` of memory on a 64-byte boundary, or NULL when there is not that much.
+void *sb_allocate(size_t bytes);
+void sb_deallocate(void *memory);
+
+static inline void sb_add(int64_t *counter, int64_t amount) {
+  __atomic_fetch_add(counter, amount, __ATOMIC_ACQ_REL);
+}
+
+static inline int64_t sb_read(const int64_t *counter) {
+  return __atomic_load_n(counter, __ATOMIC_ACQUIRE);
+}
+
+static inline int64_t sb_nanoseconds(void) {
+  struct timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+// The long double at p, which may be unaligned.
+static inline double sb_long_double(const void *p) {
+  long double value;
+  memcpy(&value, p, sizeof value);
+  return (double)value;
+}
+
+// The level this image was compiled for, in the numbers of sb_cpu_level.
+#ifndef SB_LEVEL
+#define SB_LEVEL 1
+#endif
+
+static inline int sb_supported_level(void) {
+#if defined(__x86_64__)
+  __builtin_cpu_init();
+  if (__builtin_cpu_supports("x86-64-v4")) return 4;
+  if (__builtin_cpu_supports("x86-64-v3")) return 3;
+#endif
+  return 1;
+}
+
+static inline int sb_compiled_level(void) { return SB_LEVEL; }
+
+#endif

@@ -1,0 +1,363 @@
+// The C contract of swiftbackprop: every entry point of the engine, no Python in it.
+//
+// Shapes are written [rows, cols]. Layers are numbered m = 1..L, layer 0 is the input.
+// D(m) is the width of layer m, N the number of rows (examples) of a batch.
+//
+// Every fallible function returns a status; when it is not SB_OK and `error` is not
+// NULL, `error` (owned by the caller) holds the same status and a sentence for a person.
+// No function exits, prints, calls back or keeps a pointer unless it says so.
+// A net is not thread-safe: the caller serialises the calls on one net. Different
+// nets may be used from different threads.
+#ifndef SWIFT_BACKPROP_H
+#define SWIFT_BACKPROP_H
+
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+// Raised whenever a struct or a signature below changes.
+#define SB_ABI_VERSION 1
+
+// ---------------------------------------------------------------- status and errors
+
+typedef int32_t sb_status;
+
+#define SB_OK 0
+#define SB_ERROR_SHAPE 1     // a size that does not fit the network
+#define SB_ERROR_VALUE 2     // a value outside its domain, an unknown name, NaN
+#define SB_ERROR_TYPE 3      // an element type that cannot be used here
+#define SB_ERROR_ORDER 4     // calls in the wrong order
+#define SB_ERROR_MEMORY 5    // not enough memory
+#define SB_ERROR_BLAS 6      // no BLAS, or one that gives wrong answers
+#define SB_ERROR_DIVERGED 7  // NaN or infinity arose in the computation
+#define SB_ERROR_COPY 8      // the array cannot be used where it lies
+
+#define SB_MESSAGE_SIZE 1024
+
+typedef struct sb_error {
+  sb_status status;
+  char message[SB_MESSAGE_SIZE];  // UTF-8, ends with a zero byte
+} sb_error;
+
+// ---------------------------------------------------------------- arrays
+
+#define SB_FLOAT32 0
+#define SB_FLOAT64 1
+#define SB_FLOAT16 2
+#define SB_INT8 3
+#define SB_INT16 4
+#define SB_INT32 5
+#define SB_INT64 6
+#define SB_UINT8 7
+#define SB_UINT16 8
+#define SB_UINT32 9
+#define SB_UINT64 10
+#define SB_BOOL 11
+#define SB_LONG_DOUBLE 12
+
+// A matrix that the caller owns. Element (i, j) is at data + i*row_stride + j*col_stride
+// bytes. The engine reads it and never writes it.
+typedef struct sb_array {
+  const void *data;
+  int64_t rows;
+  int64_t cols;
+  int64_t row_stride;  // bytes, may be 0 or negative
+  int64_t col_stride;  // bytes, may be 0 or negative
+  int32_t dtype;       // SB_FLOAT32 ...
+  int32_t ndim;        // 1 (cols is 1) or 2
+  int32_t swapped;     // 1: the bytes of every element are in the other byte order
+  int32_t reserved;
+} sb_array;
+
+// A matrix or a vector in the engine's memory, valid until sb_release_owner(owner).
+typedef struct sb_owner sb_owner;
+typedef struct sb_view {
+  void *data;
+  int64_t shape[2];
+  int64_t strides[2];  // bytes
+  int32_t ndim;
+  int32_t dtype;  // SB_FLOAT32 or SB_FLOAT64
+  int32_t readonly;
+  int32_t reserved;
+  sb_owner *owner;  // owned by the caller: give it back with sb_release_owner
+} sb_view;
+
+// ---------------------------------------------------------------- BLAS
+
+// The CBLAS functions the engine calls (32-bit integers, enums as int). The two thread
+// functions may be NULL: then the library's own thread count is left alone.
+typedef struct sb_blas {
+  void (*sgemm)(int order, int transa, int transb, int m, int n, int k, float alpha,
+                const float *a, int lda, const float *b, int ldb, float beta, float *c,
+                int ldc);
+  void (*dgemm)(int order, int transa, int transb, int m, int n, int k, double alpha,
+                const double *a, int lda, const double *b, int ldb, double beta, double *c,
+                int ldc);
+  int (*get_num_threads)(void);
+  void (*set_num_threads)(int n);
+} sb_blas;
+
+// Installs the table for the whole process; it is copied. Each product is tried on a
+// known answer first; a wrong one is SB_ERROR_BLAS. Once nets exist it cannot be changed.
+sb_status sb_set_blas(const sb_blas *blas, sb_error *error);
+
+// 1 when a table is installed.
+int32_t sb_has_blas(void);
+
+// ---------------------------------------------------------------- versions
+
+int32_t sb_abi_version(void);  // SB_ABI_VERSION the engine was built with
+
+// The highest instruction-set level this CPU has: 1 (x86-64 baseline, or another
+// architecture), 3 (x86-64-v3) or 4 (x86-64-v4).
+int32_t sb_cpu_level(void);
+
+// The level this engine was compiled for.
+int32_t sb_engine_level(void);
+
+// ---------------------------------------------------------------- rules
+
+#define SB_ACTIVATION 0
+#define SB_LOSS 1
+#define SB_OPTIMIZER 2
+#define SB_INITIALIZER 3
+
+#define SB_MAX_PARAMETERS 6
+
+// What the engine knows of a rule. The strings live as long as the process.
+typedef struct sb_rule_info {
+  const char *name;     // "leaky_relu"
+  const char *title;    // "LeakyReLU": the name a class would have
+  const char *formula;  // one line, ASCII
+  const char *partner;  // loss: its default output activation; activation: its default
+                        // initializer; else ""
+  int32_t parameter_count;
+  int32_t flags;  // SB_RULE_...
+  const char *parameter_names[SB_MAX_PARAMETERS];
+  double parameter_defaults[SB_MAX_PARAMETERS];
+} sb_rule_info;
+
+#define SB_RULE_KINK 1         // not differentiable somewhere
+#define SB_RULE_ROWS 2         // acts on whole rows (softmax)
+#define SB_RULE_CLASSES 4      // a loss of class labels: accuracy is its metric
+#define SB_RULE_CLIPS 8        // a loss that clips its argument
+#define SB_RULE_PROBABILITY 16 // activation with outputs in [0, 1]
+#define SB_RULE_POSITIVE 32    // activation with outputs >= 0
+
+int64_t sb_rule_count(int32_t kind);
+sb_status sb_rule_at(int32_t kind, int64_t index, sb_rule_info *info, sb_error *error);
+
+// A rule by name, with its parameters in the order of sb_rule_info or NULL for defaults.
+typedef struct sb_rule {
+  const char *name;
+  const double *parameters;
+} sb_rule;
+
+// Applies an activation to x [rows, cols], dense, of `dtype`, into `out` [rows, cols]:
+// order 0 the value, 1 the derivative, 2 the second derivative, elementwise. For
+// softmax only order 0.
+sb_status sb_apply_activation(const sb_rule *rule, int32_t order, int32_t dtype,
+                              const void *x, void *out, int64_t rows, int64_t cols,
+                              sb_error *error);
+
+// Applies a loss elementwise to a and t (`count` elements of `dtype`): order 0 the
+// value, 1 the derivative by a, 2 the second derivative by a.
+sb_status sb_apply_loss(const sb_rule *rule, int32_t order, int32_t dtype, const void *a,
+                        const void *t, void *out, int64_t count, sb_error *error);
+
+// ---------------------------------------------------------------- nets
+
+typedef struct sb_net sb_net;
+
+typedef struct sb_config {
+  const int64_t *sizes;         // [layers + 1]: D(0), ..., D(L)
+  int64_t layers;               // L
+  const sb_rule *activations;   // [layers]
+  const sb_rule *initializers;  // [layers]
+  sb_rule loss;
+  sb_rule optimizer;
+  double l1;         // added to the gradient of W: l1 * sign(W)
+  double l2;         // added to the gradient of W: l2 * W
+  double clip_norm;  // the gradient's norm is limited to this; 0: no limit
+  uint64_t seed;
+  int32_t dtype;  // SB_FLOAT32 or SB_FLOAT64
+  int32_t reserved;
+} sb_config;
+
+// Makes a net with initial weights; the caller owns it and ends it with sb_destroy_net.
+// Everything in `config` is copied.
+sb_status sb_create_net(const sb_config *config, sb_net **net, sb_error *error);
+
+// Makes an independent copy: weights, gradients, optimizer and generator state. The
+// caller owns it.
+sb_status sb_copy_net(const sb_net *net, sb_net **copy, sb_error *error);
+
+// Ends a net. Views of it stay valid until they are released. NULL is allowed.
+void sb_destroy_net(sb_net *net);
+
+// Draws new initial weights and clears gradients and optimizer state.
+sb_status sb_reset(sb_net *net, uint64_t seed, sb_error *error);
+
+// z(m) = W(m) a(m-1) + b(m), a(m) = sigma(z(m)) for m = 1..L, on x [N, D(0)].
+// x must be usable in place (else SB_ERROR_COPY) and is kept, not copied, until the next
+// sb_forward, sb_release_input or sb_destroy_net.
+sb_status sb_forward(sb_net *net, const sb_array *x, sb_error *error);
+
+// 1 if sb_forward, on this net, can use x where it lies, else 0.
+int32_t sb_in_place(const sb_net *net, const sb_array *x);
+
+// Forgets the input of the last sb_forward; sb_backward then needs a new one.
+void sb_release_input(sb_net *net);
+
+// The gradients of C for the last sb_forward. y: [N, D(L)], or one column of class
+// indices or values [N, 1]; weights: NULL or [N, 1]. accumulate != 0 adds to grad_W and
+// grad_b instead of replacing them. *loss receives C.
+sb_status sb_backward(sb_net *net, const sb_array *y, const sb_array *weights,
+                      int32_t accumulate, double *loss, sb_error *error);
+
+// One update of every W and b from the gradients. The gradients stay as they are.
+sb_status sb_step(sb_net *net, sb_error *error);
+
+// ---------------------------------------------------------------- looking inside
+
+#define SB_PARAMETERS 0   // live, [P]
+#define SB_GRADIENTS 1    // live, [P]
+#define SB_W 2            // live, [D(m), D(m-1)], Fortran order
+#define SB_B 3            // live, [D(m)]
+#define SB_GRAD_W 4       // live, [D(m), D(m-1)], Fortran order
+#define SB_GRAD_B 5       // live, [D(m)]
+#define SB_Z 6            // snapshot, [N, D(m)]
+#define SB_A 7            // snapshot, [N, D(m)], m = 1..L
+#define SB_GRAD_Z 8       // snapshot, [N, D(m)]
+#define SB_GRAD_A 9       // snapshot, [N, D(m)], m = 0..L
+#define SB_SLOT 10        // live, [P]: optimizer state array `layer` = 0, 1, ...
+
+// A view of quantity `what` of layer m (ignored where there is none). Live views show
+// later changes and may be written; snapshots are read-only and never change while their
+// owner is held. The caller releases view->owner.
+sb_status sb_get_view(sb_net *net, int32_t what, int64_t m, sb_view *view,
+                      sb_error *error);
+
+// Gives back a view's hold on its memory. Any thread; NULL is allowed.
+void sb_release_owner(sb_owner *owner);
+
+// A dense [rows, cols] matrix of the engine's memory, not initialised, writable.
+sb_status sb_new_matrix(int32_t dtype, int64_t rows, int64_t cols, sb_view *view,
+                        sb_error *error);
+
+int64_t sb_parameter_count(const sb_net *net);
+int64_t sb_slot_count(const sb_net *net);
+
+// Options by number. The optimizer's hyperparameters are SB_OPTION_HYPER + their place
+// in sb_rule_info (lr is the first).
+#define SB_OPTION_L1 0
+#define SB_OPTION_L2 1
+#define SB_OPTION_CLIP_NORM 2
+#define SB_OPTION_STEPS 3  // updates done so far (t of Adam)
+#define SB_OPTION_HYPER 16
+sb_status sb_get_option(const sb_net *net, int32_t option, double *value, sb_error *error);
+sb_status sb_set_option(sb_net *net, int32_t option, double value, sb_error *error);
+
+// The generator's state (xoshiro256**), to store and to restore.
+void sb_get_generator(const sb_net *net, uint64_t state[4]);
+sb_status sb_set_generator(sb_net *net, const uint64_t state[4], sb_error *error);
+
+// Rough floating-point operations of a forward pass over n rows.
+double sb_work(const sb_net *net, int64_t rows);
+
+// ---------------------------------------------------------------- whole data sets
+
+// a(L) of rows first..last-1 of x into out [last - first, D(L)], dense, of the net's
+// dtype. Any dtype and strides of x; conversion happens by blocks of rows. Nothing is kept.
+sb_status sb_predict(sb_net *net, const sb_array *x, int64_t first, int64_t last, void *out,
+                     sb_error *error);
+
+// Rows of x that one call of sb_predict should cover to take about 10 ms.
+int64_t sb_block_rows(const sb_net *net);
+
+// Sums over data: what evaluation and validation report.
+typedef struct sb_metrics {
+  double loss;      // C: the weighted mean of the rows' losses
+  double accuracy;  // share (weighted) of rows classified right; NaN where it has no sense
+  double mse;       // weighted mean over rows and outputs of (a - t)^2
+  double mae;       // weighted mean over rows and outputs of |a - t|
+  double r2;        // mean over outputs of 1 - residual sum / total sum of squares
+} sb_metrics;
+
+typedef struct sb_evaluation sb_evaluation;
+
+// Starts an evaluation; x, y and weights (or NULL) must stay valid until
+// sb_evaluation_end. The caller owns *evaluation. It holds the net.
+sb_status sb_evaluation_begin(sb_net *net, const sb_array *x, const sb_array *y,
+                              const sb_array *weights, sb_evaluation **evaluation,
+                              sb_error *error);
+
+// Works for about max_ns nanoseconds (at least one block). *done becomes 1 at the end.
+sb_status sb_evaluation_run(sb_evaluation *evaluation, int64_t max_ns, int32_t *done,
+                            sb_error *error);
+
+// The result, once done.
+sb_status sb_evaluation_result(const sb_evaluation *evaluation, sb_metrics *metrics,
+                               sb_error *error);
+
+// Ends an evaluation, done or not. NULL is allowed.
+void sb_evaluation_end(sb_evaluation *evaluation);
+
+// ---------------------------------------------------------------- fit
+
+typedef struct sb_fit sb_fit;
+
+typedef struct sb_fit_config {
+  const sb_array *x;  // [N, D(0)]
+  const sb_array *y;
+  const sb_array *weights;  // NULL or [N, 1]
+  const sb_array *valid_x;  // NULL: no validation
+  const sb_array *valid_y;
+  const sb_array *valid_weights;  // NULL or [n, 1]
+  int64_t epochs;
+  int64_t batch_size;
+  int32_t shuffle;
+  int32_t pause_each_epoch;  // 1: sb_fit_run returns at every epoch's end
+} sb_fit_config;
+
+// What an epoch reports.
+typedef struct sb_epoch {
+  double loss;      // C, weighted by rows over the epoch's minibatches
+  double accuracy;  // NaN where it has no sense
+  double penalty;   // l2/2 |W|^2 + l1 |W| at the epoch's end; 0 without
+  double seconds;   // time spent in the engine
+  sb_metrics valid; // NaN without validation data
+} sb_epoch;
+
+typedef struct sb_progress {
+  int64_t epoch;    // epochs ended
+  int64_t batch;    // batches of the running epoch done
+  int64_t batches;  // batches of an epoch
+  double loss;      // running mean of the epoch's loss
+  int32_t done;     // 1: every epoch has ended
+  int32_t phase;    // 0 checking the data, 1 training, 2 validating
+} sb_progress;
+
+// Starts a training session. The arrays (not the sb_array structs) must stay valid until
+// sb_fit_end. The caller owns *fit; it holds the net. Weights, optimizer state and
+// generator continue from where they are.
+sb_status sb_fit_begin(sb_net *net, const sb_fit_config *config, sb_fit **fit,
+                       sb_error *error);
+
+// Works for about max_ns nanoseconds (at least one batch) and returns at a batch boundary.
+// SB_ERROR_DIVERGED: the bad step was not applied.
+sb_status sb_fit_run(sb_fit *fit, int64_t max_ns, sb_progress *progress, sb_error *error);
+
+// The record of epoch 0..ended-1.
+sb_status sb_fit_epoch(const sb_fit *fit, int64_t epoch, sb_epoch *record, sb_error *error);
+
+// Ends a session at any batch boundary; the net keeps what it has learned. NULL is allowed.
+void sb_fit_end(sb_fit *fit);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,260 @@
+// The extension module: multi-phase init, heap types, module state.
+#ifdef SB_PYTHON
+#include "shim.h"
+
+static ModuleState *module_state(PyObject *module) {
+  return (ModuleState *)PyModule_GetState(module);
+}
+
+static PyObject *abi_version(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(unused)) {
+  return PyLong_FromLong(sb_abi_version());
+}
+
+static PyObject *cpu_level(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(unused)) {
+  return PyLong_FromLong(sb_cpu_level());
+}
+
+static PyObject *engine_level(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(unused)) {
+  return PyLong_FromLong(sb_engine_level());
+}
+
+static PyObject *has_blas(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(unused)) {
+  return PyBool_FromLong(sb_has_blas());
+}
+
+static PyObject *set_blas(PyObject *module, PyObject *args) {
+  PyObject *addresses[4];
+  void *functions[4];
+  if (!PyArg_ParseTuple(args, "OOOO", &addresses[0], &addresses[1], &addresses[2],
+                        &addresses[3])) {
+    return NULL;
+  }
+  for (int i = 0; i < 4; i++) {
+    functions[i] = PyLong_AsVoidPtr(addresses[i]);
+    if (functions[i] == NULL && PyErr_Occurred()) return NULL;
+  }
+  sb_blas blas;
+  memset(&blas, 0, sizeof blas);
+  memcpy(&blas.sgemm, &functions[0], sizeof functions[0]);
+  memcpy(&blas.dgemm, &functions[1], sizeof functions[1]);
+  memcpy(&blas.get_num_threads, &functions[2], sizeof functions[2]);
+  memcpy(&blas.set_num_threads, &functions[3], sizeof functions[3]);
+  sb_error error = {0};
+  if (sb_set_blas(&blas, &error) != SB_OK) return sb_raise(module_state(module), &error);
+  // After the library has registered its own handlers: ours then run first at a fork.
+  sb_watch_forks();
+  Py_RETURN_NONE;
+}
+
+static PyObject *describe(const sb_rule_info *info) {
+  PyObject *parameters = PyList_New(info->parameter_count);
+  if (parameters == NULL) return NULL;
+  for (int i = 0; i < info->parameter_count; i++) {
+    PyObject *pair =
+        Py_BuildValue("sd", info->parameter_names[i], info->parameter_defaults[i]);
+    if (pair == NULL || PyList_SetItem(parameters, i, pair) != 0) {
+      Py_DECREF(parameters);
+      return NULL;
+    }
+  }
+  return Py_BuildValue("ssssiN", info->name, info->title, info->formula, info->partner,
+                       info->flags, parameters);
+}
+
+static PyObject *rules(PyObject *module, PyObject *argument) {
+  long kind = PyLong_AsLong(argument);
+  if (kind == -1 && PyErr_Occurred()) return NULL;
+  PyObject *list = PyList_New(0);
+  if (list == NULL) return NULL;
+  for (int64_t i = 0; i < sb_rule_count((int32_t)kind); i++) {
+    sb_rule_info info;
+    sb_error error = {0};
+    PyObject *entry = sb_rule_at((int32_t)kind, i, &info, &error) == SB_OK
+                          ? describe(&info)
+                          : sb_raise(module_state(module), &error);
+    int failed = entry == NULL || PyList_Append(list, entry) != 0;
+    Py_XDECREF(entry);
+    if (failed) {
+      Py_DECREF(list);
+      return NULL;
+    }
+  }
+  return list;
+}
+
+// The buffers of `count` dense arrays of one float type and size; the last is written.
+static bool acquire_dense(PyObject **objects, int count, Py_buffer *buffers) {
+  for (int i = 0; i < count; i++) {
+    int flags = PyBUF_C_CONTIGUOUS | PyBUF_FORMAT | (i == count - 1 ? PyBUF_WRITABLE : 0);
+    if (PyObject_GetBuffer(objects[i], &buffers[i], flags) != 0) {
+      buffers[i].obj = NULL;
+      return false;
+    }
+    const char *format = buffers[i].format == NULL ? "B" : buffers[i].format;
+    if ((strcmp(format, "f") != 0 && strcmp(format, "d") != 0) ||
+        strcmp(format, buffers[0].format) != 0 || buffers[i].len != buffers[0].len) {
+      PyErr_SetString(PyExc_TypeError, "arrays of one size, float32 or float64, are needed");
+      return false;
+    }
+  }
+  return true;
+}
+
+static void release_dense(Py_buffer *buffers, int count) {
+  for (int i = 0; i < count; i++) {
+    if (buffers[i].obj != NULL) PyBuffer_Release(&buffers[i]);
+  }
+}
+
+static int32_t dense_dtype(const Py_buffer *buffer) {
+  return buffer->itemsize == 4 ? SB_FLOAT32 : SB_FLOAT64;
+}
+
+static PyObject *apply_activation(PyObject *module, PyObject *args) {
+  PyObject *pair, *objects[2];
+  int order;
+  if (!PyArg_ParseTuple(args, "OiOO", &pair, &order, &objects[0], &objects[1])) return NULL;
+  sb_rule rule;
+  double storage[SB_MAX_PARAMETERS];
+  if (!sb_read_rule(pair, &rule, storage)) return NULL;
+  Py_buffer buffers[2] = {{0}};
+  PyObject *result = NULL;
+  if (acquire_dense(objects, 2, buffers)) {
+    const Py_buffer *x = &buffers[0];
+    int64_t cols = x->ndim == 0 ? 1 : x->shape[x->ndim - 1];
+    int64_t rows = cols == 0 ? 0 : x->len / x->itemsize / cols;
+    sb_error error = {0};
+    sb_status status = sb_apply_activation(&rule, order, dense_dtype(x), x->buf,
+                                           buffers[1].buf, rows, cols, &error);
+    result = status == SB_OK ? Py_NewRef(Py_None) : sb_raise(module_state(module), &error);
+  }
+  release_dense(buffers, 2);
+  return result;
+}
+
+static PyObject *apply_loss(PyObject *module, PyObject *args) {
+  PyObject *pair, *objects[3];
+  int order;
+  if (!PyArg_ParseTuple(args, "OiOOO", &pair, &order, &objects[0], &objects[1], &objects[2])) {
+    return NULL;
+  }
+  sb_rule rule;
+  double storage[SB_MAX_PARAMETERS];
+  if (!sb_read_rule(pair, &rule, storage)) return NULL;
+  Py_buffer buffers[3] = {{0}};
+  PyObject *result = NULL;
+  if (acquire_dense(objects, 3, buffers)) {
+    const Py_buffer *a = &buffers[0];
+    sb_error error = {0};
+    sb_status status = sb_apply_loss(&rule, order, dense_dtype(a), a->buf, buffers[1].buf,
+                                     buffers[2].buf, a->len / a->itemsize, &error);
+    result = status == SB_OK ? Py_NewRef(Py_None) : sb_raise(module_state(module), &error);
+  }
+  release_dense(buffers, 3);
+  return result;
+}
+
+static PyMethodDef module_methods[] = {
+    {"abi_version", abi_version, METH_NOARGS, "The version of the C contract."},
+    {"cpu_level", cpu_level, METH_NOARGS, "The instruction-set level of this CPU: 1, 3 or 4."},
+    {"engine_level", engine_level, METH_NOARGS, "The level this module was compiled for."},
+    {"has_blas", has_blas, METH_NOARGS, "Whether a BLAS table is installed."},
+    {"set_blas", set_blas, METH_VARARGS, "Install addresses of CBLAS functions."},
+    {"rules", rules, METH_O, "The rules of a kind."},
+    {"apply_activation", apply_activation, METH_VARARGS, "Apply an activation."},
+    {"apply_loss", apply_loss, METH_VARARGS, "Apply a loss."},
+    {NULL, NULL, 0, NULL},
+};
+
+static int add_constants(PyObject *module) {
+#define ADD(name) \
+  if (PyModule_AddIntConstant(module, #name, SB_##name) != 0) return -1
+  ADD(ABI_VERSION);
+  ADD(ACTIVATION); ADD(LOSS); ADD(OPTIMIZER); ADD(INITIALIZER);
+  ADD(RULE_KINK); ADD(RULE_ROWS); ADD(RULE_CLASSES); ADD(RULE_CLIPS);
+  ADD(RULE_PROBABILITY); ADD(RULE_POSITIVE);
+  ADD(PARAMETERS); ADD(GRADIENTS); ADD(W); ADD(B); ADD(GRAD_W); ADD(GRAD_B);
+  ADD(Z); ADD(A); ADD(GRAD_Z); ADD(GRAD_A); ADD(SLOT);
+  ADD(OPTION_L1); ADD(OPTION_L2); ADD(OPTION_CLIP_NORM); ADD(OPTION_STEPS); ADD(OPTION_HYPER);
+#undef ADD
+  return 0;
+}
+
+static int add_type(PyObject *module, PyType_Spec *spec, PyObject **place, const char *name) {
+  PyObject *type = PyType_FromModuleAndSpec(module, spec, NULL);
+  if (type == NULL) return -1;
+  int failed = PyModule_AddObjectRef(module, name, type);
+  if (failed || place == NULL) {
+    Py_DECREF(type);
+  } else {
+    *place = type;
+  }
+  return failed;
+}
+
+static int module_exec(PyObject *module) {
+  ModuleState *state = module_state(module);
+  PyObject *numpy = PyImport_ImportModule("numpy");
+  if (numpy == NULL) return -1;
+  state->asarray = PyObject_GetAttrString(numpy, "asarray");
+  Py_DECREF(numpy);
+  if (state->asarray == NULL) return -1;
+  state->divergence = PyErr_NewExceptionWithDoc(
+      "swiftbackprop.DivergenceError",
+      "NaN or infinity arose in training; the weights are those before the bad step.",
+      PyExc_FloatingPointError, NULL);
+  if (state->divergence == NULL ||
+      PyModule_AddObjectRef(module, "DivergenceError", state->divergence) != 0) {
+    return -1;
+  }
+  if (add_type(module, &sb_view_spec, &state->view_type, "View") != 0 ||
+      add_type(module, &sb_fit_spec, &state->fit_type, "Fit") != 0 ||
+      add_type(module, &sb_net_spec, NULL, "Net") != 0) {
+    return -1;
+  }
+  return add_constants(module);
+}
+
+static int module_traverse(PyObject *module, visitproc visit, void *arg) {
+  ModuleState *state = module_state(module);
+  Py_VISIT(state->asarray);
+  Py_VISIT(state->view_type);
+  Py_VISIT(state->fit_type);
+  Py_VISIT(state->divergence);
+  return 0;
+}
+
+static int module_clear(PyObject *module) {
+  ModuleState *state = module_state(module);
+  Py_CLEAR(state->asarray);
+  Py_CLEAR(state->view_type);
+  Py_CLEAR(state->fit_type);
+  Py_CLEAR(state->divergence);
+  return 0;
+}
+
+static PyModuleDef_Slot module_slots[] = {
+    {Py_mod_exec, module_exec},
+    {0, NULL},
+};
+
+static struct PyModuleDef module_definition = {
+    PyModuleDef_HEAD_INIT,
+    .m_name = "_core",
+    .m_doc = "swiftbackprop's engine.",
+    .m_size = sizeof(ModuleState),
+    .m_methods = module_methods,
+    .m_slots = module_slots,
+    .m_traverse = module_traverse,
+    .m_clear = module_clear,
+};
+
+#define JOIN_(a, b) a##b
+#define JOIN(a, b) JOIN_(a, b)
+
+PyMODINIT_FUNC JOIN(PyInit_, SB_MODULE_NAME)(void) {
+  return PyModuleDef_Init(&module_definition);
+}
+#else
+typedef int sb_without_python;
+#endif

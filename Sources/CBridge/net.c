@@ -1,0 +1,470 @@
+// The type Net: the engine's network as a Python object.
+#ifdef SB_PYTHON
+#include "shim.h"
+
+// ---------------------------------------------------------------- life
+
+// The state of the module whose type `type` is or descends from.
+static ModuleState *state_of(PyTypeObject *type) {
+  while (type != NULL) {
+    PyObject *module = PyType_GetModule(type);
+    if (module != NULL) return PyModule_GetState(module);
+    PyErr_Clear();
+    type = (PyTypeObject *)PyType_GetSlot(type, Py_tp_base);
+  }
+  PyErr_SetString(PyExc_SystemError, "Net without its module");
+  return NULL;
+}
+
+static PyObject *net_new(PyTypeObject *type, PyObject *Py_UNUSED(args),
+                         PyObject *Py_UNUSED(kwargs)) {
+  ModuleState *state = state_of(type);
+  if (state == NULL) return NULL;
+  Net *self = (Net *)((allocfunc)PyType_GetSlot(type, Py_tp_alloc))(type, 0);
+  if (self == NULL) return NULL;
+  self->state = state;
+  sb_lock_init(self);
+  return (PyObject *)self;
+}
+
+// Subclasses take any arguments; their __init__ calls _create.
+static int net_init(PyObject *Py_UNUSED(self), PyObject *Py_UNUSED(args),
+                    PyObject *Py_UNUSED(kwargs)) {
+  return 0;
+}
+
+static void drop_input(Net *self) {
+  Py_buffer old = self->input;
+  self->input.obj = NULL;
+  if (old.obj != NULL) PyBuffer_Release(&old);
+}
+
+static void net_dealloc(Net *self) {
+  PyTypeObject *type = Py_TYPE((PyObject *)self);
+  sb_destroy_net(self->net);
+  drop_input(self);
+  ((freefunc)PyType_GetSlot(type, Py_tp_free))(self);
+  Py_DECREF(type);
+}
+
+// ---------------------------------------------------------------- making
+
+static bool read_rules(PyObject *list, int64_t layers, sb_rule *rules,
+                       double (*storage)[SB_MAX_PARAMETERS]) {
+  if (PySequence_Size(list) != layers) {
+    if (!PyErr_Occurred()) PyErr_SetString(PyExc_ValueError, "one rule per layer is needed");
+    return false;
+  }
+  for (int64_t m = 0; m < layers; m++) {
+    PyObject *pair = PySequence_GetItem(list, (Py_ssize_t)m);
+    if (pair == NULL) return false;
+    bool good = sb_read_rule(pair, &rules[m], storage[m]);
+    Py_DECREF(pair);  // the list keeps it
+    if (!good) return false;
+  }
+  return true;
+}
+
+static bool read_sizes(PyObject *list, int64_t count, int64_t *sizes) {
+  for (int64_t m = 0; m < count; m++) {
+    PyObject *item = PySequence_GetItem(list, (Py_ssize_t)m);
+    if (item == NULL) return false;
+    sizes[m] = PyLong_AsLongLong(item);
+    Py_DECREF(item);
+    if (sizes[m] == -1 && PyErr_Occurred()) return false;
+  }
+  return true;
+}
+
+static PyObject *net_create(Net *self, PyObject *args) {
+  PyObject *sizes, *activations, *initializers, *loss, *optimizer;
+  const char *dtype;
+  sb_config config = {0};
+  unsigned long long seed;
+  if (!PyArg_ParseTuple(args, "OsOOOOdddK", &sizes, &dtype, &activations, &initializers, &loss,
+                        &optimizer, &config.l1, &config.l2, &config.clip_norm, &seed)) {
+    return NULL;
+  }
+  if (self->net != NULL || self->closed) {
+    PyErr_SetString(PyExc_RuntimeError, "this network was made already");
+    return NULL;
+  }
+  Py_ssize_t count = PySequence_Size(sizes);
+  if (count < 0) return NULL;
+  if (count < 2 || count > 1 << 20) {
+    PyErr_SetString(PyExc_ValueError, "a network needs at least two sizes");
+    return NULL;
+  }
+  int64_t layers = count - 1;
+  PyObject *result = NULL;
+  double own[2][SB_MAX_PARAMETERS];
+  int64_t *numbers = PyMem_Calloc((size_t)count, sizeof *numbers);
+  sb_rule *rules = PyMem_Calloc(2 * (size_t)layers, sizeof *rules);
+  double(*storage)[SB_MAX_PARAMETERS] = PyMem_Calloc(2 * (size_t)layers, sizeof *storage);
+  if (numbers == NULL || rules == NULL || storage == NULL) {
+    PyErr_NoMemory();
+    goto done;
+  }
+  if (!read_sizes(sizes, count, numbers) || !read_rules(activations, layers, rules, storage) ||
+      !read_rules(initializers, layers, rules + layers, storage + layers) ||
+      !sb_read_rule(loss, &config.loss, own[0]) ||
+      !sb_read_rule(optimizer, &config.optimizer, own[1])) {
+    goto done;
+  }
+  config.sizes = numbers;
+  config.layers = layers;
+  config.activations = rules;
+  config.initializers = rules + layers;
+  config.dtype = strcmp(dtype, "float64") == 0 ? SB_FLOAT64 : SB_FLOAT32;
+  config.seed = seed;
+  sb_error error = {0};
+  if (sb_create_net(&config, &self->net, &error) != SB_OK) {
+    sb_raise(self->state, &error);
+    goto done;
+  }
+  self->dtype = config.dtype;
+  self->layers = layers;
+  self->outputs = numbers[layers];
+  result = Py_NewRef(Py_None);
+done:
+  PyMem_Free(numbers);
+  PyMem_Free(rules);
+  PyMem_Free(storage);
+  return result;
+}
+
+static PyObject *net_copy_from(Net *self, PyObject *argument) {
+  ModuleState *state = state_of(Py_TYPE(argument));
+  if (state != self->state) {
+    PyErr_Clear();
+    PyErr_SetString(PyExc_TypeError, "_copy_from() takes a network");
+    return NULL;
+  }
+  Net *other = (Net *)argument;
+  if (!sb_is_ready(other)) return NULL;
+  if (self->net != NULL || self->closed) {
+    PyErr_SetString(PyExc_RuntimeError, "this network was made already");
+    return NULL;
+  }
+  sb_error error = {0};
+  Work work = sb_begin_work(other, 0);
+  sb_status status = sb_copy_net(other->net, &self->net, &error);
+  sb_end_work(other, work);
+  if (status != SB_OK) return sb_raise(self->state, &error);
+  self->dtype = other->dtype;
+  self->layers = other->layers;
+  self->outputs = other->outputs;
+  Py_RETURN_NONE;
+}
+
+static PyObject *net_close(Net *self, PyObject *Py_UNUSED(unused)) {
+  if (self->net != NULL && !sb_is_idle(self)) return NULL;
+  Work work = sb_begin_work(self, 0);
+  sb_net *net = self->net;
+  self->net = NULL;
+  self->closed = true;
+  sb_end_work(self, work);
+  sb_destroy_net(net);
+  drop_input(self);
+  Py_RETURN_NONE;
+}
+
+// ---------------------------------------------------------------- forward, backward, step
+
+static PyObject *net_forward(Net *self, PyObject *const *args, Py_ssize_t nargs,
+                             PyObject *kwnames) {
+  static const char *const names[] = {"X", "copy"};
+  PyObject *values[2];
+  if (!sb_parse("forward", args, nargs, kwnames, names, 1, 2, values)) return NULL;
+  if (!sb_is_idle(self)) return NULL;
+  Py_buffer buffer;
+  sb_array x;
+  if (!sb_take(self, values[0], values[1], "_as_input", &buffer, &x)) return NULL;
+  if (!sb_in_place(self->net, &x)) {
+    PyBuffer_Release(&buffer);
+    PyObject *made = PyObject_CallMethod((PyObject *)self, "_as_input", "OO", values[0],
+                                         values[1] == NULL ? Py_None : values[1]);
+    if (made == NULL) return NULL;
+    bool taken = sb_acquire(made, &buffer, &x);
+    Py_DECREF(made);
+    if (!taken) {
+      PyErr_SetString(PyExc_TypeError, "_as_input made nothing the engine can read");
+      return NULL;
+    }
+  }
+  sb_error error = {0};
+  sb_view view;
+  Work work = sb_begin_work(self, sb_work(self->net, x.rows));
+  if (self->net == NULL || self->busy_generation == sb_process_generation()) {
+    sb_end_work(self, work);
+    PyBuffer_Release(&buffer);
+    (void)sb_is_idle(self);
+    return NULL;
+  }
+  sb_status status = sb_forward(self->net, &x, &error);
+  if (status == SB_OK) {
+    Py_buffer old = self->input;
+    self->input = buffer;
+    buffer = old;
+    status = sb_get_view(self->net, SB_A, self->layers, &view, &error);
+  }
+  sb_end_work(self, work);
+  if (buffer.obj != NULL) PyBuffer_Release(&buffer);
+  if (status != SB_OK) return sb_raise(self->state, &error);
+  return sb_wrap_view(self->state, &view);
+}
+
+static PyObject *net_backward(Net *self, PyObject *const *args, Py_ssize_t nargs,
+                              PyObject *kwnames) {
+  static const char *const names[] = {"y", "sample_weight", "accumulate", "copy"};
+  PyObject *values[4];
+  if (!sb_parse("backward", args, nargs, kwnames, names, 1, 4, values)) return NULL;
+  if (!sb_is_idle(self)) return NULL;
+  int accumulate = values[2] == NULL ? 0 : PyObject_IsTrue(values[2]);
+  if (accumulate < 0) return NULL;
+  bool weighted = values[1] != NULL && values[1] != Py_None;
+  Py_buffer y_buffer, w_buffer;
+  sb_array y, w;
+  if (!sb_take(self, values[0], values[3], "_as_target", &y_buffer, &y)) return NULL;
+  if (weighted && !sb_take(self, values[1], values[3], "_as_weights", &w_buffer, &w)) {
+    PyBuffer_Release(&y_buffer);
+    return NULL;
+  }
+  sb_error error = {SB_OK, ""};
+  double loss = 0;
+  Work work = sb_begin_work(self, 2 * sb_work(self->net, y.rows));
+  bool idle = self->net != NULL && self->busy_generation != sb_process_generation();
+  if (idle) {
+    sb_backward(self->net, &y, weighted ? &w : NULL, accumulate, &loss, &error);
+  }
+  sb_end_work(self, work);
+  PyBuffer_Release(&y_buffer);
+  if (weighted) PyBuffer_Release(&w_buffer);
+  if (!idle) {
+    (void)sb_is_idle(self);
+    return NULL;
+  }
+  if (error.status != SB_OK) return sb_raise(self->state, &error);
+  return PyFloat_FromDouble(loss);
+}
+
+static PyObject *net_step(Net *self, PyObject *Py_UNUSED(unused)) {
+  if (!sb_is_idle(self)) return NULL;
+  sb_error error = {0};
+  // About six operations and as many memory accesses a parameter.
+  Work work = sb_begin_work(self, 6.0 * (double)sb_parameter_count(self->net));
+  bool idle = self->net != NULL && self->busy_generation != sb_process_generation();
+  sb_status status = idle ? sb_step(self->net, &error) : SB_OK;
+  sb_end_work(self, work);
+  if (!idle) {
+    (void)sb_is_idle(self);
+    return NULL;
+  }
+  if (status != SB_OK) return sb_raise(self->state, &error);
+  Py_RETURN_NONE;
+}
+
+static PyObject *net_predict(Net *self, PyObject *const *args, Py_ssize_t nargs,
+                             PyObject *kwnames) {
+  static const char *const names[] = {"X", "copy"};
+  PyObject *values[2];
+  if (!sb_parse("predict", args, nargs, kwnames, names, 1, 2, values)) return NULL;
+  if (!sb_is_ready(self)) return NULL;
+  Py_buffer buffer;
+  sb_array x;
+  if (!sb_take(self, values[0], values[1], "_as_input", &buffer, &x)) return NULL;
+  sb_error error = {0};
+  sb_view out;
+  sb_status status = sb_new_matrix(self->dtype, x.rows, self->outputs, &out, &error);
+  if (status != SB_OK) {
+    PyBuffer_Release(&buffer);
+    return sb_raise(self->state, &error);
+  }
+  int64_t block = sb_block_rows(self->net);
+  bool interrupted = false;
+  // At least once, so that an empty X gets its message.
+  for (int64_t first = 0; first == 0 || first < x.rows; first += block) {
+    int64_t last = first + block < x.rows ? first + block : x.rows;
+    Work work = sb_begin_work(self, sb_work(self->net, last - first));
+    status = sb_predict(self->net, &x, first, last,
+                        (char *)out.data + first * out.strides[0], &error);
+    sb_end_work(self, work);
+    interrupted = status == SB_OK && last < x.rows && PyErr_CheckSignals() != 0;
+    if (status != SB_OK || interrupted) break;
+  }
+  PyBuffer_Release(&buffer);
+  if (status == SB_OK && !interrupted) return sb_wrap_view(self->state, &out);
+  sb_release_owner(out.owner);
+  return interrupted ? NULL : sb_raise(self->state, &error);
+}
+
+// ---------------------------------------------------------------- the rest
+
+static PyObject *net_release(Net *self, PyObject *Py_UNUSED(unused)) {
+  if (!sb_is_ready(self)) return NULL;
+  Work work = sb_begin_work(self, 0);
+  sb_release_input(self->net);
+  Py_buffer old = self->input;
+  self->input.obj = NULL;
+  sb_end_work(self, work);
+  if (old.obj != NULL) PyBuffer_Release(&old);
+  Py_RETURN_NONE;
+}
+
+static PyObject *net_input(Net *self, PyObject *Py_UNUSED(unused)) {
+  PyObject *obj = self->input.obj == NULL ? Py_None : self->input.obj;
+  return Py_NewRef(obj);
+}
+
+static PyObject *net_in_place(Net *self, PyObject *obj) {
+  if (!sb_is_ready(self)) return NULL;
+  Py_buffer buffer;
+  sb_array x;
+  if (!sb_acquire(obj, &buffer, &x)) Py_RETURN_FALSE;
+  int fits = sb_in_place(self->net, &x);
+  PyBuffer_Release(&buffer);
+  return PyBool_FromLong(fits);
+}
+
+static PyObject *net_reset(Net *self, PyObject *argument) {
+  unsigned long long seed = PyLong_AsUnsignedLongLong(argument);
+  if (PyErr_Occurred() || !sb_is_idle(self)) return NULL;
+  sb_error error = {0};
+  Work work = sb_begin_work(self, 0);
+  sb_status status = sb_reset(self->net, seed, &error);
+  sb_end_work(self, work);
+  if (status != SB_OK) return sb_raise(self->state, &error);
+  return net_release(self, NULL);
+}
+
+static PyObject *net_view(Net *self, PyObject *args) {
+  int what;
+  long long m;
+  if (!PyArg_ParseTuple(args, "iL", &what, &m) || !sb_is_ready(self)) return NULL;
+  sb_error error = {0};
+  sb_view view;
+  Work work = sb_begin_work(self, 0);
+  sb_status status = sb_get_view(self->net, what, m, &view, &error);
+  sb_end_work(self, work);
+  if (status != SB_OK) return sb_raise(self->state, &error);
+  return sb_wrap_view(self->state, &view);
+}
+
+static PyObject *net_option(Net *self, PyObject *argument) {
+  long option = PyLong_AsLong(argument);
+  if (PyErr_Occurred() || !sb_is_ready(self)) return NULL;
+  sb_error error = {0};
+  double value = 0;
+  if (sb_get_option(self->net, (int32_t)option, &value, &error) != SB_OK) {
+    return sb_raise(self->state, &error);
+  }
+  return PyFloat_FromDouble(value);
+}
+
+static PyObject *net_set_option(Net *self, PyObject *args) {
+  int option;
+  double value;
+  if (!PyArg_ParseTuple(args, "id", &option, &value) || !sb_is_ready(self)) return NULL;
+  sb_error error = {0};
+  Work work = sb_begin_work(self, 0);
+  sb_status status = sb_set_option(self->net, option, value, &error);
+  sb_end_work(self, work);
+  if (status != SB_OK) return sb_raise(self->state, &error);
+  Py_RETURN_NONE;
+}
+
+static PyObject *net_generator(Net *self, PyObject *Py_UNUSED(unused)) {
+  if (!sb_is_ready(self)) return NULL;
+  uint64_t s[4] = {0};
+  Work work = sb_begin_work(self, 0);
+  sb_get_generator(self->net, s);
+  sb_end_work(self, work);
+  return Py_BuildValue("KKKK", (unsigned long long)s[0], (unsigned long long)s[1],
+                       (unsigned long long)s[2], (unsigned long long)s[3]);
+}
+
+static PyObject *net_set_generator(Net *self, PyObject *argument) {
+  unsigned long long s[4];
+  if (!PyTuple_Check(argument) || !PyArg_ParseTuple(argument, "KKKK", &s[0], &s[1], &s[2], &s[3])) {
+    if (!PyErr_Occurred()) PyErr_SetString(PyExc_TypeError, "a state is a tuple of four numbers");
+    return NULL;
+  }
+  if (!sb_is_idle(self)) return NULL;
+  uint64_t state[4] = {s[0], s[1], s[2], s[3]};
+  sb_error error = {0};
+  Work work = sb_begin_work(self, 0);
+  sb_status status = sb_set_generator(self->net, state, &error);
+  sb_end_work(self, work);
+  if (status != SB_OK) return sb_raise(self->state, &error);
+  Py_RETURN_NONE;
+}
+
+static PyObject *net_work(Net *self, PyObject *argument) {
+  long long rows = PyLong_AsLongLong(argument);
+  if (PyErr_Occurred() || !sb_is_ready(self)) return NULL;
+  return PyFloat_FromDouble(sb_work(self->net, rows));
+}
+
+static PyObject *net_slot_count(Net *self, PyObject *Py_UNUSED(unused)) {
+  if (!sb_is_ready(self)) return NULL;
+  return PyLong_FromLongLong(sb_slot_count(self->net));
+}
+
+static PyObject *net_busy(Net *self, void *Py_UNUSED(closure)) {
+  return PyBool_FromLong(self->busy_generation == sb_process_generation());
+}
+
+static PyObject *net_closed(Net *self, void *Py_UNUSED(closure)) {
+  return PyBool_FromLong(self->closed);
+}
+
+#define FAST(function) ((PyCFunction)(void (*)(void))(function))
+
+#include "net_docs.h"
+
+static PyMethodDef net_methods[] = {
+    {"forward", FAST(net_forward), METH_FASTCALL | METH_KEYWORDS, forward_doc},
+    {"backward", FAST(net_backward), METH_FASTCALL | METH_KEYWORDS, backward_doc},
+    {"step", (PyCFunction)net_step, METH_NOARGS, step_doc},
+    {"predict", FAST(net_predict), METH_FASTCALL | METH_KEYWORDS, predict_doc},
+    {"release", (PyCFunction)net_release, METH_NOARGS, release_doc},
+    {"close", (PyCFunction)net_close, METH_NOARGS, close_doc},
+    {"_create", (PyCFunction)net_create, METH_VARARGS, NULL},
+    {"_copy_from", (PyCFunction)net_copy_from, METH_O, NULL},
+    {"_reset", (PyCFunction)net_reset, METH_O, NULL},
+    {"_in_place", (PyCFunction)net_in_place, METH_O, NULL},
+    {"_input", (PyCFunction)net_input, METH_NOARGS, NULL},
+    {"_view", (PyCFunction)net_view, METH_VARARGS, NULL},
+    {"_option", (PyCFunction)net_option, METH_O, NULL},
+    {"_set_option", (PyCFunction)net_set_option, METH_VARARGS, NULL},
+    {"_generator", (PyCFunction)net_generator, METH_NOARGS, NULL},
+    {"_set_generator", (PyCFunction)net_set_generator, METH_O, NULL},
+    {"_work", (PyCFunction)net_work, METH_O, NULL},
+    {"_slot_count", (PyCFunction)net_slot_count, METH_NOARGS, NULL},
+    {"_evaluate", FAST(sb_net_evaluate), METH_FASTCALL, NULL},
+    {"_fit", FAST(sb_net_fit), METH_FASTCALL, NULL},
+    {NULL, NULL, 0, NULL},
+};
+
+static PyGetSetDef net_getset[] = {
+    {"_busy", (getter)net_busy, NULL, "Whether a fit is running.", NULL},
+    {"closed", (getter)net_closed, NULL, "Whether close() was called.", NULL},
+    {NULL, NULL, NULL, NULL, NULL},
+};
+
+static PyType_Slot net_slots[] = {
+    {Py_tp_new, net_new},         {Py_tp_init, net_init},
+    {Py_tp_dealloc, net_dealloc}, {Py_tp_methods, net_methods},
+    {Py_tp_getset, net_getset},   {Py_tp_doc, "The engine's network."},
+    {0, NULL},
+};
+
+PyType_Spec sb_net_spec = {
+    .name = "swiftbackprop._core.Net",
+    .basicsize = sizeof(Net),
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE,
+    .slots = net_slots,
+};
+#else
+typedef int sb_without_python;
+#endif

@@ -1,0 +1,207 @@
+// Long work in slices: fit and evaluate.
+#ifdef SB_PYTHON
+#include "shim.h"
+
+#define ARRAYS 6  // X, y, weights for training and for validation
+
+typedef struct {
+  PyObject_HEAD
+  Net *net;
+  sb_fit *fit;
+  int64_t generation;  // of the process that began it
+  Py_buffer buffers[ARRAYS];
+} Fit;
+
+static void release_buffers(Py_buffer *buffers, int count) {
+  for (int i = 0; i < count; i++) {
+    if (buffers[i].obj != NULL) PyBuffer_Release(&buffers[i]);
+  }
+}
+
+// The arrays of `args`; pointers[i] is NULL where args[i] is None.
+static bool acquire_all(PyObject *const *args, int count, Py_buffer *buffers, sb_array *arrays,
+                        const sb_array **pointers) {
+  for (int i = 0; i < count; i++) {
+    pointers[i] = NULL;
+    if (args[i] == Py_None) continue;
+    if (!sb_acquire(args[i], &buffers[i], &arrays[i])) {
+      buffers[i].obj = NULL;
+      PyErr_SetString(PyExc_TypeError, "an array the engine cannot read");
+      return false;
+    }
+    pointers[i] = &arrays[i];
+  }
+  return true;
+}
+
+static void fit_finish(Fit *self) {
+  if (self->fit == NULL) return;
+  sb_fit_end(self->fit);
+  self->fit = NULL;
+  if (self->net->busy_generation == self->generation) self->net->busy_generation = 0;
+  release_buffers(self->buffers, ARRAYS);
+}
+
+PyObject *sb_net_fit(Net *self, PyObject *const *args, Py_ssize_t nargs) {
+  if (nargs != ARRAYS + 4) {
+    PyErr_SetString(PyExc_TypeError, "_fit() takes 10 arguments");
+    return NULL;
+  }
+  long long epochs = PyLong_AsLongLong(args[ARRAYS]);
+  long long batch = PyLong_AsLongLong(args[ARRAYS + 1]);
+  int shuffle = PyObject_IsTrue(args[ARRAYS + 2]);
+  int pause = PyObject_IsTrue(args[ARRAYS + 3]);
+  if (PyErr_Occurred() || !sb_is_idle(self)) return NULL;
+
+  PyTypeObject *type = (PyTypeObject *)self->state->fit_type;
+  Fit *fit = (Fit *)((allocfunc)PyType_GetSlot(type, Py_tp_alloc))(type, 0);
+  if (fit == NULL) return NULL;
+  fit->net = (Net *)Py_NewRef((PyObject *)self);
+  fit->generation = sb_process_generation();
+  sb_array arrays[ARRAYS];
+  const sb_array *given[ARRAYS];
+  if (!acquire_all(args, ARRAYS, fit->buffers, arrays, given)) goto failed;
+
+  sb_fit_config config = {given[0], given[1], given[2], given[3], given[4], given[5],
+                          epochs,   batch,    shuffle,  pause};
+  sb_error error = {0};
+  Work work = sb_begin_work(self, 0);
+  // Asked again under the lock: acquiring the arrays may have let another thread run.
+  bool idle = self->net != NULL && self->busy_generation != fit->generation;
+  if (idle && sb_fit_begin(self->net, &config, &fit->fit, &error) == SB_OK) {
+    self->busy_generation = fit->generation;
+  }
+  sb_end_work(self, work);
+  if (!idle) {
+    (void)sb_is_idle(self);
+    goto failed;
+  }
+  if (fit->fit == NULL) {
+    sb_raise(self->state, &error);
+    goto failed;
+  }
+  return (PyObject *)fit;
+failed:
+  release_buffers(fit->buffers, ARRAYS);
+  for (int i = 0; i < ARRAYS; i++) fit->buffers[i].obj = NULL;
+  Py_DECREF(fit);
+  return NULL;
+}
+
+static PyObject *fit_run(Fit *self, PyObject *argument) {
+  long long max_ns = PyLong_AsLongLong(argument);
+  if (max_ns == -1 && PyErr_Occurred()) return NULL;
+  sb_error error = {0};
+  sb_progress progress = {0};
+  sb_status status = SB_OK;
+  Work work = sb_begin_work(self->net, 1e9);
+  bool ended = self->fit == NULL;
+  if (!ended) status = sb_fit_run(self->fit, max_ns, &progress, &error);
+  sb_end_work(self->net, work);
+  if (ended) {
+    PyErr_SetString(PyExc_RuntimeError, "this training session has ended");
+    return NULL;
+  }
+  if (status != SB_OK) return sb_raise(self->net->state, &error);
+  return Py_BuildValue("LLLdOi", (long long)progress.epoch, (long long)progress.batch,
+                       (long long)progress.batches, progress.loss,
+                       progress.done ? Py_True : Py_False, progress.phase);
+}
+
+static PyObject *fit_epoch(Fit *self, PyObject *argument) {
+  long long index = PyLong_AsLongLong(argument);
+  if (index == -1 && PyErr_Occurred()) return NULL;
+  sb_error error = {0};
+  sb_epoch record;
+  Work work = sb_begin_work(self->net, 0);
+  sb_status status = sb_fit_epoch(self->fit, index, &record, &error);
+  sb_end_work(self->net, work);
+  if (status != SB_OK) return sb_raise(self->net->state, &error);
+  return Py_BuildValue("ddddddddd", record.loss, record.accuracy, record.penalty,
+                       record.seconds, record.valid.loss, record.valid.accuracy,
+                       record.valid.mse, record.valid.mae, record.valid.r2);
+}
+
+static PyObject *fit_end(Fit *self, PyObject *Py_UNUSED(unused)) {
+  // Under the lock, should another thread be in run.
+  Work work = sb_begin_work(self->net, 0);
+  sb_fit *fit = self->fit;
+  self->fit = NULL;
+  sb_end_work(self->net, work);
+  if (fit != NULL) {
+    self->fit = fit;
+    fit_finish(self);
+  }
+  Py_RETURN_NONE;
+}
+
+static void fit_dealloc(Fit *self) {
+  PyTypeObject *type = Py_TYPE((PyObject *)self);
+  fit_finish(self);
+  Py_XDECREF((PyObject *)self->net);
+  ((freefunc)PyType_GetSlot(type, Py_tp_free))(self);
+  Py_DECREF(type);
+}
+
+static PyMethodDef fit_methods[] = {
+    {"run", (PyCFunction)fit_run, METH_O, "run(max_ns): work for about that long."},
+    {"epoch", (PyCFunction)fit_epoch, METH_O, "epoch(index): the record of an ended epoch."},
+    {"end", (PyCFunction)fit_end, METH_NOARGS, "end(): give the network back."},
+    {NULL, NULL, 0, NULL},
+};
+
+static PyType_Slot fit_slots[] = {
+    {Py_tp_methods, fit_methods},
+    {Py_tp_dealloc, fit_dealloc},
+    {Py_tp_doc, "A training session, advanced in slices."},
+    {0, NULL},
+};
+
+PyType_Spec sb_fit_spec = {
+    .name = "swiftbackprop._core.Fit",
+    .basicsize = sizeof(Fit),
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION,
+    .slots = fit_slots,
+};
+
+PyObject *sb_net_evaluate(Net *self, PyObject *const *args, Py_ssize_t nargs) {
+  if (nargs != 3) {
+    PyErr_SetString(PyExc_TypeError, "_evaluate() takes 3 arguments");
+    return NULL;
+  }
+  if (!sb_is_ready(self)) return NULL;
+  Py_buffer buffers[3] = {{0}};
+  sb_array arrays[3];
+  const sb_array *given[3];
+  sb_evaluation *evaluation = NULL;
+  PyObject *result = NULL;
+  sb_error error = {0};
+  sb_metrics metrics = {0};
+  if (!acquire_all(args, 3, buffers, arrays, given)) goto done;
+
+  Work work = sb_begin_work(self, 0);
+  sb_status status =
+      sb_evaluation_begin(self->net, given[0], given[1], given[2], &evaluation, &error);
+  sb_end_work(self, work);
+  int32_t ended = 0;
+  while (status == SB_OK && !ended) {
+    work = sb_begin_work(self, sb_work(self->net, given[0]->rows));
+    status = sb_evaluation_run(evaluation, SB_SLICE_NS, &ended, &error);
+    sb_end_work(self, work);
+    if (status == SB_OK && PyErr_CheckSignals() != 0) goto done;
+  }
+  if (status == SB_OK) status = sb_evaluation_result(evaluation, &metrics, &error);
+  if (status != SB_OK) {
+    sb_raise(self->state, &error);
+    goto done;
+  }
+  result = Py_BuildValue("ddddd", metrics.loss, metrics.accuracy, metrics.mse, metrics.mae,
+                         metrics.r2);
+done:
+  sb_evaluation_end(evaluation);
+  release_buffers(buffers, 3);
+  return result;
+}
+#else
+typedef int sb_without_python;
+#endif

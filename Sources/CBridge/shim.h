@@ -1,0 +1,80 @@
+// The CPython shim: shared declarations. Compiled only for the extension module.
+#ifndef SB_SHIM_H
+#define SB_SHIM_H
+
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+#include <pthread.h>
+#include <stdbool.h>
+#include <string.h>
+
+#include "swift_backprop.h"
+
+typedef struct {
+  PyObject *asarray;  // numpy.asarray
+  PyObject *view_type;
+  PyObject *fit_type;
+  PyObject *divergence;  // DivergenceError
+} ModuleState;
+
+// A net as Python sees it. `lock` serialises the calls into the engine; it is never held
+// while Python code can run.
+typedef struct {
+  PyObject_HEAD
+  ModuleState *state;  // lives as long as the type does
+  sb_net *net;         // NULL before _create and after close
+  bool closed;
+  int32_t dtype;
+  int64_t outputs;  // D(L)
+  int64_t layers;   // L
+  Py_buffer input;  // of the last forward; obj is NULL without one
+  pthread_mutex_t lock;
+  int64_t lock_generation;
+  int64_t busy_generation;  // of the process whose fit is running; 0 without one
+} Net;
+
+// errors.c
+PyObject *sb_raise(ModuleState *state, const sb_error *error);
+
+// buffers.c
+// Fills `array` from obj's buffer, which is held in `buffer`. False, without an exception,
+// for what is not a numeric buffer of one or two dimensions.
+bool sb_acquire(PyObject *obj, Py_buffer *buffer, sb_array *array);
+extern PyType_Spec sb_view_spec;
+// An ndarray on engine memory; takes over view->owner.
+PyObject *sb_wrap_view(ModuleState *state, const sb_view *view);
+
+// lock.c
+typedef struct {
+  PyThreadState *thread;  // not NULL while the GIL is released
+} Work;
+void sb_watch_forks(void);
+int64_t sb_process_generation(void);
+void sb_lock_init(Net *self);
+// Takes the net's lock and, for more than about 20 microseconds of work, releases the GIL.
+Work sb_begin_work(Net *self, double flops);
+void sb_end_work(Net *self, Work work);
+
+// arguments.c
+// Puts positional and keyword arguments into values (NULL where not given). False with an
+// exception set.
+bool sb_parse(const char *function, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames,
+              const char *const *names, int positional, int total, PyObject **values);
+// A rule from (name, parameters or None); `storage` receives the parameters.
+bool sb_read_rule(PyObject *pair, sb_rule *rule, double storage[SB_MAX_PARAMETERS]);
+// The array of obj, or of what self.<hook>(obj, copy) makes of it.
+bool sb_take(Net *self, PyObject *obj, PyObject *copy, const char *hook, Py_buffer *buffer,
+             sb_array *array);
+bool sb_is_ready(Net *self);
+bool sb_is_idle(Net *self);
+
+// net.c, session.c
+extern PyType_Spec sb_net_spec;
+extern PyType_Spec sb_fit_spec;
+PyObject *sb_net_fit(Net *self, PyObject *const *args, Py_ssize_t nargs);
+PyObject *sb_net_evaluate(Net *self, PyObject *const *args, Py_ssize_t nargs);
+
+// A slice of long work: Ctrl-C is looked at in between.
+#define SB_SLICE_NS 50000000
+
+#endif

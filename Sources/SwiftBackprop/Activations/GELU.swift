@@ -1,0 +1,30 @@
+import CBridge
+
+/// σ(z) = zΦ(z), σ′ = Φ(z) + zφ(z), σ″ = (2 − z²)φ(z), with Φ(z) = ½ erfc(−z/√2) the normal
+/// distribution and φ its density.
+///
+/// Φ keeps its relative accuracy in the negative tail. Beyond |z| = 64 nothing changes in
+/// either type; the limits keep ∞·0 out. Hendrycks and Gimpel, "Gaussian error linear units
+/// (GELUs)", 2016.
+struct GELU: Activation {
+  static let derivativeNeedsZ = true
+  static var info: RuleInfo {
+    RuleInfo(
+      name: "gelu", title: "GELU", formula: "z erfc(-z / sqrt(2)) / 2", partner: "he_normal")
+  }
+
+  init(_ values: RuleValues) {}
+
+  @inline(__always)
+  func value<T: Scalar>(_ z: T) -> T { Swift.max(z, -64) * T.normalCDF(z) }
+  @inline(__always)
+  func derivative<T: Scalar>(z: T, a: T) -> T {
+    let z = Swift.min(Swift.max(z, -64), 64)
+    return T.mulAdd(z, T.normalPDF(z), T.normalCDF(z))
+  }
+  @inline(__always)
+  func secondDerivative<T: Scalar>(z: T, a: T) -> T {
+    let z = Swift.min(Swift.max(z, -64), 64)
+    return (2 - z * z) * T.normalPDF(z)
+  }
+}

@@ -1,0 +1,47 @@
+import CBridge
+
+/// σ(z) = ½z(1 + tanh u) = z·s(2u), u = √(2/π)(z + 0.044715z³), s the sigmoid.
+///
+/// With v = 2u and s′ = s(1 − s): σ′ = s + z·s′·v′ and
+/// σ″ = s′(2v′ + z(v″ + (1 − 2s)v′²)). The form with s stays accurate for negative z; the
+/// limits keep ∞·0 out. Hendrycks and Gimpel, "Gaussian error linear units (GELUs)", 2016.
+struct GELUTanh: Activation {
+  static let derivativeNeedsZ = true
+  static var info: RuleInfo {
+    RuleInfo(
+      name: "gelu_tanh", title: "GELUTanh",
+      formula: "z (1 + tanh(sqrt(2 / pi) (z + 0.044715 z^3))) / 2", partner: "he_normal")
+  }
+
+  init(_ values: RuleValues) {}
+
+  // v = z(p + q·z²) with p = 2√(2/π) and q = 0.044715p.
+  private static var p: Double { 1.5957691216057307118 }
+  private static var q: Double { 0.0713548162726002527 }
+
+  @inline(__always)
+  private func sigmoid<T: Scalar>(_ z: T) -> T {
+    T.sigmoid(z * T.mulAdd(T(Self.q), z * z, T(Self.p)))
+  }
+
+  @inline(__always)
+  func value<T: Scalar>(_ z: T) -> T {
+    let z = Swift.max(z, -64)
+    return z * sigmoid(z)
+  }
+  @inline(__always)
+  func derivative<T: Scalar>(z: T, a: T) -> T {
+    let z = Swift.min(Swift.max(z, -64), 64)
+    let s = sigmoid(z)
+    let dv = T.mulAdd(T(3 * Self.q), z * z, T(Self.p))
+    return T.mulAdd(z * dv, s * (1 - s), s)
+  }
+  @inline(__always)
+  func secondDerivative<T: Scalar>(z: T, a: T) -> T {
+    let z = Swift.min(Swift.max(z, -64), 64)
+    let s = sigmoid(z)
+    let dv = T.mulAdd(T(3 * Self.q), z * z, T(Self.p))
+    let ddv = T(6 * Self.q) * z
+    return s * (1 - s) * (2 * dv + z * (ddv + (1 - 2 * s) * dv * dv))
+  }
+}

@@ -1,0 +1,30 @@
+import CBridge
+
+/// σ(z) = z·s with s = 1 / (1 + e⁻ᶻ); σ′ = s(1 + z(1 − s)), σ″ = s(1 − s)(2 + z(1 − 2s)).
+///
+/// Beyond |z| = 1000 s is 0 or 1; the limits keep ∞·0 out. Elfwing, Uchibe and Doya,
+/// "Sigmoid-weighted linear units for neural network function approximation in
+/// reinforcement learning", 2018.
+struct SiLU: Activation {
+  static let derivativeNeedsZ = true
+  static var info: RuleInfo {
+    RuleInfo(name: "silu", title: "SiLU", formula: "z / (1 + exp(-z))", partner: "he_normal")
+  }
+
+  init(_ values: RuleValues) {}
+
+  @inline(__always)
+  func value<T: Scalar>(_ z: T) -> T { Swift.max(z, -1000) * T.sigmoid(z) }
+  @inline(__always)
+  func derivative<T: Scalar>(z: T, a: T) -> T {
+    let z = Swift.min(Swift.max(z, -1000), 1000)
+    let s = T.sigmoid(z)
+    return s * T.mulAdd(z, 1 - s, 1)
+  }
+  @inline(__always)
+  func secondDerivative<T: Scalar>(z: T, a: T) -> T {
+    let z = Swift.min(Swift.max(z, -1000), 1000)
+    let s = T.sigmoid(z)
+    return s * (1 - s) * T.mulAdd(z, 1 - 2 * s, 2)
+  }
+}

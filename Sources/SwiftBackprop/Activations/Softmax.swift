@@ -1,0 +1,52 @@
+import CBridge
+
+/// σᵢ(z) = eᶻⁱ / Σₖ eᶻᵏ over a row; Jᵀg = a ⊙ (g − Σₖ aₖgₖ).
+///
+/// The largest z of the row is taken off first, so that no exponential overflows.
+/// Bridle, "Probabilistic interpretation of feedforward classification network outputs", 1990.
+struct Softmax: Sendable {
+  static var info: RuleInfo {
+    RuleInfo(
+      name: "softmax", title: "Softmax", formula: "exp(z_i) / sum_k exp(z_k)",
+      flags: SB_RULE_ROWS | SB_RULE_PROBABILITY, partner: "glorot_uniform")
+  }
+
+  @inline(__always)
+  func valueInPlace<T: Scalar>(_ z: UnsafeMutablePointer<T>, _ rows: Int, _ cols: Int) {
+    for n in 0..<rows {
+      let row = z + n &* cols
+      let top = largest(row, cols)
+      for i in 0..<cols { row[i] -= top }
+    }
+    // One flat pass: rows of ten would leave most of a vector idle.
+    for i in 0..<rows &* cols { z[i] = T.exp(z[i]) }
+    for n in 0..<rows {
+      let row = z + n &* cols
+      var sum: T = 0
+      for i in 0..<cols { sum += row[i] }
+      let share = 1 / sum
+      for i in 0..<cols { row[i] *= share }
+    }
+  }
+
+  @inline(__always)
+  func gradientInPlace<T: Scalar>(
+    _ grad: UnsafeMutablePointer<T>, _ a: UnsafePointer<T>, _ rows: Int, _ cols: Int
+  ) {
+    for n in 0..<rows {
+      let g = grad + n &* cols
+      let row = a + n &* cols
+      var dot: T = 0
+      for i in 0..<cols { dot = T.mulAdd(row[i], g[i], dot) }
+      for i in 0..<cols { g[i] = row[i] * (g[i] - dot) }
+    }
+  }
+}
+
+/// The largest element of a row.
+@inline(__always)
+func largest<T: Scalar>(_ row: UnsafePointer<T>, _ count: Int) -> T {
+  var top = row[0]
+  for i in 1..<Swift.max(count, 1) { top = Swift.max(top, row[i]) }
+  return top
+}

@@ -1,0 +1,71 @@
+import CBridge
+
+/// What the entry points ask of a network, whatever its scalar type. Class-bound, because
+/// Embedded Swift has no other existentials.
+protocol Engine: AnyObject {
+  var layout: Layout { get }
+  var steps: Int { get set }
+  var l1: Double { get set }
+  var l2: Double { get set }
+  var clipNorm: Double { get set }
+  var random: Random { get set }
+  var slotCount: Int { get }
+  var blockRows: Int { get }
+  var workPerRow: Double { get }
+
+  func copied() throws(EngineError) -> any Engine
+  func reset(seed: UInt64)
+  func canUseInPlace(_ x: Source) -> Bool
+  func forward(_ x: Source) throws(EngineError)
+  func releaseInput()
+  func backward(_ y: Source, weights: Source?, accumulate: Bool) throws(EngineError) -> Double
+  func step() throws(EngineError)
+  func view(_ what: Int32, _ m: Int) throws(EngineError) -> sb_view
+  func hyperparameter(_ index: Int) throws(EngineError) -> Double
+  func setHyperparameter(_ index: Int, _ value: Double) throws(EngineError)
+  func predict(_ x: Source, _ range: Range<Int>, into out: UnsafeMutableRawPointer)
+    throws(EngineError)
+  func evaluation(x: Source, y: Source, weights: Source?) throws(EngineError)
+    -> any EvaluationSession
+  func fit(_ config: sb_fit_config) throws(EngineError) -> any FitSession
+}
+
+/// An evaluation in slices.
+protocol EvaluationSession: AnyObject {
+  /// Works for about that long; true at the end.
+  func run(for nanoseconds: Int64) throws(EngineError) -> Bool
+  func metrics() throws(EngineError) -> sb_metrics
+}
+
+/// A training in slices.
+protocol FitSession: AnyObject {
+  func run(for nanoseconds: Int64) throws(EngineError)
+  var progress: sb_progress { get }
+  func record(_ epoch: Int) throws(EngineError) -> sb_epoch
+}
+
+extension Network: Engine {
+  var slotCount: Int { slots.count }
+
+  func copied() throws(EngineError) -> any Engine { try Network(copying: self) }
+
+  func canUseInPlace(_ x: Source) -> Bool { x.inPlace(T.self) != nil }
+
+  func predict(_ x: Source, _ range: Range<Int>, into out: UnsafeMutableRawPointer)
+    throws(EngineError)
+  {
+    let outputs = layout.sizes[layout.layers]
+    let bound = out.bindMemory(to: T.self, capacity: range.count * outputs)
+    try predict(x, range, into: bound)
+  }
+
+  func evaluation(x: Source, y: Source, weights: Source?) throws(EngineError)
+    -> any EvaluationSession
+  {
+    try Evaluation(self, x: x, y: y, weights: weights)
+  }
+
+  func fit(_ config: sb_fit_config) throws(EngineError) -> any FitSession {
+    try Fit(self, config)
+  }
+}

@@ -1,0 +1,450 @@
+// swift-format-ignore-file: AlwaysUseLowerCamelCase
+
+// (the names are those of the C contract)
+import CBridge
+
+// The door: every @_cdecl function of swift_backprop.h, documented there. Here opaque handles
+// become objects, thrown errors become statuses, and nothing else happens.
+
+/// The object behind an `sb_net`.
+private final class Net {
+  let engine: any Engine
+  init(_ engine: any Engine) { self.engine = engine }
+}
+
+/// The object behind an `sb_evaluation`.
+private final class EvaluationHandle {
+  let session: any EvaluationSession
+  init(_ session: any EvaluationSession) { self.session = session }
+}
+
+/// The object behind an `sb_fit`.
+private final class FitHandle {
+  let session: any FitSession
+  init(_ session: any FitSession) { self.session = session }
+}
+
+private func handle(_ object: AnyObject) -> OpaquePointer {
+  OpaquePointer(Unmanaged.passRetained(object).toOpaque())
+}
+
+private func engine(_ net: OpaquePointer?) throws(EngineError) -> any Engine {
+  guard let net else { throw .order("there is no network: call sb_create_net first") }
+  return Unmanaged<Net>.fromOpaque(UnsafeRawPointer(net)).takeUnretainedValue().engine
+}
+
+private func source(_ array: UnsafePointer<sb_array>?) throws(EngineError) -> Source {
+  guard let array else { throw .value("an array is missing") }
+  return try Source(array.pointee)
+}
+
+/// Runs `body`; an error goes to the caller's struct, its status is returned.
+@inline(__always)
+private func status(
+  _ error: UnsafeMutablePointer<sb_error>?, _ body: () throws(EngineError) -> Void
+) -> sb_status {
+  do {
+    try body()
+    return SB_OK
+  } catch {
+    return failed(error)
+  }
+  func failed(_ thrown: EngineError) -> sb_status {
+    thrown.write(to: error)
+    return thrown.status
+  }
+}
+
+// MARK: BLAS and versions
+
+@_cdecl("sb_set_blas")
+public func sb_set_blas(_ blas: UnsafePointer<sb_blas>?, _ error: UnsafeMutablePointer<sb_error>?)
+  -> sb_status
+{
+  status(error) { () throws(EngineError) in
+    guard let blas else { throw .value("the BLAS table is missing") }
+    try BLAS.install(blas.pointee)
+  }
+}
+
+@_cdecl("sb_has_blas")
+public func sb_has_blas() -> Int32 { BLAS.isInstalled ? 1 : 0 }
+
+@_cdecl("sb_abi_version")
+public func sb_abi_version() -> Int32 { SB_ABI_VERSION }
+
+@_cdecl("sb_cpu_level")
+public func sb_cpu_level() -> Int32 { sb_supported_level() }
+
+@_cdecl("sb_engine_level")
+public func sb_engine_level() -> Int32 { sb_compiled_level() }
+
+// MARK: rules
+
+@_cdecl("sb_rule_count")
+public func sb_rule_count(_ kind: Int32) -> Int64 { Int64(Rules.list(kind)?.count ?? 0) }
+
+@_cdecl("sb_rule_at")
+public func sb_rule_at(
+  _ kind: Int32, _ index: Int64, _ info: UnsafeMutablePointer<sb_rule_info>?,
+  _ error: UnsafeMutablePointer<sb_error>?
+) -> sb_status {
+  status(error) { () throws(EngineError) in
+    guard let list = Rules.list(kind), index >= 0, index < list.count, let info else {
+      throw .value("there is no such rule")
+    }
+    info.pointee = list[Int(index)].described
+  }
+}
+
+@_cdecl("sb_apply_activation")
+public func sb_apply_activation(
+  _ rule: UnsafePointer<sb_rule>?, _ order: Int32, _ dtype: Int32, _ x: UnsafeRawPointer?,
+  _ out: UnsafeMutableRawPointer?, _ rows: Int64, _ cols: Int64,
+  _ error: UnsafeMutablePointer<sb_error>?
+) -> sb_status {
+  status(error) { () throws(EngineError) in
+    guard let rule, let x, let out, rows >= 0, cols >= 0 else {
+      throw .value("the rule or an array is missing")
+    }
+    try Rules.apply(
+      activation: rule.pointee, order: order, dtype: dtype, x, out, Int(rows), Int(cols))
+  }
+}
+
+@_cdecl("sb_apply_loss")
+public func sb_apply_loss(
+  _ rule: UnsafePointer<sb_rule>?, _ order: Int32, _ dtype: Int32, _ a: UnsafeRawPointer?,
+  _ t: UnsafeRawPointer?, _ out: UnsafeMutableRawPointer?, _ count: Int64,
+  _ error: UnsafeMutablePointer<sb_error>?
+) -> sb_status {
+  status(error) { () throws(EngineError) in
+    guard let rule, let a, let t, let out, count >= 0 else {
+      throw .value("the rule or an array is missing")
+    }
+    try Rules.apply(loss: rule.pointee, order: order, dtype: dtype, a, t, out, Int(count))
+  }
+}
+
+// MARK: nets
+
+@_cdecl("sb_create_net")
+public func sb_create_net(
+  _ config: UnsafePointer<sb_config>?, _ net: UnsafeMutablePointer<OpaquePointer?>?,
+  _ error: UnsafeMutablePointer<sb_error>?
+) -> sb_status {
+  status(error) { () throws(EngineError) in
+    guard let config, let net else { throw .value("the configuration is missing") }
+    switch config.pointee.dtype {
+    case SB_FLOAT32: net.pointee = handle(Net(try Network<Float>(config.pointee)))
+    case SB_FLOAT64: net.pointee = handle(Net(try Network<Double>(config.pointee)))
+    default: throw .type("a network computes in float32 or float64")
+    }
+  }
+}
+
+@_cdecl("sb_copy_net")
+public func sb_copy_net(
+  _ net: OpaquePointer?, _ copy: UnsafeMutablePointer<OpaquePointer?>?,
+  _ error: UnsafeMutablePointer<sb_error>?
+) -> sb_status {
+  status(error) { () throws(EngineError) in
+    copy?.pointee = handle(Net(try engine(net).copied()))
+  }
+}
+
+@_cdecl("sb_destroy_net")
+public func sb_destroy_net(_ net: OpaquePointer?) {
+  guard let net else { return }
+  Unmanaged<Net>.fromOpaque(UnsafeRawPointer(net)).release()
+}
+
+@_cdecl("sb_reset")
+public func sb_reset(
+  _ net: OpaquePointer?, _ seed: UInt64, _ error: UnsafeMutablePointer<sb_error>?
+) -> sb_status {
+  status(error) { () throws(EngineError) in try engine(net).reset(seed: seed) }
+}
+
+@_cdecl("sb_forward")
+public func sb_forward(
+  _ net: OpaquePointer?, _ x: UnsafePointer<sb_array>?, _ error: UnsafeMutablePointer<sb_error>?
+) -> sb_status {
+  status(error) { () throws(EngineError) in try engine(net).forward(source(x)) }
+}
+
+@_cdecl("sb_in_place")
+public func sb_in_place(_ net: OpaquePointer?, _ x: UnsafePointer<sb_array>?) -> Int32 {
+  var fits = false
+  _ = status(nil) { () throws(EngineError) in fits = try engine(net).canUseInPlace(source(x)) }
+  return fits ? 1 : 0
+}
+
+@_cdecl("sb_release_input")
+public func sb_release_input(_ net: OpaquePointer?) {
+  _ = status(nil) { () throws(EngineError) in try engine(net).releaseInput() }
+}
+
+@_cdecl("sb_backward")
+public func sb_backward(
+  _ net: OpaquePointer?, _ y: UnsafePointer<sb_array>?, _ weights: UnsafePointer<sb_array>?,
+  _ accumulate: Int32, _ loss: UnsafeMutablePointer<Double>?,
+  _ error: UnsafeMutablePointer<sb_error>?
+) -> sb_status {
+  status(error) { () throws(EngineError) in
+    let value = try engine(net).backward(
+      source(y), weights: optional(weights), accumulate: accumulate != 0)
+    loss?.pointee = value
+  }
+}
+
+@_cdecl("sb_step")
+public func sb_step(_ net: OpaquePointer?, _ error: UnsafeMutablePointer<sb_error>?) -> sb_status {
+  status(error) { () throws(EngineError) in try engine(net).step() }
+}
+
+// MARK: looking inside
+
+@_cdecl("sb_get_view")
+public func sb_get_view(
+  _ net: OpaquePointer?, _ what: Int32, _ m: Int64, _ view: UnsafeMutablePointer<sb_view>?,
+  _ error: UnsafeMutablePointer<sb_error>?
+) -> sb_status {
+  status(error) { () throws(EngineError) in
+    guard let view else { throw .value("the view is missing") }
+    view.pointee = try engine(net).view(what, Int(m))
+  }
+}
+
+@_cdecl("sb_release_owner")
+public func sb_release_owner(_ owner: OpaquePointer?) {
+  guard let owner else { return }
+  Block.release(owner)
+}
+
+@_cdecl("sb_new_matrix")
+public func sb_new_matrix(
+  _ dtype: Int32, _ rows: Int64, _ cols: Int64, _ view: UnsafeMutablePointer<sb_view>?,
+  _ error: UnsafeMutablePointer<sb_error>?
+) -> sb_status {
+  status(error) { () throws(EngineError) in
+    guard let view, rows >= 0, cols >= 0 else { throw .value("the view is missing") }
+    let (count, overflow) = Int(rows).multipliedReportingOverflow(by: Int(cols))
+    guard !overflow else { throw .memory(bytes: Int.max) }
+    if dtype == SB_FLOAT32 {
+      let storage = try Storage<Float>(count: count)
+      view.pointee = makeView(storage.block, storage.base, [Int(rows), Int(cols)])
+    } else {
+      let storage = try Storage<Double>(count: count)
+      view.pointee = makeView(storage.block, storage.base, [Int(rows), Int(cols)])
+    }
+  }
+}
+
+@_cdecl("sb_parameter_count")
+public func sb_parameter_count(_ net: OpaquePointer?) -> Int64 {
+  var count: Int64 = 0
+  _ = status(nil) { () throws(EngineError) in
+    count = Int64(try engine(net).layout.parameterCount)
+  }
+  return count
+}
+
+@_cdecl("sb_slot_count")
+public func sb_slot_count(_ net: OpaquePointer?) -> Int64 {
+  var count: Int64 = 0
+  _ = status(nil) { () throws(EngineError) in count = Int64(try engine(net).slotCount) }
+  return count
+}
+
+@_cdecl("sb_get_option")
+public func sb_get_option(
+  _ net: OpaquePointer?, _ option: Int32, _ value: UnsafeMutablePointer<Double>?,
+  _ error: UnsafeMutablePointer<sb_error>?
+) -> sb_status {
+  status(error) { () throws(EngineError) in
+    let engine = try engine(net)
+    let result: Double
+    switch option {
+    case SB_OPTION_L1: result = engine.l1
+    case SB_OPTION_L2: result = engine.l2
+    case SB_OPTION_CLIP_NORM: result = engine.clipNorm
+    case SB_OPTION_STEPS: result = Double(engine.steps)
+    default: result = try engine.hyperparameter(Int(option) - Int(SB_OPTION_HYPER))
+    }
+    value?.pointee = result
+  }
+}
+
+@_cdecl("sb_set_option")
+public func sb_set_option(
+  _ net: OpaquePointer?, _ option: Int32, _ value: Double,
+  _ error: UnsafeMutablePointer<sb_error>?
+) -> sb_status {
+  status(error) { () throws(EngineError) in
+    let engine = try engine(net)
+    guard option < SB_OPTION_HYPER else {
+      return try engine.setHyperparameter(Int(option) - Int(SB_OPTION_HYPER), value)
+    }
+    // 2⁵³: the largest range in which a double counts without gaps.
+    guard value >= 0, value < 9_007_199_254_740_992 else {
+      throw .value("this option must be finite and at least 0")
+    }
+    switch option {
+    case SB_OPTION_L1: engine.l1 = value
+    case SB_OPTION_L2: engine.l2 = value
+    case SB_OPTION_CLIP_NORM: engine.clipNorm = value
+    case SB_OPTION_STEPS: engine.steps = Int(value)
+    default: throw noOption
+    }
+  }
+}
+
+@_cdecl("sb_get_generator")
+public func sb_get_generator(_ net: OpaquePointer?, _ state: UnsafeMutablePointer<UInt64>?) {
+  _ = status(nil) { () throws(EngineError) in
+    let words = try engine(net).random.state
+    guard let state else { return }
+    (state[0], state[1], state[2], state[3]) = words
+  }
+}
+
+@_cdecl("sb_set_generator")
+public func sb_set_generator(
+  _ net: OpaquePointer?, _ state: UnsafePointer<UInt64>?, _ error: UnsafeMutablePointer<sb_error>?
+) -> sb_status {
+  status(error) { () throws(EngineError) in
+    guard let state, state[0] | state[1] | state[2] | state[3] != 0 else {
+      throw .value("a generator's state is four numbers that are not all zero")
+    }
+    try engine(net).random.state = (state[0], state[1], state[2], state[3])
+  }
+}
+
+@_cdecl("sb_work")
+public func sb_work(_ net: OpaquePointer?, _ rows: Int64) -> Double {
+  var work = 0.0
+  _ = status(nil) { () throws(EngineError) in work = try engine(net).workPerRow * Double(rows) }
+  return work
+}
+
+// MARK: whole data sets
+
+@_cdecl("sb_predict")
+public func sb_predict(
+  _ net: OpaquePointer?, _ x: UnsafePointer<sb_array>?, _ first: Int64, _ last: Int64,
+  _ out: UnsafeMutableRawPointer?, _ error: UnsafeMutablePointer<sb_error>?
+) -> sb_status {
+  status(error) { () throws(EngineError) in
+    guard let out, first >= 0, first <= last else { throw .value("no rows to predict") }
+    try engine(net).predict(source(x), Int(first)..<Int(last), into: out)
+  }
+}
+
+@_cdecl("sb_block_rows")
+public func sb_block_rows(_ net: OpaquePointer?) -> Int64 {
+  var rows: Int64 = 1
+  _ = status(nil) { () throws(EngineError) in
+    let engine = try engine(net)
+    // 10 ms at a cautious 10 GFLOP/s, in whole blocks.
+    let blocks = Swift.min(1e8 / (engine.workPerRow * Double(engine.blockRows)), 1e6)
+    rows = Int64(engine.blockRows) * Swift.max(1, Int64(blocks))
+  }
+  return rows
+}
+
+@_cdecl("sb_evaluation_begin")
+public func sb_evaluation_begin(
+  _ net: OpaquePointer?, _ x: UnsafePointer<sb_array>?, _ y: UnsafePointer<sb_array>?,
+  _ weights: UnsafePointer<sb_array>?, _ evaluation: UnsafeMutablePointer<OpaquePointer?>?,
+  _ error: UnsafeMutablePointer<sb_error>?
+) -> sb_status {
+  status(error) { () throws(EngineError) in
+    let session = try engine(net).evaluation(
+      x: source(x), y: source(y), weights: optional(weights))
+    evaluation?.pointee = handle(EvaluationHandle(session))
+  }
+}
+
+private func evaluationSession(_ evaluation: OpaquePointer?) throws(EngineError)
+  -> any EvaluationSession
+{
+  guard let evaluation else { throw .order("there is no evaluation: begin one first") }
+  return Unmanaged<EvaluationHandle>.fromOpaque(UnsafeRawPointer(evaluation))
+    .takeUnretainedValue().session
+}
+
+@_cdecl("sb_evaluation_run")
+public func sb_evaluation_run(
+  _ evaluation: OpaquePointer?, _ maxNanoseconds: Int64, _ done: UnsafeMutablePointer<Int32>?,
+  _ error: UnsafeMutablePointer<sb_error>?
+) -> sb_status {
+  status(error) { () throws(EngineError) in
+    let ended = try evaluationSession(evaluation).run(for: maxNanoseconds)
+    done?.pointee = ended ? 1 : 0
+  }
+}
+
+@_cdecl("sb_evaluation_result")
+public func sb_evaluation_result(
+  _ evaluation: OpaquePointer?, _ metrics: UnsafeMutablePointer<sb_metrics>?,
+  _ error: UnsafeMutablePointer<sb_error>?
+) -> sb_status {
+  status(error) { () throws(EngineError) in
+    let result = try evaluationSession(evaluation).metrics()
+    metrics?.pointee = result
+  }
+}
+
+@_cdecl("sb_evaluation_end")
+public func sb_evaluation_end(_ evaluation: OpaquePointer?) {
+  guard let evaluation else { return }
+  Unmanaged<EvaluationHandle>.fromOpaque(UnsafeRawPointer(evaluation)).release()
+}
+
+// MARK: fit
+
+@_cdecl("sb_fit_begin")
+public func sb_fit_begin(
+  _ net: OpaquePointer?, _ config: UnsafePointer<sb_fit_config>?,
+  _ fit: UnsafeMutablePointer<OpaquePointer?>?, _ error: UnsafeMutablePointer<sb_error>?
+) -> sb_status {
+  status(error) { () throws(EngineError) in
+    guard let config, let fit else { throw .value("the configuration is missing") }
+    fit.pointee = handle(FitHandle(try engine(net).fit(config.pointee)))
+  }
+}
+
+private func fitSession(_ fit: OpaquePointer?) throws(EngineError) -> any FitSession {
+  guard let fit else { throw .order("there is no training session: begin one first") }
+  return Unmanaged<FitHandle>.fromOpaque(UnsafeRawPointer(fit)).takeUnretainedValue().session
+}
+
+@_cdecl("sb_fit_run")
+public func sb_fit_run(
+  _ fit: OpaquePointer?, _ maxNanoseconds: Int64, _ progress: UnsafeMutablePointer<sb_progress>?,
+  _ error: UnsafeMutablePointer<sb_error>?
+) -> sb_status {
+  status(error) { () throws(EngineError) in
+    let session = try fitSession(fit)
+    try session.run(for: maxNanoseconds)
+    progress?.pointee = session.progress
+  }
+}
+
+@_cdecl("sb_fit_epoch")
+public func sb_fit_epoch(
+  _ fit: OpaquePointer?, _ epoch: Int64, _ record: UnsafeMutablePointer<sb_epoch>?,
+  _ error: UnsafeMutablePointer<sb_error>?
+) -> sb_status {
+  status(error) { () throws(EngineError) in
+    let result = try fitSession(fit).record(Int(epoch))
+    record?.pointee = result
+  }
+}
+
+@_cdecl("sb_fit_end")
+public func sb_fit_end(_ fit: OpaquePointer?) {
+  guard let fit else { return }
+  Unmanaged<FitHandle>.fromOpaque(UnsafeRawPointer(fit)).release()
+}

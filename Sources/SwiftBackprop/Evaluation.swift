@@ -1,0 +1,188 @@
+import CBridge
+
+/// Loss and metrics over a data set, block by block.
+final class Evaluation<T: Scalar>: EvaluationSession {
+  private let network: Network<T>
+  private let x: Source
+  private let inPlace: Matrix<T>?
+  private let y: Targets
+  private let weights: RowWeights
+  private let memory: LeanMemory<T>
+  private var sums: MetricSums
+  private var next = 0
+  /// Whether the data still have to be checked; false from the second round on.
+  private var isUnchecked = true
+
+  init(_ network: Network<T>, x: Source, y: Source, weights: Source?) throws(EngineError) {
+    try BLAS.require()
+    try network.checkShape(x)
+    self.network = network
+    self.x = x
+    inPlace = x.inPlace(T.self)
+    let outputs = network.layout.sizes[network.layout.layers]
+    self.y = try Targets(y, rows: x.rows, outputs: outputs)
+    self.weights = try RowWeights(weights, rows: x.rows)
+    memory = try LeanMemory(
+      rows: Swift.min(x.rows, network.blockRows), network: network, trains: false)
+    sums = MetricSums(outputs: outputs)
+  }
+
+  var isDone: Bool { next == x.rows }
+
+  /// Begins again, with the weights the network has now.
+  func restart() {
+    next = 0
+    sums = MetricSums(outputs: sums.outputs)
+  }
+
+  /// Checks and evaluates one block of rows.
+  func advance() throws(EngineError) {
+    let range = next..<Swift.min(next + memory.rows, x.rows)
+    let rows = RowSelection(range)
+    let (t, w) = (memory.targets.t, memory.targets.scale)
+    let input = memory.load(x, inPlace: inPlace, rows)
+    if isUnchecked {
+      guard x.isInteger || input.magnitude() < T.infinityBits else { throw Network<T>.notFinite }
+      try weights.check(range, scratch: w)
+      try y.check(range, domain: network.loss.domain, loss: network.lossInfo.name, scratch: t)
+    }
+    y.read(rows, into: t)
+    if let given = weights.source {
+      given.read(rows, into: w)
+    } else {
+      w.update(repeating: 1, count: range.count)
+    }
+    let tape = memory.tape(input)
+    _ = try network.forward(tape)
+    _ = try network.cost(tape, targets: t, scale: w, cost: memory.targets.cost)
+    let a = memory.a[network.layout.layers - 1]
+    sums.add(cost: memory.targets.cost, weights: w, rows: range.count)
+    if network.lossInfo.flags & SB_RULE_CLASSES != 0 {
+      sums.addHits(a, t, w, range.count, areClasses: network.areClasses(y))
+    } else {
+      sums.addErrors(a, t, w, range.count)
+    }
+    next = range.upperBound
+    if isDone { isUnchecked = false }
+  }
+
+  func run(for nanoseconds: Int64) throws(EngineError) -> Bool {
+    let end = sb_nanoseconds() &+ nanoseconds
+    while !isDone {
+      try advance()
+      if sb_nanoseconds() >= end { break }
+    }
+    return isDone
+  }
+
+  func metrics() throws(EngineError) -> sb_metrics {
+    guard isDone else { throw .order("the evaluation has not ended yet") }
+    return sums.metrics(classes: network.lossInfo.flags & SB_RULE_CLASSES != 0)
+  }
+}
+
+extension Network {
+  /// Whether a row's largest output names its class (else every output is a yes or no).
+  func areClasses(_ y: Targets) -> Bool {
+    y.areIndices || loss.domain == .distribution
+  }
+}
+
+/// Weighted sums over rows, in double precision.
+struct MetricSums {
+  let outputs: Int
+  private(set) var weight = 0.0
+  private var cost = 0.0
+  private var hits = 0.0
+  private var absolute = 0.0
+  /// Per output: Σw(a − t)², and Σw(t − s), Σw(t − s)² around the first target s, which keeps
+  /// the variance exact when the mean is large.
+  private var residual, first, second, shift: [Double]
+  private var hasShift = false
+
+  init(outputs: Int) {
+    self.outputs = outputs
+    let zeros = [Double](repeating: 0, count: outputs)
+    (residual, first, second, shift) = (zeros, zeros, zeros, zeros)
+  }
+
+  mutating func add<T: Scalar>(cost: UnsafePointer<T>, weights: UnsafePointer<T>, rows: Int) {
+    for n in 0..<rows {
+      self.cost += Double(weights[n]) * Double(cost[n])
+      weight += Double(weights[n])
+    }
+  }
+
+  mutating func add(weight: Double) { self.weight += weight }
+
+  /// Counts right answers: the largest output of a row, or each output against ½.
+  mutating func addHits<T: Scalar>(
+    _ a: UnsafePointer<T>, _ t: UnsafePointer<T>, _ w: UnsafePointer<T>, _ rows: Int,
+    areClasses: Bool, factor: Double = 1
+  ) {
+    for n in 0..<rows {
+      let (row, target) = (a + n * outputs, t + n * outputs)
+      if areClasses {
+        if argmax(row, outputs) == argmax(target, outputs) { hits += factor * Double(w[n]) }
+      } else {
+        var right = 0
+        for i in 0..<outputs where (row[i] >= 0.5) == (target[i] >= 0.5) { right += 1 }
+        hits += factor * Double(w[n]) * Double(right) / Double(outputs)
+      }
+    }
+  }
+
+  mutating func addErrors<T: Scalar>(
+    _ a: UnsafePointer<T>, _ t: UnsafePointer<T>, _ w: UnsafePointer<T>, _ rows: Int
+  ) {
+    if !hasShift, rows > 0 {
+      hasShift = true
+      for i in 0..<outputs { shift[i] = Double(t[i]) }
+    }
+    for n in 0..<rows {
+      let weight = Double(w[n])
+      for i in 0..<outputs {
+        let target = Double(t[n * outputs + i])
+        let error = Double(a[n * outputs + i]) - target
+        let moved = target - shift[i]
+        residual[i] += weight * error * error
+        absolute += weight * error.magnitude
+        first[i] += weight * moved
+        second[i] += weight * moved * moved
+      }
+    }
+  }
+
+  /// Everything is 0 or NaN when Σw = 0.
+  func metrics(classes: Bool) -> sb_metrics {
+    let share = weight > 0 ? 1 / weight : 0
+    var result = sb_metrics(
+      loss: cost * share, accuracy: .nan, mse: .nan, mae: .nan, r2: .nan)
+    guard !classes else {
+      result.accuracy = weight > 0 ? hits * share : .nan
+      return result
+    }
+    var (squares, determination) = (0.0, 0.0)
+    for i in 0..<outputs {
+      squares += residual[i]
+      let total = second[i] - first[i] * first[i] * share
+      // As scikit-learn: a constant target is explained fully or not at all.
+      if total > 0 {
+        determination += 1 - residual[i] / total
+      } else if residual[i] == 0 {
+        determination += 1
+      }
+    }
+    result.mse = squares * share / Double(outputs)
+    result.mae = absolute * share / Double(outputs)
+    result.r2 = determination / Double(outputs)
+    return result
+  }
+}
+
+/// The place of the largest of `count` numbers, the first of equals.
+func argmax<T: Scalar>(_ x: UnsafePointer<T>, _ count: Int) -> Int {
+  var best = 0
+  for i in 1..<Swift.max(count, 1) where x[i] > x[best] { best = i }
+  return best
+}

@@ -1,0 +1,203 @@
+import CBridge
+
+/// Training over whole epochs, one batch after the other, in slices that end at a batch's end.
+final class Fit<T: Scalar>: FitSession {
+  private let network: Network<T>
+  private let x: Source
+  private let inPlace: Matrix<T>?
+  private let y: Targets
+  private let weights: RowWeights
+  private let validation: Evaluation<T>?
+  private let epochs, batchSize: Int
+  private let shuffles, pausesEachEpoch: Bool
+  private let memory: LeanMemory<T>
+  /// The rows' order in this epoch; nil without shuffling.
+  private let order: UnsafeMutablePointer<Int32>?
+  private let orderBlock: Block?
+
+  private enum Phase { case checking, training, validating, done }
+  private var phase = Phase.checking
+  private var next = 0
+  private var largestInput: T.Bits = 0
+  private var records: [sb_epoch] = []
+  private var sums: MetricSums
+  private var lossSum = 0.0
+  private var seconds = 0.0
+
+  init(_ network: Network<T>, _ config: sb_fit_config) throws(EngineError) {
+    try BLAS.require()
+    guard let xArray = config.x, let yArray = config.y else { throw .value("X or y is missing") }
+    guard config.epochs >= 0 else { throw .value("epochs must be at least 0") }
+    guard config.batch_size >= 1 else { throw .value("batch_size must be at least 1") }
+    let x = try Source(xArray.pointee)
+    try network.checkShape(x)
+    self.network = network
+    self.x = x
+    let outputs = network.layout.sizes[network.layout.layers]
+    y = try Targets(try Source(yArray.pointee), rows: x.rows, outputs: outputs)
+    weights = try RowWeights(try optional(config.weights), rows: x.rows)
+    if let validX = config.valid_x, let validY = config.valid_y {
+      validation = try Evaluation(
+        network, x: try Source(validX.pointee), y: try Source(validY.pointee),
+        weights: try optional(config.valid_weights))
+    } else {
+      validation = nil
+    }
+    inPlace = x.inPlace(T.self)
+    epochs = Int(config.epochs)
+    batchSize = Int(Swift.min(config.batch_size, xArray.pointee.rows))
+    shuffles = config.shuffle != 0
+    pausesEachEpoch = config.pause_each_epoch != 0
+    memory = try LeanMemory(rows: batchSize, network: network, trains: true)
+    if config.shuffle != 0 {
+      let block = try Block(byteCount: x.rows * MemoryLayout<Int32>.stride)
+      orderBlock = block
+      order = block.base.bindMemory(to: Int32.self, capacity: x.rows)
+    } else {
+      (orderBlock, order) = (nil, nil)
+    }
+    sums = MetricSums(outputs: outputs)
+    network.forgetPass()
+  }
+
+  private var batches: Int { (x.rows + batchSize - 1) / batchSize }
+
+  func run(for nanoseconds: Int64) throws(EngineError) {
+    let end = sb_nanoseconds() &+ nanoseconds
+    var now = sb_nanoseconds()
+    while phase != .done {
+      let ended = records.count
+      try advance()
+      let later = sb_nanoseconds()
+      // An epoch's last unit of work has stored its record already.
+      if records.count > ended {
+        records[ended].seconds = seconds + Double(later - now) * 1e-9
+        seconds = 0
+      } else if phase != .checking {
+        seconds += Double(later - now) * 1e-9
+      }
+      now = later
+      if now >= end || pausesEachEpoch && records.count > ended { break }
+    }
+  }
+
+  /// One block of checking, one batch, or one block of validation.
+  private func advance() throws(EngineError) {
+    switch phase {
+    case .checking: try check()
+    case .training: try train()
+    case .validating:
+      guard let validation else { return endEpoch(nil) }
+      try validation.advance()
+      if validation.isDone { endEpoch(try validation.metrics()) }
+    case .done: break
+    }
+  }
+
+  /// The door: nothing is trained on data with a flaw.
+  private func check() throws(EngineError) {
+    let range = next..<Swift.min(next + memory.rows, x.rows)
+    let input = memory.load(x, inPlace: inPlace, RowSelection(range))
+    largestInput = Swift.max(largestInput, input.magnitude())
+    guard largestInput < T.infinityBits else { throw Network<T>.notFinite }
+    try weights.check(range, scratch: memory.targets.scale)
+    try y.check(
+      range, domain: network.loss.domain, loss: network.lossInfo.name, scratch: memory.targets.t)
+    next = range.upperBound
+    if next == x.rows { beginEpoch() }
+  }
+
+  private func beginEpoch() {
+    next = 0
+    lossSum = 0
+    sums = MetricSums(outputs: sums.outputs)
+    phase = records.count == epochs ? .done : .training
+    guard phase == .training, let order else { return }
+    // From the natural order, so that an epoch depends on the generator's state alone.
+    for n in 0..<x.rows { order[n] = Int32(truncatingIfNeeded: n) }
+    network.random.shuffle(order, count: x.rows)
+  }
+
+  /// One batch: forward, C, backward, update.
+  private func train() throws(EngineError) {
+    let count = Swift.min(batchSize, x.rows - next)
+    let rows =
+      order.map { RowSelection($0 + next, count: count) } ?? RowSelection(next..<next + count)
+    let targets = memory.targets
+    let weight = weights.scale(rows, into: targets.scale)
+    if weight > 0 {
+      y.read(rows, into: targets.t)
+      let tape = memory.tape(memory.load(x, inPlace: inPlace, rows))
+      do {
+        let largestZ = try network.forward(tape)
+        let cost = try network.cost(
+          tape, targets: targets.t, scale: targets.scale, cost: targets.cost)
+        let largestGradZ = try network.backward(
+          tape, targets: targets.t, scale: targets.scale, accumulate: false)
+        try network.checkGradients(tape, largestInput, largestZ, largestGradZ)
+        network.update()
+        network.hasGradients = true
+        lossSum += cost * Double(count)
+      } catch {
+        throw inContext(error)
+      }
+      score(count, weight)
+    }
+    next += count
+    if next == x.rows {
+      if let validation {
+        validation.restart()
+        phase = .validating
+      } else {
+        endEpoch(nil)
+      }
+    }
+  }
+
+  /// Counts what was classified right before the update.
+  private func score(_ count: Int, _ weight: Double) {
+    guard network.lossInfo.flags & SB_RULE_CLASSES != 0 else { return }
+    let a = memory.a[network.layout.layers - 1]
+    // The scales are wₙ/Σw; times Σw they count rows.
+    sums.addHits(
+      a, memory.targets.t, memory.targets.scale, count, areClasses: network.areClasses(y),
+      factor: weight)
+    sums.add(weight: weight)
+  }
+
+  private func endEpoch(_ valid: sb_metrics?) {
+    let none = sb_metrics(loss: .nan, accuracy: .nan, mse: .nan, mae: .nan, r2: .nan)
+    records.append(
+      sb_epoch(
+        loss: lossSum / Double(x.rows), accuracy: sums.metrics(classes: true).accuracy,
+        penalty: network.penalty(), seconds: 0, valid: valid ?? none))
+    if network.lossInfo.flags & SB_RULE_CLASSES == 0 { records[records.count - 1].accuracy = .nan }
+    beginEpoch()
+  }
+
+  private func inContext(_ error: EngineError) -> EngineError {
+    let batch = next / batchSize + 1
+    return .diverged(
+      "epoch \(records.count + 1), batch \(batch) of \(batches): \(error.message) "
+        + "(the weights are those before this batch)")
+  }
+
+  var progress: sb_progress {
+    sb_progress(
+      epoch: Int64(records.count), batch: Int64(phase == .training ? next / batchSize : 0),
+      batches: Int64(batches), loss: next > 0 ? lossSum / Double(next) : .nan,
+      done: phase == .done ? 1 : 0,
+      phase: phase == .checking ? 0 : phase == .validating ? 2 : 1)
+  }
+
+  func record(_ epoch: Int) throws(EngineError) -> sb_epoch {
+    guard epoch >= 0, epoch < records.count else { throw .value("there is no epoch \(epoch)") }
+    return records[epoch]
+  }
+}
+
+/// The array behind a pointer that may be NULL.
+func optional(_ array: UnsafePointer<sb_array>?) throws(EngineError) -> Source? {
+  guard let array else { return nil }
+  return try Source(array.pointee)
+}

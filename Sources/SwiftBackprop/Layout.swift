@@ -1,0 +1,50 @@
+/// Where W(m) and b(m) lie in a flat buffer: layer by layer, W(m)ᵀ [D(m−1), D(m)] in C
+/// order, then b(m) [D(m)], without gaps.
+struct Layout {
+  /// D(0), ..., D(L)
+  let sizes: [Int]
+  private let offsets: [Int]
+  /// P: the number of all weights and biases.
+  let parameterCount: Int
+  /// Σ D(m), m = 1..L: the numbers of z per row.
+  let unitCount: Int
+  /// The widest layer, the input included.
+  let widest: Int
+
+  /// L
+  var layers: Int { sizes.count - 1 }
+
+  init(sizes: [Int]) throws(EngineError) {
+    guard sizes.count >= 2 else {
+      throw .value("a network needs at least two sizes: D(0) inputs and D(L) outputs")
+    }
+    var offset = 0
+    var units = 0
+    var offsets = [0]
+    for m in 0..<sizes.count {
+      guard sizes[m] > 0, sizes[m] <= Int(Int32.max) else {
+        throw .value("the size of layer \(m) is \(sizes[m]); it must lie in 1..\(Int32.max)")
+      }
+      guard m > 0 else { continue }
+      let (weights, tooMany) = sizes[m].multipliedReportingOverflow(by: sizes[m - 1])
+      let (end, beyond) = offset.addingReportingOverflow(weights)
+      guard !tooMany, !beyond, end < Int.max / 64 - sizes[m] else {
+        throw .memory(bytes: Int.max)
+      }
+      offset = end + sizes[m]
+      offsets.append(offset)
+      units += sizes[m]
+    }
+    self.sizes = sizes
+    self.offsets = offsets
+    parameterCount = offset
+    unitCount = units
+    widest = sizes.max() ?? 0
+  }
+
+  /// The start of W(m)ᵀ.
+  func weights(_ m: Int) -> Int { offsets[m - 1] }
+  func weightCount(_ m: Int) -> Int { sizes[m] * sizes[m - 1] }
+  /// The start of b(m).
+  func bias(_ m: Int) -> Int { offsets[m] - sizes[m] }
+}

@@ -1,0 +1,40 @@
+import CBridge
+
+/// A loss as a sum over outputs: the formula of one term and its derivatives by a.
+///
+/// The cost of an example is the sum of `value` over its outputs.
+protocol Loss: Sendable {
+  static var info: RuleInfo { get }
+
+  /// What targets may be.
+  static var domain: TargetDomain { get }
+
+  init(_ values: RuleValues)
+
+  func value<T: Scalar>(a: T, t: T) -> T
+  /// ∂value/∂a; 0 where the value is clipped.
+  func derivative<T: Scalar>(a: T, t: T) -> T
+  /// ∂²value/∂a²; 0 at kinks and where the value is clipped.
+  func secondDerivative<T: Scalar>(a: T, t: T) -> T
+
+  /// The term from the pre-activation z of the partner activation (`info.partner`), finite
+  /// for every finite z; its derivative by z is a − t. `logSum` is ln Σ eᶻ of the row when
+  /// the partner is softmax, else 0. Only losses with `isFused` are asked.
+  func valueFused<T: Scalar>(z: T, t: T, logSum: T) -> T
+  static var isFused: Bool { get }
+}
+
+extension Loss {
+  static var isFused: Bool { false }
+  func valueFused<T: Scalar>(z: T, t: T, logSum: T) -> T { 0 }
+}
+
+/// The values a target may have; other ones are refused at the door.
+enum TargetDomain {
+  case real
+  case nonNegative
+  /// In [0, 1].
+  case probability
+  /// A row of numbers ≥ 0 with sum 1.
+  case distribution
+}

@@ -1,0 +1,118 @@
+import CBridge
+
+/// The loops around a loss, formed where rule and scalar type are concrete.
+///
+/// Matrices are dense [rows, cols]; t has the shape of a.
+struct LossKernels<T: Scalar> {
+  typealias Input = UnsafePointer<T>
+  typealias Output = UnsafeMutablePointer<T>
+
+  let domain: TargetDomain
+  /// cost[n] ← Cₙ = Σ ℓ(a, t) over the outputs of row n
+  let cost: @Sendable (_ a: Input, _ t: Input, _ cost: Output, _ rows: Int, _ cols: Int) -> Void
+  /// The same from z, for the partner activation; `softmax` says that it acts on rows.
+  let costFused:
+    @Sendable (
+      _ softmax: Bool, _ z: Input, _ t: Input, _ cost: Output, _ rows: Int, _ cols: Int
+    ) -> Void
+  /// grad_a ← scale[n]·∂ℓ/∂a
+  let gradient:
+    @Sendable (
+      _ a: Input, _ t: Input, _ scale: Input, _ gradA: Output, _ rows: Int, _ cols: Int
+    ) -> Void
+  /// ℓ, ∂ℓ/∂a or ∂²ℓ/∂a² of every element, for order 0, 1, 2
+  let apply: @Sendable (_ order: Int32, _ a: Input, _ t: Input, _ out: Output, _ count: Int) -> Void
+
+  init<R: Loss>(_ rule: R) {
+    domain = R.domain
+    cost = { a, t, cost, rows, cols in
+      for n in 0..<rows {
+        let start = n &* cols
+        var sum: T = 0
+        for i in start..<start &+ cols { sum += rule.value(a: a[i], t: t[i]) }
+        cost[n] = sum
+      }
+    }
+    costFused = { softmax, z, t, cost, rows, cols in
+      for n in 0..<rows {
+        let start = n &* cols
+        let logSum = softmax ? logSumExp(z + start, cols) : 0
+        var sum: T = 0
+        for i in start..<start &+ cols {
+          sum += rule.valueFused(z: z[i], t: t[i], logSum: logSum)
+        }
+        cost[n] = sum
+      }
+    }
+    gradient = { a, t, scale, gradA, rows, cols in
+      for n in 0..<rows {
+        let start = n &* cols
+        let factor = scale[n]
+        for i in start..<start &+ cols {
+          let ai = a[i]
+          let ti = t[i]
+          gradA[i] = factor * rule.derivative(a: ai, t: ti)
+        }
+      }
+    }
+    apply = { order, a, t, out, count in
+      switch order {
+      case 0: for i in 0..<count { out[i] = rule.value(a: a[i], t: t[i]) }
+      case 1: for i in 0..<count { out[i] = rule.derivative(a: a[i], t: t[i]) }
+      default: for i in 0..<count { out[i] = rule.secondDerivative(a: a[i], t: t[i]) }
+      }
+    }
+  }
+}
+
+/// ln Σ eᶻ of a row, without overflow.
+@inline(__always)
+func logSumExp<T: Scalar>(_ z: UnsafePointer<T>, _ count: Int) -> T {
+  let top = largest(z, count)
+  var sum: T = 0
+  for i in 0..<count { sum += T.exp(z[i] - top) }
+  return top + T.log(sum)
+}
+
+/// grad_z ← scale[n]·(a − t): what every loss and its partner activation come to.
+func partnerGradient<T: Scalar>(
+  _ a: UnsafePointer<T>, _ t: UnsafePointer<T>, _ scale: UnsafePointer<T>,
+  _ gradZ: UnsafeMutablePointer<T>, _ rows: Int, _ cols: Int
+) {
+  for n in 0..<rows {
+    let start = n &* cols
+    let factor = scale[n]
+    for i in start..<start &+ cols {
+      let ai = a[i]
+      let ti = t[i]
+      gradZ[i] = factor * (ai - ti)
+    }
+  }
+}
+
+/// A loss as the engine's list holds it: its description and its makers.
+struct LossEntry {
+  let info: RuleInfo
+  let isFused: Bool
+  let float: @Sendable (RuleValues) -> LossKernels<Float>
+  let double: @Sendable (RuleValues) -> LossKernels<Double>
+
+  init<R: Loss>(_: R.Type) {
+    info = R.info
+    isFused = R.isFused
+    float = { LossKernels<Float>(R($0)) }
+    double = { LossKernels<Double>(R($0)) }
+  }
+
+  /// Every loss the engine has. A new one is a file in this folder and a line here.
+  static var all: [LossEntry] {
+    [
+      .init(SquaredError.self),
+      .init(AbsoluteError.self),
+      .init(Huber.self),
+      .init(BinaryCrossEntropy.self),
+      .init(CrossEntropy.self),
+      .init(Poisson.self),
+    ]
+  }
+}

@@ -1,0 +1,94 @@
+/// A matrix [rows, cols] that somebody else owns, as BLAS wants it: element (i, j) lies at
+/// i·stride + j, or at i + j·stride when `transposed`.
+struct Matrix<T: Scalar> {
+  let base: UnsafePointer<T>
+  let rows: Int
+  let cols: Int
+  let stride: Int
+  let transposed: Bool
+
+  init(_ base: UnsafePointer<T>, _ rows: Int, _ cols: Int, stride: Int, transposed: Bool = false) {
+    self.base = base
+    self.rows = rows
+    self.cols = cols
+    self.stride = stride
+    self.transposed = transposed
+  }
+
+  /// Dense rows.
+  init(_ base: UnsafePointer<T>, _ rows: Int, _ cols: Int) {
+    self.init(base, rows, cols, stride: cols)
+  }
+
+  /// Rows first..<last, in place.
+  func rows(_ first: Int, _ last: Int) -> Matrix {
+    Matrix(
+      base + first * (transposed ? 1 : stride), last - first, cols, stride: stride,
+      transposed: transposed)
+  }
+
+  /// The largest |element| as bits: at least `T.infinityBits` if one is NaN or infinite.
+  func magnitude() -> T.Bits {
+    let (outer, inner) = transposed ? (cols, rows) : (rows, cols)
+    if inner == stride { return largestMagnitude(base, outer * inner) }
+    var largest: T.Bits = 0
+    for i in 0..<outer {
+      largest = Swift.max(largest, largestMagnitude(base + i * stride, inner))
+    }
+    return largest
+  }
+}
+
+/// The bits of the largest |x|; as integers they order like the magnitudes, NaN on top.
+func largestMagnitude<T: Scalar>(_ x: UnsafePointer<T>, _ count: Int) -> T.Bits {
+  var largest: T.Bits = 0
+  for i in 0..<count { largest = Swift.max(largest, x[i].magnitude.bits) }
+  return largest
+}
+
+/// Σ x² in double precision.
+func sumOfSquares<T: Scalar>(_ x: UnsafePointer<T>, _ count: Int) -> Double {
+  // Eight independent sums: one chain of additions would wait for each other.
+  var sums = SIMD8<Double>()
+  let whole = count & ~7
+  var i = 0
+  while i < whole {
+    var part = SIMD8<Double>()
+    for k in 0..<8 { part[k] = Double(x[i + k]) }
+    sums += part * part
+    i += 8
+  }
+  var sum = sums.sum()
+  while i < count {
+    sum += Double(x[i]) * Double(x[i])
+    i += 1
+  }
+  return sum
+}
+
+/// Σ |x| in double precision.
+func sumOfMagnitudes<T: Scalar>(_ x: UnsafePointer<T>, _ count: Int) -> Double {
+  var sum = 0.0
+  for i in 0..<count { sum += Double(x[i].magnitude) }
+  return sum
+}
+
+/// C [m, n] ← A [m, k] · B [k, n], B and C dense or B transposed from [n, k]; adds to C when
+/// `accumulate`. The only call of BLAS.
+@inline(__always)
+func multiply<T: Scalar>(
+  _ a: Matrix<T>, _ b: Matrix<T>, into c: UnsafeMutablePointer<T>, accumulate: Bool = false
+) {
+  T.gemm(
+    a.transposed, b.transposed, Int32(truncatingIfNeeded: a.rows),
+    Int32(truncatingIfNeeded: b.cols), Int32(truncatingIfNeeded: a.cols), 1, a.base,
+    Int32(truncatingIfNeeded: a.stride), b.base, Int32(truncatingIfNeeded: b.stride),
+    accumulate ? 1 : 0, c, Int32(truncatingIfNeeded: b.cols))
+}
+
+extension Matrix {
+  /// The transpose, the same memory.
+  var transpose: Matrix {
+    Matrix(base, cols, rows, stride: stride, transposed: !transposed)
+  }
+}

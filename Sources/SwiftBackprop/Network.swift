@@ -1,0 +1,177 @@
+import CBridge
+
+/// A feed-forward network of dense layers m = 1..L, its gradients and its optimizer.
+final class Network<T: Scalar> {
+  let layout: Layout
+  let activations: [ActivationKernels<T>]
+  let loss: LossKernels<T>
+  let lossInfo: RuleInfo
+  /// Whether loss and output activation are partners: grad_z(L) = a − t, loss from z.
+  let isFused: Bool
+  let outputIsSoftmax: Bool
+
+  /// W and b, their gradients and the optimizer's state: flat, in the order of `layout`.
+  let parameters: Storage<T>
+  let gradients: Storage<T>
+  let slots: [Storage<T>]
+
+  private(set) var optimizer: OptimizerKernels<T>
+  private var recipe: Recipe
+  var steps = 0
+  var l1, l2: Double
+  /// The largest norm of the gradient; 0 for no limit.
+  var clipNorm: Double
+  var random: Random
+
+  /// The last explicit forward and backward.
+  var pass: Pass<T>?
+  var forwardPool = Pool<T>()
+  var backwardPool = Pool<T>()
+  /// Whether `gradients` were ever filled.
+  var hasGradients = false
+  /// Memory for t, wₙ/Σw and Cₙ of explicit backward passes.
+  var targetMemory: TargetMemory<T>?
+  /// Memory of `predict`, kept for the next call.
+  var predictor: LeanMemory<T>?
+
+  /// A network with initial weights.
+  init(_ config: sb_config) throws(EngineError) {
+    layout = try Layout(sizes: readSizes(config))
+    recipe = try Recipe(config, layers: layout.layers)
+    activations = recipe.activations.map { T.kernels(ActivationEntry.all[$0.index], $0.values) }
+    let lossEntry = LossEntry.all[recipe.loss.index]
+    loss = T.kernels(lossEntry, recipe.loss.values)
+    lossInfo = lossEntry.info
+    let output = recipe.outputInfo
+    isFused = lossEntry.isFused && lossEntry.info.partner.equals(output.name.cString)
+    outputIsSoftmax = output.flags & SB_RULE_ROWS != 0
+    optimizer = T.kernels(OptimizerEntry.all[recipe.optimizer.index], recipe.optimizer.values)
+    parameters = try Storage(count: layout.parameterCount)
+    gradients = try Storage(count: layout.parameterCount)
+    var slots: [Storage<T>] = []
+    for _ in 0..<optimizer.slots { slots.append(try Storage(count: layout.parameterCount)) }
+    self.slots = slots
+    (l1, l2, clipNorm) = (config.l1, config.l2, config.clip_norm)
+    random = Random(seed: config.seed)
+    for (value, name): (Double, StaticString) in [(l1, "l1"), (l2, "l2"), (clipNorm, "clip_norm")] {
+      guard value >= 0, value.isFinite else {
+        throw .value("\(name) must be finite and at least 0")
+      }
+    }
+    reset(seed: config.seed)
+  }
+
+  /// An independent copy of weights, gradients, optimizer and generator.
+  init(copying other: Network<T>) throws(EngineError) {
+    layout = other.layout
+    recipe = other.recipe
+    (activations, loss, lossInfo) = (other.activations, other.loss, other.lossInfo)
+    (isFused, outputIsSoftmax) = (other.isFused, other.outputIsSoftmax)
+    optimizer = other.optimizer
+    (steps, l1, l2, clipNorm) = (other.steps, other.l1, other.l2, other.clipNorm)
+    (random, hasGradients) = (other.random, other.hasGradients)
+    parameters = try Storage(count: layout.parameterCount)
+    gradients = try Storage(count: layout.parameterCount)
+    var slots: [Storage<T>] = []
+    for slot in other.slots {
+      slots.append(try Storage(count: layout.parameterCount))
+      slots[slots.count - 1].copy(from: slot)
+    }
+    self.slots = slots
+    parameters.copy(from: other.parameters)
+    gradients.copy(from: other.gradients)
+  }
+
+  /// New initial weights; gradients and optimizer state cleared.
+  func reset(seed: UInt64) {
+    random = Random(seed: seed)
+    for m in 1...layout.layers {
+      let (fanIn, fanOut) = (Double(layout.sizes[m - 1]), Double(layout.sizes[m]))
+      let rule = recipe.initializers[m - 1]
+      InitializerEntry.all[rule.index].spread(rule.values, fanIn, fanOut)
+        .draw(&random, into: parameters.base + layout.weights(m), count: layout.weightCount(m))
+      (parameters.base + layout.bias(m)).update(repeating: 0, count: layout.sizes[m])
+    }
+    gradients.fill(0)
+    for slot in slots { slot.fill(0) }
+    steps = 0
+    hasGradients = false
+    releaseInput()
+  }
+
+  // MARK: parts of the flat buffers
+
+  /// W(m)ᵀ [D(m−1), D(m)]
+  func weights(_ m: Int) -> Matrix<T> {
+    Matrix(parameters.base + layout.weights(m), layout.sizes[m - 1], layout.sizes[m])
+  }
+  /// b(m) [D(m)]
+  func bias(_ m: Int) -> UnsafePointer<T> { UnsafePointer(parameters.base + layout.bias(m)) }
+  /// grad_W(m)ᵀ [D(m−1), D(m)]
+  func gradWeights(_ m: Int) -> UnsafeMutablePointer<T> { gradients.base + layout.weights(m) }
+  /// grad_b(m) [D(m)]
+  func gradBias(_ m: Int) -> UnsafeMutablePointer<T> { gradients.base + layout.bias(m) }
+
+  // MARK: hyperparameters
+
+  /// The optimizer's parameter in place `index`.
+  func hyperparameter(_ index: Int) throws(EngineError) -> Double {
+    guard index >= 0, index < recipe.optimizer.values.count else { throw noOption }
+    return recipe.optimizer.values[index]
+  }
+
+  func setHyperparameter(_ index: Int, _ value: Double) throws(EngineError) {
+    let entry = OptimizerEntry.all[recipe.optimizer.index]
+    guard index >= 0, index < entry.info.parameters.count else { throw noOption }
+    try Rules.check(value, entry.info.parameters[index], of: entry.info)
+    recipe.optimizer.values[index] = value
+    optimizer = T.kernels(entry, recipe.optimizer.values)
+  }
+}
+
+private func readSizes(_ config: sb_config) throws(EngineError) -> [Int] {
+  guard let sizes = config.sizes, config.layers >= 1, config.layers < 1 << 20 else {
+    throw .value("a network needs at least two sizes: D(0) inputs and D(L) outputs")
+  }
+  return (0...Int(config.layers)).map { Int(sizes[$0]) }
+}
+
+var noOption: EngineError { .value("no such option") }
+
+/// The rules a network was made of: places in the engine's lists and parameters.
+struct Recipe {
+  struct Rule {
+    let index: Int
+    var values: RuleValues
+  }
+  let activations: [Rule]
+  let initializers: [Rule]
+  let loss: Rule
+  var optimizer: Rule
+  let outputInfo: RuleInfo
+
+  init(_ config: sb_config, layers: Int) throws(EngineError) {
+    func find(_ rule: sb_rule, _ infos: [RuleInfo], _ kind: StaticString) throws(EngineError)
+      -> Rule
+    {
+      let found = try Rules.find(rule, in: infos, kind: kind)
+      return Rule(index: found.index, values: RuleValues(found.values))
+    }
+    guard let given = config.activations, let starts = config.initializers else {
+      throw .value("the activations or initializers are missing")
+    }
+    let known = ActivationEntry.all.map { $0.info }
+    let knownStarts = InitializerEntry.all.map { $0.info }
+    var activations: [Rule] = []
+    var initializers: [Rule] = []
+    for m in 1...layers {
+      activations.append(try find(given[m - 1], known, "activation"))
+      initializers.append(try find(starts[m - 1], knownStarts, "initializer"))
+    }
+    self.activations = activations
+    self.initializers = initializers
+    outputInfo = known[activations[layers - 1].index]
+    loss = try find(config.loss, LossEntry.all.map { $0.info }, "loss")
+    optimizer = try find(config.optimizer, OptimizerEntry.all.map { $0.info }, "optimizer")
+  }
+}

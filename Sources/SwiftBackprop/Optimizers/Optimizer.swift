@@ -1,0 +1,32 @@
+import CBridge
+
+/// An optimizer: the update of one parameter from its gradient.
+///
+/// The walk over the parameters, clipping and penalties are in `OptimizerKernels`; a rule
+/// holds only the mathematics. Parameter 0 is always the learning rate, `lr`.
+protocol Optimizer: Sendable {
+  static var info: RuleInfo { get }
+
+  /// State arrays of the parameters' size: 0, 1 or 2, all zero at the start.
+  static var slots: Int { get }
+
+  /// lr, the first parameter.
+  var lr: Double { get }
+
+  /// λ of the decoupled decay W ← W − lr·λ·W, on W before the update; 0 for none.
+  var decay: Double { get }
+
+  init(_ values: RuleValues)
+
+  /// Made ready for update number `t` = 1, 2, ...: step-dependent factors.
+  mutating func prepare(step t: Int)
+
+  /// The parameter after the update; `g` is its gradient with penalties, `s` and `r` its
+  /// state in slots 0 and 1.
+  func update<T: Scalar>(_ w: T, _ g: T, _ s: inout T, _ r: inout T) -> T
+}
+
+extension Optimizer {
+  var decay: Double { 0 }
+  mutating func prepare(step t: Int) {}
+}

@@ -1,0 +1,98 @@
+import CBridge
+
+/// Memory for passes whose z and a need not be looked at: a(m) overwrites z(m) wherever
+/// nothing reads z again.
+final class LeanMemory<T: Scalar> {
+  let rows: Int
+  let z, a: [UnsafeMutablePointer<T>]
+  /// grad_z, which overwrites grad_a; empty without a way back
+  let gradZ: [UnsafeMutablePointer<T>]
+  /// X of one batch [rows, D(0)]
+  let x: UnsafeMutablePointer<T>
+  let targets: TargetMemory<T>
+  private let storage: Storage<T>
+
+  init(rows: Int, network: Network<T>, trains: Bool) throws(EngineError) {
+    let layout = network.layout
+    let outputs = layout.layers
+    let keepsZ = (1...outputs).map { m in
+      trains && network.activations[m - 1].needsZ || m == outputs && network.isFused
+    }
+    var perRow = layout.sizes[0] + layout.unitCount * (trains ? 2 : 1)
+    for m in 1...outputs where keepsZ[m - 1] { perRow += layout.sizes[m] }
+    let (count, overflow) = rows.multipliedReportingOverflow(by: perRow)
+    guard !overflow else { throw .memory(bytes: Int.max) }
+    storage = try Storage(count: count)
+    var next = storage.base
+    func take(_ cols: Int) -> UnsafeMutablePointer<T> {
+      defer { next += rows * cols }
+      return next
+    }
+    x = take(layout.sizes[0])
+    var (z, a, gradZ): (_, _, _) = (
+      [UnsafeMutablePointer<T>](), [UnsafeMutablePointer<T>](), [UnsafeMutablePointer<T>]()
+    )
+    for m in 1...outputs {
+      a.append(take(layout.sizes[m]))
+      z.append(keepsZ[m - 1] ? take(layout.sizes[m]) : a[m - 1])
+      if trains { gradZ.append(take(layout.sizes[m])) }
+    }
+    (self.rows, self.z, self.a, self.gradZ) = (rows, z, a, gradZ)
+    targets = try TargetMemory(rows: rows, outputs: layout.sizes[outputs])
+  }
+
+  /// The tape for `input`, of at most `rows` rows.
+  func tape(_ input: Matrix<T>) -> Tape<T> {
+    Tape(input: input, z: z, a: a, gradZ: gradZ, gradA: gradZ)
+  }
+
+  /// The selected rows of `source`: in place if they are a range that BLAS can read, else
+  /// copied into `x`.
+  func load(_ source: Source, inPlace: Matrix<T>?, _ rows: RowSelection) -> Matrix<T> {
+    if let inPlace, rows.list == nil {
+      return inPlace.rows(rows.first, rows.first + rows.count)
+    }
+    source.read(rows, into: x)
+    return Matrix(x, rows.count, source.cols)
+  }
+}
+
+extension Network {
+  /// Rows of a block in predict and evaluate: enough for BLAS, few enough for the cache.
+  var blockRows: Int { Swift.min(1024, Swift.max(64, (1 << 19) / layout.widest)) }
+
+  /// Multiplications and additions of a forward pass over one row, times two.
+  var workPerRow: Double {
+    var sum = 0.0
+    for m in 1...layout.layers { sum += 2 * Double(layout.weightCount(m)) }
+    return sum
+  }
+
+  /// a(L) of rows `range` of x into `out` [range.count, D(L)].
+  func predict(
+    _ x: Source, _ range: Range<Int>, into out: UnsafeMutablePointer<T>
+  ) throws(EngineError) {
+    try BLAS.require()
+    try checkShape(x)
+    guard range.lowerBound >= 0, range.upperBound <= x.rows else {
+      throw .shape("rows \(range.lowerBound)..\(range.upperBound) of X do not exist")
+    }
+    let block = Swift.min(blockRows, range.count)
+    if predictor == nil || predictor.map({ $0.rows < block }) == true {
+      predictor = try LeanMemory(rows: block, network: self, trains: false)
+    }
+    guard let memory = predictor else { return }
+    let inPlace = x.inPlace(T.self)
+    let outputs = layout.sizes[layout.layers]
+    var first = range.lowerBound
+    while first < range.upperBound {
+      let last = Swift.min(first + block, range.upperBound)
+      let input = memory.load(x, inPlace: inPlace, RowSelection(first..<last))
+      guard x.isInteger || input.magnitude() < T.infinityBits else { throw Self.notFinite }
+      _ = try forward(memory.tape(input))
+      (out + (first - range.lowerBound) * outputs).update(
+        from: memory.a[layout.layers - 1], count: (last - first) * outputs)
+      first = last
+    }
+  }
+}

@@ -1,0 +1,42 @@
+import CBridge
+
+/// One adjustable number of a rule, such as leaky_relu's slope.
+struct RuleParameter {
+  let name: StaticString
+  let standard: Double
+  /// Values that make sense; others are refused with a sentence that names this range.
+  let allowed: Allowed
+
+  enum Allowed { case any, positive, nonNegative, unitInterval }
+
+  init(_ name: StaticString, _ standard: Double, _ allowed: Allowed = .any) {
+    self.name = name
+    self.standard = standard
+    self.allowed = allowed
+  }
+}
+
+/// What the outside learns of a rule; names exist here and nowhere else.
+struct RuleInfo {
+  let name: StaticString
+  let title: StaticString
+  /// One line of ASCII.
+  let formula: StaticString
+  var parameters: [RuleParameter] = []
+  /// `SB_RULE_...`
+  var flags: Int32 = 0
+  /// Loss: its default output; activation: its default initializer.
+  var partner: StaticString = ""
+}
+
+/// The values of a rule's parameters, in the order of its `RuleInfo`.
+struct RuleValues {
+  private var values: [Double]
+  init(_ values: [Double]) { self.values = values }
+  var count: Int { values.count }
+  /// The value in place `index`; the list was checked against the rule's own.
+  subscript(index: Int) -> Double {
+    get { index < values.count ? values[index] : 0 }
+    set { if index < values.count { values[index] = newValue } }
+  }
+}

@@ -1,0 +1,55 @@
+import CBridge
+
+/// A floating-point type the engine computes with: `Float` and `Double`.
+///
+/// The elementary functions are branch-free polynomials, so that a plain loop over them
+/// becomes vector code; each states its largest error in ULP.
+protocol Scalar: BinaryFloatingPoint, Sendable {
+  associatedtype Bits: FixedWidthInteger & UnsignedInteger & Sendable
+
+  /// The code of this type in the C contract.
+  static var dtype: Int32 { get }
+
+  /// The largest finite argument of `bits` as an integer: infinity's pattern.
+  static var infinityBits: Bits { get }
+
+  /// The bit pattern; without its sign bit it grows with the magnitude.
+  var bits: Bits { get }
+  init(bits: Bits)
+
+  /// The machine epsilon, the clipping limit of the log losses.
+  static var epsilon: Self { get }
+
+  /// C [m, n] ← α·op(A) [m, k] · op(B) [k, n] + β·C, row-major with leading dimensions.
+  static func gemm(
+    _ transA: Bool, _ transB: Bool, _ m: Int32, _ n: Int32, _ k: Int32,
+    _ alpha: Self, _ a: UnsafePointer<Self>, _ lda: Int32,
+    _ b: UnsafePointer<Self>, _ ldb: Int32,
+    _ beta: Self, _ c: UnsafeMutablePointer<Self>, _ ldc: Int32)
+
+  /// a·b + c, fused where the instruction set has it, two roundings elsewhere.
+  static func mulAdd(_ a: Self, _ b: Self, _ c: Self) -> Self
+
+  /// √x by the vector instruction (Swift's own stays scalar in loops).
+  static func sqrt(_ x: Self) -> Self
+
+  static func exp(_ x: Self) -> Self
+  static func expm1(_ x: Self) -> Self
+  static func log(_ x: Self) -> Self
+  static func log1p(_ x: Self) -> Self
+  static func tanh(_ x: Self) -> Self
+  /// 1 / (1 + e⁻ˣ), without overflow at either end.
+  static func sigmoid(_ x: Self) -> Self
+  static func erf(_ x: Self) -> Self
+  /// 1 − erf(x), accurate where it is small.
+  static func erfc(_ x: Self) -> Self
+  /// Φ(z) = ½ erfc(−z/√2), accurate where it is small: the rounding of z/√2 would show there.
+  static func normalCDF(_ z: Self) -> Self
+  /// φ(z) = e^(−z²/2) / √(2π)
+  static func normalPDF(_ z: Self) -> Self
+
+  /// The loops around a rule for this type (RuleMakers.swift).
+  static func kernels(_ entry: ActivationEntry, _ values: RuleValues) -> ActivationKernels<Self>
+  static func kernels(_ entry: LossEntry, _ values: RuleValues) -> LossKernels<Self>
+  static func kernels(_ entry: OptimizerEntry, _ values: RuleValues) -> OptimizerKernels<Self>
+}

@@ -1,0 +1,192 @@
+import CBridge
+
+/// A matrix from outside, of any numeric type and strides, to be used in place or read row
+/// by row.
+struct Source {
+  let array: sb_array
+
+  var rows: Int { Int(array.rows) }
+  var cols: Int { Int(array.cols) }
+
+  /// Whether every element is finite by its type.
+  var isInteger: Bool { array.dtype >= SB_INT8 && array.dtype <= SB_BOOL }
+
+  init(_ array: sb_array) throws(EngineError) {
+    guard array.rows >= 0, array.cols >= 0, array.data != nil || array.rows == 0 else {
+      throw .value("an array without data")
+    }
+    guard array.dtype >= SB_FLOAT32, array.dtype <= SB_LONG_DOUBLE else {
+      throw .type("an array of an element type the engine does not know (\(array.dtype))")
+    }
+    self.array = array
+  }
+
+  /// The shape as Python writes it.
+  var shape: String { array.ndim == 1 ? "(\(rows),)" : "(\(rows), \(cols))" }
+
+  /// The matrix where it lies, if BLAS can read it there: aligned, of type T, one stride the
+  /// item's size and the other at least the length across.
+  func inPlace<T: Scalar>(_: T.Type) -> Matrix<T>? {
+    let size = MemoryLayout<T>.stride
+    guard array.dtype == T.dtype, array.swapped == 0, let data = array.data,
+      Int(bitPattern: data) % size == 0
+    else { return nil }
+    let base = data.assumingMemoryBound(to: T.self)
+    if cols == 1 || array.col_stride == size {
+      if rows == 1 { return Matrix(base, rows, cols) }
+      if let stride = stride(array.row_stride, atLeast: cols, size) {
+        return Matrix(base, rows, cols, stride: stride)
+      }
+    }
+    if rows == 1 || array.row_stride == size {
+      if let stride = stride(array.col_stride, atLeast: rows, size) {
+        return Matrix(base, rows, cols, stride: stride, transposed: true)
+      }
+    }
+    return nil
+  }
+
+  private func stride(_ bytes: Int64, atLeast length: Int, _ size: Int) -> Int? {
+    let count = Int(bytes) / size
+    guard Int(bytes) % size == 0, count >= Swift.max(1, length), count <= Int(Int32.max) else {
+      return nil
+    }
+    return count
+  }
+
+  /// The selected rows, converted, into `out` [rows.count, cols], dense.
+  func read<T: Scalar>(_ rows: RowSelection, into out: UnsafeMutablePointer<T>) {
+    switch array.dtype {
+    case SB_FLOAT32: copy(rows, out) { (x: Float) in T(x) }
+    case SB_FLOAT64: copy(rows, out) { (x: Double) in T(x) }
+    case SB_FLOAT16: copy(rows, out) { (x: UInt16) in T(float(half: x)) }
+    case SB_INT8: copy(rows, out) { (x: Int8) in T(x) }
+    case SB_INT16: copy(rows, out) { (x: Int16) in T(x) }
+    case SB_INT32: copy(rows, out) { (x: Int32) in T(x) }
+    case SB_INT64: copy(rows, out) { (x: Int64) in T(x) }
+    case SB_UINT8: copy(rows, out) { (x: UInt8) in T(x) }
+    case SB_UINT16: copy(rows, out) { (x: UInt16) in T(x) }
+    case SB_UINT32: copy(rows, out) { (x: UInt32) in T(x) }
+    case SB_UINT64: copy(rows, out) { (x: UInt64) in T(x) }
+    case SB_BOOL: copy(rows, out) { (x: UInt8) in x == 0 ? 0 : 1 }
+    default: copyLongDoubles(rows, out)
+    }
+  }
+
+  @inline(__always)
+  private func copy<S: SourceElement, T: Scalar>(
+    _ rows: RowSelection, _ out: UnsafeMutablePointer<T>, _ convert: (S) -> T
+  ) {
+    guard let data = array.data else { return }
+    let dense = array.col_stride == Int64(MemoryLayout<S>.stride) && array.swapped == 0
+    let same = S.self == T.self
+    for n in 0..<rows.count {
+      let row = data + rows[n] &* Int(array.row_stride)
+      let to = out + n &* cols
+      if dense && same {
+        memcpy(to, row, cols &* MemoryLayout<T>.stride)
+      } else if dense {
+        for j in 0..<cols {
+          to[j] = convert(
+            row.loadUnaligned(fromByteOffset: j &* MemoryLayout<S>.stride, as: S.self))
+        }
+      } else {
+        for j in 0..<cols {
+          let element = row.loadUnaligned(
+            fromByteOffset: j &* Int(array.col_stride), as: S.self)
+          to[j] = convert(array.swapped == 0 ? element : element.swappedBytes)
+        }
+      }
+    }
+  }
+
+  private func copyLongDoubles<T: Scalar>(_ rows: RowSelection, _ out: UnsafeMutablePointer<T>) {
+    guard let data = array.data else { return }
+    for n in 0..<rows.count {
+      let row = data + rows[n] &* Int(array.row_stride)
+      for j in 0..<cols {
+        out[n &* cols &+ j] = T(sb_long_double(row + j &* Int(array.col_stride)))
+      }
+    }
+  }
+
+  /// The class index in column 0 of a row; for integer types only. Out of Int's range: −1.
+  func index(_ row: Int) -> Int {
+    guard let data = array.data else { return -1 }
+    let p = data + row &* Int(array.row_stride)
+    func load<S: SourceElement & FixedWidthInteger>(_: S.Type) -> Int {
+      let x = p.loadUnaligned(as: S.self)
+      return Int(exactly: array.swapped == 0 ? x : x.swappedBytes) ?? -1
+    }
+    switch array.dtype {
+    case SB_INT8: return load(Int8.self)
+    case SB_INT16: return load(Int16.self)
+    case SB_INT32: return load(Int32.self)
+    case SB_INT64: return load(Int64.self)
+    case SB_UINT16: return load(UInt16.self)
+    case SB_UINT32: return load(UInt32.self)
+    case SB_UINT64: return load(UInt64.self)
+    case SB_BOOL: return p.loadUnaligned(as: UInt8.self) == 0 ? 0 : 1
+    default: return load(UInt8.self)
+    }
+  }
+}
+
+/// Which rows of a data set are meant: a range, or a list of row numbers.
+struct RowSelection {
+  let first: Int
+  let count: Int
+  let list: UnsafePointer<Int32>?
+
+  init(_ range: Range<Int>) {
+    first = range.lowerBound
+    count = range.count
+    list = nil
+  }
+
+  init(_ list: UnsafePointer<Int32>, count: Int) {
+    first = 0
+    self.count = count
+    self.list = list
+  }
+
+  subscript(n: Int) -> Int {
+    if let list { Int(list[n]) } else { first &+ n }
+  }
+}
+
+/// A type that may lie in an array from outside, in either byte order.
+protocol SourceElement: BitwiseCopyable {
+  var swappedBytes: Self { get }
+}
+
+extension SourceElement where Self: FixedWidthInteger {
+  var swappedBytes: Self { byteSwapped }
+}
+extension Int8: SourceElement {}
+extension Int16: SourceElement {}
+extension Int32: SourceElement {}
+extension Int64: SourceElement {}
+extension UInt8: SourceElement {}
+extension UInt16: SourceElement {}
+extension UInt32: SourceElement {}
+extension UInt64: SourceElement {}
+extension Float: SourceElement {
+  var swappedBytes: Float { Float(bitPattern: bitPattern.byteSwapped) }
+}
+extension Double: SourceElement {
+  var swappedBytes: Double { Double(bitPattern: bitPattern.byteSwapped) }
+}
+
+/// The value of an IEEE half-precision bit pattern. By integers, because the baseline
+/// instruction set has no such conversion.
+@inline(__always)
+private func float(half: UInt16) -> Float {
+  let magnitude = UInt32(half & 0x7FFF)
+  // Moved to float's place the exponent is 112 too small; the product mends it, for
+  // subnormal halves as well.
+  let scaled =
+    Float(bitPattern: magnitude << 13) * Float(sign: .plus, exponent: 112, significand: 1)
+  let value = magnitude >= 0x7C00 ? Float(bitPattern: magnitude << 13 | 0x7F80_0000) : scaled
+  return half & 0x8000 == 0 ? value : -value
+}

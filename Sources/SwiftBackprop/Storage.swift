@@ -1,0 +1,120 @@
+import CBridge
+
+/// A piece of memory on a 64-byte boundary with a count of the views held outside.
+///
+/// Freed when the last reference, of the engine or of a view, is gone.
+final class Block {
+  let base: UnsafeMutableRawPointer
+  let byteCount: Int
+  // Stands in the first cache line, so that it lives and dies with the memory.
+  private let holders: UnsafeMutablePointer<Int64>
+  private static let header = 64
+
+  /// Memory of `byteCount` bytes, not initialised.
+  init(byteCount: Int) throws(EngineError) {
+    let (total, overflow) = byteCount.addingReportingOverflow(Block.header)
+    guard byteCount >= 0, !overflow, let memory = sb_allocate(total) else {
+      throw .memory(bytes: byteCount)
+    }
+    holders = memory.bindMemory(to: Int64.self, capacity: 1)
+    holders.initialize(to: 0)
+    base = memory + Block.header
+    self.byteCount = byteCount
+  }
+
+  deinit { sb_deallocate(UnsafeMutableRawPointer(holders)) }
+
+  /// Whether somebody outside looks at this memory.
+  var isHeld: Bool { sb_read(holders) > 0 }
+
+  /// A reference for the outside, to be given back with `Block.release`.
+  func hold() -> OpaquePointer {
+    sb_add(holders, 1)
+    return OpaquePointer(Unmanaged.passRetained(self).toOpaque())
+  }
+
+  static func release(_ owner: OpaquePointer) {
+    let block = Unmanaged<Block>.fromOpaque(UnsafeRawPointer(owner))
+    sb_add(block.takeUnretainedValue().holders, -1)
+    block.release()
+  }
+}
+
+/// A block seen as `count` scalars.
+struct Storage<T: Scalar> {
+  let block: Block
+  let base: UnsafeMutablePointer<T>
+  let count: Int
+
+  /// Memory for `count` scalars, not initialised.
+  init(count: Int) throws(EngineError) {
+    let (bytes, overflow) = count.multipliedReportingOverflow(by: MemoryLayout<T>.stride)
+    guard !overflow else { throw .memory(bytes: Int.max) }
+    self.init(block: try Block(byteCount: bytes), count: count)
+  }
+
+  /// The first `count` scalars of `block`, which must be large enough.
+  init(block: Block, count: Int) {
+    self.block = block
+    base = block.base.bindMemory(to: T.self, capacity: count)
+    self.count = count
+  }
+
+  func fill(_ value: T) { base.update(repeating: value, count: count) }
+
+  func copy(from other: Storage<T>) {
+    base.update(from: other.base, count: Swift.min(count, other.count))
+  }
+}
+
+/// Two matrices [N, D(m)] for every layer m = 1..L in one block: z and a of a forward pass, or
+/// grad_z and grad_a of a backward pass.
+final class Quantities<T: Scalar> {
+  let block: Block
+  let rows: Int
+  /// z(m) or grad_z(m) in place m − 1
+  let z: [UnsafeMutablePointer<T>]
+  /// a(m) or grad_a(m) in place m − 1
+  let a: [UnsafeMutablePointer<T>]
+
+  init(rows: Int, layout: Layout) throws(EngineError) {
+    let (count, overflow) = rows.multipliedReportingOverflow(by: 2 * layout.unitCount)
+    guard !overflow else { throw .memory(bytes: Int.max) }
+    let storage = try Storage<T>(count: count)
+    var next = storage.base
+    var z: [UnsafeMutablePointer<T>] = []
+    var a: [UnsafeMutablePointer<T>] = []
+    for m in 1...layout.layers {
+      z.append(next)
+      a.append(next + rows * layout.sizes[m])
+      next += 2 * rows * layout.sizes[m]
+    }
+    (block, self.rows, self.z, self.a) = (storage.block, rows, z, a)
+  }
+}
+
+/// Quantities that are used again once nobody outside looks at them any more.
+///
+/// The loop forward, backward, step with the last result held alternates between two and
+/// allocates nothing after its second turn.
+struct Pool<T: Scalar> {
+  private var spare: [Quantities<T>] = []
+  // More would keep the memory of a past peak for good.
+  private static var most: Int { 2 }
+
+  /// Quantities for `rows` rows that nobody holds.
+  mutating func take(rows: Int, layout: Layout) throws(EngineError) -> Quantities<T> {
+    var index = 0
+    while index < spare.count {
+      if spare[index].rows == rows, !spare[index].block.isHeld { return spare.remove(at: index) }
+      index += 1
+    }
+    return try Quantities(rows: rows, layout: layout)
+  }
+
+  /// Keeps `quantities` for later.
+  mutating func give(_ quantities: Quantities<T>) {
+    if spare.count == Self.most { spare.removeFirst() }
+    spare.append(quantities)
+  }
+}

@@ -1,0 +1,135 @@
+import CBridge
+
+/// What the outputs should be: rows of numbers, or class indices that stand for one-hot rows.
+struct Targets {
+  let source: Source
+  let outputs: Int
+  let areIndices: Bool
+
+  /// Targets for `rows` examples and D(L) = `outputs`.
+  init(_ source: Source, rows: Int, outputs: Int) throws(EngineError) {
+    guard source.rows == rows else {
+      var hint = ""
+      if source.array.ndim == 2, source.cols == rows, source.rows == outputs {
+        hint = "; y.T has the shape that fits: one row per example"
+      }
+      throw .shape("y has shape \(source.shape), but X has N = \(rows) rows\(hint)")
+    }
+    self.source = source
+    self.outputs = outputs
+    if source.array.ndim == 1 && outputs > 1 {
+      guard source.isInteger else {
+        throw .type(
+          "y has shape (\(rows),) and is not of an integer type, but layer L has "
+            + "D(L) = \(outputs) units: class indices are integers, write y.astype(int); "
+            + "values come as rows of shape (\(rows), \(outputs))")
+      }
+      areIndices = true
+    } else {
+      guard source.cols == outputs else {
+        var hint = ""
+        if source.cols == 1, source.isInteger {
+          hint = "; class indices have shape (\(rows),), write y.ravel()"
+        }
+        throw .shape(
+          "y has shape \(source.shape), but layer L wants (N, D(L)) = (\(rows), \(outputs))\(hint)")
+      }
+      areIndices = false
+    }
+  }
+
+  /// The selected rows as t [rows.count, D(L)], dense.
+  func read<T: Scalar>(_ rows: RowSelection, into t: UnsafeMutablePointer<T>) {
+    guard areIndices else { return source.read(rows, into: t) }
+    t.update(repeating: 0, count: rows.count &* outputs)
+    for n in 0..<rows.count { t[n &* outputs &+ source.index(rows[n])] = 1 }
+  }
+
+  /// Refuses targets that the loss has no meaning for, in the given rows. `scratch` has room
+  /// for as many rows of T.
+  func check<T: Scalar>(
+    _ range: Range<Int>, domain: TargetDomain, loss: StaticString,
+    scratch: UnsafeMutablePointer<T>
+  ) throws(EngineError) {
+    if areIndices { return try checkIndices(range) }
+    read(RowSelection(range), into: scratch)
+    let count = range.count * outputs
+    guard largestMagnitude(scratch, count) < T.infinityBits else {
+      throw .value("y contains NaN or infinity (or a value beyond the network's dtype)")
+    }
+    for n in 0..<range.count {
+      let row = scratch + n * outputs
+      let n = n + range.lowerBound
+      var sum: T = 0
+      for i in 0..<outputs {
+        switch domain {
+        case .real: break
+        case .nonNegative where row[i] < 0, .distribution where row[i] < 0:
+          throw .value("\(loss) wants targets of at least 0, but row \(n) of y has a negative one")
+        case .probability where row[i] < 0 || row[i] > 1:
+          throw .value("\(loss) wants targets in [0, 1], but row \(n) of y has another one")
+        default: break
+        }
+        sum += row[i]
+      }
+      if domain == .distribution, (sum - 1).magnitude > 1e-3 {
+        throw .value(
+          "\(loss) wants rows that sum to 1 (one-hot rows or probabilities), but row \(n) "
+            + "of y does not")
+      }
+    }
+  }
+
+  private func checkIndices(_ range: Range<Int>) throws(EngineError) {
+    for n in range {
+      let index = source.index(n)
+      guard index >= 0, index < outputs else {
+        let value = index == -1 ? "negative or far too large" : "\(index)"
+        throw .value(
+          "y[\(n)] is \(value), but with D(L) = \(outputs) outputs class indices lie in "
+            + "0..\(outputs - 1)\(index == outputs ? "; do the labels start at 1?" : "")")
+      }
+    }
+  }
+}
+
+/// Weights of examples: wₙ ≥ 0, or 1 for all.
+struct RowWeights {
+  let source: Source?
+
+  init(_ source: Source?, rows: Int) throws(EngineError) {
+    self.source = source
+    guard let source else { return }
+    guard source.rows == rows, source.cols == 1 else {
+      throw .shape(
+        "sample_weight has shape \(source.shape), but X has N = \(rows) rows: wanted (\(rows),)")
+    }
+  }
+
+  /// Refuses negative and non-finite weights.
+  func check<T: Scalar>(
+    _ range: Range<Int>, scratch: UnsafeMutablePointer<T>
+  ) throws(EngineError) {
+    guard let source else { return }
+    source.read(RowSelection(range), into: scratch)
+    for n in 0..<range.count where !(scratch[n] >= 0 && scratch[n] < .infinity) {
+      throw .value(
+        "sample_weight[\(range.lowerBound + n)] is negative, NaN or infinite; "
+          + "weights are finite and at least 0")
+    }
+  }
+
+  /// scale[n] ← wₙ / Σw of the selected rows (0 when Σw = 0); returns Σw.
+  func scale<T: Scalar>(_ rows: RowSelection, into scale: UnsafeMutablePointer<T>) -> Double {
+    guard let source else {
+      scale.update(repeating: 1 / T(rows.count), count: rows.count)
+      return Double(rows.count)
+    }
+    source.read(rows, into: scale)
+    var sum = 0.0
+    for n in 0..<rows.count { sum += Double(scale[n]) }
+    let share = sum > 0 ? 1 / sum : 0
+    for n in 0..<rows.count { scale[n] = T(Double(scale[n]) * share) }
+    return sum
+  }
+}
