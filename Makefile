@@ -1,0 +1,100 @@
+# The verbs of this project; `make` alone lists them. What CI runs is what these run.
+
+PYTHON ?= python3
+VENV ?= .venv
+# More arguments for pytest, as in `make python-test PYTEST='-k adam'`.
+PYTEST ?=
+
+PY = $(VENV)/bin/python
+# Swift's tests multiply with the library that ships.
+BLAS = $$(ls $(CURDIR)/$(VENV)/lib/python3.*/site-packages/swiftbackprop/_lib/libscipy_openblas.so)
+ASAN = $$(swift -print-target-info | sed -n 's/.*"runtimeResourcePath": "\(.*\)".*/\1/p')/clang/lib/linux/libclang_rt.asan-$$(uname -m).so
+SWIFT_FILES = Sources Tests Package.swift
+# What the installed package is made from.
+SOURCES := Package.swift pyproject.toml setup.py $(shell find Sources python -type f \
+	-not -path '*/_lib/*' -not -path '*.egg-info/*' -not -name '*.so' -not -name '*.pyc')
+
+.DELETE_ON_ERROR:
+.PHONY: help demo test swift-test python-test lint format wheel sanitize clean check
+
+help: ## list the verbs
+	@sed -n 's/^\([a-z-]*\):.*## /  \1\t/p' $(MAKEFILE_LIST) | expand -t 15
+
+demo: $(VENV)/package $(VENV)/extra-plot ## train a network and look inside it (DATA=fashion-mnist: on a larger set)
+	$(PY) -m swiftbackprop.demo $(DATA)
+
+test: swift-test python-test ## every test: Swift in debug and in release, then Python
+
+# All are Swift Testing's; XCTest would close on "Executed 0 tests" and leaks.
+SWIFT_TEST = SWIFTBACKPROP_BLAS=$(BLAS) swift test --disable-xctest
+
+swift-test: $(VENV)/package ## the tests in Tests/, in debug and in release
+	$(SWIFT_TEST)
+	$(SWIFT_TEST) -c release -Xswiftc -enable-testing --scratch-path .build/release-tests
+
+python-test: $(VENV)/package $(VENV)/extra-test ## the tests in tests_py/ and the examples in the package
+	swift build --product SwiftBackprop
+	$(PY) -m pytest --pyargs tests_py swiftbackprop $(PYTEST)
+
+lint: $(VENV)/extra-lint ## formatting, lint and types, all of them strict
+	swift format lint --strict --recursive $(SWIFT_FILES)
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+	$(PY) -m mypy python/swiftbackprop
+
+format: $(VENV)/extra-lint ## rewrite the sources in their one format
+	swift format --in-place --recursive $(SWIFT_FILES)
+	$(PY) -m ruff check --fix-only .
+	$(PY) -m ruff format .
+
+wheel: $(VENV)/extra-wheel ## a wheel for other machines, in wheelhouse/
+	rm -rf build/lib* build/bdist* dist wheelhouse
+	$(PY) -m pip wheel --quiet --no-deps --wheel-dir dist .
+	PATH="$(CURDIR)/$(VENV)/bin:$$PATH" $(PY) -m auditwheel repair \
+		--plat manylinux_2_27_$$(uname -m) --wheel-dir wheelhouse dist/*.whl
+	@# threadpoolctl finds the library by its name
+	$(PY) -m zipfile --list wheelhouse/*.whl | grep ' *swiftbackprop/_lib/libscipy_openblas\.so '
+
+sanitize: $(VENV)/package $(VENV)-address/package ## the tests under AddressSanitizer and ThreadSanitizer
+	$(SWIFT_TEST) --sanitize=address --scratch-path .build/address
+	$(SWIFT_TEST) --sanitize=thread --scratch-path .build/thread
+	LD_PRELOAD=$(ASAN) ASAN_OPTIONS=detect_leaks=0 PYTHONMALLOC=malloc \
+		$(VENV)-address/bin/python -m pytest tests_py $(PYTEST)
+
+clean: ## remove what the other verbs made
+	rm -rf .build build dist wheelhouse $(VENV) $(VENV)-address python/*.egg-info \
+		python/swiftbackprop/_lib python/swiftbackprop/*.so .mypy_cache .pytest_cache .ruff_cache
+
+# ------------------------------------------------- files that stand for what is installed
+
+# pip would build from what an earlier build left in build/lib.
+$(VENV)/package: $(SOURCES) | $(PY)
+	rm -rf build/lib* build/bdist*
+	$(PY) -m pip install --quiet .
+	@touch $@
+
+$(VENV)-address/package: $(SOURCES) | check
+	$(PYTHON) -m venv $(@D)
+	rm -rf build/lib* build/bdist*
+	SWIFTBACKPROP_BUILD_ENGINE=address $(@D)/bin/python -m pip install --quiet '.[test]'
+	@touch $@
+
+# The requirements of an extra without the package, which `make lint` can do without.
+$(VENV)/extra-%: pyproject.toml | $(PY)
+	$(PY) -c 'import tomllib; \
+		extras = tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]; \
+		print(*extras["$*"], sep="\n")' | xargs $(PY) -m pip install --quiet
+	@touch $@
+
+$(PY): | check
+	$(PYTHON) -m venv $(VENV)
+
+check:
+	@swift --version 2>/dev/null | grep -Eq 'Swift version (6\.([2-9]|[1-9][0-9])|[7-9]|[1-9][0-9])' || \
+		{ echo 'This needs Swift 6.2 or newer on PATH: see swift.org/install.'; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo 'This needs Python 3.11 or newer: set PYTHON=/path/to/it.'; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
+		{ echo 'This needs venv (on Debian: apt-get install python3-venv).'; exit 1; }
+	@test -e "$$($(PYTHON) -c 'import sysconfig; print(sysconfig.get_path("include"))')/Python.h" || \
+		{ echo 'This needs the C headers of Python (on Debian: apt-get install python3-dev).'; exit 1; }
