@@ -3,6 +3,8 @@
 #ifdef SB_PYTHON
 #include "shim.h"
 
+#include "old_symbols.h"
+
 // Counts forks, so that a child knows the locks it inherited as nobody's.
 static int64_t generation = 1;
 // Held for reading by work without the GIL: a fork waits for it, so that a child's nets are

@@ -10,6 +10,9 @@ import CBridge
 //                grad_z(m) = grad_a(m) ⊙ σ′(z(m))
 //                grad_W(m)ᵀ = a(m−1)ᵀ grad_z(m)        [D(m−1), D(m)]
 //                grad_b(m) = column sums of grad_z(m)  [D(m)]
+//
+// Everything but the last two works row by row, so threads share a batch by its rows; grad_W
+// they share by the rows of W(m)ᵀ.
 
 /// Where a pass keeps its quantities. z(m) and a(m), or grad_a(m) and grad_z(m), may be the
 /// same memory; then the second overwrites the first.
@@ -29,22 +32,20 @@ struct Tape<T: Scalar> {
 extension Network {
   // MARK: forward
 
-  /// Fills z(m) and a(m), m = 1..L. Returns the bits of the largest |z|.
-  func forward(_ tape: Tape<T>) throws(EngineError) -> T.Bits {
-    var previous = tape.input
-    var largestZ: T.Bits = 0
+  /// z(m) and a(m), m = 1..L, of some rows.
+  func forward(_ tape: Tape<T>, _ rows: Range<Int>, _ watch: inout Watch<T>) {
+    var previous = tape.input.rows(rows.lowerBound, rows.upperBound)
     for m in 1...layout.layers {
-      multiply(previous, weights(m), into: tape.z[m - 1])
-      let largest = activate(m, tape.z[m - 1], tape.a[m - 1], previous.rows)
-      guard largest < T.infinityBits else { throw overflow(in: "z", m) }
-      largestZ = Swift.max(largestZ, largest)
-      previous = Matrix(tape.a[m - 1], previous.rows, layout.sizes[m])
+      let start = rows.lowerBound * layout.sizes[m]
+      let (z, a) = (tape.z[m - 1] + start, tape.a[m - 1] + start)
+      multiply(previous, weights(m), into: z)
+      watch.see(z: activate(m, z, a, rows.count), m)
+      previous = Matrix(a, rows.count, layout.sizes[m])
     }
-    return largestZ
   }
 
   /// z ← z + b, a ← σ(z), by blocks of rows that stay in the first-level cache. Returns the
-  /// largest |z|.
+  /// bits of the largest |z|.
   private func activate(
     _ m: Int, _ z: UnsafeMutablePointer<T>, _ a: UnsafeMutablePointer<T>, _ rows: Int
   ) -> T.Bits {
@@ -69,130 +70,117 @@ extension Network {
 
   // MARK: backward
 
-  /// Fills grad_z(m), grad_a(m), m = L..1, and grad_W, grad_b, from t and the row scales.
-  /// Returns the bits of the largest |grad_z|.
+  /// grad_z(m) and grad_a(m), m = L..1, of some rows, from t [N, D(L)] and the row scales
+  /// wₙ/Σw [N]; `sums` [Σ D(m)] receives the rows' share of every grad_b.
   func backward(
-    _ tape: Tape<T>, targets t: UnsafePointer<T>, scale: UnsafePointer<T>, accumulate: Bool
-  ) throws(EngineError) -> T.Bits {
-    let rows = tape.input.rows
-    var largest = try outputGradient(tape, t, scale, accumulate: accumulate)
+    _ tape: Tape<T>, _ targets: TargetMemory<T>, _ rows: Range<Int>,
+    sums: UnsafeMutablePointer<T>, _ watch: inout Watch<T>
+  ) {
+    outputGradient(tape, targets, rows)
+    var sum = sums + layout.unitCount
     for m in stride(from: layout.layers, through: 1, by: -1) {
-      let gradZ = Matrix(tape.gradZ[m - 1], rows, layout.sizes[m])
-      let previous = m == 1 ? tape.input : Matrix(tape.a[m - 2], rows, layout.sizes[m - 1])
-      multiply(previous.transpose, gradZ, into: gradWeights(m), accumulate: accumulate)
-      if m > 1 {
-        multiply(gradZ, weights(m).transpose, into: tape.gradA[m - 2])
-        largest = Swift.max(largest, try hiddenGradient(m - 1, tape, accumulate: accumulate))
+      let cols = layout.sizes[m]
+      let start = rows.lowerBound * cols
+      let (gradZ, gradA) = (tape.gradZ[m - 1] + start, tape.gradA[m - 1] + start)
+      let (z, a) = (tape.z[m - 1] + start, tape.a[m - 1] + start)
+      sum -= cols
+      if m < layout.layers {
+        let next = layout.sizes[m + 1]
+        let gradZNext = Matrix(tape.gradZ[m] + rows.lowerBound * next, rows.count, next)
+        multiply(gradZNext, weights(m + 1).transpose, into: gradA)
       }
+      watch.see(
+        gradZ: differentiate(m, gradA: gradA, z, a, gradZ: gradZ, rows.count, sum), m)
     }
-    return largest
   }
 
-  /// grad_a(L) from the loss, grad_z(L) from it or, for partners, as wₙ/Σw·(a − t).
-  private func outputGradient(
-    _ tape: Tape<T>, _ t: UnsafePointer<T>, _ scale: UnsafePointer<T>, accumulate: Bool
-  ) throws(EngineError) -> T.Bits {
+  /// grad_a(L) from the loss and, for partners, grad_z(L) = wₙ/Σw·(a − t).
+  private func outputGradient(_ tape: Tape<T>, _ targets: TargetMemory<T>, _ rows: Range<Int>) {
     let m = layout.layers
-    let (rows, cols) = (tape.input.rows, layout.sizes[m])
-    let (z, a) = (tape.z[m - 1], tape.a[m - 1])
-    let (gradZ, gradA) = (tape.gradZ[m - 1], tape.gradA[m - 1])
-    let apart = gradA != gradZ
-    if apart || !isFused { loss.gradient(a, t, scale, gradA, rows, cols) }
-    if isFused {
-      partnerGradient(a, t, scale, gradZ, rows, cols)
-    } else if apart {
-      activations[m - 1].gradient(gradA, z, a, gradZ, rows, cols)
-    } else {
-      activations[m - 1].gradientInPlace(gradZ, z, a, rows, cols)
-    }
-    let largest = addColumns(gradZ, rows, cols, to: gradBias(m), keep: accumulate)
-    guard largest < T.infinityBits else { throw overflow(in: "grad_z", m) }
-    return largest
+    let cols = layout.sizes[m]
+    let start = rows.lowerBound * cols
+    let (a, t) = (tape.a[m - 1] + start, targets.t + start)
+    let (gradZ, gradA) = (tape.gradZ[m - 1] + start, tape.gradA[m - 1] + start)
+    let scale = targets.scale + rows.lowerBound
+    if gradA != gradZ || !isFused { loss.gradient(a, t, scale, gradA, rows.count, cols) }
+    if isFused { partnerGradient(a, t, scale, gradZ, rows.count, cols) }
   }
 
-  /// grad_z(m) ← grad_a(m) ⊙ σ′(z(m)) and its column sums, for a hidden layer.
-  private func hiddenGradient(
-    _ m: Int, _ tape: Tape<T>, accumulate: Bool
-  ) throws(EngineError) -> T.Bits {
-    let (rows, cols) = (tape.input.rows, layout.sizes[m])
-    let (z, a) = (tape.z[m - 1], tape.a[m - 1])
-    let (gradZ, gradA) = (tape.gradZ[m - 1], tape.gradA[m - 1])
+  /// grad_z ← Jᵀ grad_a, which is grad_a ⊙ σ′(z), unless the loss gave grad_z itself; by
+  /// blocks of rows like `activate`. `sums` [D(m)] receives the column sums. Returns the bits
+  /// of the largest |grad_z|.
+  private func differentiate(
+    _ m: Int, gradA: UnsafeMutablePointer<T>, _ z: UnsafePointer<T>, _ a: UnsafePointer<T>,
+    gradZ: UnsafeMutablePointer<T>, _ rows: Int, _ sums: UnsafeMutablePointer<T>
+  ) -> T.Bits {
+    let cols = layout.sizes[m]
     let kernels = activations[m - 1]
+    let isGiven = m == layout.layers && isFused
     let block = rowsPerBlock(cols)
     var largest: T.Bits = 0
+    sums.update(repeating: 0, count: cols)
     var n = 0
     while n < rows {
       let count = Swift.min(block, rows - n)
       let start = n * cols
-      if gradA == gradZ {
+      if isGiven {
+        // Nothing but the sums is left to do.
+      } else if gradA == gradZ {
         kernels.gradientInPlace(gradZ + start, z + start, a + start, count, cols)
       } else {
         kernels.gradient(gradA + start, z + start, a + start, gradZ + start, count, cols)
       }
-      largest = Swift.max(
-        largest,
-        addColumns(gradZ + start, count, cols, to: gradBias(m), keep: accumulate || n > 0))
+      largest = Swift.max(largest, addColumns(gradZ + start, count, cols, to: sums))
       n += count
     }
-    guard largest < T.infinityBits else { throw overflow(in: "grad_z", m) }
     return largest
   }
 
-  /// Refuses a gradient with an infinite element before it is applied. grad_W sums N products
-  /// of an a and a grad_z: where the largest of each leave room, it need not be read.
-  func checkGradients(
-    _ tape: Tape<T>, _ x: T.Bits, _ z: T.Bits, _ gradZ: T.Bits
-  ) throws(EngineError) {
-    var a = Double(T(bits: x))
-    if T(bits: z) < 64 {
-      a = Swift.max(a, 1e28)  // beyond e⁶⁴, the most an activation makes of such a z
-    } else {
-      for m in 1...layout.layers {
-        let bits = largestMagnitude(tape.a[m - 1], tape.input.rows * layout.sizes[m])
-        a = Swift.max(a, Double(T(bits: bits)))
+  /// grad_W(m)ᵀ ← a(m−1)ᵀ grad_z(m), its rows `share` of D(m−1).
+  func weightGradient(_ m: Int, _ tape: Tape<T>, _ share: Range<Int>, accumulate: Bool) {
+    let rows = tape.input.rows
+    let previous = m == 1 ? tape.input : Matrix(tape.a[m - 2], rows, layout.sizes[m - 1])
+    multiply(
+      previous.transpose.rows(share.lowerBound, share.upperBound),
+      Matrix(tape.gradZ[m - 1], rows, layout.sizes[m]),
+      into: gradWeights(m) + share.lowerBound * layout.sizes[m], accumulate: accumulate)
+  }
+
+  /// grad_b(m), m = 1..L, from the parts' column sums [parts, Σ D(m)].
+  func biasGradients(_ sums: UnsafePointer<T>, parts: Int, accumulate: Bool) {
+    var sum = sums
+    for m in 1...layout.layers {
+      let (gradient, cols) = (gradBias(m), layout.sizes[m])
+      if !accumulate { gradient.update(repeating: 0, count: cols) }
+      for part in 0..<parts {
+        let share = sum + part * layout.unitCount
+        for j in 0..<cols { gradient[j] += share[j] }
       }
-    }
-    let bound = Double(tape.input.rows) * a * Double(T(bits: gradZ))
-    guard !(bound < Double(T.greatestFiniteMagnitude) / 2) else { return }
-    guard largestMagnitude(gradients.base, gradients.count) < T.infinityBits else {
-      throw .diverged("grad_W overflowed to infinity; a smaller learning rate may help")
+      sum += cols
     }
   }
 
-  /// C = Σ scale[n]·Cₙ of the last forward; `cost` [N] receives the Cₙ.
-  func cost(
-    _ tape: Tape<T>, targets t: UnsafePointer<T>, scale: UnsafePointer<T>,
-    cost: UnsafeMutablePointer<T>
-  ) throws(EngineError) -> Double {
+  // MARK: the cost
+
+  /// Cₙ of some rows after their forward pass.
+  func costs(_ tape: Tape<T>, _ targets: TargetMemory<T>, _ rows: Range<Int>) {
     let m = layout.layers
-    let (rows, cols) = (tape.input.rows, layout.sizes[m])
+    let cols = layout.sizes[m]
+    let start = rows.lowerBound * cols
+    let (z, a, t) = (tape.z[m - 1] + start, tape.a[m - 1] + start, targets.t + start)
+    let cost = targets.cost + rows.lowerBound
     if isFused {
-      loss.costFused(outputIsSoftmax, tape.z[m - 1], t, cost, rows, cols)
+      loss.costFused(outputIsSoftmax, z, a, t, cost, rows.count, cols)
     } else {
-      loss.cost(tape.a[m - 1], t, cost, rows, cols)
+      loss.cost(a, t, cost, rows.count, cols)
     }
-    var sum = 0.0
-    for n in 0..<rows { sum += Double(scale[n]) * Double(cost[n]) }
-    guard sum.isFinite else {
-      throw .diverged("the loss is NaN or infinite; a smaller learning rate may help")
-    }
-    return sum
   }
 
-  private func overflow(in quantity: StaticString, _ m: Int) -> EngineError {
-    for k in 1...layout.layers {
-      if largestMagnitude(parameters.base + layout.weights(k), layout.weightCount(k))
-        >= T.infinityBits
-      {
-        return .value("W of layer \(k) contains NaN or infinity")
-      }
-      if largestMagnitude(bias(k), layout.sizes[k]) >= T.infinityBits {
-        return .value("b of layer \(k) contains NaN or infinity")
-      }
-    }
-    return .diverged(
-      "\(quantity) of layer \(m) overflowed to NaN or infinity; "
-        + "a smaller learning rate or smaller weights may help")
+  /// C = Σ scale[n]·Cₙ, always in the same order.
+  func cost(_ targets: TargetMemory<T>, rows: Int) -> Double {
+    var sum = 0.0
+    for n in 0..<rows { sum += Double(targets.scale[n]) * Double(targets.cost[n]) }
+    return sum
   }
 }
 
@@ -215,11 +203,10 @@ private func addRow<T: Scalar>(
   return largest
 }
 
-/// sums[j] ← Σₙ g[n, j], added to what is there if `keep`; returns the bits of the largest |g|.
+/// sums[j] ← sums[j] + Σₙ g[n, j]; returns the bits of the largest |g|.
 private func addColumns<T: Scalar>(
-  _ g: UnsafePointer<T>, _ rows: Int, _ cols: Int, to sums: UnsafeMutablePointer<T>, keep: Bool
+  _ g: UnsafePointer<T>, _ rows: Int, _ cols: Int, to sums: UnsafeMutablePointer<T>
 ) -> T.Bits {
-  if !keep { sums.update(repeating: 0, count: cols) }
   var largest: T.Bits = 0
   for n in 0..<rows {
     let row = g + n &* cols

@@ -41,7 +41,7 @@ extension Double: Scalar {
   @inline(__always)
   static func exp(_ x: Double) -> Double {
     let (n, r) = reduced(Swift.min(Swift.max(x, -746), 710))
-    return scaled(expOfReduced(r), n)
+    return scaled(1 + expTail(r), n)
   }
 
   /// eˣ − 1 = 2ⁿ(eʳ − 1) + (2ⁿ − 1), whose last term is exact.
@@ -57,7 +57,7 @@ extension Double: Scalar {
   @inline(__always)
   static func sigmoid(_ x: Double) -> Double {
     let (n, r) = reduced(Swift.max(-abs(x), -746))
-    let e = scaled(expOfReduced(r), n)
+    let e = scaled(1 + expTail(r), n)
     return (x >= 0 ? 1 : e) / (1 + e)
   }
 
@@ -129,14 +129,15 @@ extension Double: Scalar {
   static func normalCDF(_ z: Double) -> Double {
     let y = Swift.min(abs(z), 38.7)
     let (n, r) = reducedSquare(y, 0.5)
-    let tail = scaled(0.5 * expOfReduced(r) * erfcx(y * 0x1.6a09e667f3bcdp-1), n)
+    let tail = scaled(mills(y, 2, times: expTail(r)), n)
     return z > 0 ? 1 - tail : tail
   }
 
   @inline(__always)
   static func normalPDF(_ z: Double) -> Double {
     let (n, r) = reducedSquare(Swift.min(abs(z), 38.7), 0.5)
-    return scaled(0x1.9884533d43651p-2 * expOfReduced(r), n)
+    let density: Double = 0x1.9884533d43651p-2
+    return scaled(mulAdd(density, expTail(r), density), n)
   }
 
   // MARK: parts
@@ -162,7 +163,7 @@ extension Double: Scalar {
     let shifted = mulAdd(c * y * y, -0x1.71547652b82fep0, 0x1.8p52)
     let n = shifted - 0x1.8p52
     let first = mulAdd(n, -0x1.62e42fefa38p-1, -(c * high * high))
-    let r = mulAdd(n, -0x1.ef35793c7673p-45, first) - low
+    let r = first + mulAdd(n, -0x1.ef35793c7673p-45, -low)
     return (shifted.bitPattern, r)
   }
 
@@ -179,9 +180,9 @@ extension Double: Scalar {
     return x * power(half) * power(n &- half)
   }
 
-  /// eʳ = 1 + r + r²q(r), |error| < 2⁻⁵⁶·⁴ of it.
+  /// eʳ − 1 = r + r²q(r), |error| < 2⁻⁵⁶·⁴ of eʳ.
   @inline(__always)
-  private static func expOfReduced(_ r: Double) -> Double {
+  private static func expTail(_ r: Double) -> Double {
     var q: Double = 0x1.ae8f552eee901p-26
     q = mulAdd(q, r, 0x1.28b6e0d9c6f55p-22)
     q = mulAdd(q, r, 0x1.71ded04b284cep-19)
@@ -192,7 +193,7 @@ extension Double: Scalar {
     q = mulAdd(q, r, 0x1.555555554fa88p-5)
     q = mulAdd(q, r, 0x1.55555555554eep-3)
     q = mulAdd(q, r, 0x1.000000000000cp-1)
-    return 1 + mulAdd(r * r, q, r)
+    return mulAdd(r * r, q, r)
   }
 
   /// eʳ − 1 = r + r²q(r), |error| < 2⁻⁶¹ of it.
@@ -242,42 +243,53 @@ extension Double: Scalar {
     return mulAdd(e, 0x1.62e42fefa38p-1, f + low)
   }
 
-  /// e^(y²)·erfc(y) for 0 ≤ y ≤ 27.4 as P(q) / (y + 4), q = (y − 4)/(y + 4), |error| <
-  /// 2⁻⁵⁴ of it. The variable is that of Shepherd and Laframboise, "Chebyshev approximation
-  /// of (1 + 2x)exp(x²)erfc x in 0 ≤ x < ∞", Math. Comp. 36, 1981.
+  /// (1 + e)M(z) with M(z) = e^(z²/2)Φ(−z), which is Mills' ratio over √(2π), for
+  /// 0 ≤ z ≤ 38.7 and k = 2. With z and k in units of √2 it is √½ of that.
+  ///
+  /// M(z) = P(q) / (z + k) with q = (z − k)/(z + k), |error| < 2⁻⁵³·⁵ of it. The variable is
+  /// that of Shepherd and Laframboise, "Chebyshev approximation of (1 + 2x)exp(x²)erfc x in
+  /// 0 ≤ x < ∞", Math. Comp. 36, 1981; a larger k would take fewer terms, but let the
+  /// rounding of q through.
   @inline(__always)
-  private static func erfcx(_ y: Double) -> Double {
-    let inverse = 1 / (y + 4)
-    let q = (y - 4) * inverse
-    var p: Double = -0x1.12a78864ecc97p-28
-    p = mulAdd(p, q, -0x1.1ac8aa1659cbep-26)
-    p = mulAdd(p, q, 0x1.9692c5d9cef0fp-27)
-    p = mulAdd(p, q, 0x1.1b4c030e02145p-23)
-    p = mulAdd(p, q, -0x1.7816ffd7bbe95p-24)
-    p = mulAdd(p, q, -0x1.cc9ab056406a1p-21)
-    p = mulAdd(p, q, 0x1.802f7d2629305p-20)
-    p = mulAdd(p, q, 0x1.3ba29e16a584ap-18)
-    p = mulAdd(p, q, -0x1.3c78bad5a6e53p-16)
-    p = mulAdd(p, q, -0x1.e8709d89c953cp-19)
-    p = mulAdd(p, q, 0x1.72cddf685b4afp-13)
-    p = mulAdd(p, q, -0x1.dd27fab8c0382p-12)
-    p = mulAdd(p, q, -0x1.269b5403ba255p-12)
-    p = mulAdd(p, q, 0x1.908f465ae44aep-8)
-    p = mulAdd(p, q, -0x1.b00c052ca02adp-6)
-    p = mulAdd(p, q, 0x1.38dbd2ca1e8adp-4)
-    p = mulAdd(p, q, -0x1.645fd8a4b9924p-3)
-    p = mulAdd(p, q, 0x1.52cac2370c195p-2)
-    p = mulAdd(p, q, -0x1.14eacb1ad038dp-1)
-    p = mulAdd(p, q, 0x1.8be202d26c7a6p-1)
-    p = mulAdd(p, q, -0x1.f3fe31ecb49bfp-1)
-    p = mulAdd(p, q, 0x1.18932bf08e154p0)
-    return p * inverse
+  private static func mills(_ z: Double, _ k: Double, times e: Double) -> Double {
+    let q = (z - k) / (z + k)
+    var p: Double = 0x1.bab92ccca6af5p-26
+    p = mulAdd(p, q, 0x1.71e6c4b7f1a3dp-25)
+    p = mulAdd(p, q, -0x1.50ccbab7aadadp-23)
+    p = mulAdd(p, q, -0x1.8122df044fb0cp-22)
+    p = mulAdd(p, q, 0x1.bce7bf742bbd6p-23)
+    p = mulAdd(p, q, 0x1.1a6608e335479p-20)
+    p = mulAdd(p, q, 0x1.52371a77d8429p-21)
+    p = mulAdd(p, q, -0x1.78226f74b6adfp-21)
+    p = mulAdd(p, q, -0x1.bf29efc89b3f4p-20)
+    p = mulAdd(p, q, -0x1.5ba1e4c5515d7p-19)
+    p = mulAdd(p, q, -0x1.64c26aef29efep-19)
+    p = mulAdd(p, q, 0x1.eeab5e38a0672p-20)
+    p = mulAdd(p, q, 0x1.a2f791bf1bfdbp-17)
+    p = mulAdd(p, q, 0x1.6d3d6dab63b6bp-16)
+    p = mulAdd(p, q, 0x1.45b405f2a9d82p-17)
+    p = mulAdd(p, q, -0x1.8278dfe7e4715p-15)
+    p = mulAdd(p, q, -0x1.0d9a73bace896p-13)
+    p = mulAdd(p, q, -0x1.e53d5739d4b3bp-14)
+    p = mulAdd(p, q, 0x1.b2182d91610eap-13)
+    p = mulAdd(p, q, 0x1.b1b0b8af61525p-11)
+    p = mulAdd(p, q, 0x1.9ba0c4d0c5c2ep-11)
+    p = mulAdd(p, q, -0x1.ff79b96fdeaadp-10)
+    p = mulAdd(p, q, -0x1.b8b937f610e12p-8)
+    p = mulAdd(p, q, -0x1.ec6870cde3492p-12)
+    p = mulAdd(p, q, 0x1.2ccbfbf0c5718p-5)
+    p = mulAdd(p, q, 0x1.d7d0e23940037p-6)
+    p = mulAdd(p, q, -0x1.535bafa73c582p-2)
+    p = mulAdd(p, q, 0x1.5845dcad2a54ep-1)
+    return mulAdd(p, e, p) / (z + k)
   }
 
+  /// erfc(y) = 2Φ(−√2y) for y ≥ 0, where no rounding of √2y comes in.
   @inline(__always)
   private static func erfcOfPositive(_ y: Double) -> Double {
     let (n, r) = reducedSquare(y, 1)
-    return scaled(expOfReduced(r) * erfcx(y), n)
+    let e = mulAdd(0x1.6a09e667f3bcdp0, expTail(r), 0x1.a827999fcef32p-2)
+    return scaled(mills(y, 0x1.6a09e667f3bcdp0, times: e), n)
   }
 
   @inline(__always)

@@ -38,6 +38,8 @@ private func source(_ array: UnsafePointer<sb_array>?) throws(EngineError) -> So
   return try Source(array.pointee)
 }
 
+private var missingResult: EngineError { .value("the place for the result is missing") }
+
 /// Runs `body`; an error goes to the caller's struct, its status is returned.
 @inline(__always)
 private func status(
@@ -104,9 +106,9 @@ public func sb_apply_activation(
   _ error: UnsafeMutablePointer<sb_error>?
 ) -> sb_status {
   status(error) { () throws(EngineError) in
-    guard let rule, let x, let out, rows >= 0, cols >= 0 else {
-      throw .value("the rule or an array is missing")
-    }
+    guard let rule, let x, let out, rows >= 0, cols >= 0,
+      !rows.multipliedReportingOverflow(by: cols).overflow
+    else { throw .value("the rule or an array is missing, or its size is none") }
     try Rules.apply(
       activation: rule.pointee, order: order, dtype: dtype, x, out, Int(rows), Int(cols))
   }
@@ -149,7 +151,8 @@ public func sb_copy_net(
   _ error: UnsafeMutablePointer<sb_error>?
 ) -> sb_status {
   status(error) { () throws(EngineError) in
-    copy?.pointee = handle(Net(try engine(net).copied()))
+    guard let copy else { throw missingResult }
+    copy.pointee = handle(Net(try engine(net).copied()))
   }
 }
 
@@ -231,6 +234,7 @@ public func sb_new_matrix(
     guard let view, rows >= 0, cols >= 0 else { throw .value("the view is missing") }
     let (count, overflow) = Int(rows).multipliedReportingOverflow(by: Int(cols))
     guard !overflow else { throw .memory(bytes: Int.max) }
+    try checkScalar(dtype)
     if dtype == SB_FLOAT32 {
       let storage = try Storage<Float>(count: count)
       view.pointee = makeView(storage.block, storage.base, [Int(rows), Int(cols)])
@@ -263,6 +267,7 @@ public func sb_get_option(
   _ error: UnsafeMutablePointer<sb_error>?
 ) -> sb_status {
   status(error) { () throws(EngineError) in
+    guard let value else { throw missingResult }
     let engine = try engine(net)
     let result: Double
     switch option {
@@ -272,7 +277,7 @@ public func sb_get_option(
     case SB_OPTION_STEPS: result = Double(engine.steps)
     default: result = try engine.hyperparameter(Int(option) - Int(SB_OPTION_HYPER))
     }
-    value?.pointee = result
+    value.pointee = result
   }
 }
 
@@ -360,9 +365,10 @@ public func sb_evaluation_begin(
   _ error: UnsafeMutablePointer<sb_error>?
 ) -> sb_status {
   status(error) { () throws(EngineError) in
+    guard let evaluation else { throw missingResult }
     let session = try engine(net).evaluation(
       x: source(x), y: source(y), weights: optional(weights))
-    evaluation?.pointee = handle(EvaluationHandle(session))
+    evaluation.pointee = handle(EvaluationHandle(session))
   }
 }
 
@@ -380,8 +386,8 @@ public func sb_evaluation_run(
   _ error: UnsafeMutablePointer<sb_error>?
 ) -> sb_status {
   status(error) { () throws(EngineError) in
-    let ended = try evaluationSession(evaluation).run(for: maxNanoseconds)
-    done?.pointee = ended ? 1 : 0
+    guard let done else { throw missingResult }
+    done.pointee = try evaluationSession(evaluation).run(for: maxNanoseconds) ? 1 : 0
   }
 }
 
@@ -391,8 +397,8 @@ public func sb_evaluation_result(
   _ error: UnsafeMutablePointer<sb_error>?
 ) -> sb_status {
   status(error) { () throws(EngineError) in
-    let result = try evaluationSession(evaluation).metrics()
-    metrics?.pointee = result
+    guard let metrics else { throw missingResult }
+    metrics.pointee = try evaluationSession(evaluation).metrics()
   }
 }
 
@@ -426,9 +432,10 @@ public func sb_fit_run(
   _ error: UnsafeMutablePointer<sb_error>?
 ) -> sb_status {
   status(error) { () throws(EngineError) in
+    guard let progress else { throw missingResult }
     let session = try fitSession(fit)
     try session.run(for: maxNanoseconds)
-    progress?.pointee = session.progress
+    progress.pointee = session.progress
   }
 }
 
@@ -438,8 +445,8 @@ public func sb_fit_epoch(
   _ error: UnsafeMutablePointer<sb_error>?
 ) -> sb_status {
   status(error) { () throws(EngineError) in
-    let result = try fitSession(fit).record(Int(epoch))
-    record?.pointee = result
+    guard let record else { throw missingResult }
+    record.pointee = try fitSession(fit).record(Int(epoch))
   }
 }
 

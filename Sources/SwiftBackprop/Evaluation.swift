@@ -42,7 +42,7 @@ final class Evaluation<T: Scalar>: EvaluationSession {
     let (t, w) = (memory.targets.t, memory.targets.scale)
     let input = memory.load(x, inPlace: inPlace, rows)
     if isUnchecked {
-      guard x.isInteger || input.magnitude() < T.infinityBits else { throw Network<T>.notFinite }
+      if !x.isInteger { _ = try network.checkFinite(input, first: next) }
       try weights.check(range, scratch: w)
       try y.check(range, domain: network.loss.domain, loss: network.lossInfo.name, scratch: t)
     }
@@ -53,8 +53,15 @@ final class Evaluation<T: Scalar>: EvaluationSession {
       w.update(repeating: 1, count: range.count)
     }
     let tape = memory.tape(input)
-    _ = try network.forward(tape)
-    _ = try network.cost(tape, targets: t, scale: w, cost: memory.targets.cost)
+    try network.withThreads(rows: range.count, work: network.workPerRow * Double(range.count)) {
+      (plan) throws(EngineError) in
+      try network.check(
+        network.overRows(plan, range.count) { rows, _, watch in
+          network.forward(tape, rows, &watch)
+          network.costs(tape, memory.targets, rows)
+        })
+    }
+    try network.check(cost: network.cost(memory.targets, rows: range.count))
     let a = memory.a[network.layout.layers - 1]
     sums.add(cost: memory.targets.cost, weights: w, rows: range.count)
     if network.lossInfo.flags & SB_RULE_CLASSES != 0 {

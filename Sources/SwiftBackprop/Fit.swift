@@ -40,6 +40,8 @@ final class Fit<T: Scalar>: FitSession {
       validation = try Evaluation(
         network, x: try Source(validX.pointee), y: try Source(validY.pointee),
         weights: try optional(config.valid_weights))
+    } else if config.valid_x != nil || config.valid_y != nil {
+      throw .value("validation data are an X and a y")
     } else {
       validation = nil
     }
@@ -98,8 +100,7 @@ final class Fit<T: Scalar>: FitSession {
   private func check() throws(EngineError) {
     let range = next..<Swift.min(next + memory.rows, x.rows)
     let input = memory.load(x, inPlace: inPlace, RowSelection(range))
-    largestInput = Swift.max(largestInput, input.magnitude())
-    guard largestInput < T.infinityBits else { throw Network<T>.notFinite }
+    largestInput = Swift.max(largestInput, try network.checkFinite(input, first: next))
     try weights.check(range, scratch: memory.targets.scale)
     try y.check(
       range, domain: network.loss.domain, loss: network.lossInfo.name, scratch: memory.targets.t)
@@ -126,18 +127,8 @@ final class Fit<T: Scalar>: FitSession {
     let targets = memory.targets
     let weight = weights.scale(rows, into: targets.scale)
     if weight > 0 {
-      y.read(rows, into: targets.t)
-      let tape = memory.tape(memory.load(x, inPlace: inPlace, rows))
       do {
-        let largestZ = try network.forward(tape)
-        let cost = try network.cost(
-          tape, targets: targets.t, scale: targets.scale, cost: targets.cost)
-        let largestGradZ = try network.backward(
-          tape, targets: targets.t, scale: targets.scale, accumulate: false)
-        try network.checkGradients(tape, largestInput, largestZ, largestGradZ)
-        network.update()
-        network.hasGradients = true
-        lossSum += cost * Double(count)
+        lossSum += try learn(rows) * Double(count)
       } catch {
         throw inContext(error)
       }
@@ -151,6 +142,33 @@ final class Fit<T: Scalar>: FitSession {
       } else {
         endEpoch(nil)
       }
+    }
+  }
+
+  /// One training step on the selected rows. Returns C.
+  private func learn(_ selected: RowSelection) throws(EngineError) -> Double {
+    let count = selected.count
+    let targets = memory.targets
+    let tape = memory.tape(memory.place(x, inPlace: inPlace, selected))
+    // Forward is a third of the work.
+    return try network.withThreads(rows: count, work: 3 * network.workPerRow * Double(count)) {
+      (plan) throws(EngineError) in
+      let watch = try network.overRows(plan, count) { rows, sums, watch in
+        let part = selected[rows]
+        if inPlace == nil || selected.list != nil {
+          x.read(part, into: memory.x + rows.lowerBound * x.cols)
+        }
+        y.read(part, into: targets.t + rows.lowerBound * y.outputs)
+        network.forward(tape, rows, &watch)
+        network.costs(tape, targets, rows)
+        network.backward(tape, targets, rows, sums: sums, &watch)
+      }
+      let cost = network.cost(targets, rows: count)
+      try network.check(watch)
+      try network.check(cost: cost)
+      let bound = network.gradientBound(tape, largestInput, watch)
+      try network.update(tape, plan, isHarmless: network.isHarmless(bound: bound))
+      return cost
     }
   }
 
@@ -177,8 +195,11 @@ final class Fit<T: Scalar>: FitSession {
 
   private func inContext(_ error: EngineError) -> EngineError {
     let batch = next / batchSize + 1
-    return .diverged(
-      "epoch \(records.count + 1), batch \(batch) of \(batches): \(error.message) "
+    // Before the first update nothing has diverged: the weights came that way.
+    let isFirst = records.isEmpty && next == 0
+    return EngineError(
+      status: isFirst ? error.status : SB_ERROR_DIVERGED,
+      message: "epoch \(records.count + 1), batch \(batch) of \(batches): \(error.message) "
         + "(the weights are those before this batch)")
   }
 

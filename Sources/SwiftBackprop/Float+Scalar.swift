@@ -46,7 +46,7 @@ extension Float: Scalar {
   @inline(__always)
   static func exp(_ x: Float) -> Float {
     let (n, r) = reduced(Swift.min(Swift.max(x, -104), 89))
-    return scaled(expOfReduced(r), n)
+    return scaled(1 + expTail(r), n)
   }
 
   /// eˣ − 1 = 2ⁿ(eʳ − 1) + (2ⁿ − 1), whose last term is exact.
@@ -62,7 +62,7 @@ extension Float: Scalar {
   @inline(__always)
   static func sigmoid(_ x: Float) -> Float {
     let (n, r) = reduced(Swift.max(-abs(x), -104))
-    let e = scaled(expOfReduced(r), n)
+    let e = scaled(1 + expTail(r), n)
     return (x >= 0 ? 1 : e) / (1 + e)
   }
 
@@ -129,14 +129,15 @@ extension Float: Scalar {
   static func normalCDF(_ z: Float) -> Float {
     let y = Swift.min(abs(z), 14.42)
     let (n, r) = reducedSquare(y, 0.5)
-    let tail = scaled(0.5 * expOfReduced(r) * erfcx(y * 0x1.6a09e6p-1), n)
+    let tail = scaled(mills(y, 1.5, times: expTail(r)), n)
     return z > 0 ? 1 - tail : tail
   }
 
   @inline(__always)
   static func normalPDF(_ z: Float) -> Float {
     let (n, r) = reducedSquare(Swift.min(abs(z), 14.42), 0.5)
-    return scaled(0x1.988454p-2 * expOfReduced(r), n)
+    let density: Float = 0x1.988454p-2
+    return scaled(mulAdd(density, expTail(r), density), n)
   }
 
   // MARK: parts
@@ -162,7 +163,7 @@ extension Float: Scalar {
     let shifted = mulAdd(c * y * y, -0x1.715476p0, 0x1.8p23)
     let n = shifted - 0x1.8p23
     let first = mulAdd(n, -0x1.62e4p-1, -(c * high * high))
-    let r = mulAdd(n, -0x1.7f7d1cp-20, first) - low
+    let r = first + mulAdd(n, -0x1.7f7d1cp-20, -low)
     return (shifted.bitPattern, r)
   }
 
@@ -179,15 +180,15 @@ extension Float: Scalar {
     return x * power(half) * power(n &- half)
   }
 
-  /// eʳ = 1 + r + r²q(r), |error| < 2⁻²⁷·⁹ of it.
+  /// eʳ − 1 = r + r²q(r), |error| < 2⁻²⁷·⁹ of eʳ.
   @inline(__always)
-  private static func expOfReduced(_ r: Float) -> Float {
+  private static func expTail(_ r: Float) -> Float {
     var q: Float = 0x1.6b6b1p-10
     q = mulAdd(q, r, 0x1.124df6p-7)
     q = mulAdd(q, r, 0x1.5557e6p-5)
     q = mulAdd(q, r, 0x1.555476p-3)
     q = mulAdd(q, r, 0x1.fffffcp-2)
-    return 1 + mulAdd(r * r, q, r)
+    return mulAdd(r * r, q, r)
   }
 
   /// eʳ − 1 = r + r²q(r), |error| < 2⁻²⁷·⁹ of it.
@@ -218,30 +219,37 @@ extension Float: Scalar {
     return mulAdd(e, 0x1.62e4p-1, f + low)
   }
 
-  /// e^(y²)·erfc(y) for 0 ≤ y ≤ 10.2 as P(q) / (y + 3), q = (y − 3)/(y + 3), |error| <
-  /// 2⁻²⁶·⁶ of it. The variable is that of Shepherd and Laframboise, "Chebyshev approximation
-  /// of (1 + 2x)exp(x²)erfc x in 0 ≤ x < ∞", Math. Comp. 36, 1981.
+  /// (1 + e)M(z) with M(z) = e^(z²/2)Φ(−z), which is Mills' ratio over √(2π), for
+  /// 0 ≤ z ≤ 14.42 and k = 1.5. With z and k in units of √2 it is √½ of that.
+  ///
+  /// M(z) = P(q) / (z + k) with q = (z − k)/(z + k), |error| < 2⁻²⁶·⁵ of it. The variable is
+  /// that of Shepherd and Laframboise, "Chebyshev approximation of (1 + 2x)exp(x²)erfc x in
+  /// 0 ≤ x < ∞", Math. Comp. 36, 1981; a larger k would take fewer terms, but let the
+  /// rounding of q through.
   @inline(__always)
-  private static func erfcx(_ y: Float) -> Float {
-    let inverse = 1 / (y + 3)
-    let q = (y - 3) * inverse
-    var p: Float = -0x1.390264p-12
-    p = mulAdd(p, q, -0x1.ca7db4p-12)
-    p = mulAdd(p, q, 0x1.93903cp-9)
-    p = mulAdd(p, q, -0x1.49e0dcp-10)
-    p = mulAdd(p, q, -0x1.b7d73cp-6)
-    p = mulAdd(p, q, 0x1.e99f02p-4)
-    p = mulAdd(p, q, -0x1.3dea76p-2)
-    p = mulAdd(p, q, 0x1.2e3254p-1)
-    p = mulAdd(p, q, -0x1.c44c4ap-1)
-    p = mulAdd(p, q, 0x1.12f21ep0)
-    return p * inverse
+  private static func mills(_ z: Float, _ k: Float, times e: Float) -> Float {
+    let q = (z - k) / (z + k)
+    var p: Float = 0x1.411714p-13
+    p = mulAdd(p, q, 0x1.e8914ep-12)
+    p = mulAdd(p, q, 0x1.0234acp-12)
+    p = mulAdd(p, q, -0x1.114f56p-10)
+    p = mulAdd(p, q, -0x1.62bf52p-9)
+    p = mulAdd(p, q, -0x1.3ef1b2p-9)
+    p = mulAdd(p, q, 0x1.053fcep-8)
+    p = mulAdd(p, q, 0x1.21037cp-6)
+    p = mulAdd(p, q, 0x1.253904p-6)
+    p = mulAdd(p, q, -0x1.d7009p-5)
+    p = mulAdd(p, q, -0x1.8f9054p-3)
+    p = mulAdd(p, q, 0x1.3c144p-1)
+    return mulAdd(p, e, p) / (z + k)
   }
 
+  /// erfc(y) = 2Φ(−√2y) for y ≥ 0, where no rounding of √2y comes in.
   @inline(__always)
   private static func erfcOfPositive(_ y: Float) -> Float {
     let (n, r) = reducedSquare(y, 1)
-    return scaled(expOfReduced(r) * erfcx(y), n)
+    let e = mulAdd(0x1.6a09e6p0, expTail(r), 0x1.a8279ap-2)
+    return scaled(mills(y, 0x1.0f876cp0, times: e), n)
   }
 
   @inline(__always)

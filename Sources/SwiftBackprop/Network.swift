@@ -31,6 +31,8 @@ final class Network<T: Scalar> {
   var hasGradients = false
   /// Memory for t, wₙ/Σw and Cₙ of explicit backward passes.
   var targetMemory: TargetMemory<T>?
+  /// Memory of the threads' shares.
+  var partMemory: PartMemory<T>?
   /// Memory of `predict`, kept for the next call.
   var predictor: LeanMemory<T>?
 

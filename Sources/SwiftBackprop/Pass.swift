@@ -34,7 +34,7 @@ struct TargetMemory<T: Scalar> {
 
 extension Network {
   /// Refuses an X whose shape does not fit.
-  func checkShape(_ x: Source) throws(EngineError) {
+  func checkShape(_ x: Source, mayBeEmpty: Bool = false) throws(EngineError) {
     let inputs = layout.sizes[0]
     guard x.array.ndim == 2 else {
       let hint =
@@ -49,14 +49,23 @@ extension Network {
         ? "; X.T has the shape that fits: examples are rows here, the lectures' columns" : ""
       throw .shape("X has shape \(x.shape), but layer 1 wants (N, D(0)) = (N, \(inputs))\(hint)")
     }
-    guard x.rows > 0 else { throw .shape("X has shape \(x.shape): there is no example in it") }
+    guard x.rows > 0 || mayBeEmpty else {
+      throw .shape("X has shape \(x.shape): there is no example in it")
+    }
     guard x.rows <= Int(Int32.max) else {
       throw .shape("X has \(x.rows) rows; at most \(Int32.max) are possible")
     }
   }
 
-  static var notFinite: EngineError {
-    .value("X contains NaN or infinity (or a value beyond the network's dtype)")
+  /// Refuses an X with NaN or infinity; `first` is the number of its first row, `largest`
+  /// becomes the bits of its largest |x|.
+  func checkFinite(_ x: Matrix<T>, first: Int) throws(EngineError) -> T.Bits {
+    let largest = x.magnitude()
+    guard largest >= T.infinityBits else { return largest }
+    var row = 0
+    while row < x.rows - 1, x.rows(row, row + 1).magnitude() < T.infinityBits { row += 1 }
+    throw .value(
+      "X contains NaN or infinity (or a value beyond the network's dtype) in row \(first + row)")
   }
 
   func forward(_ x: Source) throws(EngineError) {
@@ -65,11 +74,15 @@ extension Network {
     guard let input = x.inPlace(T.self) else {
       throw .copy("X cannot be used where it lies")
     }
-    guard input.magnitude() < T.infinityBits else { throw Self.notFinite }
+    _ = try checkFinite(input, first: 0)
     recyclePass()
     let quantities = try forwardPool.take(rows: x.rows, layout: layout)
+    let tape = Tape(input: input, z: quantities.z, a: quantities.a)
     do {
-      _ = try forward(Tape(input: input, z: quantities.z, a: quantities.a))
+      try withThreads(rows: x.rows, work: workPerRow * Double(x.rows)) {
+        (plan) throws(EngineError) in
+        try check(overRows(plan, x.rows) { rows, _, watch in forward(tape, rows, &watch) })
+      }
     } catch {
       forwardPool.give(quantities)
       throw error
@@ -121,8 +134,18 @@ extension Network {
     let tape = Tape(
       input: input, z: current.forward.z, a: current.forward.a, gradZ: quantities.z,
       gradA: quantities.a)
-    let cost = try cost(tape, targets: memory.t, scale: memory.scale, cost: memory.cost)
-    _ = try backward(tape, targets: memory.t, scale: memory.scale, accumulate: accumulate)
+    let cost = try withThreads(rows: rows, work: 2 * workPerRow * Double(rows)) {
+      (plan) throws(EngineError) in
+      let watch = try overRows(plan, rows) { rows, sums, watch in
+        costs(tape, memory, rows)
+        backward(tape, memory, rows, sums: sums, &watch)
+      }
+      let cost = self.cost(memory, rows: rows)
+      try check(cost: cost)
+      try check(watch)
+      parameterGradients(tape, plan, accumulate: accumulate)
+      return cost
+    }
     pass?.state = .backward
     hasGradients = true
     return cost

@@ -46,14 +46,19 @@ final class LeanMemory<T: Scalar> {
     Tape(input: input, z: z, a: a, gradZ: gradZ, gradA: gradZ)
   }
 
-  /// The selected rows of `source`: in place if they are a range that BLAS can read, else
-  /// copied into `x`.
-  func load(_ source: Source, inPlace: Matrix<T>?, _ rows: RowSelection) -> Matrix<T> {
+  /// Where the selected rows of a source are to be: in place if they are a range that BLAS can
+  /// read, else in `x`, into which they have to be read.
+  func place(_ source: Source, inPlace: Matrix<T>?, _ rows: RowSelection) -> Matrix<T> {
     if let inPlace, rows.list == nil {
       return inPlace.rows(rows.first, rows.first + rows.count)
     }
-    source.read(rows, into: x)
     return Matrix(x, rows.count, source.cols)
+  }
+
+  /// The selected rows of a source, read into `x` unless they can be used in place.
+  func load(_ source: Source, inPlace: Matrix<T>?, _ rows: RowSelection) -> Matrix<T> {
+    if inPlace == nil || rows.list != nil { source.read(rows, into: x) }
+    return place(source, inPlace: inPlace, rows)
   }
 }
 
@@ -73,7 +78,8 @@ extension Network {
     _ x: Source, _ range: Range<Int>, into out: UnsafeMutablePointer<T>
   ) throws(EngineError) {
     try BLAS.require()
-    try checkShape(x)
+    try checkShape(x, mayBeEmpty: true)
+    guard !range.isEmpty else { return }
     guard range.lowerBound >= 0, range.upperBound <= x.rows else {
       throw .shape("rows \(range.lowerBound)..\(range.upperBound) of X do not exist")
     }
@@ -88,8 +94,12 @@ extension Network {
     while first < range.upperBound {
       let last = Swift.min(first + block, range.upperBound)
       let input = memory.load(x, inPlace: inPlace, RowSelection(first..<last))
-      guard x.isInteger || input.magnitude() < T.infinityBits else { throw Self.notFinite }
-      _ = try forward(memory.tape(input))
+      if !x.isInteger { _ = try checkFinite(input, first: first) }
+      let tape = memory.tape(input)
+      try withThreads(rows: last - first, work: workPerRow * Double(last - first)) {
+        (plan) throws(EngineError) in
+        try check(overRows(plan, last - first) { rows, _, watch in forward(tape, rows, &watch) })
+      }
       (out + (first - range.lowerBound) * outputs).update(
         from: memory.a[layout.layers - 1], count: (last - first) * outputs)
       first = last

@@ -65,12 +65,27 @@ extension StaticString {
   }
 }
 
+/// Refuses what no network computes with.
+func checkScalar(_ dtype: Int32) throws(EngineError) {
+  guard dtype == SB_FLOAT32 || dtype == SB_FLOAT64 else {
+    throw .type("the engine computes in float32 or float64")
+  }
+}
+
 extension Rules {
+  private static func check(order: Int32) throws(EngineError) {
+    guard order >= 0, order <= 2 else {
+      throw .value("the order is 0 (the value), 1 or 2 (a derivative)")
+    }
+  }
+
   /// An activation, or its first or second derivative, of x [rows, cols].
   static func apply(
     activation rule: sb_rule, order: Int32, dtype: Int32, _ x: UnsafeRawPointer,
     _ out: UnsafeMutableRawPointer, _ rows: Int, _ cols: Int
   ) throws(EngineError) {
+    try checkScalar(dtype)
+    try check(order: order)
     let entries = ActivationEntry.all
     let found = try find(rule, in: entries.map { $0.info }, kind: "activation")
     let entry = entries[found.index]
@@ -90,6 +105,8 @@ extension Rules {
     loss rule: sb_rule, order: Int32, dtype: Int32, _ a: UnsafeRawPointer, _ t: UnsafeRawPointer,
     _ out: UnsafeMutableRawPointer, _ count: Int
   ) throws(EngineError) {
+    try checkScalar(dtype)
+    try check(order: order)
     let entries = LossEntry.all
     let found = try find(rule, in: entries.map { $0.info }, kind: "loss")
     let values = RuleValues(found.values)

@@ -150,6 +150,12 @@ struct RowSelection {
     self.list = list
   }
 
+  /// Rows `range` of the selected ones.
+  subscript(range: Range<Int>) -> RowSelection {
+    if let list { return RowSelection(list + range.lowerBound, count: range.count) }
+    return RowSelection(first + range.lowerBound..<first + range.upperBound)
+  }
+
   subscript(n: Int) -> Int {
     if let list { Int(list[n]) } else { first &+ n }
   }

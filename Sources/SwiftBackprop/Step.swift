@@ -3,37 +3,109 @@ import CBridge
 extension Network {
   /// One update from the gradients, which stay as they are.
   func step() throws(EngineError) {
-    guard hasGradients || largestMagnitude(gradients.base, gradients.count) != 0 else {
+    let largest = largestMagnitude(gradients.base, gradients.count)
+    guard hasGradients || largest != 0 else {
       throw .order("call backward first: there are no gradients yet")
     }
-    guard largestMagnitude(gradients.base, gradients.count) < T.infinityBits else {
+    guard largest < T.infinityBits else {
       throw .diverged("the gradients contain NaN or infinity; no step was made")
     }
-    update()
+    // About six operations a parameter.
+    try withThreads(rows: layout.parameterCount, work: 6 * Double(layout.parameterCount)) {
+      (plan) throws(EngineError) in
+      try update(plan, isHarmless: isHarmless(bound: Double(T(bits: largest))))
+    }
     pass?.state = .spent
   }
 
-  /// Clips, adds the penalties and lets the optimizer act, in one pass over the parameters.
-  func update() {
-    steps += 1
-    let clip = clipFactor()
-    let decays = optimizer.decays
-    guard l1 != 0 || l2 != 0 || decays else {
-      return update(0, layout.parameterCount, Penalties(clip: clip))
+  /// The gradients of a pass and the update from them; together where nothing lies between,
+  /// so that every g is used while it is in the cache.
+  func update(_ tape: Tape<T>, _ plan: Plan, isHarmless: Bool) throws(EngineError) {
+    hasGradients = true
+    guard isHarmless, clipNorm == 0, let memory = partMemory else {
+      parameterGradients(tape, plan, accumulate: false)
+      return try update(plan, isHarmless: isHarmless)
     }
-    for m in 1...layout.layers {
-      update(
-        layout.weights(m), layout.weightCount(m),
-        Penalties(clip: clip, l1: T(l1), l2: T(l2), decays: decays))
-      update(layout.bias(m), layout.sizes[m], Penalties(clip: clip))
+    biasGradients(memory.sums, parts: plan.parts, accumulate: false)
+    let update = preparedUpdate()
+    concurrently(plan.parts) { part in
+      for m in 1...layout.layers {
+        let share = plan.share(part, of: layout.sizes[m - 1], unit: 8)
+        guard !share.isEmpty else { continue }
+        weightGradient(m, tape, share, accumulate: false)
+        apply(update, m, share)
+      }
+      if part == 0 { applyToBiases(update) }
     }
   }
 
-  private func update(_ start: Int, _ count: Int, _ penalties: Penalties<T>) {
+  /// One update of everything. Where a number might overflow it is made on probation, and
+  /// taken back if one did.
+  func update(_ plan: Plan, isHarmless: Bool) throws(EngineError) {
+    let update = preparedUpdate()
+    guard !isHarmless else {
+      return concurrently(plan.parts) { part in
+        for m in 1...layout.layers {
+          apply(update, m, plan.share(part, of: layout.sizes[m - 1]))
+        }
+        if part == 0 { applyToBiases(update) }
+      }
+    }
+    try checkGradients()
+    var kept: [Storage<T>] = []
+    for storage in [parameters] + slots {
+      kept.append(try Storage(count: storage.count))
+      kept[kept.count - 1].copy(from: storage)
+    }
+    for m in 1...layout.layers { apply(update, m, 0..<layout.sizes[m - 1]) }
+    applyToBiases(update)
+    for storage in [parameters] + slots
+    where largestMagnitude(storage.base, storage.count) >= T.infinityBits {
+      parameters.copy(from: kept[0])
+      for (slot, old) in zip(slots, kept.dropFirst()) { slot.copy(from: old) }
+      steps -= 1
+      throw .diverged(
+        "the step would make a weight or the optimizer's state infinite; it was not made; "
+          + "a smaller learning rate may help")
+    }
+  }
+
+  /// What one update needs to know: its number, and how g is clipped and W penalised.
+  struct Update {
+    let step: Int
+    let weights, biases: Penalties<T>
+  }
+
+  /// Counts the update and measures the gradient, if it is to be clipped.
+  func preparedUpdate() -> Update {
+    steps += 1
+    let clip = clipFactor()
+    return Update(
+      step: steps,
+      weights: Penalties(clip: clip, l1: T(l1), l2: T(l2), decays: optimizer.decays),
+      biases: Penalties(clip: clip))
+  }
+
+  /// Updates rows `share` of W(m)ᵀ.
+  func apply(_ update: Update, _ m: Int, _ share: Range<Int>) {
+    let cols = layout.sizes[m]
+    apply(
+      update.step, layout.weights(m) + share.lowerBound * cols, share.count * cols,
+      update.weights)
+  }
+
+  /// Updates every b.
+  func applyToBiases(_ update: Update) {
+    for m in 1...layout.layers {
+      apply(update.step, layout.bias(m), layout.sizes[m], update.biases)
+    }
+  }
+
+  private func apply(_ step: Int, _ start: Int, _ count: Int, _ penalties: Penalties<T>) {
     let first = slots.count > 0 ? slots[0].base : parameters.base
     let second = slots.count > 1 ? slots[1].base : parameters.base
     optimizer.update(
-      steps, parameters.base + start, gradients.base + start, first + start, second + start,
+      step, parameters.base + start, gradients.base + start, first + start, second + start,
       count, penalties)
   }
 
@@ -48,8 +120,7 @@ extension Network {
     let squares = sumOfSquares(gradients.base, gradients.count)
     if squares.isFinite { return Double.sqrt(squares) }
     // Squares of numbers beyond 1e154 overflow: taken relative to the largest.
-    var largest: T = 0
-    for i in 0..<gradients.count { largest = Swift.max(largest, gradients.base[i].magnitude) }
+    let largest = T(bits: largestMagnitude(gradients.base, gradients.count))
     var sum = 0.0
     for i in 0..<gradients.count {
       let share = Double(gradients.base[i] / largest)

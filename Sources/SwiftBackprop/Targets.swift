@@ -53,13 +53,13 @@ struct Targets {
   ) throws(EngineError) {
     if areIndices { return try checkIndices(range) }
     read(RowSelection(range), into: scratch)
-    let count = range.count * outputs
-    guard largestMagnitude(scratch, count) < T.infinityBits else {
-      throw .value("y contains NaN or infinity (or a value beyond the network's dtype)")
-    }
     for n in 0..<range.count {
       let row = scratch + n * outputs
       let n = n + range.lowerBound
+      guard largestMagnitude(row, outputs) < T.infinityBits else {
+        throw .value(
+          "y contains NaN or infinity (or a value beyond the network's dtype) in row \(n)")
+      }
       var sum: T = 0
       for i in 0..<outputs {
         switch domain {

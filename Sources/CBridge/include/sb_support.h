@@ -50,6 +50,17 @@ static inline int64_t sb_nanoseconds(void) {
   return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
 }
 
+typedef void (*sb_task)(void *context, int part);
+
+// Runs task(context, part) for part = 0..parts-1, at once where threads are free, and
+// returns when all are done.
+void sb_parallel(int parts, sb_task task, void *context);
+
+// Holds the BLAS library to one thread until sb_leave_blas and returns how many it was
+// allowed: what set_num_threads and threadpoolctl limit.
+int sb_enter_blas(void);
+void sb_leave_blas(void);
+
 // The long double at p, which may be unaligned.
 static inline double sb_long_double(const void *p) {
   long double value;

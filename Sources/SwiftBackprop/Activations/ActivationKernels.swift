@@ -10,6 +10,8 @@ struct ActivationKernels<T: Scalar> {
 
   /// Whether `gradient` reads z.
   let needsZ: Bool
+  /// Whether |σ(z)| ≤ |z| + 1, so that a bound on z bounds a.
+  let isTame: Bool
   /// a ← σ(z)
   let value: @Sendable (_ z: Input, _ a: Output, _ rows: Int, _ cols: Int) -> Void
   /// z ← σ(z)
@@ -26,6 +28,10 @@ struct ActivationKernels<T: Scalar> {
 
   init<R: Activation>(_ rule: R) {
     needsZ = R.derivativeNeedsZ
+    // Rules that grow faster do so at one of these.
+    isTame = [-1e4, -64, -8, -1, 0, 1, 8, 64, 1e4].allSatisfy { z in
+      rule.value(T(z)).magnitude <= T(z).magnitude + 1
+    }
     value = { z, a, rows, cols in
       for i in 0..<rows &* cols { a[i] = rule.value(z[i]) }
     }
@@ -62,6 +68,7 @@ struct ActivationKernels<T: Scalar> {
   /// softmax, which acts on whole rows.
   init(_ rule: Softmax) {
     needsZ = false
+    isTame = true
     value = { z, a, rows, cols in
       a.update(from: z, count: rows &* cols)
       rule.valueInPlace(a, rows, cols)

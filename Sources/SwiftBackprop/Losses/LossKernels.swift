@@ -13,7 +13,7 @@ struct LossKernels<T: Scalar> {
   /// The same from z, for the partner activation; `softmax` says that it acts on rows.
   let costFused:
     @Sendable (
-      _ softmax: Bool, _ z: Input, _ t: Input, _ cost: Output, _ rows: Int, _ cols: Int
+      _ softmax: Bool, _ z: Input, _ a: Input, _ t: Input, _ cost: Output, _ rows: Int, _ cols: Int
     ) -> Void
   /// grad_a ← scale[n]·∂ℓ/∂a
   let gradient:
@@ -33,10 +33,16 @@ struct LossKernels<T: Scalar> {
         cost[n] = sum
       }
     }
-    costFused = { softmax, z, t, cost, rows, cols in
+    costFused = { softmax, z, a, t, cost, rows, cols in
+      if softmax {
+        // ln Σ eᶻ = z − ln a for any output; the largest loses no digits. One flat pass of
+        // logarithms for all rows.
+        for n in 0..<rows { cost[n] = largest(a + n &* cols, cols) }
+        for n in 0..<rows { cost[n] = T.log(cost[n]) }
+      }
       for n in 0..<rows {
         let start = n &* cols
-        let logSum = softmax ? logSumExp(z + start, cols) : 0
+        let logSum = softmax ? largest(z + start, cols) - cost[n] : 0
         var sum: T = 0
         for i in start..<start &+ cols {
           sum += rule.valueFused(z: z[i], t: t[i], logSum: logSum)
@@ -63,15 +69,6 @@ struct LossKernels<T: Scalar> {
       }
     }
   }
-}
-
-/// ln Σ eᶻ of a row, without overflow.
-@inline(__always)
-func logSumExp<T: Scalar>(_ z: UnsafePointer<T>, _ count: Int) -> T {
-  let top = largest(z, count)
-  var sum: T = 0
-  for i in 0..<count { sum += T.exp(z[i] - top) }
-  return top + T.log(sum)
 }
 
 /// grad_z ← scale[n]·(a − t): what every loss and its partner activation come to.

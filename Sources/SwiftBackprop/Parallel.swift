@@ -1,0 +1,137 @@
+import CBridge
+
+/// Runs `body` for 0..<parts, at once where threads are free; a part's number decides what it
+/// does, so that the result does not depend on which thread it ran on.
+@inline(__always)
+func concurrently(_ parts: Int, _ body: (_ part: Int) -> Void) {
+  guard parts > 1 else { return body(0) }
+  withoutActuallyEscaping(body) { body in
+    var body = body
+    withUnsafeMutablePointer(to: &body) { pointer in
+      sb_parallel(
+        Int32(truncatingIfNeeded: parts),
+        { context, part in
+          context?.assumingMemoryBound(to: ((Int) -> Void).self).pointee(Int(part))
+        }, pointer)
+    }
+  }
+}
+
+/// How a batch is split among threads.
+///
+/// Depends on sizes and on the number of threads allowed alone, never on timing: the same
+/// plan gives the same bits.
+struct Plan {
+  /// 1: everything on the calling thread.
+  let parts: Int
+
+  /// The plan for `rows` rows and `work` floating-point operations with at most `threads`.
+  init(rows: Int, work: Double, threads: Int) {
+    // A part of less work than this, about 20 µs, does not pay for the handing over.
+    let worthwhile = work / 1.5e6
+    let most = Swift.min(Double(Swift.min(threads, rows)), worthwhile)
+    parts = Swift.max(1, Int(most))
+  }
+
+  static let serial = Plan(rows: 1, work: 0, threads: 1)
+
+  /// Share `part` of 0..<count, in multiples of `unit` but for the last.
+  func share(_ part: Int, of count: Int, unit: Int = 1) -> Range<Int> {
+    let units = (count + unit - 1) / unit
+    let first = Swift.min(units * part / parts * unit, count)
+    let last = Swift.min(units * (part + 1) / parts * unit, count)
+    return first..<last
+  }
+}
+
+/// What a part of a pass found: its watch over the numbers.
+struct Watch<T: Scalar> {
+  /// The bits of the largest |z| and |grad_z|.
+  var z: T.Bits = 0
+  var gradZ: T.Bits = 0
+  /// The first layer whose z, or else whose grad_z, is not finite; 0 for none.
+  var badZ = 0
+  var badGradZ = 0
+
+  mutating func see(z largest: T.Bits, _ m: Int) {
+    z = Swift.max(z, largest)
+    if largest >= T.infinityBits, badZ == 0 { badZ = m }
+  }
+
+  mutating func see(gradZ largest: T.Bits, _ m: Int) {
+    gradZ = Swift.max(gradZ, largest)
+    if largest >= T.infinityBits, badGradZ == 0 { badGradZ = m }
+  }
+
+  mutating func add(_ other: Watch<T>) {
+    z = Swift.max(z, other.z)
+    gradZ = Swift.max(gradZ, other.gradZ)
+    if badZ == 0 { badZ = other.badZ }
+    if badGradZ == 0 { badGradZ = other.badGradZ }
+  }
+}
+
+/// What every part of a pass writes for itself.
+struct PartMemory<T: Scalar> {
+  private let block: Block
+  let parts: Int
+  /// Column sums of grad_z [parts, Σ D(m)]
+  let sums: UnsafeMutablePointer<T>
+  let watches: UnsafeMutablePointer<Watch<T>>
+
+  init(parts: Int, units: Int) throws(EngineError) {
+    let watchBytes = parts * MemoryLayout<Watch<T>>.stride
+    let (count, overflow) = parts.multipliedReportingOverflow(by: units)
+    guard !overflow, count < Int.max / 16 else { throw .memory(bytes: Int.max) }
+    block = try Block(byteCount: watchBytes + 64 + count * MemoryLayout<T>.stride)
+    self.parts = parts
+    watches = block.base.bindMemory(to: Watch<T>.self, capacity: parts)
+    sums = (block.base + (watchBytes + 63) / 64 * 64).bindMemory(to: T.self, capacity: count)
+  }
+}
+
+extension Network {
+  /// Runs `body` with BLAS held to one thread per part and a plan for as many as are allowed.
+  func withThreads<Result>(
+    rows: Int, work: Double, _ body: (Plan) throws(EngineError) -> Result
+  ) throws(EngineError) -> Result {
+    let allowed = Int(sb_enter_blas())
+    defer { sb_leave_blas() }
+    return try body(Plan(rows: rows, work: work, threads: allowed))
+  }
+
+  /// Runs `body` for every share of `rows` rows and returns what they saw together.
+  func overRows(
+    _ plan: Plan, _ rows: Int,
+    _ body: (_ rows: Range<Int>, _ sums: UnsafeMutablePointer<T>, _ watch: inout Watch<T>) -> Void
+  ) throws(EngineError) -> Watch<T> {
+    let memory = try partMemory(plan.parts)
+    concurrently(plan.parts) { part in
+      memory.watches[part] = Watch()
+      body(
+        plan.share(part, of: rows), memory.sums + part * layout.unitCount, &memory.watches[part])
+    }
+    var all = Watch<T>()
+    for part in 0..<plan.parts { all.add(memory.watches[part]) }
+    return all
+  }
+
+  private func partMemory(_ parts: Int) throws(EngineError) -> PartMemory<T> {
+    if let memory = partMemory, memory.parts >= parts { return memory }
+    let memory = try PartMemory<T>(parts: parts, units: layout.unitCount)
+    partMemory = memory
+    return memory
+  }
+
+  /// grad_W and grad_b, after every row has its grad_z.
+  func parameterGradients(_ tape: Tape<T>, _ plan: Plan, accumulate: Bool) {
+    guard let memory = partMemory else { return }
+    biasGradients(memory.sums, parts: plan.parts, accumulate: accumulate)
+    concurrently(plan.parts) { part in
+      for m in 1...layout.layers {
+        let share = plan.share(part, of: layout.sizes[m - 1], unit: 8)
+        if !share.isEmpty { weightGradient(m, tape, share, accumulate: accumulate) }
+      }
+    }
+  }
+}

@@ -1,0 +1,61 @@
+import CBridge
+
+// What stands between a number that went wrong and the weights.
+
+extension Network {
+  /// Refuses a pass in which z or grad_z became NaN or infinite.
+  func check(_ watch: Watch<T>) throws(EngineError) {
+    if watch.badZ > 0 { throw overflow(in: "z", watch.badZ) }
+    if watch.badGradZ > 0 { throw overflow(in: "grad_z", watch.badGradZ) }
+  }
+
+  /// Refuses a C that is NaN or infinite.
+  func check(cost: Double) throws(EngineError) {
+    guard cost.isFinite else {
+      throw .diverged(
+        "the loss at the output, layer \(layout.layers), is NaN or infinite; "
+          + "a smaller learning rate may help")
+    }
+  }
+
+  /// Refuses gradients with an infinite element.
+  func checkGradients() throws(EngineError) {
+    for m in 1...layout.layers
+    where largestMagnitude(gradWeights(m), layout.weightCount(m)) >= T.infinityBits {
+      throw overflow(in: "grad_W", m)
+    }
+  }
+
+  /// A bound on every |g|, from the bits of the largest |x| and the watch over a pass: grad_W
+  /// sums N products of an a and a grad_z. Costs nothing beside reading the gradients.
+  func gradientBound(_ tape: Tape<T>, _ x: T.Bits, _ watch: Watch<T>) -> Double {
+    var a = Swift.max(Double(T(bits: x)), Double(T(bits: watch.z)) + 1)
+    for m in 1...layout.layers where !activations[m - 1].isTame {
+      let bits = largestMagnitude(tape.a[m - 1], tape.input.rows * layout.sizes[m])
+      a = Swift.max(a, Double(T(bits: bits)))
+    }
+    return Double(tape.input.rows) * a * Double(T(bits: watch.gradZ))
+  }
+
+  /// Whether gradients within `bound` can overflow nothing: far below the square root of the
+  /// largest number not even the squares of Adam do.
+  func isHarmless(bound: Double) -> Bool {
+    let rate = (try? hyperparameter(0)) ?? 1
+    return bound * Swift.max(1, rate) < Double(T.greatestFiniteMagnitude).squareRoot() / 1e4
+  }
+
+  /// Names the cause: the first weight that is not finite, or else the quantity itself.
+  private func overflow(in quantity: StaticString, _ m: Int) -> EngineError {
+    for k in 1...layout.layers {
+      if largestMagnitude(weights(k).base, layout.weightCount(k)) >= T.infinityBits {
+        return .value("W of layer \(k) contains NaN or infinity")
+      }
+      if largestMagnitude(bias(k), layout.sizes[k]) >= T.infinityBits {
+        return .value("b of layer \(k) contains NaN or infinity")
+      }
+    }
+    return .diverged(
+      "\(quantity) of layer \(m) overflowed to NaN or infinity; "
+        + "a smaller learning rate or smaller weights may help")
+  }
+}
