@@ -3,8 +3,8 @@
 Read from the environment, at build time only:
 
 SWIFTBACKPROP_BUILD_ENGINE
-    "embedded" (the default) builds Embedded Swift, about 50 KB a module. "static" builds the
-    same sources with the normal standard library linked in, about 9 MB a module; every
+    "embedded" (the default) builds Embedded Swift, which needs no runtime. "static" builds the
+    same sources with the normal standard library linked in, some 8 MB more a module; every
     instruction-set level too, so that the installed package is used in the same way.
     "address" is "embedded" under AddressSanitizer, for `make sanitize`.
 SWIFTBACKPROP_BUILD_BLAS
@@ -52,10 +52,16 @@ X86_64 = {
 AARCH64 = {"_core": Level(1, ("-Xswiftc", "-DSB_FMA"))}
 LEVELS = AARCH64 if platform.machine() == "aarch64" else X86_64
 
-EMBEDDED = ("-Xswiftc", "-enable-experimental-feature", "-Xswiftc", "Embedded")
+NO_DEBUG_INFO = ("-debug-info-format", "none")  # nine tenths of the file otherwise
+EMBEDDED = (
+    *("-Xswiftc", "-enable-experimental-feature", "-Xswiftc", "Embedded"),
+    # gold leaves symbols behind of what it removes, and one is of a glibc newer than the wheel's.
+    *("-Xswiftc", "-Xfrontend", "-Xswiftc", "-function-sections", "-Xswiftc", "-use-ld=lld"),
+)
 ENGINES = {
-    "embedded": EMBEDDED,
-    "static": ("-Xswiftc", "-static-stdlib"),  # SwiftPM's own flag skips dynamic products
+    "embedded": (*EMBEDDED, *NO_DEBUG_INFO),
+    # Not --static-swift-stdlib, which skips dynamic products.
+    "static": ("-Xswiftc", "-static-stdlib", *NO_DEBUG_INFO),
     "address": (*EMBEDDED, "--sanitize=address"),
 }
 

@@ -13,6 +13,8 @@ struct Pass<T: Scalar> {
   /// grad_a(0) [N, D(0)], made when somebody asks
   var inputGradient: Storage<T>?
   var state = State.forward
+  /// Whether Σw = 0: then there is nothing to learn, and `step` makes no update.
+  var isWeightless = false
 }
 
 /// t [N, D(L)], the row scales wₙ/Σw [N] and the costs Cₙ [N] of one batch.
@@ -124,7 +126,7 @@ extension Network {
     try rowWeights.check(0..<rows, scratch: memory.scale)
     try targets.check(0..<rows, domain: loss.domain, loss: lossInfo.name, scratch: memory.t)
     if targets.areIndices { targets.read(RowSelection(0..<rows), into: memory.t) }
-    _ = rowWeights.scale(RowSelection(0..<rows), into: memory.scale)
+    let weight = rowWeights.scale(RowSelection(0..<rows), into: memory.scale)
     if let old = current.backward { backwardPool.give(old) }
     pass?.backward = nil
     let quantities = try backwardPool.take(rows: rows, layout: layout)
@@ -147,6 +149,7 @@ extension Network {
       return cost
     }
     pass?.state = .backward
+    pass?.isWeightless = weight == 0 && !accumulate
     hasGradients = true
     return cost
   }

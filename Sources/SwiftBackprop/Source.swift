@@ -110,13 +110,14 @@ struct Source {
     }
   }
 
-  /// The class index in column 0 of a row; for integer types only. Out of Int's range: −1.
+  /// The class index in column 0 of a row; for integer types only. Beyond Int's range its
+  /// largest value.
   func index(_ row: Int) -> Int {
-    guard let data = array.data else { return -1 }
+    guard let data = array.data else { return Int.max }
     let p = data + row &* Int(array.row_stride)
     func load<S: SourceElement & FixedWidthInteger>(_: S.Type) -> Int {
       let x = p.loadUnaligned(as: S.self)
-      return Int(exactly: array.swapped == 0 ? x : x.swappedBytes) ?? -1
+      return Int(exactly: array.swapped == 0 ? x : x.swappedBytes) ?? Int.max
     }
     switch array.dtype {
     case SB_INT8: return load(Int8.self)

@@ -10,10 +10,12 @@ extension Network {
     guard largest < T.infinityBits else {
       throw .diverged("the gradients contain NaN or infinity; no step was made")
     }
-    // About six operations a parameter.
-    try withThreads(rows: layout.parameterCount, work: 6 * Double(layout.parameterCount)) {
-      (plan) throws(EngineError) in
-      try update(plan, isHarmless: isHarmless(bound: Double(T(bits: largest))))
+    if pass?.isWeightless != true {
+      // About six operations a parameter.
+      try withThreads(rows: layout.parameterCount, work: 6 * Double(layout.parameterCount)) {
+        (plan) throws(EngineError) in
+        try update(plan, isHarmless: isHarmless(bound: Double(T(bits: largest))))
+      }
     }
     pass?.state = .spent
   }

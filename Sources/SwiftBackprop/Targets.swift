@@ -13,7 +13,10 @@ struct Targets {
       if source.array.ndim == 2, source.cols == rows, source.rows == outputs {
         hint = "; y.T has the shape that fits: one row per example"
       }
-      throw .shape("y has shape \(source.shape), but X has N = \(rows) rows\(hint)")
+      let wanted = outputs > 1 ? " or (\(rows),)" : ""
+      throw .shape(
+        "y has shape \(source.shape), but X has N = \(rows) rows and layer L has "
+          + "D(L) = \(outputs) units: wanted (\(rows), \(outputs))\(wanted)\(hint)")
     }
     self.source = source
     self.outputs = outputs
@@ -62,13 +65,16 @@ struct Targets {
       }
       var sum: T = 0
       for i in 0..<outputs {
-        switch domain {
-        case .real: break
-        case .nonNegative where row[i] < 0, .distribution where row[i] < 0:
-          throw .value("\(loss) wants targets of at least 0, but row \(n) of y has a negative one")
-        case .probability where row[i] < 0 || row[i] > 1:
-          throw .value("\(loss) wants targets in [0, 1], but row \(n) of y has another one")
-        default: break
+        let fits =
+          switch domain {
+          case .real: true
+          case .nonNegative, .distribution: row[i] >= 0
+          case .probability: row[i] >= 0 && row[i] <= 1
+          }
+        guard fits else {
+          let wanted: StaticString = domain == .probability ? "in [0, 1]" : "of at least 0"
+          throw .value(
+            "\(loss) wants targets \(wanted), but row \(n) of y has \(decimal(Double(row[i])))")
         }
         sum += row[i]
       }
@@ -84,13 +90,29 @@ struct Targets {
     for n in range {
       let index = source.index(n)
       guard index >= 0, index < outputs else {
-        let value = index == -1 ? "negative or far too large" : "\(index)"
         throw .value(
-          "y[\(n)] is \(value), but with D(L) = \(outputs) outputs class indices lie in "
+          "y[\(n)] is \(index), but with D(L) = \(outputs) outputs class indices lie in "
             + "0..\(outputs - 1)\(index == outputs ? "; do the labels start at 1?" : "")")
       }
     }
   }
+}
+
+/// About six digits of a number, for a message; Embedded Swift prints no floating point.
+func decimal(_ x: Double) -> String {
+  guard x.magnitude < 1e12 else { return x < 0 ? "a number below -1e12" : "a number above 1e12" }
+  let millionths = Int((x.magnitude * 1e6).rounded())
+  var fraction = millionths % 1_000_000
+  var text = "\(x < 0 ? "-" : "")\(millionths / 1_000_000)"
+  guard fraction > 0 else { return fraction == 0 && x != 0 && millionths == 0 ? "about 0" : text }
+  text += "."
+  var digit = 100_000
+  while fraction > 0 {
+    text += "\(fraction / digit)"
+    fraction %= digit
+    digit /= 10
+  }
+  return text
 }
 
 /// Weights of examples: wₙ ≥ 0, or 1 for all.

@@ -1,0 +1,78 @@
+"""What users hang into a training: callbacks."""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from swiftbackprop.network import Network
+
+__all__ = ["Callback", "CallbackLike", "as_callbacks", "call"]
+
+
+class Callback:
+    """What happens during `Network.fit` beside training; a base to derive from.
+
+    Any object with one of these methods will do. They run on the thread of `fit`, and may
+    read the network, evaluate and predict.
+
+    Examples
+    --------
+    >>> import numpy as np, swiftbackprop as sb
+    >>> class Halve(sb.Callback):
+    ...     def on_epoch_end(self, net, epoch, logs):
+    ...         net.optimizer.lr /= 2
+    >>> net = sb.Network([2, 1], optimizer=sb.SGD(0.4), seed=0)
+    >>> X, y = np.ones((4, 2)), np.ones(4)
+    >>> history = net.fit(X, y, epochs=2, callbacks=[Halve()], progress=False)
+    >>> net.optimizer.lr
+    0.1
+    """
+
+    def on_train_begin(self, net: "Network") -> None:
+        """Be called before the first epoch."""
+
+    def on_epoch_end(self, net: "Network", epoch: int, logs: Mapping[str, float]) -> bool | None:
+        """Be called at the end of an epoch; return True to end the training.
+
+        Parameters
+        ----------
+        net : Network
+        epoch : int
+            Counted from 0: ``net.history["loss"][epoch]`` is of this epoch.
+        logs : dict
+            The epoch's columns of the history.
+        """
+
+    def on_train_end(self, net: "Network") -> None:
+        """Be called when training has ended, in whatever way."""
+
+
+CallbackLike: TypeAlias = Callback | Callable[["Network", int, Mapping[str, float]], bool | None]
+
+
+_METHODS = ("on_train_begin", "on_epoch_end", "on_train_end")
+
+
+def as_callbacks(given: Iterable[CallbackLike]) -> list[Any]:
+    if isinstance(given, str | bytes | np.ndarray) or not isinstance(given, Iterable):
+        raise TypeError(
+            f"callbacks is a list of callbacks, not a single {type(given).__name__} ({given!r})"
+        )
+    callbacks = list(given)
+    for callback in callbacks:
+        if not callable(callback) and not any(hasattr(callback, n) for n in _METHODS):
+            raise TypeError(
+                f"a callback is callable or has one of {', '.join(_METHODS)}; "
+                f"{callback!r} ({type(callback).__name__}) is neither"
+            )
+    return callbacks
+
+
+def call(callback: Any, method: str, *arguments: Any) -> Any:
+    """Call a callback's method if it has it; a plain callable is its on_epoch_end."""
+    if not any(hasattr(callback, name) for name in _METHODS):
+        return callback(*arguments) if method == "on_epoch_end" else None
+    function = getattr(callback, method, None)
+    return None if function is None else function(*arguments)

@@ -1,0 +1,159 @@
+"""The compiled engine module: built once per instruction-set level, same contents."""
+
+from collections.abc import Sequence
+from typing import Any, TypeAlias, final
+
+import numpy.typing as npt
+
+_FloatArray: TypeAlias = npt.NDArray[Any]
+# A rule's name and its parameters in the engine's order (None: the defaults).
+_Rule: TypeAlias = tuple[str, Sequence[float] | None]
+
+ABI_VERSION: int
+# Rule kinds
+ACTIVATION: int
+LOSS: int
+OPTIMIZER: int
+INITIALIZER: int
+# Rule flags
+RULE_KINK: int
+RULE_ROWS: int
+RULE_CLASSES: int
+RULE_CLIPS: int
+RULE_PROBABILITY: int
+RULE_POSITIVE: int
+# Quantities of Net._view
+PARAMETERS: int
+GRADIENTS: int
+W: int
+B: int
+GRAD_W: int
+GRAD_B: int
+Z: int
+A: int
+GRAD_Z: int
+GRAD_A: int
+SLOT: int
+# Options of Net._option
+OPTION_L1: int
+OPTION_L2: int
+OPTION_CLIP_NORM: int
+OPTION_STEPS: int
+OPTION_HYPER: int
+
+class DivergenceError(FloatingPointError): ...
+
+def abi_version() -> int: ...
+def cpu_level() -> int: ...
+def engine_level() -> int: ...
+def has_blas() -> bool: ...
+def set_blas(sgemm: int, dgemm: int, get_threads: int, set_threads: int, /) -> None:
+    """Addresses of CBLAS functions; 0 for a missing thread function."""
+
+def rules(
+    kind: int, /
+) -> list[tuple[str, str, str, str, int, list[tuple[str, float]]]]:
+    """(name, title, formula, partner, flags, [(parameter, default), ...]) of each rule."""
+
+def apply_activation(rule: _Rule, order: int, x: _FloatArray, out: _FloatArray, /) -> None:
+    """x, out: dense C-contiguous [rows, cols] float32 or float64."""
+
+def apply_loss(
+    rule: _Rule, order: int, a: _FloatArray, t: _FloatArray, out: _FloatArray, /
+) -> None: ...
+
+@final
+class View:
+    """Engine memory; exports the buffer protocol, keeps its owner alive."""
+
+@final
+class Fit:
+    def run(self, max_ns: int, /) -> tuple[int, int, int, float, bool, int]:
+        """(epochs ended, batch, batches, running loss, done, phase)."""
+
+    def epoch(
+        self, index: int, /
+    ) -> tuple[float, float, float, float, float, float, float, float, float]:
+        """(loss, accuracy, penalty, seconds,
+        val_loss, val_accuracy, val_mse, val_mae, val_r2)."""
+
+    def end(self) -> None: ...
+
+class Net:
+    """The engine's net. `Network` subclasses it and calls `_create` in __init__.
+
+    forward, backward, predict and evaluate take arrays where they lie; what they cannot
+    use they hand to the methods `_as_input(X, copy)`, `_as_target(y, copy)` and
+    `_as_weights(w, copy)` of the subclass, which return an array that fits or raise.
+    """
+
+    def _create(
+        self,
+        sizes: Sequence[int],
+        dtype: str,
+        activations: Sequence[_Rule],
+        initializers: Sequence[_Rule],
+        loss: _Rule,
+        optimizer: _Rule,
+        l1: float,
+        l2: float,
+        clip_norm: float,
+        seed: int,
+        /,
+    ) -> None: ...
+    def _copy_from(self, other: Net, /) -> None:
+        """Makes this (uncreated) net an independent copy of another."""
+
+    def close(self) -> None: ...
+    def _reset(self, seed: int, /) -> None: ...
+    def forward(self, X: Any, *, copy: bool | None = None) -> _FloatArray: ...
+    def backward(
+        self,
+        y: Any,
+        *,
+        sample_weight: Any = None,
+        accumulate: bool = False,
+        copy: bool | None = None,
+    ) -> float: ...
+    def step(self) -> None: ...
+    def predict(self, X: Any, *, copy: bool | None = None) -> _FloatArray: ...
+    def release(self) -> None: ...
+    def _in_place(self, X: Any, /) -> bool:
+        """Whether forward can use X where it lies (False for what is no buffer)."""
+
+    def _input(self) -> Any:
+        """The object whose buffer the last forward keeps, or None."""
+
+    def _view(self, what: int, m: int, /) -> _FloatArray: ...
+    def _option(self, option: int, /) -> float: ...
+    def _set_option(self, option: int, value: float, /) -> None: ...
+    def _generator(self) -> tuple[int, int, int, int]: ...
+    def _set_generator(self, state: tuple[int, int, int, int], /) -> None: ...
+    def _work(self, rows: int, /) -> float: ...
+    def _slot_count(self) -> int: ...
+    def _evaluate(
+        self, X: Any, y: Any, sample_weight: Any, /
+    ) -> tuple[float, float, float, float, float]:
+        """(loss, accuracy, mse, mae, r2); takes arrays of any numeric dtype and strides."""
+
+    def _fit(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any,
+        valid_X: Any,
+        valid_y: Any,
+        valid_weight: Any,
+        epochs: int,
+        batch_size: int,
+        shuffle: bool,
+        pause_each_epoch: bool,
+        /,
+    ) -> Fit:
+        """Starts a session and marks the net busy until Fit.end (or its deallocation).
+        Takes arrays of any numeric dtype and strides; holds their buffers."""
+
+    @property
+    def _busy(self) -> bool: ...
+    @property
+    def closed(self) -> bool: ...

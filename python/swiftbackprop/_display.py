@@ -1,0 +1,142 @@
+"""How a network shows itself: one line, a table, a picture in a notebook."""
+
+from collections.abc import Sequence
+from html import escape
+from typing import TYPE_CHECKING
+
+from swiftbackprop._picture import picture
+
+if TYPE_CHECKING:
+    from swiftbackprop._rules import Rule
+    from swiftbackprop.network import Network
+
+__all__ = ["html", "short", "summary"]
+
+_MOST_ROWS = 24
+_GAP = -1  # stands for the layers left out
+
+
+class Text(str):
+    """A text that a notebook or a prompt shows as it is, without quotes."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return str(self)
+
+
+def short(net: "Network") -> str:
+    """Return the network in one line."""
+    kind = type(net).__name__
+    if net._made is None:
+        return f"<{kind}, not made>"
+    sizes = [str(size) for size in net.sizes]
+    if len(sizes) > 9:
+        sizes[4:-3] = ["..."]
+    if net.closed:
+        return f"{kind}([{', '.join(sizes)}], closed)"
+    *hidden, output = (_rule(rule) for rule in net._recipe.activations)
+    parts = [f"[{', '.join(sizes)}]"]
+    if hidden:
+        same = len(set(hidden)) == 1
+        parts.append(f"activation={hidden[0] if same else _some(hidden)}")
+    parts += [
+        f"output={output}",
+        f"loss={_rule(net.loss)}",
+        f"optimizer={_optimizer(net)}",
+        f"dtype={net.dtype.name!r}",
+        f"seed={net.seed}",
+    ]
+    return f"{kind}({', '.join(parts)})"
+
+
+def summary(net: "Network") -> str:
+    """Return a table of the layers."""
+    rows = [("m", "D(m)", "activation", "W", "parameters"), *_rows(net)]
+    rows.append(("", "", "", "all", f"{net.n_parameters:,}"))
+    widths = [max(len(row[column]) for row in rows) for column in range(5)]
+    lines = []
+    for row in rows:
+        m, size, name, shape, count = (
+            cell.ljust(width) if column == 2 else cell.rjust(width)
+            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
+        )
+        lines.append(f"{m}  {size}  {name}  {shape}  {count}".rstrip())
+    return Text("\n".join([_headline(net), "", *lines]))
+
+
+def html(net: "Network") -> str:
+    """Return a table of the layers and a picture, for notebooks."""
+    if net._made is None or net.closed:
+        return f"<pre>{escape(short(net))}</pre>"
+    names = ["input", *(rule.name for rule in net._recipe.activations)]
+    head = "".join(
+        f'<th style="text-align:{side}">{name}</th>'
+        for name, side in zip(("m", "D(m)", "activation", "W", "parameters"), _SIDES, strict=True)
+    )
+    body = "".join(f"<tr>{_cells(row)}</tr>" for row in _rows(net))
+    total = _cells(("", "", "", "all", f"{net.n_parameters:,}"))
+    return (
+        '<div style="display:flex;flex-wrap:wrap;gap:2em;align-items:center">'
+        f"<div><div><b>Network</b> {escape(_headline(net))}</div>"
+        f"<table><thead><tr>{head}</tr></thead><tbody>{body}<tr>{total}</tr></tbody>"
+        f"</table></div>{picture(net.sizes, names)}</div>"
+    )
+
+
+_SIDES = ("right", "right", "left", "right", "right")
+
+
+def _cells(row: Sequence[str]) -> str:
+    return "".join(
+        f'<td style="text-align:{side}">{escape(cell)}</td>'
+        for cell, side in zip(row, _SIDES, strict=True)
+    )
+
+
+def _rows(net: "Network") -> list[tuple[str, str, str, str, str]]:
+    """Return m, D(m), activation, shape of W and number of parameters, as text."""
+    rows = [("0", f"{net.sizes[0]:,}", "input", "", "")]
+    rules, shapes = net._recipe.activations, net._recipe.shapes
+    for m in _some_layers(len(shapes)):
+        if m == _GAP:
+            rows.append(("...", "", "", "", ""))
+            continue
+        outputs, inputs = shapes[m - 1]
+        count = f"{outputs * (inputs + 1):,}"
+        name = rules[m - 1].name
+        rows.append((str(m), f"{outputs:,}", name, f"{outputs} x {inputs}", count))
+    return rows
+
+
+def _some_layers(layers: int) -> list[int]:
+    numbers = list(range(1, layers + 1))
+    if layers > _MOST_ROWS:
+        numbers[_MOST_ROWS // 2 : -_MOST_ROWS // 2] = [_GAP]
+    return numbers
+
+
+def _headline(net: "Network") -> str:
+    parts = [net.loss.name, net.dtype.name, f"seed {net.seed}"]
+    if not net.closed:
+        parts[1:1] = [_optimizer(net)]
+        options = {"l1": net.l1, "l2": net.l2, "clip_norm": net.clip_norm}
+        parts += [f"{name} {value:g}" for name, value in options.items() if value]
+    return ", ".join(parts)
+
+
+def _optimizer(net: "Network") -> str:
+    """Return the optimizer with its learning rate, the first parameter of all."""
+    recipe = net.optimizer.recipe
+    first = next(iter(recipe.parameters.values()), None)
+    return f"{type(recipe).__name__}({'' if first is None else f'{first:g}'})"
+
+
+def _rule(rule: "Rule") -> str:
+    return repr(rule) if rule.parameters != rule.defaults else repr(rule.name)
+
+
+def _some(names: list[str]) -> str:
+    if len(names) > 8:
+        names = [*names[:4], "...", *names[-3:]]
+    return f"[{', '.join(names)}]"

@@ -1,0 +1,71 @@
+"""What a training reports, epoch by epoch."""
+
+import math
+from collections.abc import Iterator, Mapping
+
+__all__ = ["History"]
+
+
+class History(Mapping[str, list[float]]):
+    """The record of a `fit`: a list for each column, with one entry for each epoch.
+
+    Columns are ``loss``, the cost C without penalties, ``accuracy`` (cross-entropies),
+    ``penalty`` (with l1 or l2), ``val_loss`` and ``val_accuracy`` or ``val_mse``,
+    ``val_mae`` and ``val_r2`` (with validation data), and ``seconds``.
+
+    Attributes
+    ----------
+    history : dict of str to list of float
+        All columns.
+    epochs : int
+        How many epochs were trained to their end.
+    stop_reason : str
+        Why training ended: "completed", "stopped" (by `Network.stop` or a callback),
+        "interrupted" (Ctrl-C), "diverged", "error" (in a callback), or "running".
+
+    Examples
+    --------
+    >>> import numpy as np, swiftbackprop as sb
+    >>> net = sb.Network([2, 1], seed=0)
+    >>> history = net.fit(np.ones((4, 2)), np.ones(4), epochs=3, progress=False)
+    >>> history.epochs, history.stop_reason, list(history)
+    (3, 'completed', ['loss', 'seconds'])
+    """
+
+    __slots__ = ("history", "stop_reason")
+
+    def __init__(self, columns: Mapping[str, int]) -> None:
+        self.history: dict[str, list[float]] = {name: [] for name in columns}
+        self.stop_reason = "running"
+
+    @property
+    def epochs(self) -> int:
+        """How many epochs were trained to their end."""
+        return min(len(column) for column in self.history.values())
+
+    def __getitem__(self, name: str) -> list[float]:
+        try:
+            return self.history[name]
+        except KeyError:
+            raise KeyError(f"{name!r}; the columns are {', '.join(self.history)}") from None
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.history)
+
+    def __len__(self) -> int:
+        return len(self.history)
+
+    def append(self, logs: Mapping[str, float]) -> None:
+        """Add the record of an epoch; once more, if Ctrl-C came in between."""
+        place = self.epochs
+        for name, column in self.history.items():
+            column[place:] = [logs[name]]
+
+    def __repr__(self) -> str:
+        last = [
+            f"{name}={column[-1]:.4g}"
+            for name, column in self.history.items()
+            if column and name != "seconds" and not math.isnan(column[-1])
+        ]
+        shown = ", ".join([f"{self.epochs} epochs", self.stop_reason, *last])
+        return f"History({shown})"

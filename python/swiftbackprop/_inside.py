@@ -1,0 +1,195 @@
+"""The inside of a network: what it is made of, its parameters and its layers."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from swiftbackprop._arrays import FloatArray, as_data, as_input, as_target, as_weights
+from swiftbackprop._engine import core
+from swiftbackprop._functions import Loss
+from swiftbackprop._layers import Layer, Layers, find_layer
+from swiftbackprop._optimizers import LiveOptimizer
+from swiftbackprop._recipe import Recipe
+
+__all__ = ["NetworkInside"]
+
+
+class NetworkInside(core.Net):
+    """The engine's net with everything to look at; the base of `Network`."""
+
+    # Of a network whose __init__ has not run to its end.
+    _made: Recipe | None = None
+    _seed = 0
+
+    # --- What it is made of -------------------------------------------------------------
+
+    @property
+    def _recipe(self) -> Recipe:
+        if self._made is None:
+            raise RuntimeError("this network was not made: call Network.__init__ first")
+        return self._made
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """D(0), ..., D(L)."""
+        return self._recipe.sizes
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The type of all numbers in the network."""
+        return self._recipe.dtype
+
+    @property
+    def seed(self) -> int:
+        """The seed of the initial weights and of all that was drawn since."""
+        return self._seed
+
+    @property
+    def loss(self) -> Loss:
+        """The loss, usable by itself: ``net.loss(a, t)``."""
+        return self._recipe.loss
+
+    @property
+    def optimizer(self) -> LiveOptimizer:
+        """The optimizer at work; its parameters can be read and set."""
+        return LiveOptimizer(self, self._recipe.optimizer)
+
+    @property
+    def n_parameters(self) -> int:
+        """The number P of all weights and biases."""
+        return self._recipe.n_parameters
+
+    @property
+    def step_count(self) -> int:
+        """How many updates were made since the start or the last `reset`."""
+        return int(self._option(core.OPTION_STEPS))
+
+    @property
+    def l1(self) -> float:
+        """The factor of Σ|W| in the objective; can be set."""
+        return self._option(core.OPTION_L1)
+
+    @l1.setter
+    def l1(self, value: float) -> None:
+        self._set_option(core.OPTION_L1, value)
+
+    @property
+    def l2(self) -> float:
+        """The factor of Σ W²/2 in the objective; can be set."""
+        return self._option(core.OPTION_L2)
+
+    @l2.setter
+    def l2(self, value: float) -> None:
+        self._set_option(core.OPTION_L2, value)
+
+    @property
+    def clip_norm(self) -> float | None:
+        """The limit of the gradients' norm, None without one; can be set."""
+        return self._option(core.OPTION_CLIP_NORM) or None
+
+    @clip_norm.setter
+    def clip_norm(self, value: float | None) -> None:
+        self._set_option(core.OPTION_CLIP_NORM, 0.0 if value is None else value)
+
+    # --- Looking inside -------------------------------------------------------------------
+
+    @property
+    def parameters(self) -> FloatArray:
+        """All W and b, (P,), live: layer by layer W(m)ᵀ in C order, then b(m)."""
+        return self._view(core.PARAMETERS, 0)
+
+    @property
+    def gradients(self) -> FloatArray:
+        """The gradients of all W and b, (P,), live, in the order of `parameters`."""
+        return self._view(core.GRADIENTS, 0)
+
+    @property
+    def layers(self) -> Layers:
+        """The layers 1..L; ``layers[m - 1].m == m``."""
+        return Layers(self)
+
+    def layer(self, m: int) -> Layer:
+        """Return layer m = 0..L; layer 0 is the input and has a and grad_a alone.
+
+        Raises
+        ------
+        IndexError
+            If there is no such layer.
+        """
+        return find_layer(self, m)
+
+    def unflatten(self, v: npt.ArrayLike) -> list[tuple[FloatArray, FloatArray]]:
+        """Return views of a flat vector in the shapes of W and b.
+
+        Parameters
+        ----------
+        v : array_like, shape (P,)
+            In the order of `parameters`, such as `parameters` or `gradients`.
+
+        Returns
+        -------
+        list of (ndarray of shape (D(m), D(m-1)), ndarray of shape (D(m),))
+            One pair for each layer; views if v is an array.
+
+        Examples
+        --------
+        >>> import numpy as np, swiftbackprop as sb
+        >>> net = sb.Network([2, 1], seed=0)
+        >>> net.unflatten(np.array([1.0, 2.0, 3.0]))
+        [(array([[1., 2.]]), array([3.]))]
+        """
+        vector = as_data(v, "v")
+        if vector.shape != (self.n_parameters,):
+            raise ValueError(
+                f"v has shape {vector.shape}, but the network has P = "
+                f"{self.n_parameters} parameters: wanted ({self.n_parameters},)"
+            )
+        pairs, start = [], 0
+        for outputs, inputs in self._recipe.shapes:
+            middle = start + outputs * inputs
+            W = vector[start:middle].reshape(inputs, outputs).T
+            pairs.append((W, vector[middle : middle + outputs]))
+            start = middle + outputs
+        return pairs
+
+    def flatten(self, pairs: Iterable[tuple[npt.ArrayLike, npt.ArrayLike]]) -> FloatArray:
+        """Return one flat vector of pairs (W, b), the inverse of `unflatten`.
+
+        Parameters
+        ----------
+        pairs : list of (W of shape (D(m), D(m-1)), b of shape (D(m),))
+            One pair for each layer.
+
+        Returns
+        -------
+        ndarray, shape (P,)
+        """
+        shapes, parts = self._recipe.shapes, []
+        given = [tuple(pair) for pair in pairs]
+        if len(given) != len(shapes) or any(len(pair) != 2 for pair in given):
+            raise ValueError(f"flatten wants a pair (W, b) for each of the {len(shapes)} layers")
+        for m, ((W, b), (outputs, inputs)) in enumerate(zip(given, shapes, strict=True), start=1):
+            matrix, vector = (
+                as_data(W, f"W of layer {m}"),
+                as_data(b, f"b of layer {m}"),
+            )
+            if matrix.shape != (outputs, inputs) or vector.shape != (outputs,):
+                raise ValueError(
+                    f"layer {m} wants W of shape {(outputs, inputs)} and b of shape "
+                    f"{(outputs,)}, not {matrix.shape} and {vector.shape}"
+                )
+            parts += [matrix.T.ravel(), vector]
+        return np.concatenate(parts)
+
+    # --- Hooks of the engine: what it cannot use where it lies ------------------------------
+
+    def _as_input(self, X: Any, copy: bool | None) -> FloatArray:
+        return as_input(self, X, copy)
+
+    def _as_target(self, y: Any, copy: bool | None) -> FloatArray:
+        return as_target(self, y, copy)
+
+    def _as_weights(self, w: Any, copy: bool | None) -> FloatArray:
+        return as_weights(self, w, copy)

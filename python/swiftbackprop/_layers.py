@@ -1,0 +1,202 @@
+"""A network's layers: views of everything the lectures name."""
+
+import operator
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, overload
+
+import numpy as np
+import numpy.typing as npt
+
+from swiftbackprop._arrays import FloatArray
+from swiftbackprop._engine import core
+from swiftbackprop._functions import Activation
+from swiftbackprop._recipe import as_parameter
+
+if TYPE_CHECKING:
+    from swiftbackprop._inside import NetworkInside
+
+__all__ = ["Layer", "Layers"]
+
+
+class Layer:
+    """Layer m of a network, m = 1..L; layer 0 is the input.
+
+    W, b, grad_W and grad_b are live: writing to them changes the network, and assigning
+    copies in. z, a, grad_z and grad_a are read-only snapshots of the last `forward` and
+    `backward`, which never change. Layer 0 has a, which is X, and grad_a alone.
+
+    Attributes
+    ----------
+    m : int
+        The number of the layer.
+    W, grad_W : ndarray, shape (D(m), D(m-1))
+    b, grad_b : ndarray, shape (D(m),)
+    z, a, grad_z, grad_a : ndarray, shape (N, D(m))
+    activation : Activation
+    sizes : tuple of int
+        (D(m-1), D(m)).
+
+    Examples
+    --------
+    >>> import numpy as np, swiftbackprop as sb
+    >>> net = sb.Network([2, 3, 1], dtype="float64", seed=0)
+    >>> a = net.forward(np.ones((5, 2)))
+    >>> net.layers[0].m, net.layers[0].W.shape, net.layers[0].z.shape
+    (1, (3, 2), (5, 3))
+    >>> net.layers[0].b = [1, 2, 3]
+    >>> net.layers[0].b
+    array([1., 2., 3.])
+    """
+
+    __slots__ = ("_net", "m")
+
+    def __init__(self, net: "NetworkInside", m: int) -> None:
+        self._net = net
+        self.m = m
+
+    def _check(self, name: str) -> None:
+        if self.m == 0:
+            raise AttributeError(f"layer 0 is the input and has no {name}, only a and grad_a")
+
+    def _view(self, name: str, what: int) -> FloatArray:
+        self._check(name)
+        return self._net._view(what, self.m)
+
+    def _assign(self, name: str, what: int, value: npt.ArrayLike) -> None:
+        view = self._view(name, what)
+        view[...] = as_parameter(
+            value,
+            f"{name} of layer {self.m}",
+            view.shape,
+            self.m,
+            view.dtype,
+            finite=not name.startswith("grad"),
+        )
+
+    @property
+    def W(self) -> FloatArray:
+        """The weights, (D(m), D(m-1)), live."""
+        return self._view("W", core.W)
+
+    @W.setter
+    def W(self, value: npt.ArrayLike) -> None:
+        self._assign("W", core.W, value)
+
+    @property
+    def b(self) -> FloatArray:
+        """The biases, (D(m),), live."""
+        return self._view("b", core.B)
+
+    @b.setter
+    def b(self, value: npt.ArrayLike) -> None:
+        self._assign("b", core.B, value)
+
+    @property
+    def grad_W(self) -> FloatArray:
+        """The gradient of C with respect to W, (D(m), D(m-1)), live."""
+        return self._view("grad_W", core.GRAD_W)
+
+    @grad_W.setter
+    def grad_W(self, value: npt.ArrayLike) -> None:
+        self._assign("grad_W", core.GRAD_W, value)
+
+    @property
+    def grad_b(self) -> FloatArray:
+        """The gradient of C with respect to b, (D(m),), live."""
+        return self._view("grad_b", core.GRAD_B)
+
+    @grad_b.setter
+    def grad_b(self, value: npt.ArrayLike) -> None:
+        self._assign("grad_b", core.GRAD_B, value)
+
+    @property
+    def z(self) -> FloatArray:
+        """W a(m-1) + b of every row, (N, D(m)), of the last forward; read-only."""
+        return self._view("z", core.Z)
+
+    @property
+    def a(self) -> FloatArray:
+        """σ(z), (N, D(m)), of the last forward; of layer 0: X. Read-only."""
+        if self.m:
+            return self._net._view(core.A, self.m)
+        X = self._net._input()
+        if X is None:
+            self._net._view(core.A, 1)  # says if the network is closed, or forward missing
+            raise RuntimeError("the input of the last forward was released")
+        view = np.asarray(X).view()
+        view.flags.writeable = False
+        return view
+
+    @property
+    def grad_z(self) -> FloatArray:
+        """The gradient of C with respect to z, (N, D(m)), read-only."""
+        return self._view("grad_z", core.GRAD_Z)
+
+    @property
+    def grad_a(self) -> FloatArray:
+        """The gradient of C with respect to a, (N, D(m)), read-only."""
+        return self._net._view(core.GRAD_A, self.m)
+
+    @property
+    def activation(self) -> Activation:
+        """σ of this layer."""
+        self._check("activation")
+        return self._net._recipe.activations[self.m - 1]
+
+    @property
+    def sizes(self) -> tuple[int, int]:
+        """(D(m-1), D(m))."""
+        self._check("sizes")
+        before, own = self._net.sizes[self.m - 1 : self.m + 1]
+        return before, own
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Layer):
+            return NotImplemented
+        return self._net is other._net and self.m == other.m
+
+    def __hash__(self) -> int:
+        return hash((id(self._net), self.m))
+
+    def __repr__(self) -> str:
+        if self.m == 0:
+            return f"Layer(m=0, {self._net.sizes[0]} inputs)"
+        before, own = self.sizes
+        return f"Layer(m={self.m}, {before} -> {own}, {self.activation.name})"
+
+
+class Layers(Sequence[Layer]):
+    """The layers 1..L of a network; ``layers[m - 1].m == m``."""
+
+    __slots__ = ("_net",)
+
+    def __init__(self, net: "NetworkInside") -> None:
+        self._net = net
+
+    def __len__(self) -> int:
+        return len(self._net.sizes) - 1
+
+    @overload
+    def __getitem__(self, index: int) -> Layer: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Layer]: ...
+    def __getitem__(self, index: int | slice) -> Layer | list[Layer]:
+        numbers = range(1, len(self) + 1)[index]
+        if isinstance(numbers, range):
+            return [Layer(self._net, m) for m in numbers]
+        return Layer(self._net, numbers)
+
+    def __repr__(self) -> str:
+        return repr(list(self))
+
+
+def find_layer(net: "NetworkInside", m: int) -> Layer:
+    """Return layer m = 0..L."""
+    try:
+        number = operator.index(m)
+    except TypeError:
+        raise TypeError(f"a layer's number is an int, not {type(m).__name__}") from None
+    last = len(net.sizes) - 1
+    if not 0 <= number <= last:
+        raise IndexError(f"there is no layer {number}: layers are numbered 0 (the input) to {last}")
+    return Layer(net, number)

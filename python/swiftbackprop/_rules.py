@@ -1,0 +1,207 @@
+"""What the engine's rules have in common: a name, a formula and parameters.
+
+No rule's name, parameter or default stands in Python: all are asked of the engine.
+"""
+
+import math
+import numbers
+from collections.abc import Mapping
+from functools import cache
+from typing import Any, ClassVar, NamedTuple, NoReturn, Self
+
+from swiftbackprop._engine import core
+from swiftbackprop._names import unknown
+
+KINDS = {
+    core.ACTIVATION: "activation",
+    core.LOSS: "loss",
+    core.OPTIMIZER: "optimizer",
+    core.INITIALIZER: "initializer",
+}
+
+
+class RuleInfo(NamedTuple):
+    """What the engine tells of a rule."""
+
+    name: str
+    title: str
+    formula: str
+    partner: str
+    flags: int
+    parameters: Mapping[str, float]  # name -> default, in the engine's order
+
+
+@cache
+def known(kind: int) -> dict[str, RuleInfo]:
+    """Return the engine's rules of a kind, by name, in its order."""
+    return {
+        name: RuleInfo(name, title, formula, partner, flags, dict(parameters))
+        for name, title, formula, partner, flags, parameters in core.rules(kind)
+    }
+
+
+def find(kind: int, name: str) -> RuleInfo:
+    """Return a rule of the engine by its name.
+
+    Raises
+    ------
+    TypeError
+        If the name is not a string.
+    ValueError
+        If there is no such rule; the message lists those there are.
+    """
+    word = KINDS[kind]
+    if not isinstance(name, str):
+        raise TypeError(f"{word}: a name is a str, not {type(name).__name__}")
+    rules = known(kind)
+    if name not in rules:
+        raise ValueError(unknown(word, name, rules))
+    return rules[name]
+
+
+def as_number(value: Any, name: str) -> float:
+    """Return a real number as a float.
+
+    Raises
+    ------
+    TypeError
+        If it is none.
+    """
+    if not isinstance(value, numbers.Real) or isinstance(value, bool):
+        raise TypeError(f"{name} is a number, not {value!r} ({type(value).__name__})")
+    try:
+        return float(value)
+    except OverflowError:
+        return math.copysign(math.inf, value)
+
+
+class Rule:
+    """A formula of the engine and its parameters; it never changes.
+
+    The parameters are attributes. Two rules are equal if name and parameters are.
+    """
+
+    __slots__ = ("_info", "_values")
+    _kind: ClassVar[int]
+    _info: RuleInfo
+    _values: tuple[float, ...]
+
+    def __init__(self, name: str, /, **parameters: float) -> None:
+        self._set(find(self._kind, name), parameters)
+
+    def _set(self, info: RuleInfo, given: Mapping[str, float]) -> None:
+        """Fill this rule; the engine says whether the values are allowed."""
+        for name in given:
+            if name not in info.parameters:
+                sentence = unknown("parameter", name, info.parameters)
+                raise TypeError(f"{info.name}: {sentence}")
+        values = {
+            name: as_number(given.get(name, default), f"{name} of {info.name}")
+            for name, default in info.parameters.items()
+        }
+        object.__setattr__(self, "_info", info)
+        object.__setattr__(self, "_values", tuple(values.values()))
+        if given:
+            try:
+                self._try()
+            except ValueError as error:
+                raise ValueError(f"{error}; got {self!r}") from None
+
+    def _try(self) -> None:
+        """Use the rule once, so that the engine looks at its parameters."""
+        raise NotImplementedError
+
+    @property
+    def name(self) -> str:
+        """The engine's name of the rule."""
+        return self._info.name
+
+    @property
+    def formula(self) -> str:
+        """The formula, in one line."""
+        return self._info.formula
+
+    @property
+    def parameters(self) -> dict[str, float]:
+        """The parameters and their values."""
+        return dict(zip(self._info.parameters, self._values, strict=True))
+
+    @property
+    def defaults(self) -> dict[str, float]:
+        """The parameters and the engine's defaults."""
+        return dict(self._info.parameters)
+
+    @property
+    def flags(self) -> int:
+        """What the engine says about the rule, as its RULE_ bits."""
+        return self._info.flags
+
+    @property
+    def partner(self) -> str:
+        """A loss' output activation, or an activation's initializer."""
+        return self._info.partner
+
+    def _as_engine_rule(self) -> tuple[str, tuple[float, ...]]:
+        return self._info.name, self._values
+
+    def __getattr__(self, name: str) -> float:
+        if not name.startswith("_") and name in self._info.parameters:
+            return self.parameters[name]
+        raise AttributeError(f"{type(self).__name__!r} has no attribute {name!r}")
+
+    def __setattr__(self, name: str, value: object) -> NoReturn:
+        raise AttributeError(f"{self!r} does not change: make another one")
+
+    def __delattr__(self, name: str) -> NoReturn:
+        raise AttributeError(f"{self!r} does not change: make another one")
+
+    def __dir__(self) -> list[str]:
+        return [*super().__dir__(), *self._info.parameters]
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Rule):
+            return NotImplemented
+        return (self._kind, self._as_engine_rule()) == (
+            other._kind,
+            other._as_engine_rule(),
+        )
+
+    def __hash__(self) -> int:
+        return hash((self._kind, self._as_engine_rule()))
+
+    def __repr__(self) -> str:
+        shown = [repr(self.name), *(f"{k}={v!r}" for k, v in self.parameters.items())]
+        return f"{type(self).__name__}({', '.join(shown)})"
+
+    def __copy__(self) -> Self:
+        return self
+
+    def __deepcopy__(self, memo: object) -> Self:
+        return self
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _remake, (type(self), self.name, self.parameters)
+
+
+def _remake(kind: type[Rule], name: str, parameters: dict[str, float]) -> Rule:
+    return kind(name, **parameters)
+
+
+def try_on_a_net(*, optimizer: Rule | None = None, initializer: Rule | None = None) -> None:
+    """Make the smallest net with a rule, so that the engine looks at its parameters."""
+
+    def chosen(kind: int, rule: Rule | None) -> tuple[str, tuple[float, ...] | None]:
+        return rule._as_engine_rule() if rule else (next(iter(known(kind))), None)
+
+    core.Net()._create(
+        (1, 1),
+        "float64",
+        [chosen(core.ACTIVATION, None)],
+        [chosen(core.INITIALIZER, initializer)],
+        chosen(core.LOSS, None),
+        chosen(core.OPTIMIZER, optimizer),
+        0.0,
+        0.0,
+        0.0,
+        0,
+    )

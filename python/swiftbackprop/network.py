@@ -1,0 +1,377 @@
+"""The network: the engine's hot methods, and around them what a notebook wants."""
+
+from collections.abc import Iterable, Sequence
+from types import TracebackType
+from typing import Any, NoReturn, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from swiftbackprop import _display, training
+from swiftbackprop._arrays import FloatArray, as_data
+from swiftbackprop._callbacks import CallbackLike
+from swiftbackprop._engine import core
+from swiftbackprop._history import History
+from swiftbackprop._inside import NetworkInside
+from swiftbackprop._recipe import (
+    ActivationLike,
+    InitializerLike,
+    LossLike,
+    OptimizerLike,
+    as_seed,
+    make_recipe,
+    warn_of_clipping,
+)
+
+__all__ = ["Network"]
+
+
+class Network(NetworkInside):
+    r"""A feed-forward network of dense layers m = 1..L.
+
+    z(m) = W(m) a(m-1) + b(m) and a(m) = σ(z(m)); a batch is N rows, a(0) is X. The cost
+    C is the mean of the rows' losses, and every gradient is of this C.
+
+    Parameters
+    ----------
+    sizes : sequence of int
+        D(0), ..., D(L): the inputs, the units of every hidden layer, the outputs.
+    activation : str, Activation or list of these, default "relu"
+        Of all hidden layers, or one for each; see `activations`.
+    output : str or Activation, optional
+        The activation of layer L. By default the partner of `loss`: softmax for
+        cross_entropy, sigmoid for binary_cross_entropy, exp for poisson, else identity.
+    loss : str or Loss, optional
+        See `losses`. By default the one whose partner `output` is, else squared_error.
+    optimizer : str or Optimizer, optional
+        A recipe such as ``sb.Adam(1e-3)``, which is the default; see `optimizers`.
+    dtype : {"float32", "float64"}, default "float32"
+        Of all numbers in the network.
+    seed : int, optional
+        In 0..2**64-1; of initial weights and shuffling. By default one is drawn, to be
+        seen in `seed`. The same seed gives the same stream on every platform.
+    initializer : str, Initializer, list of these or of pairs (W, b), optional
+        The initial weights; see `initializers`. By default he_normal before the relu
+        family and glorot_uniform elsewhere; b is 0.
+    l1, l2 : float, default 0
+        The objective is C + l2/2 Σ W² + l1 Σ \|W\|, without b.
+    clip_norm : float, optional
+        The limit of the norm of all gradients together, applied in `step`.
+
+    Attributes
+    ----------
+    sizes, dtype, seed
+        As given.
+    parameters, gradients : ndarray, shape (P,)
+        Live views of all W and b, and of their gradients.
+    layers : sequence of Layer
+        Layers 1..L, ``layers[m - 1].m == m``.
+    optimizer : LiveOptimizer
+        ``net.optimizer.lr = 1e-4`` changes the next step.
+    history : History or None
+        Of the last `fit`.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If an argument is not allowed; the message says what is.
+    MemoryError
+        If the network is larger than the memory there is.
+
+    Warns
+    -----
+    UserWarning
+        If a loss with a logarithm stands on an output that is not its partner.
+
+    Notes
+    -----
+    The names and formulas are those of the CSC311 slides on vectorizing backpropagation.
+
+    Examples
+    --------
+    >>> import numpy as np, swiftbackprop as sb
+    >>> X = np.array([[0, 0], [0, 1], [1, 0], [1, 1]], dtype=np.float32)
+    >>> y = np.array([0, 1, 1, 0])
+    >>> net = sb.Network([2, 8, 2], activation="tanh", loss="cross_entropy", seed=0,
+    ...                  optimizer=sb.Adam(0.05))
+    >>> history = net.fit(X, y, epochs=200, progress=False)
+    >>> net.predict_classes(X)
+    array([0, 1, 1, 0])
+    """
+
+    _history: History | None = None
+    _stopped = False
+
+    def __init__(
+        self,
+        sizes: Sequence[int],
+        *,
+        activation: ActivationLike | Sequence[ActivationLike] = "relu",
+        output: ActivationLike | None = None,
+        loss: LossLike | None = None,
+        optimizer: OptimizerLike | None = None,
+        dtype: npt.DTypeLike = "float32",
+        seed: int | None = None,
+        initializer: InitializerLike | None = None,
+        l1: float = 0.0,
+        l2: float = 0.0,
+        clip_norm: float | None = None,
+    ) -> None:
+        recipe = make_recipe(
+            *(sizes, activation, output, loss, optimizer, dtype),
+            *(initializer, l1, l2, clip_norm),
+        )
+        seed = as_seed(seed)
+        self._create(
+            recipe.sizes,
+            recipe.dtype.name,
+            [rule._as_engine_rule() for rule in recipe.activations],
+            [rule._as_engine_rule() for rule in recipe.initializers],
+            recipe.loss._as_engine_rule(),
+            recipe.optimizer._as_engine_rule(),
+            recipe.l1,
+            recipe.l2,
+            recipe.clip_norm,
+            seed,
+        )
+        self._made, self._seed = recipe, seed
+        self._start()
+        warn_of_clipping(recipe, stacklevel=2)
+
+    def _start(self) -> None:
+        """Write the initial weights that were given as arrays."""
+        if self._recipe.start:
+            for layer, (W, b) in zip(self.layers, self._recipe.start, strict=True):
+                layer.W, layer.b = W, b
+
+    # --- Whole data sets ------------------------------------------------------------------
+
+    def __call__(self, X: npt.ArrayLike, *, copy: bool | None = None) -> FloatArray:
+        """Return `predict` (X)."""
+        return self.predict(X, copy=copy)
+
+    def predict_classes(
+        self, X: npt.ArrayLike, *, copy: bool | None = None
+    ) -> npt.NDArray[np.int64]:
+        """Return the class of every row of X.
+
+        Parameters
+        ----------
+        X : array_like, shape (N, D(0))
+        copy : bool or None, default None
+            As for `predict`.
+
+        Returns
+        -------
+        ndarray of int64, shape (N,)
+            The place of the largest output; with a single output 1 where it is at least
+            1/2, else 0. For several labels a row write ``net.predict(X) >= 0.5``.
+        """
+        a = self.predict(X, copy=copy)
+        single = a.shape[1] == 1
+        classes = a[:, 0] >= 0.5 if single else np.argmax(a, axis=1)
+        return np.asarray(classes, np.int64)
+
+    def evaluate(
+        self,
+        X: npt.ArrayLike,
+        y: npt.ArrayLike,
+        *,
+        sample_weight: npt.ArrayLike | None = None,
+    ) -> dict[str, float]:
+        """Return the cost and the metrics over a data set.
+
+        Parameters
+        ----------
+        X : array_like, shape (N, D(0))
+        y : array_like, shape (N, D(L)) or (N,)
+            As for `backward`.
+        sample_weight : array_like, shape (N,), optional
+
+        Returns
+        -------
+        dict
+            ``loss``, the cost C without penalties, and for the cross-entropies
+            ``accuracy``, for other losses ``mse``, ``mae`` and ``r2``.
+
+        Examples
+        --------
+        >>> import numpy as np, swiftbackprop as sb
+        >>> net = sb.Network([1, 1], initializer=[([[2.0]], [0.0])])
+        >>> net.evaluate(np.array([[1.0], [2.0]]), np.array([2.0, 3.0]))["mse"]
+        0.5
+        """
+        weights = None if sample_weight is None else as_data(sample_weight, "sample_weight")
+        loss, accuracy, mse, mae, r2 = self._evaluate(as_data(X, "X"), as_data(y, "y"), weights)
+        if self.loss.flags & core.RULE_CLASSES:
+            return {"loss": loss, "accuracy": accuracy}
+        return {"loss": loss, "mse": mse, "mae": mae, "r2": r2}
+
+    def input_gradient(
+        self,
+        X: npt.ArrayLike,
+        y: npt.ArrayLike,
+        *,
+        sample_weight: npt.ArrayLike | None = None,
+        per_example: bool = False,
+    ) -> FloatArray:
+        """Return the gradient of C with respect to X.
+
+        It is computed on a copy of the network: gradients and layers stay as they are.
+
+        Parameters
+        ----------
+        X : array_like, shape (N, D(0))
+        y : array_like, shape (N, D(L)) or (N,)
+        sample_weight : array_like, shape (N,), optional
+        per_example : bool, default False
+            Return the gradient of each row's own loss, without its share in C.
+
+        Returns
+        -------
+        ndarray, shape (N, D(0))
+        """
+        if per_example and sample_weight is not None:
+            raise ValueError("per_example=True leaves the weights out: do not give both")
+        twin = self.copy()
+        rows = len(twin.forward(X))
+        twin.backward(y, sample_weight=sample_weight)
+        gradient = twin.layer(0).grad_a
+        return np.multiply(gradient, rows if per_example else 1, dtype=self.dtype)
+
+    def fit(
+        self,
+        X: npt.ArrayLike,
+        y: npt.ArrayLike,
+        *,
+        epochs: int = 10,
+        batch_size: int = 32,
+        shuffle: bool = True,
+        validation_data: Sequence[npt.ArrayLike] | None = None,
+        validation_split: float = 0.0,
+        sample_weight: npt.ArrayLike | None = None,
+        callbacks: Iterable[CallbackLike] = (),
+        progress: bool = True,
+    ) -> History:
+        """Train for whole epochs inside the engine.
+
+        It goes on from the weights, the optimizer's state and the random numbers that
+        are there. Arrays of any numeric dtype are converted one minibatch at a time.
+        Ctrl-C or `stop` end it within 50 ms and a batch and leave a network that can be
+        used; what was recorded so far is in `history`.
+
+        Parameters
+        ----------
+        X : array_like, shape (N, D(0))
+        y : array_like, shape (N, D(L)) or (N,)
+            As for `backward`.
+        epochs : int, default 10
+            How often all rows are used.
+        batch_size : int, default 32
+            Rows of a minibatch; the last of an epoch may be shorter.
+        shuffle : bool, default True
+            Draw a new order of the rows for every epoch.
+        validation_data : (X, y) or (X, y, sample_weight), optional
+            Evaluated at the end of every epoch.
+        validation_split : float, default 0
+            In [0, 1): the fraction of rows, the last ones, to validate on instead.
+        sample_weight : array_like, shape (N,), optional
+            Weights of at least 0.
+        callbacks : iterable of Callback or callable
+            See `Callback`. A callable is called as ``f(net, epoch, logs)`` at the end of
+            every epoch, and ends the training by returning True.
+        progress : bool, default True
+            Show a progress bar, in a terminal or a notebook.
+
+        Returns
+        -------
+        History
+            ``history["loss"]`` and so on, one entry for each epoch.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If an argument does not fit; then nothing was trained.
+        DivergenceError
+            If NaN or infinity arises; the weights are those before the bad step.
+        KeyboardInterrupt
+            After Ctrl-C.
+
+        Examples
+        --------
+        >>> import numpy as np, swiftbackprop as sb
+        >>> X = np.linspace(-1, 1, 50)[:, None]
+        >>> net = sb.Network([1, 16, 1], activation="tanh", seed=0)
+        >>> history = net.fit(X, X[:, 0] ** 2, epochs=3, progress=False)
+        >>> len(history["loss"])
+        3
+        """
+        data = training.gather(X, y, sample_weight, validation_data, validation_split)
+        options = training.Options(*(epochs, batch_size, shuffle, callbacks, progress))
+        return training.fit(self, data, options)
+
+    def stop(self) -> None:
+        """End the running `fit` at its next batch; from a callback or another thread."""
+        self._stopped = True
+
+    @property
+    def history(self) -> History | None:
+        """The record of the last `fit`."""
+        return self._history
+
+    # --- Life -----------------------------------------------------------------------------
+
+    def reset(self, seed: int | None = None) -> None:
+        """Draw new initial weights and forget gradients, optimizer state and history.
+
+        Parameters
+        ----------
+        seed : int, optional
+            As for `Network`. Initial weights that were given as arrays come back.
+        """
+        number = as_seed(seed)
+        self._reset(number)
+        self._seed, self._history = number, None
+        self._start()
+
+    def copy(self) -> Self:
+        """Return an independent copy: weights, optimizer state, random numbers."""
+        twin = type(self).__new__(type(self))
+        twin._copy_from(self)
+        twin.__dict__.update(self.__dict__)
+        return twin
+
+    def __copy__(self) -> Self:
+        return self.copy()
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        return self.copy()
+
+    def __reduce_ex__(self, protocol: object) -> NoReturn:
+        raise TypeError(
+            "a Network cannot be pickled: keep net.parameters.copy() and the arguments of "
+            "its construction, or make a copy with net.copy()"
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    # --- How it shows itself --------------------------------------------------------------
+
+    def summary(self) -> str:
+        """Return a table of the layers, to be printed or shown."""
+        return _display.summary(self)
+
+    def __repr__(self) -> str:
+        return _display.short(self)
+
+    def _repr_html_(self) -> str:
+        return _display.html(self)

@@ -1,0 +1,53 @@
+"""pytest's set-up: warnings are errors, and a fixture for the levels of this CPU."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+import pytest
+
+import helpers
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Warnings are errors, also when pytest is started without the project's settings."""
+    if "error" not in config.getini("filterwarnings"):
+        config.addinivalue_line("filterwarnings", "error")
+    try:
+        import hypothesis
+    except ImportError:
+        return
+    hypothesis.settings.register_profile(
+        "swiftbackprop", derandomize=True, database=None, deadline=None
+    )
+    hypothesis.settings.load_profile("swiftbackprop")
+
+
+def pytest_report_header() -> list[str]:
+    """Say which engine is under test, and which levels of it this CPU cannot run."""
+    missing = [name for name in helpers.LEVEL_FLAGS if not helpers.cpu_has(name)]
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            import swiftbackprop as sb
+        where = f"swiftbackprop {sb.__version__} from {sb.__file__}"
+    except ImportError as error:
+        where = f"swiftbackprop cannot be imported: {error}"
+    note = f"levels this CPU cannot run: {', '.join(missing)}" if missing else "all run"
+    return [where, f"NumPy {np.__version__}; instruction-set levels: {note}"]
+
+
+@pytest.fixture
+def rng() -> np.random.Generator:
+    """A generator with a fixed seed, new for every test."""
+    return np.random.default_rng(20240229)
+
+
+@pytest.fixture(params=list(helpers.LEVEL_FLAGS))
+def level(request: pytest.FixtureRequest) -> str:
+    """Each instruction-set level that the CPU has; the others are reported as skipped."""
+    name: str = request.param
+    if not helpers.cpu_has(name):
+        pytest.skip(f"this CPU cannot run level {name}: not tested here")
+    return name

@@ -1,0 +1,178 @@
+"""What several test files share: building pairs, data inside a loss' domain, checks."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import textwrap
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+import reference
+
+TESTS = Path(__file__).resolve().parent
+ROOT = TESTS.parent
+DTYPES = ("float32", "float64")
+TOLERANCE = {"float32": 1e-5, "float64": 1e-12}
+
+OPTIMIZERS: dict[str, dict[str, float]] = {
+    "SGD": {"lr": 0.05},
+    "Momentum": {"lr": 0.03, "momentum": 0.8},
+    "Nesterov": {"lr": 0.03, "momentum": 0.8},
+    "RMSprop": {"lr": 0.01, "rho": 0.85, "epsilon": 1e-6},
+    "Adagrad": {"lr": 0.05, "epsilon": 1e-7},
+    "Adam": {"lr": 0.01, "beta_1": 0.8, "beta_2": 0.99, "epsilon": 1e-7},
+    "AdamW": {
+        "lr": 0.01,
+        "beta_1": 0.8,
+        "beta_2": 0.99,
+        "epsilon": 1e-7,
+        "weight_decay": 0.05,
+    },
+}
+
+
+def quiet_network(*args: Any, **keywords: Any) -> Any:
+    """sb.Network without the one warning that an unusual pair gives (tested apart)."""
+    import swiftbackprop as sb
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return sb.Network(*args, **keywords)
+
+
+def reference_of(net: Any, activations: list[Any], loss: Any, **keywords: Any) -> reference.Network:
+    """The reference network with the same parameters as `net` has now."""
+    pairs = [(layer.W.copy(), layer.b.copy()) for layer in net.layers]
+    return reference.Network(pairs, activations, loss, **keywords)
+
+
+def targets(
+    loss: str, rows: int, outputs: int, rng: np.random.Generator
+) -> npt.NDArray[np.float64]:
+    """Targets that the loss accepts, away from the ends of their range: [rows, outputs]."""
+    if loss == "cross_entropy":
+        return rng.dirichlet(np.full(outputs, 2.0), size=rows)
+    if loss == "binary_cross_entropy":
+        return rng.uniform(0.1, 0.9, (rows, outputs))
+    if loss == "poisson":
+        return rng.integers(0, 5, (rows, outputs)).astype(np.float64)
+    return rng.normal(size=(rows, outputs))
+
+
+def data(
+    net_sizes: list[int], rows: int, loss: str, dtype: npt.DTypeLike, seed: int = 0
+) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
+    """X ~ normal, [rows, D(0)], and matching targets, [rows, D(L)]."""
+    rng = np.random.default_rng(seed)
+    X = rng.normal(size=(rows, net_sizes[0])).astype(dtype)
+    return X, targets(loss, rows, net_sizes[-1], rng).astype(dtype)
+
+
+def assert_matches(
+    actual: npt.ArrayLike, wanted: npt.ArrayLike, tolerance: float, what: str = "array"
+) -> None:
+    """‖actual − wanted‖ ≤ tolerance · ‖wanted‖, absolute where wanted is next to 0."""
+    x, r = np.asarray(actual), np.asarray(wanted)
+    assert x.shape == r.shape, f"{what}: shape {x.shape}, wanted {r.shape}"
+    assert np.all(np.isfinite(x)), f"{what} is not finite"
+    error = np.linalg.norm((x.astype(np.float64) - r).ravel())
+    scale = max(float(np.linalg.norm(r.astype(np.float64).ravel())), 1e-3)
+    assert error <= tolerance * scale, f"{what}: {error / scale:.2e} > {tolerance:.0e}"
+
+
+def assert_same_gradients(
+    net: Any, truth: reference.Network, tolerance: float, where: str = ""
+) -> None:
+    """Every quantity of every layer, then the flat views."""
+    names = ("z", "a", "grad_W", "grad_b", "grad_z", "grad_a")
+    for layer, wanted in zip(net.layers, truth.layers, strict=True):
+        for name in names:
+            what = f"{where} {name}({layer.m})"
+            actual, expected = getattr(layer, name), getattr(wanted, name)
+            assert_matches(actual, expected, tolerance, what)
+    assert_matches(net.layer(0).grad_a, truth.grad_X, tolerance, f"{where} grad_a(0)")
+    assert_matches(net.gradients, truth.gradients, tolerance, f"{where} gradients")
+
+
+def relative_difference(g: npt.NDArray[Any], n: npt.NDArray[Any]) -> float:
+    """SPEC.md's comparison: ‖g − n‖ / (‖g‖ + ‖n‖), or ‖g − n‖ where both are below 1e-10."""
+    apart, size = np.linalg.norm(g - n), np.linalg.norm(g) + np.linalg.norm(n)
+    return float(apart if size < 1e-10 else apart / size)
+
+
+def run_python(
+    code: str,
+    *arguments: str,
+    env: dict[str, str] | None = None,
+    timeout: float = 120,
+) -> subprocess.CompletedProcess[str]:
+    """Run `code` in a fresh interpreter that can import the package and tests_py."""
+    path = os.pathsep.join(filter(None, (str(TESTS), os.environ.get("PYTHONPATH"))))
+    environment = {**os.environ, "PYTHONPATH": path, **(env or {})}
+    for name in ("PYTHONWARNINGS", "PYTEST_CURRENT_TEST"):
+        environment.pop(name, None)
+    return subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(code), *arguments],
+        env=environment,
+        cwd=TESTS,
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        check=False,
+    )
+
+
+def run_python_ok(code: str, *arguments: str, **keywords: Any) -> str:
+    """As run_python; the script must end well. Returns what it printed."""
+    done = run_python(code, *arguments, **keywords)
+    assert done.returncode == 0, f"exit code {done.returncode}\n{done.stdout}\n{done.stderr}"
+    return done.stdout
+
+
+def refused(
+    call: Callable[[], object],
+    kinds: type[Exception] | tuple[type[Exception], ...],
+    *patterns: str,
+) -> str:
+    """`call` raises one of `kinds` with a message that matches every pattern."""
+    with pytest.raises(kinds) as caught:
+        call()
+    message = str(caught.value)
+    for pattern in patterns:
+        assert re.search(pattern, message, re.IGNORECASE | re.DOTALL), (
+            f"{pattern!r} is not in: {message}"
+        )
+    assert "\n\n" not in message
+    return message
+
+
+# --- Instruction-set levels (SWIFTBACKPROP_ISA) ------------------------------------
+
+LEVEL_FLAGS = {
+    "baseline": set[str](),
+    "v3": {"avx2", "fma", "bmi1", "bmi2", "movbe", "f16c", "abm"},
+    "v4": {"avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl"},
+}
+
+
+def cpu_has(level: str) -> bool:
+    """Whether this CPU runs the engine's build of that level (v4 needs v3 too)."""
+    try:
+        info = Path("/proc/cpuinfo").read_text(encoding="ascii", errors="replace")
+    except OSError:
+        return level == "baseline"
+    flags = next(
+        (set(line.split()) for line in info.splitlines() if line.startswith("flags")),
+        set[str](),
+    )
+    order = list(LEVEL_FLAGS)
+    return all(LEVEL_FLAGS[name] <= flags for name in order[: order.index(level) + 1])

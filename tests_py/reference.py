@@ -1,0 +1,207 @@
+"""The NumPy reference: the lectures' forward and backward pass, and SPEC.md's step.
+
+Layers are numbered m = 1..L. A batch is N rows; the slides' column vectors are the
+rows' transposes. Names are the slides': W b z a, and grad_x for the gradient of the
+cost C with respect to x. C is the weighted mean of the examples' costs, so row n of
+grad_z and grad_a carries w_n / Σw. This is the truth the engine is held to: clear
+first, and written without looking at the engine.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+import reference_optimizers as optimizers
+from reference_activations import ACTIVATIONS, Activation, Array, activation
+from reference_losses import LOSSES, PARTNERS, Loss, loss
+
+__all__ = [
+    "ACTIVATIONS",
+    "LOSSES",
+    "PARTNERS",
+    "Array",
+    "Layer",
+    "Network",
+    "activation",
+    "initializer_bound",
+    "initializer_std",
+    "loss",
+    "one_hot",
+    "optimizers",
+]
+
+
+@dataclass
+class Layer:
+    """Layer m: its parameters and everything one forward and backward pass leaves."""
+
+    m: int
+    sigma: Activation
+    W: Array  # [D(m), D(m-1)]
+    b: Array  # [D(m)]
+    z: Array  # [N, D(m)], like a, grad_z and grad_a
+    a: Array
+    grad_W: Array
+    grad_b: Array
+    grad_z: Array
+    grad_a: Array
+
+
+def one_hot(y: npt.ArrayLike, classes: int, dtype: npt.DTypeLike) -> Array:
+    """Row n is 1 at y[n] and 0 elsewhere: [N] → [N, classes]."""
+    return np.eye(classes, dtype=dtype)[np.asarray(y)]
+
+
+class Network:
+    """A fully connected network of any depth, as the slides write it."""
+
+    def __init__(
+        self,
+        parameters: list[tuple[Array, Array]],
+        activations: list[str | Activation],
+        cost: str | Loss,
+        *,
+        optimizer: optimizers.Optimizer | None = None,
+        l1: float = 0.0,
+        l2: float = 0.0,
+        clip_norm: float | None = None,
+    ) -> None:
+        empty = np.empty(0)
+        self.layers: list[Layer] = []
+        for m, ((W, b), sigma) in enumerate(zip(parameters, activations, strict=True)):
+            rule = activation(sigma) if isinstance(sigma, str) else sigma
+            zero_W, zero_b = np.zeros_like(W), np.zeros_like(b)
+            self.layers.append(
+                Layer(m + 1, rule, W.copy(), b.copy(), empty, empty, zero_W, zero_b,
+                      empty, empty)
+            )  # fmt: skip
+        self.loss: Loss = loss(cost) if isinstance(cost, str) else cost
+        self.optimizer = optimizer or optimizers.Adam()
+        self.l1, self.l2, self.clip_norm = l1, l2, clip_norm
+        self.X: Array = empty
+        self.grad_X: Array = empty
+
+    # --- The lectures ------------------------------------------------------------
+
+    def forward(self, X: Array) -> Array:
+        """z(m) = W(m) a(m-1) + b(m), a(m) = σ(m)(z(m)), for every row at once."""
+        self.X = X
+        a = X
+        for layer in self.layers:
+            layer.z = a @ layer.W.T + layer.b
+            layer.a = layer.sigma.value(layer.z)
+            a = layer.a
+        return a
+
+    def cost_per_example(self, t: Array) -> Array:
+        """C_n, the sum over the outputs of row n; from z where the pair is fused."""
+        last = self.layers[-1]
+        fused = PARTNERS.get((last.sigma.name, self.loss.name))
+        each = fused(last.z, t) if fused else self.loss.value(last.a, t)
+        return np.asarray(np.sum(each, axis=1))
+
+    def backward(
+        self,
+        t: Array,
+        sample_weight: Array | None = None,
+        *,
+        accumulate: bool = False,
+    ) -> float:
+        """Every gradient of C = Σ w_n C_n / Σ w_n, and C itself.
+
+        grad_z(L) = grad_a(L) ⊙ σ'(z(L)); then, for each layer below,
+        grad_a(m) = W(m+1)ᵀ grad_z(m+1) and grad_z(m) = grad_a(m) ⊙ σ'(z(m));
+        grad_W(m) = grad_z(m) a(m-1)ᵀ and grad_b(m) = grad_z(m), summed over rows.
+        """
+        last = self.layers[-1]
+        t = t.reshape(last.a.shape)
+        share = self._row_shares(sample_weight, last.a)
+
+        last.grad_a = share * self.loss.derivative(last.a, t)
+        if (last.sigma.name, self.loss.name) in PARTNERS:
+            last.grad_z = share * (last.a - t)
+        else:
+            last.grad_z = last.sigma.pull_back(last.z, last.grad_a)
+        for below, layer in zip(self.layers[-2::-1], self.layers[:0:-1], strict=True):
+            below.grad_a = layer.grad_z @ layer.W
+            below.grad_z = below.sigma.pull_back(below.z, below.grad_a)
+        self.grad_X = self.layers[0].grad_z @ self.layers[0].W
+
+        a_below = self.X
+        for layer in self.layers:
+            grad_W, grad_b = layer.grad_z.T @ a_below, layer.grad_z.sum(axis=0)
+            layer.grad_W = layer.grad_W + grad_W if accumulate else grad_W
+            layer.grad_b = layer.grad_b + grad_b if accumulate else grad_b
+            a_below = layer.a
+        return float(np.sum(share[:, 0] * self.cost_per_example(t)))
+
+    def _row_shares(self, sample_weight: Array | None, like: Array) -> Array:
+        """w_n / Σw as a column; all zero when the weights are."""
+        rows = len(like)
+        w = np.ones(rows, like.dtype) if sample_weight is None else sample_weight
+        total = np.sum(w)
+        share = w / total if total > 0 else np.zeros(rows)
+        return np.asarray(share, dtype=like.dtype)[:, np.newaxis]
+
+    # --- SPEC.md's step ----------------------------------------------------------
+
+    def step(self) -> None:
+        """Clip, add the penalties' gradients, update, decay, in this order."""
+        gradients = [(layer.grad_W, layer.grad_b) for layer in self.layers]
+        if self.clip_norm is not None:
+            norm = math.sqrt(sum(float(np.sum(g * g)) for p in gradients for g in p))
+            scale = min(1.0, self.clip_norm / norm) if norm > 0 else 1.0
+            gradients = [(scale * gW, scale * gb) for gW, gb in gradients]
+
+        self.optimizer.t += 1
+        for layer, (grad_W, grad_b) in zip(self.layers, gradients, strict=True):
+            grad_W = grad_W + self.l2 * layer.W + self.l1 * np.sign(layer.W)
+            decay = self.optimizer.lr * self.optimizer.weight_decay * layer.W
+            layer.W = layer.W - self.optimizer.update((layer.m, "W"), grad_W) - decay
+            layer.b = layer.b - self.optimizer.update((layer.m, "b"), grad_b)
+
+    def penalty(self) -> float:
+        """½ l2 Σ‖W‖² + l1 Σ|W|: what the objective adds to C."""
+        squares = sum(float(np.sum(layer.W**2)) for layer in self.layers)
+        sizes = sum(float(np.sum(np.abs(layer.W))) for layer in self.layers)
+        return self.l2 * squares / 2 + self.l1 * sizes
+
+    # --- Flat vectors --------------------------------------------------------------
+
+    @property
+    def parameters(self) -> Array:
+        """W(1)ᵀ in C order, b(1), W(2)ᵀ, b(2), ... without padding."""
+        return _flat([(layer.W, layer.b) for layer in self.layers])
+
+    @property
+    def gradients(self) -> Array:
+        """The gradients in the order of `parameters`."""
+        return _flat([(layer.grad_W, layer.grad_b) for layer in self.layers])
+
+
+def _flat(pairs: list[tuple[Array, Array]]) -> Array:
+    return np.concatenate([part for W, b in pairs for part in (W.T.ravel(), b)])
+
+
+# --- Initialisers ------------------------------------------------------------------
+
+_SCALES = {
+    "glorot": lambda fan_in, fan_out: 2 / (fan_in + fan_out),
+    "he": lambda fan_in, fan_out: 2 / fan_in,
+    "lecun": lambda fan_in, fan_out: 1 / fan_in,
+}
+
+
+def initializer_std(name: str, fan_in: int, fan_out: int) -> float:
+    """Standard deviation of glorot_*, he_* or lecun_*, uniform and normal alike."""
+    family, _, _ = name.partition("_")
+    return math.sqrt(_SCALES[family](fan_in, fan_out))
+
+
+def initializer_bound(name: str, fan_in: int, fan_out: int) -> float:
+    """r of the uniform forms on (−r, r): √3 standard deviations."""
+    return math.sqrt(3) * initializer_std(name, fan_in, fan_out)

@@ -1,0 +1,85 @@
+"""What the build says when something that it needs is missing: one sentence."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from helpers import ROOT
+
+pytest.importorskip("setuptools")
+
+pytestmark = pytest.mark.skipif(
+    not (ROOT / "setup.py").exists(), reason="setup.py is not part of an installation"
+)
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    """A copy of what the build reads, so that nothing is written beside the sources."""
+    for name in ("setup.py", "pyproject.toml", "Package.swift", "README.md", "MANIFEST.in"):
+        if (ROOT / name).exists():
+            shutil.copy2(ROOT / name, tmp_path)
+    unwanted = shutil.ignore_patterns("*.so", "_lib", "__pycache__", "*.egg-info")
+    for name in ("Sources", "python"):
+        shutil.copytree(ROOT / name, tmp_path / name, ignore=unwanted)
+    return tmp_path
+
+
+def build(tree: Path, **env: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "setup.py", "build_ext", "--build-lib", "out", "--build-temp", "temp"],
+        cwd=tree, env={**os.environ, **env}, capture_output=True, text=True, timeout=300,
+        check=False,
+    )  # fmt: skip
+
+
+def sentence(done: subprocess.CompletedProcess[str]) -> str:
+    """The last line on stderr; the build ended with 1 and without a traceback."""
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "Traceback" not in done.stderr, done.stderr
+    said: str = done.stderr.strip().splitlines()[-1]
+    return said
+
+
+def test_no_swift_toolchain(tree: Path) -> None:
+    said = sentence(build(tree, PATH=str(tree)))
+    assert "swift" in said.lower()
+    assert "install" in said.lower()
+
+
+def test_an_old_swift_toolchain(tree: Path) -> None:
+    fake = tree / "bin" / "swift"
+    fake.parent.mkdir()
+    fake.write_text("#!/bin/sh\necho 'Swift version 5.9 (swift-5.9-RELEASE)'\n")
+    fake.chmod(0o755)
+    said = sentence(build(tree, PATH=f"{fake.parent}:/usr/bin:/bin"))
+    assert "5.9" in said
+    assert "6.2" in said
+
+
+def test_wrong_build_variables(tree: Path) -> None:
+    said = sentence(build(tree, SWIFTBACKPROP_BUILD_BLAS="mine"))
+    assert "SWIFTBACKPROP_BUILD_BLAS" in said
+    assert "system" in said
+    said = sentence(build(tree, SWIFTBACKPROP_BUILD_ENGINE="fast"))
+    assert "SWIFTBACKPROP_BUILD_ENGINE" in said
+
+
+def test_no_blas_to_pack(tree: Path) -> None:
+    try:
+        import scipy_openblas32  # noqa: F401
+    except ImportError:
+        pass
+    else:
+        pytest.skip("scipy-openblas32 is installed here, so it is not missing")
+    if shutil.which("swift") is None:
+        pytest.skip("no swift on PATH: the build stops there first")
+    said = sentence(build(tree))
+    assert "scipy-openblas32" in said
+    assert "SWIFTBACKPROP_BUILD_BLAS=system" in said

@@ -1,0 +1,122 @@
+"""Two C programs on the C contract: XOR is learned, and no argument aborts the process."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+import swiftbackprop as sb
+from helpers import ROOT, TESTS
+
+HEADERS = ROOT / "Sources" / "CBridge" / "include"
+STRICT = ["-std=c11", "-D_GNU_SOURCE", "-O1", "-g", "-Wall", "-Wextra", "-Werror", "-pedantic"]
+
+
+def compiler(*names: str) -> str:
+    """The first of these that is installed."""
+    for name in names:
+        if path := shutil.which(name):
+            return path
+    pytest.skip(f"none of {', '.join(names)} is installed")
+
+
+def blas() -> str:
+    """The OpenBLAS file that the installed package brings, or the one it is told to use."""
+    told = os.environ.get("SWIFTBACKPROP_BLAS", "")
+    if Path(told).is_file():
+        return told
+    found = sorted(Path(sb.__file__).parent.glob("_lib/lib*openblas*.so*"))
+    if not found:
+        pytest.skip("this installation brings no OpenBLAS of its own")
+    return str(found[0])
+
+
+@pytest.fixture(scope="module")
+def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The normal dynamic product, built from these sources: the folder of libSwiftBackprop.so."""
+    if not (ROOT / "Package.swift").exists():
+        pytest.skip("the Swift sources are not here")
+    swift = shutil.which("swift")
+    if swift is None:
+        pytest.skip("no swift on PATH: install a toolchain (swift.org/install) to run this test")
+    scratch = tmp_path_factory.mktemp("swift")
+    build = [swift, "build", "-c", "release", "--product", "SwiftBackprop"]
+    done = subprocess.run(
+        [*build, "--scratch-path", str(scratch)],
+        cwd=ROOT, capture_output=True, text=True, timeout=600, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    folder = scratch / "release"
+    assert (folder / "libSwiftBackprop.so").exists()
+    return folder
+
+
+def built(program: str, library: Path, folder: Path) -> Path:
+    """Compile c/<program>.c against the header and the library."""
+    target = folder / program
+    command = [
+        *(compiler("cc", "gcc", "clang"), *STRICT, f"-I{HEADERS}"),
+        *(str(TESTS / "c" / f"{program}.c"), "-o", str(target)),
+        *(f"-L{library}", "-lSwiftBackprop", f"-Wl,-rpath,{library}", "-ldl", "-lm"),
+    ]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return target
+
+
+def run(program: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [str(program), *arguments], capture_output=True, text=True, timeout=120, check=False
+    )
+
+
+def test_xor(library: Path, tmp_path: Path) -> None:
+    done = run(built("xor", library, tmp_path), blas())
+    assert done.returncode == 0, done.stdout + done.stderr
+    lines = done.stdout.splitlines()
+    assert [line.split()[:2] for line in lines] == [
+        ["steps", "float32"], ["fit", "float32"], ["steps", "float64"], ["fit", "float64"],
+    ]  # fmt: skip
+    assert all(line.endswith("learned") for line in lines)
+
+
+def test_nothing_from_c_aborts_the_process(library: Path, tmp_path: Path) -> None:
+    program = built("hostile", library, tmp_path)
+    for arguments in ((), (blas(),)):
+        done = run(program, *arguments)
+        assert done.returncode == 0, (done.returncode, done.stdout, done.stderr)
+        assert done.stderr == ""  # OpenBLAS prints what it does not like
+        assert done.stdout.splitlines()[-1].endswith(" 0 wrong")
+
+
+def test_the_header_is_c_and_cpp(tmp_path: Path) -> None:
+    source = tmp_path / "use.c"
+    source.write_text('#include "swift_backprop.h"\nint main(void) { return SB_OK; }\n')
+    for language, name in (("c", "cc"), ("c++", "c++")):
+        done = subprocess.run(
+            [compiler(name, "gcc", "clang"), "-x", language, "-Wall", "-Wextra", "-Werror",
+             "-fsyntax-only", f"-I{HEADERS}", str(source)],
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+
+
+def test_every_entry_point_is_exported(library: Path) -> None:
+    """What the header declares is what the library has, and the other way round."""
+    import re
+
+    nm = compiler("nm")
+    said = subprocess.run(
+        [nm, "-D", "--defined-only", str(library / "libSwiftBackprop.so")],
+        capture_output=True, text=True, check=True,
+    ).stdout  # fmt: skip
+    exported = {line.split()[-1] for line in said.splitlines()}
+    header = (HEADERS / "swift_backprop.h").read_text("utf-8")
+    code = re.sub(r"//.*", "", header)
+    declared = set(re.findall(r"\b(sb_\w+)\s*\((?!\*)", code))
+    assert len(declared) > 30
+    assert declared <= exported, sorted(declared - exported)

@@ -1,0 +1,458 @@
+"""fit: whole epochs in Swift, equal to the same loop of forward, backward and step."""
+
+from __future__ import annotations
+
+import io
+import math
+from contextlib import redirect_stderr, redirect_stdout
+from typing import Any
+
+import numpy as np
+import pytest
+
+import swiftbackprop as sb
+from helpers import DTYPES, OPTIMIZERS, assert_matches, quiet_network, targets
+
+N = 50
+
+
+def network(dtype: str = "float32", seed: int = 0, **keywords: Any) -> Any:
+    options = {"activation": "tanh", "output": "softmax", "loss": "cross_entropy"} | keywords
+    return quiet_network([6, 8, 3], dtype=dtype, seed=seed, **options)
+
+
+def data(rows: int = N, dtype: str = "float32", seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    X = rng.normal(size=(rows, 6)).astype(dtype)
+    y = np.argmax(X[:, :3] + 0.1 * rng.normal(size=(rows, 3)), axis=1)
+    return X, y
+
+
+def train(net: Any, *arguments: Any, **keywords: Any) -> Any:
+    return net.fit(*arguments, **({"progress": False} | keywords))
+
+
+# --- The same numbers as the loop ------------------------------------------------------
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_fit_is_the_loop(name: str, dtype: str) -> None:
+    """Batches of 16 of 50 rows: the last one, of two rows, is trained on as well."""
+    X, y = data(dtype=dtype)
+    options = {"l1": 1e-3, "l2": 1e-2, "clip_norm": 0.5}
+    nets = [network(dtype, optimizer=getattr(sb, name)(**OPTIMIZERS[name]), **options)
+            for _ in range(2)]  # fmt: skip
+    history = train(nets[0], X, y, epochs=3, batch_size=16, shuffle=False)
+    losses = []
+    for _ in range(3):
+        total = 0.0
+        for first in range(0, N, 16):
+            rows = slice(first, first + 16)
+            nets[1].forward(X[rows])
+            total += nets[1].backward(y[rows]) * len(y[rows])
+            nets[1].step()
+        losses.append(total / N)
+    tolerance = 1e-12 if dtype == "float64" else 1e-5
+    assert_matches(nets[0].parameters, nets[1].parameters, tolerance, name)
+    assert_matches(history["loss"], losses, tolerance, "history")
+
+
+@pytest.mark.parametrize(
+    ("loss", "output", "outputs"),
+    [
+        ("squared_error", "identity", 1),
+        ("squared_error", "softmax", 3),
+        ("absolute_error", "tanh", 3),
+        ("huber", "identity", 2),
+        ("binary_cross_entropy", "sigmoid", 1),
+        ("binary_cross_entropy", "sigmoid", 3),
+        ("poisson", "exp", 1),
+        ("cross_entropy", "sigmoid", 3),
+    ],
+)
+def test_every_loss_and_kind_of_target(loss: str, output: str, outputs: int) -> None:
+    rng = np.random.default_rng(1)
+    X, t = data(dtype="float64")[0], targets(loss, N, outputs, rng)
+    w = rng.uniform(0, 2, N)
+    w[3] = 0
+    nets = [
+        quiet_network([6, 5, outputs], activation="gelu", output=output, loss=loss,
+                      dtype="float64", seed=2)
+        for _ in range(2)
+    ]  # fmt: skip
+    y = t[:, 0] if outputs == 1 else t
+    train(nets[0], X, y, epochs=2, batch_size=20, shuffle=False, sample_weight=w)
+    for _ in range(2):
+        for first in (0, 20, 40):
+            rows = slice(first, first + 20)
+            nets[1].forward(X[rows])
+            nets[1].backward(t[rows], sample_weight=w[rows])
+            nets[1].step()
+    assert_matches(nets[0].parameters, nets[1].parameters, 1e-12, loss)
+
+
+def as_is(X: np.ndarray) -> np.ndarray:
+    return X
+
+
+LAYOUTS = {
+    "C": as_is,
+    "Fortran": np.asfortranarray,
+    "every second row": lambda X: np.repeat(X, 2, axis=0)[::2],
+    "every second column": lambda X: np.repeat(X, 2, axis=1)[:, ::2],
+    "backwards": lambda X: X[::-1, ::-1].copy()[::-1, ::-1],
+    "float64": lambda X: X.astype("float64"),
+    "big-endian": lambda X: X.astype(">f4"),
+    "float16": lambda X: X.astype("float16"),
+    "list": lambda X: X.tolist(),
+}
+
+
+@pytest.mark.parametrize("shuffle", [False, True])
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_layout_and_dtype_of_X_do_not_matter(layout: str, shuffle: bool) -> None:
+    X, y = data()
+    X = X.astype("float16").astype("float32")  # values that every type here holds
+    nets = [network(), network()]
+    for net, inputs in zip(nets, (X, LAYOUTS[layout](X)), strict=True):
+        train(net, inputs, y, epochs=3, batch_size=16, shuffle=shuffle)
+    assert_matches(nets[1].parameters, nets[0].parameters, 1e-6)
+
+
+@pytest.mark.parametrize("kind", ["int64", "int8", "uint8", "bool", "uint32", "int16"])
+def test_integer_inputs(kind: str) -> None:
+    rng = np.random.default_rng(0)
+    X = rng.integers(0, 2 if kind == "bool" else 100, (N, 6)).astype(kind)
+    nets = [network(), network()]
+    for net, inputs in zip(nets, (X, X.astype("float32")), strict=True):
+        train(net, inputs, data()[1], epochs=2, batch_size=16)
+    np.testing.assert_array_equal(nets[0].parameters, nets[1].parameters)
+
+
+# --- Shuffling, seeds, continuing ------------------------------------------------------
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_same_seed_same_bits(dtype: str) -> None:
+    X, y = data(dtype=dtype)
+    bits = set()
+    for _ in range(3):
+        net = network(dtype)
+        history = train(net, X, y, epochs=4, batch_size=8)
+        bits.add((net.parameters.tobytes(), tuple(history["loss"])))
+    assert len(bits) == 1
+
+
+def test_other_seed_other_bits_and_shuffling_matters() -> None:
+    X, y = data()
+    start = network().parameters.copy()
+    results = []
+    for seed, shuffle in ((0, True), (1, True), (0, False)):
+        net = network(seed=seed)
+        net.parameters[:] = start
+        train(net, X, y, epochs=2, batch_size=8, shuffle=shuffle)
+        results.append(net.parameters.tobytes())
+    assert len(set(results)) == 3
+
+
+def test_every_row_is_seen_once_an_epoch() -> None:
+    """With a step that changes nothing, the epoch's loss is the loss of the whole set."""
+    X, y = data(dtype="float64")
+    net = network("float64", optimizer=sb.SGD(1e-300))
+    wanted = net.evaluate(X, y)["loss"]
+    for batch_size in (1, 7, 16, 50, 51, 10**9):
+        for shuffle in (False, True):
+            history = train(net, X, y, epochs=2, batch_size=batch_size, shuffle=shuffle)
+            np.testing.assert_allclose(history["loss"], wanted, rtol=1e-12)
+
+
+def test_the_last_short_batch_is_kept() -> None:
+    """Two full batches and one row: the row has an effect of its own."""
+    X, y = data(33, "float64")
+    nets = [network("float64"), network("float64")]
+    train(nets[0], X, y, epochs=1, batch_size=16, shuffle=False)
+    train(nets[1], X[:32], y[:32], epochs=1, batch_size=16, shuffle=False)
+    assert np.any(nets[0].parameters != nets[1].parameters)
+    nets[1].forward(X[32:])
+    nets[1].backward(y[32:])
+    nets[1].step()
+    assert_matches(nets[0].parameters, nets[1].parameters, 1e-12)
+
+
+@pytest.mark.parametrize("shuffle", [False, True])
+def test_fit_continues(shuffle: bool) -> None:
+    """Weights, optimizer state and generator: 2 + 3 epochs are 5 epochs, to the bit."""
+    X, y = data()
+    whole, parts = network(), network()
+    losses = list(train(whole, X, y, epochs=5, batch_size=8, shuffle=shuffle)["loss"])
+    first = train(parts, X, y, epochs=2, batch_size=8, shuffle=shuffle)
+    second = train(parts, X, y, epochs=3, batch_size=8, shuffle=shuffle)
+    np.testing.assert_array_equal(whole.parameters, parts.parameters)
+    assert [*first["loss"], *second["loss"]][-3:] == losses[-3:]
+
+
+def test_steps_and_fit_share_the_optimizers_state() -> None:
+    X, y = data(16, "float64")
+    nets = [network("float64"), network("float64")]
+    for net in nets:
+        net.forward(X)
+        net.backward(y)
+        net.step()
+    train(nets[0], X, y, epochs=1, batch_size=16, shuffle=False)
+    nets[1].forward(X)
+    nets[1].backward(y)
+    nets[1].step()
+    assert_matches(nets[0].parameters, nets[1].parameters, 1e-12)
+
+
+def test_copy_is_independent_and_continues_alike() -> None:
+    X, y = data()
+    net = network()
+    train(net, X, y, epochs=2, batch_size=8)
+    twin = net.copy()
+    assert not np.shares_memory(twin.parameters, net.parameters)
+    np.testing.assert_array_equal(twin.parameters, net.parameters)
+    kept = net.parameters.copy()
+    train(twin, X, y, epochs=2, batch_size=8)
+    np.testing.assert_array_equal(net.parameters, kept)
+    train(net, X, y, epochs=2, batch_size=8)
+    np.testing.assert_array_equal(net.parameters, twin.parameters)
+    assert twin.seed == net.seed
+
+
+def test_reset_starts_again() -> None:
+    X, y = data()
+    net = network(seed=4)
+    train(net, X, y, epochs=2, batch_size=8)
+    trained = net.parameters.copy()
+    net.reset(4)
+    np.testing.assert_array_equal(net.parameters, network(seed=4).parameters)
+    train(net, X, y, epochs=2, batch_size=8)
+    np.testing.assert_array_equal(net.parameters, trained)
+    net.reset(5)
+    assert net.seed == 5
+    np.testing.assert_array_equal(net.parameters, network(seed=5).parameters)
+
+
+# --- History ---------------------------------------------------------------------------
+
+
+def test_history_of_a_classifier() -> None:
+    X, y = data(200)
+    Xv, yv = data(80, seed=1)
+    net = network()
+    history = train(net, X, y, epochs=7, validation_data=(Xv, yv))
+    assert isinstance(history, sb.History)
+    assert net.history is history
+    for key in ("loss", "val_loss", "accuracy", "val_accuracy"):
+        values = history[key]
+        assert len(values) == 7
+        assert all(isinstance(value, float) and math.isfinite(value) for value in values)
+        assert history.history[key] == values
+    assert isinstance(history.history, dict)
+    assert isinstance(history.stop_reason, str)
+    assert history.stop_reason
+    assert history["loss"][-1] < history["loss"][0]
+    score = net.evaluate(Xv, yv)
+    assert history["val_loss"][-1] == pytest.approx(score["loss"], rel=1e-6)
+    assert history["val_accuracy"][-1] == pytest.approx(score["accuracy"], rel=1e-12)
+    with pytest.raises(KeyError, match="loss"):
+        history["no such thing"]
+
+
+def test_history_without_validation() -> None:
+    X, y = data()
+    history = train(network(), X, y, epochs=2)
+    assert "val_loss" not in history.history
+    assert set(history.history) >= {"loss", "accuracy"}
+
+
+def test_history_of_a_regression() -> None:
+    X, _ = data(200, "float64")
+    t = X[:, :2] @ np.array([[1.0], [2.0]])
+    net = quiet_network([6, 8, 1], activation="tanh", dtype="float64", seed=0)
+    history = train(net, X[:150], t[:150], epochs=3, validation_data=(X[150:], t[150:]))
+    assert "accuracy" not in history.history
+    score = net.evaluate(X[150:], t[150:])
+    assert history["val_loss"][-1] == pytest.approx(score["loss"], rel=1e-12)
+
+
+def test_penalty_is_a_column_of_its_own() -> None:
+    X, y = data(dtype="float64")
+    net = network("float64", l1=0.01, l2=0.1, optimizer=sb.SGD(1e-300))
+    history = train(net, X, y, epochs=1, shuffle=False)
+    W = [layer.W for layer in net.layers]
+    penalty = sum(0.05 * np.sum(w**2) + 0.01 * np.sum(np.abs(w)) for w in W)
+    assert history["penalty"][-1] == pytest.approx(penalty, rel=1e-12)
+    assert history["loss"][-1] == pytest.approx(net.evaluate(X, y)["loss"], rel=1e-12)
+
+
+def test_validation_split_takes_the_last_rows() -> None:
+    """As in Keras: the last fraction of the rows, before any shuffling."""
+    X, y = data(40)
+    nets = [network(), network()]
+    one = train(nets[0], X, y, epochs=2, batch_size=8, validation_split=0.25)
+    two = train(nets[1], X[:30], y[:30], epochs=2, batch_size=8, validation_data=(X[30:], y[30:]))
+    np.testing.assert_array_equal(nets[0].parameters, nets[1].parameters)
+    assert one["val_loss"] == two["val_loss"]
+
+
+def test_validation_data_with_weights() -> None:
+    X, y = data()
+    w = np.random.default_rng(0).uniform(0, 2, N)
+    net = network()
+    history = train(net, X, y, epochs=1, validation_data=(X, y, w))
+    score = net.evaluate(X, y, sample_weight=w)
+    assert history["val_loss"][-1] == pytest.approx(score["loss"], rel=1e-6)
+
+
+def test_validation_does_not_change_training() -> None:
+    X, y = data()
+    nets = [network(), network()]
+    train(nets[0], X, y, epochs=3)
+    train(nets[1], X, y, epochs=3, validation_data=data(20, seed=3))
+    np.testing.assert_array_equal(nets[0].parameters, nets[1].parameters)
+
+
+def test_no_epochs() -> None:
+    X, y = data()
+    net = network()
+    before = net.parameters.copy()
+    history = train(net, X, y, epochs=0)
+    assert list(history["loss"]) == []
+    np.testing.assert_array_equal(net.parameters, before)
+
+
+# --- Callbacks -------------------------------------------------------------------------
+
+
+class Recorder:
+    def __init__(self) -> None:
+        self.calls: list[tuple[Any, ...]] = []
+
+    def on_train_begin(self, net: Any) -> None:
+        self.calls.append(("begin", net))
+
+    def on_epoch_end(self, net: Any, epoch: int, logs: dict[str, float]) -> None:
+        self.calls.append(("epoch", net, epoch, dict(logs)))
+
+    def on_train_end(self, net: Any) -> None:
+        self.calls.append(("end", net))
+
+
+def test_callbacks_are_called_in_order() -> None:
+    X, y = data()
+    recorder, net = Recorder(), network()
+    history = train(net, X, y, epochs=3, callbacks=[recorder], validation_data=(X, y))
+    kinds = [call[0] for call in recorder.calls]
+    assert kinds == ["begin", "epoch", "epoch", "epoch", "end"]
+    assert all(call[1] is net for call in recorder.calls)
+    epochs = [call[2] for call in recorder.calls[1:-1]]
+    assert np.diff(epochs).tolist() == [1, 1]
+    for turn, call in enumerate(recorder.calls[1:-1]):
+        for key in ("loss", "val_loss", "accuracy"):
+            assert call[3][key] == history[key][turn]
+
+
+def test_callbacks_change_nothing() -> None:
+    X, y = data()
+    nets = [network(), network()]
+    train(nets[0], X, y, epochs=3, batch_size=8)
+    train(nets[1], X, y, epochs=3, batch_size=8, callbacks=[Recorder(), object()])
+    np.testing.assert_array_equal(nets[0].parameters, nets[1].parameters)
+
+
+def test_callbacks_may_look_and_predict() -> None:
+    X, y = data()
+    seen = []
+
+    class Look:
+        def on_epoch_end(self, net: Any, epoch: int, logs: dict[str, float]) -> None:
+            weights = net.layers[0].W.copy()
+            seen.append((weights, net.evaluate(X, y)["loss"], net.predict(X[:2]).shape))
+            net.optimizer.lr = 0.5 * net.optimizer.lr
+
+    nets = [network(), network()]
+    train(nets[0], X, y, epochs=3, callbacks=[Look()])
+    assert len(seen) == 3
+    assert np.any(seen[0][0] != seen[1][0])
+    assert nets[0].optimizer.lr == pytest.approx(1e-3 / 8)
+
+
+def test_a_callback_can_stop() -> None:
+    X, y = data()
+
+    class Stop:
+        def on_epoch_end(self, net: Any, epoch: int, logs: dict[str, float]) -> None:
+            if logs["loss"] < 10:
+                net.stop()
+
+    net, recorder = network(), Recorder()
+    history = train(net, X, y, epochs=50, callbacks=[Stop(), recorder])
+    assert len(history["loss"]) == 1
+    assert "stop" in history.stop_reason.lower()
+    assert recorder.calls[-1][0] == "end"
+
+
+def test_an_exception_in_a_callback_comes_out() -> None:
+    X, y = data()
+
+    class Fail:
+        def on_epoch_end(self, net: Any, epoch: int, logs: dict[str, float]) -> None:
+            raise LookupError("from the callback")
+
+    net = network()
+    with pytest.raises(LookupError, match="from the callback"):
+        train(net, X, y, epochs=5, callbacks=[Fail()])
+    net.forward(X)  # usable, not busy
+    assert len(train(net, X, y, epochs=2)["loss"]) == 2
+
+
+# --- Progress --------------------------------------------------------------------------
+
+
+def test_progress_is_silent_when_told() -> None:
+    X, y = data()
+    out, err = io.StringIO(), io.StringIO()
+    with redirect_stdout(out), redirect_stderr(err):
+        network().fit(X, y, epochs=2, progress=False)
+    assert out.getvalue() == err.getvalue() == ""
+
+
+def test_progress_shows_epochs_and_loss() -> None:
+    X, y = data()
+    out, err = io.StringIO(), io.StringIO()
+    with redirect_stdout(out), redirect_stderr(err):
+        network().fit(X, y, epochs=2)
+    assert out.getvalue() == ""
+    assert "loss" in err.getvalue()
+    assert "2/2" in err.getvalue()
+
+
+# --- It learns -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_xor(name: str, dtype: str) -> None:
+    X = np.array([[0, 0], [0, 1], [1, 0], [1, 1]], dtype)
+    y = np.array([0, 1, 1, 0])
+    rates = {"SGD": 1.0, "Momentum": 0.3, "Nesterov": 0.3, "Adagrad": 0.3}
+    net = quiet_network(
+        [2, 8, 1], activation="tanh", output="sigmoid", dtype=dtype, seed=1,
+        optimizer=getattr(sb, name)(rates.get(name, 0.03)),
+    )  # fmt: skip
+    train(net, X, y, epochs=600, batch_size=4)
+    assert net.predict_classes(X).tolist() == y.tolist()
+    assert net.evaluate(X, y)["loss"] < 0.2
+
+
+def test_it_learns_clusters() -> None:
+    X, _ = data(400)
+    centre = np.random.default_rng(5).normal(size=(3, 6)) * 2
+    y = np.arange(400) % 3
+    X = (X + centre[y]).astype("float32")
+    net = network(optimizer=sb.Adam(0.01))
+    train(net, X[:300], y[:300], epochs=30)
+    assert net.evaluate(X[300:], y[300:])["accuracy"] > 0.9

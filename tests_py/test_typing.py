@@ -1,0 +1,108 @@
+"""The types that users see: mypy on a small program, and the stub against the module."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import swiftbackprop as sb
+
+pytest.importorskip("mypy")
+
+PACKAGE = Path(sb.__file__).parent
+
+PROGRAM = """
+import numpy as np
+import swiftbackprop as sb
+
+X = np.zeros((4, 3), np.float32)
+net = sb.Network([3, 5, 2], activation="tanh", output="softmax", optimizer=sb.Adam(1e-3), seed=0)
+a = net.forward(X, copy=False)
+loss: float = net.backward([0, 1, 0, 1], sample_weight=[1.0, 1.0, 2.0, 0.0])
+net.step()
+history: sb.History = net.fit(
+    X, np.zeros(4, int), epochs=1, batch_size=2, validation_data=(X, np.zeros(4, int)),
+    progress=False,
+)
+losses: list[float] = history["loss"]
+reason: str = history.stop_reason
+score: dict[str, float] = net.evaluate(X, [0, 1, 0, 1])
+W: np.ndarray = net.layers[0].W
+net.layers[0].W = np.zeros((5, 3))
+m: int = net.layer(1).m
+count: int = net.n_parameters
+seed: int = net.seed
+twin: sb.Network = net.copy()
+net.optimizer.lr = 0.1
+rule = sb.activation("leaky_relu", slope=0.1)
+z = rule.derivative(rule(X))
+text: str = sb.explain_copy(X, net)
+pairs: list[tuple[np.ndarray, np.ndarray]] = net.unflatten(net.parameters)
+flat: np.ndarray = net.flatten(pairs)
+"""
+
+MISTAKES = [
+    "sb.Network([3, 2], 'tanh')",
+    "sb.Network([3, 2], activations='tanh')",
+    "sb.Network('32')",
+    "sb.Network([3, 2]).fit(np.zeros((1, 3)))",
+    "sb.Network([3, 2]).forward(np.zeros((1, 3)), np.zeros(1))",
+    "sb.Network([3, 2]).fit(np.zeros((1, 3)), [0], epoch=3)",
+    "x: str = sb.Network([3, 2]).backward([0])",
+    "sb.Adam(beta1=0.9)",
+    "sb.Network([3, 2]).no_such_method()",
+]
+
+
+def mypy(file: Path) -> subprocess.CompletedProcess[str]:
+    """mypy --strict on a user's file, with the package where it is installed."""
+    environment = dict(os.environ)
+    if not {"site-packages", "dist-packages"} & set(PACKAGE.parts):  # an editable install
+        environment["MYPYPATH"] = str(PACKAGE.parent)
+    return subprocess.run(
+        [sys.executable, "-m", "mypy", "--strict", "--cache-dir", str(file.parent / "cache"),
+         "--config-file", os.devnull, "--disable-error-code", "type-arg", str(file)],
+        capture_output=True, text=True, cwd=file.parent, env=environment, timeout=300, check=False,
+    )  # fmt: skip
+
+
+def test_the_package_is_marked_as_typed() -> None:
+    assert (PACKAGE / "py.typed").exists()
+    assert (PACKAGE / "_core.pyi").exists()
+
+
+def test_a_users_program_type_checks(tmp_path: Path) -> None:
+    file = tmp_path / "program.py"
+    file.write_text(PROGRAM)
+    done = mypy(file)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_a_users_program_runs() -> None:
+    exec(compile(PROGRAM, "program.py", "exec"), {})
+
+
+def test_mistakes_are_found(tmp_path: Path) -> None:
+    file = tmp_path / "mistakes.py"
+    file.write_text(
+        "import numpy as np\nimport swiftbackprop as sb\n\n" + "\n".join(MISTAKES) + "\n"
+    )
+    said = mypy(file).stdout
+    for line, mistake in enumerate(MISTAKES, start=4):
+        assert f"mistakes.py:{line}: error" in said, f"{mistake}\n{said}"
+
+
+def test_the_stub_is_the_modules(tmp_path: Path) -> None:
+    environment = dict(os.environ)
+    if not {"site-packages", "dist-packages"} & set(PACKAGE.parts):
+        environment["MYPYPATH"] = str(PACKAGE.parent)
+    done = subprocess.run(
+        [sys.executable, "-m", "mypy.stubtest", "swiftbackprop._core",
+         "--ignore-disjoint-bases", "--mypy-config-file", os.devnull],
+        capture_output=True, text=True, cwd=tmp_path, env=environment, timeout=300, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
