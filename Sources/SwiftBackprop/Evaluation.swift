@@ -130,7 +130,8 @@ struct MetricSums {
     for n in 0..<rows {
       let (row, target) = (a + n * outputs, t + n * outputs)
       if areClasses {
-        if argmax(row, outputs) == argmax(target, outputs) { hits += factor * Double(w[n]) }
+        let isHit = target[argmax(row, outputs)] == largest(target, outputs)
+        hits += isHit ? factor * Double(w[n]) : 0
       } else {
         var right = 0
         for i in 0..<outputs where (row[i] >= 0.5) == (target[i] >= 0.5) { right += 1 }
@@ -189,7 +190,12 @@ struct MetricSums {
 
 /// The place of the largest of `count` numbers, the first of equals.
 func argmax<T: Scalar>(_ x: UnsafePointer<T>, _ count: Int) -> Int {
-  var best = 0
-  for i in 1..<Swift.max(count, 1) where x[i] > x[best] { best = i }
+  // Selects, not branches: which output is the largest is hard to foretell.
+  var (best, top) = (0, x[0])
+  for i in 1..<Swift.max(count, 1) {
+    let xi = x[i]
+    best = xi > top ? i : best
+    top = Swift.max(top, xi)
+  }
   return best
 }

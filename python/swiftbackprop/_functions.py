@@ -228,8 +228,8 @@ def activation(name: str, /, **parameters: float) -> Activation:
     Examples
     --------
     >>> import swiftbackprop as sb
-    >>> sb.activation("relu")(-1.0)
-    0.0
+    >>> sb.activation("relu")([-1.0, 2.0])
+    array([0., 2.])
     >>> sb.activation("leaky_relu", slope=0.2).slope
     0.2
     """
@@ -242,8 +242,8 @@ def loss(name: str, /, **parameters: float) -> Loss:
     Examples
     --------
     >>> import swiftbackprop as sb
-    >>> sb.loss("huber", delta=2.0).derivative(5.0, 0.0)
-    2.0
+    >>> sb.loss("huber", delta=2.0).derivative([1.0, 5.0], [0.0, 0.0])
+    array([1., 2.])
     """
     return Loss(name, **parameters)
 

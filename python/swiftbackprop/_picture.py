@@ -36,7 +36,7 @@ def picture(sizes: Sequence[int], names: Sequence[str]) -> str:
     """
     columns = _columns(sizes, names)
     width = _STEP * len(columns)
-    height = _HEIGHT + _TOP + 34
+    height = _HEIGHT + _TOP + 38
     parts = [_links(left, right) for left, right in pairwise(columns)]
     parts += [_column(column) for column in columns]
     label = escape("network " + "-".join(str(size) for size in sizes[:20]), quote=True)
@@ -69,10 +69,10 @@ def _columns(sizes: Sequence[int], names: Sequence[str]) -> list[Column]:
 def _place(x: float, size: int, colour: str, name: str) -> Column:
     middle = _TOP + _HEIGHT / 2
     if size <= _MOST_UNITS:
-        apart = min(26.0, (_HEIGHT - 2 * _RADIUS) / max(1, size - 1))
+        apart = min(26.0, (_HEIGHT - 5 * _RADIUS) / max(1, size - 1))
         units = [middle + apart * (i - (size - 1) / 2) for i in range(size)]
         return Column(x, units, units[0], units[-1], colour, f"{size:,}", name)
-    half = min(_HEIGHT, 78 + 22 * math.log10(size / _MOST_UNITS)) / 2
+    half = min(_HEIGHT, 98 + 24 * math.log10(size / _MOST_UNITS)) / 2
     return Column(x, [], middle - half, middle + half, colour, f"{size:,}", name)
 
 

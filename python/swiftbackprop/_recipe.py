@@ -203,12 +203,22 @@ def _check_rows(activations: tuple[Activation, ...], sizes: tuple[int, ...]) -> 
 
 
 def warn_of_clipping(recipe: Recipe, stacklevel: int) -> None:
-    """Warn of a loss whose logarithm is clipped, where its partner would need none."""
+    """Warn of a logarithm that is clipped because a(L) may lie outside its domain.
+
+    The losses of classes want outputs in [0, 1], poisson wants them above 0.
+    """
     loss, output = recipe.loss, recipe.activations[-1]
-    if loss.flags & core.RULE_CLIPS and loss.partner != output.name:
+    if loss.flags & core.RULE_CLASSES:
+        fits = output.flags & core.RULE_PROBABILITY
+    else:
+        fits = (
+            output.flags & (core.RULE_POSITIVE | core.RULE_PROBABILITY)
+            and not output.flags & core.RULE_KINK  # 0 over a whole range, as relu
+        )
+    if loss.flags & core.RULE_CLIPS and not fits and loss.partner != output.name:
         warnings.warn(
-            f"{loss.name} on {output.name} clips a(L) to where its logarithm is finite, "
-            f"and has no gradient beyond; output={loss.partner!r} needs no clipping",
+            f"{loss.name} on {output.name} clips a(L) to where its logarithm is "
+            f"finite and has no gradient beyond; output={loss.partner!r} fits it",
             stacklevel=stacklevel + 1,
         )
 

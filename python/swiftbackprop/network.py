@@ -194,6 +194,13 @@ class Network(NetworkInside):
             ``loss``, the cost C without penalties, and for the cross-entropies
             ``accuracy``, for other losses ``mse``, ``mae`` and ``r2``.
 
+        Raises
+        ------
+        ValueError, TypeError
+            If the data do not fit.
+        DivergenceError
+            If a weight or an output is NaN or infinite.
+
         Examples
         --------
         >>> import numpy as np, swiftbackprop as sb

@@ -36,43 +36,47 @@ struct OptimizerKernels<T: Scalar> {
       var rule = rule
       rule.prepare(step: t)
       if penalties.areNone {
-        walk(rule, w, g, s, r, count, keep: 1) { $1 }
+        walk(rule, w, g, s, r, count, decay: { $0 }, gradient: { $1 })
       } else {
         let (clip, l1, l2) = (penalties.clip, penalties.l1, penalties.l2)
-        let keep = penalties.decays ? T(1 - rule.lr * rule.decay) : 1
-        walk(rule, w, g, s, r, count, keep: keep) { w, g in
-          let sign: T = (w > 0 ? 1 : 0) - (w < 0 ? 1 : 0)
-          return T.mulAdd(clip, g, T.mulAdd(l2, w, l1 * sign))
-        }
+        // w − lr·λ·w, for 1 − lr·λ would have lost most digits of lr·λ in single precision.
+        let shrink = penalties.decays ? T(-rule.lr * rule.decay) : 0
+        walk(
+          rule, w, g, s, r, count, decay: { T.mulAdd(shrink, $0, $0) },
+          gradient: { w, g in
+            let sign: T = (w > 0 ? 1 : 0) - (w < 0 ? 1 : 0)
+            return T.mulAdd(clip, g, T.mulAdd(l2, w, l1 * sign))
+          })
       }
     }
   }
 }
 
 /// One pass over the parameters; `gradient` makes g of an element from its w and raw g, and
-/// w is multiplied by `keep` before its update.
+/// `decay` shrinks w before its update.
 @inline(__always)
 private func walk<R: Optimizer, T: Scalar>(
   _ rule: R, _ w: UnsafeMutablePointer<T>, _ g: UnsafePointer<T>, _ s: UnsafeMutablePointer<T>,
-  _ r: UnsafeMutablePointer<T>, _ count: Int, keep: T, gradient: (_ w: T, _ g: T) -> T
+  _ r: UnsafeMutablePointer<T>, _ count: Int, decay: (T) -> T,
+  gradient: (_ w: T, _ g: T) -> T
 ) {
   // R.slots is a constant here: two of the three loops vanish.
   var (unused, alsoUnused): (T, T) = (0, 0)
   switch R.slots {
   case 0:
     for i in 0..<count {
-      w[i] = rule.update(keep * w[i], gradient(w[i], g[i]), &unused, &alsoUnused)
+      w[i] = rule.update(decay(w[i]), gradient(w[i], g[i]), &unused, &alsoUnused)
     }
   case 1:
     for i in 0..<count {
       var state = s[i]
-      w[i] = rule.update(keep * w[i], gradient(w[i], g[i]), &state, &unused)
+      w[i] = rule.update(decay(w[i]), gradient(w[i], g[i]), &state, &unused)
       s[i] = state
     }
   default:
     for i in 0..<count {
       var (first, second) = (s[i], r[i])
-      w[i] = rule.update(keep * w[i], gradient(w[i], g[i]), &first, &second)
+      w[i] = rule.update(decay(w[i]), gradient(w[i], g[i]), &first, &second)
       s[i] = first
       r[i] = second
     }
