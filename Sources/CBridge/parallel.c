@@ -20,13 +20,14 @@ static pthread_mutex_t door = PTHREAD_MUTEX_INITIALIZER;   // workers sleep at i
 static pthread_cond_t called = PTHREAD_COND_INITIALIZER;
 static int workers;
 
-// The job; current_round counts up when a new one is there.
-static sb_task job_task;
-static void *job_context;
-static int job_parts;
-static _Atomic uint64_t current_round;
+// The job. `ticket` holds its number, how many parts it has and the next one that nobody has
+// taken yet (48, 8 and 8 bits): a thread takes a part by counting up, and one that comes late
+// sees that nothing is left or that the job is another.
+static _Atomic(sb_task) job_task;
+static _Atomic(void *) job_context;
+static _Atomic uint64_t ticket;
+static _Atomic int unfinished;
 static _Atomic int sleeping;
-static _Atomic int running;
 
 static inline void relax(void) {
 #if defined(__x86_64__)
@@ -34,29 +35,45 @@ static inline void relax(void) {
 #endif
 }
 
-static uint64_t wait_for_round_after(uint64_t last) {
+static uint64_t job_of(uint64_t value) { return value >> 16; }
+
+// Takes parts of job `job` and runs them until none is left.
+static void take_parts(uint64_t job) {
+  uint64_t value = atomic_load(&ticket);
+  while (job_of(value) == job) {
+    sb_task task = atomic_load(&job_task);
+    void *context = atomic_load(&job_context);
+    int part = (int)(value & 0xFF);
+    if (part >= (int)(value >> 8 & 0xFF)) return;
+    // Success means that the job was not done yet, so task and context are its own.
+    if (atomic_compare_exchange_weak(&ticket, &value, value + 1)) {
+      task(context, part);
+      atomic_fetch_sub(&unfinished, 1);
+      value = atomic_load(&ticket);
+    }
+  }
+}
+
+static uint64_t wait_for_job_after(uint64_t last) {
   for (int i = 0; i < SPINS; i++) {
-    uint64_t now = atomic_load(&current_round);
+    uint64_t now = job_of(atomic_load(&ticket));
     if (now != last) return now;
     relax();
   }
   pthread_mutex_lock(&door);
   atomic_fetch_add(&sleeping, 1);
   uint64_t now;
-  while ((now = atomic_load(&current_round)) == last) pthread_cond_wait(&called, &door);
+  while ((now = job_of(atomic_load(&ticket))) == last) pthread_cond_wait(&called, &door);
   atomic_fetch_sub(&sleeping, 1);
   pthread_mutex_unlock(&door);
   return now;
 }
 
 static void *work(void *argument) {
-  int number = (int)(intptr_t)argument;
-  uint64_t round = 0;
+  uint64_t job = (uint64_t)(uintptr_t)argument;
   for (;;) {
-    round = wait_for_round_after(round);
-    // Every worker answers every round, so that none can mistake one for the next.
-    if (number < job_parts) job_task(job_context, number);
-    atomic_fetch_sub(&running, 1);
+    job = wait_for_job_after(job);
+    take_parts(job);
   }
   return NULL;
 }
@@ -67,9 +84,7 @@ static void forget_workers(void) {
   pthread_mutex_init(&door, NULL);
   pthread_cond_init(&called, NULL);
   workers = 0;
-  atomic_store(&current_round, 0);
   atomic_store(&sleeping, 0);
-  atomic_store(&running, 0);
 }
 
 static void watch_forks(void) { pthread_atfork(NULL, NULL, forget_workers); }
@@ -78,14 +93,13 @@ static void watch_forks(void) { pthread_atfork(NULL, NULL, forget_workers); }
 static void start_workers(int wanted) {
   static pthread_once_t once = PTHREAD_ONCE_INIT;
   pthread_once(&once, watch_forks);
-  if (workers == 0) atomic_store(&current_round, 0);
   while (workers < wanted) {
     pthread_t thread;
     pthread_attr_t attributes;
     pthread_attr_init(&attributes);
     pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
-    int failed =
-        pthread_create(&thread, &attributes, work, (void *)(intptr_t)(workers + 1));
+    uint64_t now = job_of(atomic_load(&ticket));
+    int failed = pthread_create(&thread, &attributes, work, (void *)(uintptr_t)now);
     pthread_attr_destroy(&attributes);
     if (failed) return;
     workers++;
@@ -94,34 +108,32 @@ static void start_workers(int wanted) {
 
 void sb_parallel(int parts, sb_task task, void *context) {
   if (parts > MOST_PARTS) parts = MOST_PARTS;
-  // Somebody else has the pool: the same parts one after the other give the same bits.
-  if (parts > 1 && pthread_mutex_trylock(&owner) == 0) {
-    start_workers(parts - 1);
-    int helped = workers < parts - 1 ? workers + 1 : parts;
-    job_task = task;
-    job_context = context;
-    job_parts = helped;
-    atomic_store(&running, workers);
-    atomic_fetch_add(&current_round, 1);
-    if (atomic_load(&sleeping) > 0) {
-      pthread_mutex_lock(&door);
-      pthread_cond_broadcast(&called);
-      pthread_mutex_unlock(&door);
-    }
-    task(context, 0);
-    for (int part = helped; part < parts; part++) task(context, part);
-    for (int i = 0; atomic_load(&running) > 0; i++) {
-      // A part whose thread waits for a core must be given one.
-      if (i < SPINS) {
-        relax();
-      } else {
-        sched_yield();
-      }
-    }
-    pthread_mutex_unlock(&owner);
+  // When somebody else has the pool the same parts run one after the other, with the same bits.
+  if (parts <= 1 || pthread_mutex_trylock(&owner) != 0) {
+    for (int part = 0; part < parts; part++) task(context, part);
     return;
   }
-  for (int part = 0; part < parts; part++) task(context, part);
+  start_workers(parts - 1);
+  uint64_t job = job_of(atomic_load(&ticket)) + 1;
+  atomic_store(&job_task, task);
+  atomic_store(&job_context, context);
+  atomic_store(&unfinished, parts);
+  atomic_store(&ticket, job << 16 | (uint64_t)parts << 8);
+  if (atomic_load(&sleeping) > 0) {
+    pthread_mutex_lock(&door);
+    pthread_cond_broadcast(&called);
+    pthread_mutex_unlock(&door);
+  }
+  // Also what a worker would have done that has no core at the moment.
+  take_parts(job);
+  for (int i = 0; atomic_load(&unfinished) > 0; i++) {
+    if (i < SPINS) {
+      relax();
+    } else {
+      sched_yield();
+    }
+  }
+  pthread_mutex_unlock(&owner);
 }
 
 // ---------------------------------------------------------------- BLAS' own threads
