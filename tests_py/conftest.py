@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
+import subprocess
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,6 +17,11 @@ def pytest_configure(config: pytest.Config) -> None:
     """Warnings are errors, also when pytest is started without the project's settings."""
     if "error" not in config.getini("filterwarnings"):
         config.addinivalue_line("filterwarnings", "error")
+    # Kernels of NumPy's OpenBLAS set this flag for lanes that they throw away (numpy#24067).
+    # Every comparison asks for finite numbers itself.
+    config.addinivalue_line(
+        "filterwarnings", "ignore:invalid value encountered in matmul:RuntimeWarning"
+    )
     try:
         import hypothesis
     except ImportError:
@@ -42,6 +50,22 @@ def pytest_report_header() -> list[str]:
 def rng() -> np.random.Generator:
     """A generator with a fixed seed, new for every test."""
     return np.random.default_rng(20240229)
+
+
+@pytest.fixture(scope="session")
+def swift_build() -> Path:
+    """The folder of the normal build of these sources: libSwiftBackprop.so and its header."""
+    if not (helpers.ROOT / "Package.swift").exists():
+        pytest.skip("the Swift sources are not here")
+    swift = shutil.which("swift")
+    if swift is None:
+        pytest.skip("no swift on PATH: install a toolchain (swift.org/install) to run this test")
+    done = subprocess.run(
+        [swift, "build", "--product", "SwiftBackprop"],
+        cwd=helpers.ROOT, capture_output=True, text=True, timeout=600, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    return helpers.ROOT / ".build" / "debug"
 
 
 @pytest.fixture(params=list(helpers.LEVEL_FLAGS))

@@ -35,24 +35,11 @@ def blas() -> str:
     return str(found[0])
 
 
-@pytest.fixture(scope="module")
-def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The normal dynamic product, built from these sources: the folder of libSwiftBackprop.so."""
-    if not (ROOT / "Package.swift").exists():
-        pytest.skip("the Swift sources are not here")
-    swift = shutil.which("swift")
-    if swift is None:
-        pytest.skip("no swift on PATH: install a toolchain (swift.org/install) to run this test")
-    scratch = tmp_path_factory.mktemp("swift")
-    build = [swift, "build", "-c", "release", "--product", "SwiftBackprop"]
-    done = subprocess.run(
-        [*build, "--scratch-path", str(scratch)],
-        cwd=ROOT, capture_output=True, text=True, timeout=600, check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stdout + done.stderr
-    folder = scratch / "release"
-    assert (folder / "libSwiftBackprop.so").exists()
-    return folder
+@pytest.fixture
+def library(swift_build: Path) -> Path:
+    """The folder of libSwiftBackprop.so, the normal dynamic product."""
+    assert (swift_build / "libSwiftBackprop.so").exists()
+    return swift_build
 
 
 def built(program: str, library: Path, folder: Path) -> Path:

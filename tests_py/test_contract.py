@@ -17,16 +17,11 @@ ROOT = Path(__file__).parent.parent
 HEADER = ROOT / "Sources" / "CBridge" / "include" / "swift_backprop.h"
 HANDLES = ("sb_net", "sb_fit", "sb_evaluation", "sb_owner")
 
-if shutil.which("swift") is None:
-    pytest.skip("no Swift toolchain on PATH", allow_module_level=True)
-
 
 @pytest.fixture(scope="module")
-def swift_header() -> Path:
+def swift_header(swift_build: Path) -> Path:
     """What the Swift compiler says of the entry points."""
-    command = ["swift", "build", "--product", "SwiftBackprop"]
-    subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
-    return next((ROOT / ".build" / "debug").rglob("SwiftBackprop-Swift.h"))
+    return next(swift_build.rglob("SwiftBackprop-Swift.h"))
 
 
 def as_swift_sees_it(header: str) -> str:

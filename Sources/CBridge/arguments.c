@@ -76,7 +76,10 @@ bool sb_read_rule(PyObject *pair, sb_rule *rule, double storage[SB_MAX_PARAMETER
 bool sb_take(Net *self, PyObject *obj, PyObject *copy, const char *hook, Py_buffer *buffer,
              sb_array *array) {
   bool plain = copy == NULL || copy == Py_None;
-  if (plain && sb_acquire(obj, buffer, array)) return true;
+  // Arrays of other types may mean more than their buffer says, such as a mask.
+  PyObject *type = (PyObject *)Py_TYPE(obj);
+  bool is_array = type == self->state->ndarray || type == self->state->memmap;
+  if (plain && is_array && sb_acquire(obj, buffer, array)) return true;
   PyObject *made =
       PyObject_CallMethod((PyObject *)self, hook, "OO", obj, plain ? Py_None : copy);
   if (made == NULL) return false;

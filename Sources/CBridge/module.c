@@ -197,8 +197,10 @@ static int module_exec(PyObject *module) {
   PyObject *numpy = PyImport_ImportModule("numpy");
   if (numpy == NULL) return -1;
   state->asarray = PyObject_GetAttrString(numpy, "asarray");
+  state->ndarray = PyObject_GetAttrString(numpy, "ndarray");
+  state->memmap = PyObject_GetAttrString(numpy, "memmap");
   Py_DECREF(numpy);
-  if (state->asarray == NULL) return -1;
+  if (state->asarray == NULL || state->ndarray == NULL || state->memmap == NULL) return -1;
   state->divergence = PyErr_NewExceptionWithDoc(
       "swiftbackprop.DivergenceError",
       "NaN or infinity arose in training; the weights are those before the bad step.",
@@ -218,6 +220,8 @@ static int module_exec(PyObject *module) {
 static int module_traverse(PyObject *module, visitproc visit, void *arg) {
   ModuleState *state = module_state(module);
   Py_VISIT(state->asarray);
+  Py_VISIT(state->ndarray);
+  Py_VISIT(state->memmap);
   Py_VISIT(state->view_type);
   Py_VISIT(state->fit_type);
   Py_VISIT(state->divergence);
@@ -227,6 +231,8 @@ static int module_traverse(PyObject *module, visitproc visit, void *arg) {
 static int module_clear(PyObject *module) {
   ModuleState *state = module_state(module);
   Py_CLEAR(state->asarray);
+  Py_CLEAR(state->ndarray);
+  Py_CLEAR(state->memmap);
   Py_CLEAR(state->view_type);
   Py_CLEAR(state->fit_type);
   Py_CLEAR(state->divergence);

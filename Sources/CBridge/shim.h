@@ -12,6 +12,8 @@
 
 typedef struct {
   PyObject *asarray;  // numpy.asarray
+  PyObject *ndarray;  // numpy.ndarray
+  PyObject *memmap;   // numpy.memmap
   PyObject *view_type;
   PyObject *fit_type;
   PyObject *divergence;  // DivergenceError

@@ -115,25 +115,27 @@ extension Double: Scalar {
     p = mulAdd(p, square, -0x1.812746b0379afp-2)
     p = mulAdd(p, square, 0x1.06eba8214db68p-3)
     let small = mulAdd(y, p, y)
-    let large = 1 - normalTail(Swift.min(y, 27.3), isErfc: true)
+    let large = 1 - erfcOfPositive(Swift.min(y, 27.3))
     return withSign(of: x, y < 1 ? small : large)
   }
 
   @inline(__always)
   static func erfc(_ x: Double) -> Double {
-    let tail = normalTail(Swift.min(abs(x), 27.3), isErfc: true)
+    let tail = erfcOfPositive(Swift.min(abs(x), 27.3))
     return x > 0 ? tail : 2 - tail
   }
 
   @inline(__always)
   static func normalCDF(_ z: Double) -> Double {
-    let tail = normalTail(Swift.min(abs(z), 38.7), isErfc: false)
+    let y = Swift.min(abs(z), 38.7)
+    let (n, r) = reducedSquare(y, 0.5)
+    let tail = scaled(expTimesMills(r, y, 0), n)
     return z > 0 ? 1 - tail : tail
   }
 
   @inline(__always)
   static func normalPDF(_ z: Double) -> Double {
-    let (n, r) = reducedSquare(Swift.min(abs(z), 38.7), 0.5, 0)
+    let (n, r) = reducedSquare(Swift.min(abs(z), 38.7), 0.5)
     let density: Double = 0x1.9884533d43651p-2
     return scaled(mulAdd(density, expTail(r), density), n)
   }
@@ -152,19 +154,23 @@ extension Double: Scalar {
     return (shifted.bitPattern, r)
   }
 
-  /// −c·y² − d = n·ln 2 + r for c = 1 or ½ and tiny d, with the square in two parts, so that
-  /// its rounding does not reach eʳ.
+  /// −c·y² = n·ln 2 + r for c = 1 or ½, with the square in two parts, so that its rounding
+  /// does not reach eʳ.
   @inline(__always)
-  private static func reducedSquare(
-    _ y: Double, _ c: Double, _ d: Double
-  ) -> (n: UInt64, r: Double) {
-    let high = Double(bitPattern: y.bitPattern & 0xffff_ffff_f800_0000)
+  private static func reducedSquare(_ y: Double, _ c: Double) -> (n: UInt64, r: Double) {
+    let high = upperHalf(y)
     let low = c * (y - high) * (y + high)
     let shifted = mulAdd(c * y * y, -0x1.71547652b82fep0, 0x1.8p52)
     let n = shifted - 0x1.8p52
     let first = mulAdd(n, -0x1.62e42fefa38p-1, -(c * high * high))
-    let r = first + mulAdd(n, -0x1.ef35793c7673p-45, -(low + d))
+    let r = first + mulAdd(n, -0x1.ef35793c7673p-45, -low)
     return (shifted.bitPattern, r)
+  }
+
+  /// x without the lower half of its digits, so that its square is exact.
+  @inline(__always)
+  private static func upperHalf(_ x: Double) -> Double {
+    Double(bitPattern: x.bitPattern & 0xffff_ffff_f800_0000)
   }
 
   /// 2ⁿ for −1022 ≤ n ≤ 1023.
@@ -243,22 +249,28 @@ extension Double: Scalar {
     return mulAdd(e, 0x1.62e42fefa38p-1, f + low)
   }
 
-  /// Φ(−z) = e^(−z²/2)M(z) for 0 ≤ z ≤ 38.7 and k = 2, or erfc z = 2Φ(−√2z), whose z and k
-  /// are in units of √2.
-  ///
-  /// M(z) = P(q) / (z + k), q = (z − k)/(z + k), |error| < 2⁻⁵³·⁵ of it: Mills' ratio in the
-  /// variable of Shepherd and Laframboise, "Chebyshev approximation of (1 + 2x)exp(x²)erfc x
-  /// in 0 ≤ x < ∞", Math. Comp. 36, 1981. A larger k would take fewer terms, but let more of
-  /// q's rounding through. That of z + k goes into the exponent: M′/M ≈ −1.5/(z + k).
+  /// erfc(y) = 2Φ(−√2y) for 0 ≤ y ≤ 27.3, with √2y in two parts.
   @inline(__always)
-  private static func normalTail(_ z: Double, isErfc: Bool) -> Double {
-    let unit: Double = isErfc ? 0x1.6a09e667f3bcdp0 : 1
-    let k: Double = isErfc ? 0x1.6a09e667f3bcdp0 : 2
-    let sum = z + k
-    let rounded = sum - k
-    let q = (rounded - k) / sum
-    let lost = (z - rounded) * (1 - q) * (0.75 / k)
-    let (n, r) = reducedSquare(z, isErfc ? 1 : 0.5, lost)
+  private static func erfcOfPositive(_ y: Double) -> Double {
+    let (n, r) = reducedSquare(y, 1)
+    let high = upperHalf(y)
+    let low = mulAdd(y, -0x1.80c4336f74d05p-28, (y - high) * 0x1.6a09e68p0)
+    let z = high * 0x1.6a09e68p0 + low
+    return scaled(2 * expTimesMills(r, z, low - (z - high * 0x1.6a09e68p0)), n)
+  }
+
+  /// eʳM(z + d) with M(z) = e^(z²/2)Φ(−z), for 0 ≤ z ≤ 38.7 and tiny d.
+  ///
+  /// M(z) = P(q) / (z + k), q = (z − k)/(z + k), k = 2, |error| < 2⁻⁵³·⁵ of it: Mills' ratio in
+  /// the variable of Shepherd and Laframboise, "Chebyshev approximation of (1 + 2x)exp(x²)erfc
+  /// x in 0 ≤ x < ∞", Math. Comp. 36, 1981. A larger k would take fewer terms, but let more
+  /// of q's rounding through. That of z + k is made good, as is d: M′/M ≈ −1.5/(z + k).
+  @inline(__always)
+  private static func expTimesMills(_ r: Double, _ z: Double, _ d: Double) -> Double {
+    let sum = z + 2
+    let share = 4 / sum
+    let q = 1 - share
+    let lost = (z - (sum - 2) + d) * share * 0.375
     var p: Double = 0x1.bab92ccca6af5p-26
     p = mulAdd(p, q, 0x1.71e6c4b7f1a3dp-25)
     p = mulAdd(p, q, -0x1.50ccbab7aadadp-23)
@@ -287,8 +299,8 @@ extension Double: Scalar {
     p = mulAdd(p, q, 0x1.d7d0e23940037p-6)
     p = mulAdd(p, q, -0x1.535bafa73c582p-2)
     p = mulAdd(p, q, 0x1.5845dcad2a54ep-1)
-    let e = mulAdd(unit, expTail(r), unit - 1)
-    return scaled(mulAdd(p, e, p) / sum, n)
+    let tail = expTail(r)
+    return mulAdd(p, tail - mulAdd(lost, tail, lost), p) / sum
   }
 
   @inline(__always)

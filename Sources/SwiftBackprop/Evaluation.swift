@@ -35,17 +35,30 @@ final class Evaluation<T: Scalar>: EvaluationSession {
     sums = MetricSums(outputs: sums.outputs)
   }
 
-  /// Checks and evaluates one block of rows.
+  /// Checks one block of rows; true once all are checked.
+  func checkNext() throws(EngineError) -> Bool {
+    let range = next..<Swift.min(next + memory.rows, x.rows)
+    try check(range, memory.load(x, inPlace: inPlace, RowSelection(range)))
+    next = isUnchecked ? range.upperBound : 0
+    return !isUnchecked
+  }
+
+  /// Refuses data that no loss or metric has a meaning for.
+  private func check(_ range: Range<Int>, _ input: Matrix<T>) throws(EngineError) {
+    if !x.isInteger { _ = try network.checkFinite(input, first: range.lowerBound) }
+    try weights.check(range, scratch: memory.targets.scale)
+    try y.check(
+      range, domain: network.loss.domain, loss: network.lossInfo.name, scratch: memory.targets.t)
+    if range.upperBound == x.rows { isUnchecked = false }
+  }
+
+  /// Evaluates one block of rows, and checks it if that was not done before.
   func advance() throws(EngineError) {
     let range = next..<Swift.min(next + memory.rows, x.rows)
     let rows = RowSelection(range)
     let (t, w) = (memory.targets.t, memory.targets.scale)
     let input = memory.load(x, inPlace: inPlace, rows)
-    if isUnchecked {
-      if !x.isInteger { _ = try network.checkFinite(input, first: next) }
-      try weights.check(range, scratch: w)
-      try y.check(range, domain: network.loss.domain, loss: network.lossInfo.name, scratch: t)
-    }
+    if isUnchecked { try check(range, input) }
     y.read(rows, into: t)
     if let given = weights.source {
       given.read(rows, into: w)
@@ -70,7 +83,6 @@ final class Evaluation<T: Scalar>: EvaluationSession {
       sums.addErrors(a, t, w, range.count)
     }
     next = range.upperBound
-    if isDone { isUnchecked = false }
   }
 
   func run(for nanoseconds: Int64) throws(EngineError) -> Bool {
@@ -122,20 +134,22 @@ struct MetricSums {
 
   mutating func add(weight: Double) { self.weight += weight }
 
-  /// Counts right answers: the largest output of a row, or each output against ½.
+  /// Counts right answers: the largest output of a row, or each output against ½. Row n
+  /// counts factor·w[n], or 1 without weights.
   mutating func addHits<T: Scalar>(
-    _ a: UnsafePointer<T>, _ t: UnsafePointer<T>, _ w: UnsafePointer<T>, _ rows: Int,
+    _ a: UnsafePointer<T>, _ t: UnsafePointer<T>, _ w: UnsafePointer<T>?, _ rows: Int,
     areClasses: Bool, factor: Double = 1
   ) {
     for n in 0..<rows {
       let (row, target) = (a + n * outputs, t + n * outputs)
+      let weight = w.map { factor * Double($0[n]) } ?? 1
       if areClasses {
         let isHit = target[argmax(row, outputs)] == largest(target, outputs)
-        hits += isHit ? factor * Double(w[n]) : 0
+        hits += isHit ? weight : 0
       } else {
         var right = 0
         for i in 0..<outputs where (row[i] >= 0.5) == (target[i] >= 0.5) { right += 1 }
-        hits += factor * Double(w[n]) * Double(right) / Double(outputs)
+        hits += weight * Double(right) / Double(outputs)
       }
     }
   }

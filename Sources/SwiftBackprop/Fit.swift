@@ -100,6 +100,11 @@ final class Fit<T: Scalar>: FitSession {
 
   /// The door: nothing is trained on data with a flaw.
   private func check() throws(EngineError) {
+    guard next < x.rows else {
+      guard let validation else { return beginEpoch() }
+      let done = try ofValidation { () throws(EngineError) in try validation.checkNext() }
+      return done ? beginEpoch() : ()
+    }
     let range = next..<Swift.min(next + memory.rows, x.rows)
     let input = memory.load(x, inPlace: inPlace, RowSelection(range))
     largestInput = Swift.max(largestInput, try network.checkFinite(input, first: next))
@@ -107,7 +112,6 @@ final class Fit<T: Scalar>: FitSession {
     try y.check(
       range, domain: network.loss.domain, loss: network.lossInfo.name, scratch: memory.targets.t)
     next = range.upperBound
-    if next == x.rows { beginEpoch() }
   }
 
   private func beginEpoch() {
@@ -178,10 +182,10 @@ final class Fit<T: Scalar>: FitSession {
   private func score(_ count: Int, _ weight: Double) {
     guard network.lossInfo.flags & SB_RULE_CLASSES != 0 else { return }
     let a = memory.a[network.layout.layers - 1]
-    // The scales are wₙ/Σw; times Σw they count rows.
+    // The scales are wₙ/Σw; times Σw they are the weights again.
+    let scale = weights.source == nil ? nil : UnsafePointer(memory.targets.scale)
     sums.addHits(
-      a, memory.targets.t, memory.targets.scale, count, areClasses: network.areClasses(y),
-      factor: weight)
+      a, memory.targets.t, scale, count, areClasses: network.areClasses(y), factor: weight)
     sums.add(weight: weight)
   }
 

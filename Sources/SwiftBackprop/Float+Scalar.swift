@@ -115,25 +115,27 @@ extension Float: Scalar {
     p = mulAdd(p, square, -0x1.81273ep-2)
     p = mulAdd(p, square, 0x1.06ebap-3)
     let small = mulAdd(y, p, y)
-    let large = 1 - normalTail(Swift.min(y, 10.2), isErfc: true)
+    let large = 1 - erfcOfPositive(Swift.min(y, 10.2))
     return withSign(of: x, y < 1 ? small : large)
   }
 
   @inline(__always)
   static func erfc(_ x: Float) -> Float {
-    let tail = normalTail(Swift.min(abs(x), 10.2), isErfc: true)
+    let tail = erfcOfPositive(Swift.min(abs(x), 10.2))
     return x > 0 ? tail : 2 - tail
   }
 
   @inline(__always)
   static func normalCDF(_ z: Float) -> Float {
-    let tail = normalTail(Swift.min(abs(z), 14.42), isErfc: false)
+    let y = Swift.min(abs(z), 14.42)
+    let (n, r) = reducedSquare(y, 0.5)
+    let tail = scaled(expTimesMills(r, y, 0), n)
     return z > 0 ? 1 - tail : tail
   }
 
   @inline(__always)
   static func normalPDF(_ z: Float) -> Float {
-    let (n, r) = reducedSquare(Swift.min(abs(z), 14.42), 0.5, 0)
+    let (n, r) = reducedSquare(Swift.min(abs(z), 14.42), 0.5)
     let density: Float = 0x1.988454p-2
     return scaled(mulAdd(density, expTail(r), density), n)
   }
@@ -152,19 +154,23 @@ extension Float: Scalar {
     return (shifted.bitPattern, r)
   }
 
-  /// −c·y² − d = n·ln 2 + r for c = 1 or ½ and tiny d, with the square in two parts, so that
-  /// its rounding does not reach eʳ.
+  /// −c·y² = n·ln 2 + r for c = 1 or ½, with the square in two parts, so that its rounding
+  /// does not reach eʳ.
   @inline(__always)
-  private static func reducedSquare(
-    _ y: Float, _ c: Float, _ d: Float
-  ) -> (n: UInt32, r: Float) {
-    let high = Float(bitPattern: y.bitPattern & 0xffff_f000)
+  private static func reducedSquare(_ y: Float, _ c: Float) -> (n: UInt32, r: Float) {
+    let high = upperHalf(y)
     let low = c * (y - high) * (y + high)
     let shifted = mulAdd(c * y * y, -0x1.715476p0, 0x1.8p23)
     let n = shifted - 0x1.8p23
     let first = mulAdd(n, -0x1.62e4p-1, -(c * high * high))
-    let r = first + mulAdd(n, -0x1.7f7d1cp-20, -(low + d))
+    let r = first + mulAdd(n, -0x1.7f7d1cp-20, -low)
     return (shifted.bitPattern, r)
+  }
+
+  /// x without the lower half of its digits, so that its square is exact.
+  @inline(__always)
+  private static func upperHalf(_ x: Float) -> Float {
+    Float(bitPattern: x.bitPattern & 0xffff_f000)
   }
 
   /// 2ⁿ for −126 ≤ n ≤ 127.
@@ -219,22 +225,28 @@ extension Float: Scalar {
     return mulAdd(e, 0x1.62e4p-1, f + low)
   }
 
-  /// Φ(−z) = e^(−z²/2)M(z) for 0 ≤ z ≤ 14.42 and k = 1.5, or erfc z = 2Φ(−√2z), whose z and k
-  /// are in units of √2.
-  ///
-  /// M(z) = P(q) / (z + k), q = (z − k)/(z + k), |error| < 2⁻²⁶·⁵ of it: Mills' ratio in the
-  /// variable of Shepherd and Laframboise, "Chebyshev approximation of (1 + 2x)exp(x²)erfc x
-  /// in 0 ≤ x < ∞", Math. Comp. 36, 1981. A larger k would take fewer terms, but let more of
-  /// q's rounding through. That of z + k goes into the exponent: M′/M ≈ −1.25/(z + k).
+  /// erfc(y) = 2Φ(−√2y) for 0 ≤ y ≤ 10.2, with √2y in two parts.
   @inline(__always)
-  private static func normalTail(_ z: Float, isErfc: Bool) -> Float {
-    let unit: Float = isErfc ? 0x1.6a09e6p0 : 1
-    let k: Float = isErfc ? 0x1.0f876cp0 : 1.5
-    let sum = z + k
-    let rounded = sum - k
-    let q = (rounded - k) / sum
-    let lost = (z - rounded) * (1 - q) * (0.625 / k)
-    let (n, r) = reducedSquare(z, isErfc ? 1 : 0.5, lost)
+  private static func erfcOfPositive(_ y: Float) -> Float {
+    let (n, r) = reducedSquare(y, 1)
+    let high = upperHalf(y)
+    let low = mulAdd(y, 0x1.3cccfep-13, (y - high) * 0x1.6ap0)
+    let z = high * 0x1.6ap0 + low
+    return scaled(2 * expTimesMills(r, z, low - (z - high * 0x1.6ap0)), n)
+  }
+
+  /// eʳM(z + d) with M(z) = e^(z²/2)Φ(−z), for 0 ≤ z ≤ 14.42 and tiny d.
+  ///
+  /// M(z) = P(q) / (z + k), q = (z − k)/(z + k), k = 1.5, |error| < 2⁻²⁶·⁵ of it: Mills' ratio in
+  /// the variable of Shepherd and Laframboise, "Chebyshev approximation of (1 + 2x)exp(x²)erfc
+  /// x in 0 ≤ x < ∞", Math. Comp. 36, 1981. A larger k would take fewer terms, but let more
+  /// of q's rounding through. That of z + k is made good, as is d: M′/M ≈ −1.25/(z + k).
+  @inline(__always)
+  private static func expTimesMills(_ r: Float, _ z: Float, _ d: Float) -> Float {
+    let sum = z + 1.5
+    let share = 3 / sum
+    let q = 1 - share
+    let lost = (z - (sum - 1.5) + d) * share * 0.4166666666666667
     var p: Float = 0x1.411714p-13
     p = mulAdd(p, q, 0x1.e8914ep-12)
     p = mulAdd(p, q, 0x1.0234acp-12)
@@ -247,8 +259,8 @@ extension Float: Scalar {
     p = mulAdd(p, q, -0x1.d7009p-5)
     p = mulAdd(p, q, -0x1.8f9054p-3)
     p = mulAdd(p, q, 0x1.3c144p-1)
-    let e = mulAdd(unit, expTail(r), unit - 1)
-    return scaled(mulAdd(p, e, p) / sum, n)
+    let tail = expTail(r)
+    return mulAdd(p, tail - mulAdd(lost, tail, lost), p) / sum
   }
 
   @inline(__always)

@@ -72,7 +72,7 @@ struct Targets {
           case .probability: row[i] >= 0 && row[i] <= 1
           }
         guard fits else {
-          let wanted: StaticString = domain == .probability ? "in [0, 1]" : "of at least 0"
+          let wanted: StaticString = domain == .probability ? "in [0, 1]" : ">= 0"
           throw .value(
             "\(loss) wants targets \(wanted), but row \(n) of y has \(decimal(Double(row[i])))")
         }

@@ -9,7 +9,6 @@ import ctypes
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 VARIABLE = "SWIFTBACKPROP_BLAS"
@@ -136,9 +135,10 @@ def _candidates(wanted: str) -> Iterator[tuple[str, str]]:
         yield wanted, VARIABLE
         return
     if not wanted:
-        folder = Path(__file__).parent / "_lib"
-        for file in sorted(folder.glob("libscipy_openblas*.so*")):
-            yield str(file), "vendored"
+        folder = os.path.join(os.path.dirname(os.path.abspath(__file__)), "_lib")
+        for file in sorted(os.listdir(folder) if os.path.isdir(folder) else ()):
+            if file.startswith("libscipy_openblas") and ".so" in file:
+                yield os.path.join(folder, file), "vendored"
     loadable = [name for name in _SYSTEM if _can_load(name)]
     if not loadable:
         from ctypes.util import find_library  # slow: it runs programs
@@ -199,4 +199,4 @@ def _file_of(function: Any) -> str:
         found = ctypes.CDLL(None).dladdr(ctypes.cast(function, ctypes.c_void_p), ctypes.byref(info))
     except (AttributeError, OSError):
         return ""
-    return str(Path(os.fsdecode(info.file)).resolve()) if found and info.file else ""
+    return os.path.realpath(os.fsdecode(info.file)) if found and info.file else ""

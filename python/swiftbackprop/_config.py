@@ -3,7 +3,6 @@
 import operator
 import os
 import platform
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -168,7 +167,8 @@ def _blas() -> dict[str, Any]:
 def _cpu() -> dict[str, Any]:
     """Return what Linux tells of the CPU; on other systems what Python knows."""
     try:
-        text = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
+        with open("/proc/cpuinfo", encoding="utf-8", errors="replace") as file:
+            text = file.read()
     except OSError:
         text = ""
     fields: dict[str, str] = {}
@@ -196,7 +196,7 @@ def _text(report: dict[str, Any]) -> str:
     environment = report["environment"]
     rows = [
         ("Python, NumPy", f"{report['python']}, {report['numpy']}"),
-        ("engine", f"level {engine['level']} ({Path(engine['file']).name})"),
+        ("engine", f"level {engine['level']} ({os.path.basename(engine['file'])})"),
         ("CPU", f"{cpu['model']}, {cpu['cores']} cores, level {cpu['level']}"),
         ("features", " ".join(cpu["features"]) or "unknown"),
     ]

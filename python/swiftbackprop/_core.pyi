@@ -48,15 +48,16 @@ def cpu_level() -> int: ...
 def engine_level() -> int: ...
 def has_blas() -> bool: ...
 def set_blas(sgemm: int, dgemm: int, get_threads: int, set_threads: int, /) -> None:
-    """Addresses of CBLAS functions; 0 for a missing thread function."""
+    # Addresses of CBLAS functions; 0 for a missing thread function.
+    ...
 
-def rules(
-    kind: int, /
-) -> list[tuple[str, str, str, str, int, list[tuple[str, float]]]]:
-    """(name, title, formula, partner, flags, [(parameter, default), ...]) of each rule."""
+def rules(kind: int, /) -> list[tuple[str, str, str, str, int, list[tuple[str, float]]]]:
+    # (name, title, formula, partner, flags, [(parameter, default), ...]) of each rule.
+    ...
 
 def apply_activation(rule: _Rule, order: int, x: _FloatArray, out: _FloatArray, /) -> None:
-    """x, out: dense C-contiguous [rows, cols] float32 or float64."""
+    # x, out: dense C-contiguous [rows, cols] float32 or float64.
+    ...
 
 def apply_loss(
     rule: _Rule, order: int, a: _FloatArray, t: _FloatArray, out: _FloatArray, /
@@ -64,29 +65,34 @@ def apply_loss(
 
 @final
 class View:
-    """Engine memory; exports the buffer protocol, keeps its owner alive."""
+    # Engine memory; exports the buffer protocol, keeps its owner alive.
+    ...
 
 @final
 class Fit:
     def run(self, max_ns: int, /) -> tuple[int, int, int, float, bool, int]:
-        """(epochs ended, batch, batches, running loss, done, phase)."""
+        # (epochs ended, batch, batches, running loss, done, phase).
+        ...
 
     def epoch(
         self, index: int, /
     ) -> tuple[float, float, float, float, float, float, float, float, float]:
-        """(loss, accuracy, penalty, seconds,
-        val_loss, val_accuracy, val_mse, val_mae, val_r2)."""
+        # (loss, accuracy, penalty, seconds,
+        # val_loss, val_accuracy, val_mse, val_mae, val_r2).
+        ...
 
     def end(self) -> None: ...
 
 class Net:
-    """The engine's net. `Network` subclasses it and calls `_create` in __init__.
+    # The engine's net. `Network` subclasses it and calls `_create` in __init__.
+    #
+    # forward, backward, predict and evaluate take arrays where they lie; what they cannot
+    # use they hand to the methods `_as_input(X, copy)`, `_as_target(y, copy)` and
+    # `_as_weights(w, copy)` of the subclass, which return an array that fits or raise.
+    #
+    ...
 
-    forward, backward, predict and evaluate take arrays where they lie; what they cannot
-    use they hand to the methods `_as_input(X, copy)`, `_as_target(y, copy)` and
-    `_as_weights(w, copy)` of the subclass, which return an array that fits or raise.
-    """
-
+    def __init__(self, *args: Any, **kwargs: Any) -> None: ...
     def _create(
         self,
         sizes: Sequence[int],
@@ -102,7 +108,8 @@ class Net:
         /,
     ) -> None: ...
     def _copy_from(self, other: Net, /) -> None:
-        """Makes this (uncreated) net an independent copy of another."""
+        # Makes this (uncreated) net an independent copy of another.
+        ...
 
     def close(self) -> None: ...
     def _reset(self, seed: int, /) -> None: ...
@@ -119,10 +126,12 @@ class Net:
     def predict(self, X: Any, *, copy: bool | None = None) -> _FloatArray: ...
     def release(self) -> None: ...
     def _in_place(self, X: Any, /) -> bool:
-        """Whether forward can use X where it lies (False for what is no buffer)."""
+        # Whether forward can use X where it lies (False for what is no buffer).
+        ...
 
     def _input(self) -> Any:
-        """The object whose buffer the last forward keeps, or None."""
+        # The object whose buffer the last forward keeps, or None.
+        ...
 
     def _view(self, what: int, m: int, /) -> _FloatArray: ...
     def _option(self, option: int, /) -> float: ...
@@ -134,7 +143,8 @@ class Net:
     def _evaluate(
         self, X: Any, y: Any, sample_weight: Any, /
     ) -> tuple[float, float, float, float, float]:
-        """(loss, accuracy, mse, mae, r2); takes arrays of any numeric dtype and strides."""
+        # (loss, accuracy, mse, mae, r2); takes arrays of any numeric dtype and strides.
+        ...
 
     def _fit(
         self,
@@ -150,8 +160,9 @@ class Net:
         pause_each_epoch: bool,
         /,
     ) -> Fit:
-        """Starts a session and marks the net busy until Fit.end (or its deallocation).
-        Takes arrays of any numeric dtype and strides; holds their buffers."""
+        # Starts a session and marks the net busy until Fit.end (or its deallocation).
+        # Takes arrays of any numeric dtype and strides; holds their buffers.
+        ...
 
     @property
     def _busy(self) -> bool: ...

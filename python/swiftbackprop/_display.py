@@ -1,17 +1,14 @@
-"""How a network shows itself: one line, a table, a picture in a notebook."""
+"""How a network shows itself in text: one line, or a table of its layers."""
 
-from collections.abc import Sequence
-from html import escape
 from typing import TYPE_CHECKING
-
-from swiftbackprop._picture import picture
 
 if TYPE_CHECKING:
     from swiftbackprop._rules import Rule
     from swiftbackprop.network import Network
 
-__all__ = ["html", "short", "summary"]
+__all__ = ["HEAD", "headline", "rows", "short", "summary"]
 
+HEAD = ("m", "D(m)", "activation", "W", "parameters")
 _MOST_ROWS = 24
 _GAP = -1  # stands for the layers left out
 
@@ -52,61 +49,31 @@ def short(net: "Network") -> str:
 
 def summary(net: "Network") -> str:
     """Return a table of the layers."""
-    rows = [("m", "D(m)", "activation", "W", "parameters"), *_rows(net)]
-    rows.append(("", "", "", "all", f"{net.n_parameters:,}"))
-    widths = [max(len(row[column]) for row in rows) for column in range(5)]
+    table = [HEAD, *rows(net), ("", "", "", "all", f"{net.n_parameters:,}")]
+    widths = [max(len(row[column]) for row in table) for column in range(5)]
     lines = []
-    for row in rows:
+    for row in table:
         m, size, name, shape, count = (
             cell.ljust(width) if column == 2 else cell.rjust(width)
             for column, (cell, width) in enumerate(zip(row, widths, strict=True))
         )
         lines.append(f"{m}  {size}  {name}  {shape}  {count}".rstrip())
-    return Text("\n".join([f"Network: {_headline(net)}", "", *lines]))
+    return Text("\n".join([f"Network: {headline(net)}", "", *lines]))
 
 
-def html(net: "Network") -> str:
-    """Return a table of the layers and a picture, for notebooks."""
-    if net._made is None or net.closed:
-        return f"<pre>{escape(short(net))}</pre>"
-    names = ["input", *(rule.name for rule in net._recipe.activations)]
-    head = "".join(
-        f'<th style="text-align:{side}">{name}</th>'
-        for name, side in zip(("m", "D(m)", "activation", "W", "parameters"), _SIDES, strict=True)
-    )
-    body = "".join(f"<tr>{_cells(row)}</tr>" for row in _rows(net))
-    total = _cells(("", "", "", "all", f"{net.n_parameters:,}"))
-    return (
-        '<div style="display:flex;flex-wrap:wrap;gap:2em;align-items:center">'
-        f"<div><div><b>Network</b> {escape(_headline(net))}</div>"
-        f"<table><thead><tr>{head}</tr></thead><tbody>{body}<tr>{total}</tr></tbody>"
-        f"</table></div>{picture(net.sizes, names)}</div>"
-    )
-
-
-_SIDES = ("right", "right", "left", "right", "right")
-
-
-def _cells(row: Sequence[str]) -> str:
-    return "".join(
-        f'<td style="text-align:{side}">{escape(cell)}</td>'
-        for cell, side in zip(row, _SIDES, strict=True)
-    )
-
-
-def _rows(net: "Network") -> list[tuple[str, str, str, str, str]]:
+def rows(net: "Network") -> list[tuple[str, str, str, str, str]]:
     """Return m, D(m), activation, shape of W and number of parameters, as text."""
-    rows = [("0", f"{net.sizes[0]:,}", "input", "", "")]
+    table = [("0", f"{net.sizes[0]:,}", "input", "", "")]
     rules, shapes = net._recipe.activations, net._recipe.shapes
     for m in _some_layers(len(shapes)):
         if m == _GAP:
-            rows.append(("...", "", "", "", ""))
+            table.append(("...", "", "", "", ""))
             continue
         outputs, inputs = shapes[m - 1]
         count = f"{outputs * (inputs + 1):,}"
         name = rules[m - 1].name
-        rows.append((str(m), f"{outputs:,}", name, f"{outputs} x {inputs}", count))
-    return rows
+        table.append((str(m), f"{outputs:,}", name, f"{outputs} x {inputs}", count))
+    return table
 
 
 def _some_layers(layers: int) -> list[int]:
@@ -116,7 +83,8 @@ def _some_layers(layers: int) -> list[int]:
     return numbers
 
 
-def _headline(net: "Network") -> str:
+def headline(net: "Network") -> str:
+    """Return loss, optimizer and options in one line."""
     parts = [net.loss.name, net.dtype.name, f"seed {net.seed}"]
     if not net.closed:
         parts[1:1] = [_optimizer(net)]

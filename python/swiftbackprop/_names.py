@@ -1,6 +1,5 @@
 """Names that users write: the nearest one allowed, and what others call it."""
 
-import difflib
 from collections.abc import Collection, Iterable
 
 # What other libraries call a rule of ours; consulted when a name is not known.
@@ -81,6 +80,8 @@ def unknown(kind: str, name: str, allowed: Collection[str]) -> str:
 
 def nearest(name: str, allowed: Iterable[str]) -> str | None:
     """Return the allowed name that is most like this one, if any is."""
+    import difflib  # rarely needed
+
     squashed = {_squash(word): word for word in allowed}
     found = difflib.get_close_matches(_squash(name), squashed, n=1, cutoff=0.6)
     return squashed[found[0]] if found else None

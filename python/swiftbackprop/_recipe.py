@@ -2,7 +2,7 @@
 
 import math
 import operator
-import secrets
+import os
 import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -126,7 +126,7 @@ def as_sizes(sizes: Iterable[int]) -> tuple[int, ...]:
 def as_seed(seed: int | None) -> int:
     """Return a seed in 0..2**64-1; None draws one."""
     if seed is None:
-        return secrets.randbits(32)
+        return int.from_bytes(os.urandom(4), "little")
     try:
         number = operator.index(seed)
     except TypeError:

@@ -381,4 +381,6 @@ class Network(NetworkInside):
         return _display.short(self)
 
     def _repr_html_(self) -> str:
-        return _display.html(self)
+        from swiftbackprop import _notebook
+
+        return _notebook.html(self)

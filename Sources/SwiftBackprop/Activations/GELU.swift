@@ -19,8 +19,8 @@ struct GELU: Activation {
   func value<T: Scalar>(_ z: T) -> T { Swift.max(z, -64) * T.normalCDF(z) }
   @inline(__always)
   func derivative<T: Scalar>(z: T, a: T) -> T {
-    let z = Swift.min(Swift.max(z, -64), 64)
-    return T.mulAdd(z, T.normalPDF(z), T.normalCDF(z))
+    // The two exponentials become one as long as both see the same z.
+    T.mulAdd(Swift.min(Swift.max(z, -64), 64), T.normalPDF(z), T.normalCDF(z))
   }
   @inline(__always)
   func secondDerivative<T: Scalar>(z: T, a: T) -> T {
