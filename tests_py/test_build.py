@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -31,12 +32,30 @@ def tree(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def build(tree: Path, **env: str) -> subprocess.CompletedProcess[str]:
+# setup.py without the package whose OpenBLAS it packs, which may be installed here.
+WITHOUT_BLAS = """
+import runpy, sys
+sys.modules["scipy_openblas32"] = None
+sys.argv[0] = "setup.py"
+runpy.run_path("setup.py", run_name="__main__")
+"""
+
+
+def build(tree: Path, program: tuple[str, ...] = ("setup.py",), **env: str) -> Any:
     return subprocess.run(
-        [sys.executable, "setup.py", "build_ext", "--build-lib", "out", "--build-temp", "temp"],
+        [sys.executable, *program, "build_ext", "--build-lib", "out", "--build-temp", "temp"],
         cwd=tree, env={**os.environ, **env}, capture_output=True, text=True, timeout=300,
         check=False,
     )  # fmt: skip
+
+
+def fake_swift(tree: Path, version: str) -> str:
+    """A PATH whose swift does nothing but tell this version."""
+    fake = tree / "bin" / "swift"
+    fake.parent.mkdir()
+    fake.write_text(f"#!/bin/sh\necho 'Swift version {version} (swift-{version}-RELEASE)'\n")
+    fake.chmod(0o755)
+    return f"{fake.parent}:/usr/bin:/bin"
 
 
 def sentence(done: subprocess.CompletedProcess[str]) -> str:
@@ -54,11 +73,7 @@ def test_no_swift_toolchain(tree: Path) -> None:
 
 
 def test_an_old_swift_toolchain(tree: Path) -> None:
-    fake = tree / "bin" / "swift"
-    fake.parent.mkdir()
-    fake.write_text("#!/bin/sh\necho 'Swift version 5.9 (swift-5.9-RELEASE)'\n")
-    fake.chmod(0o755)
-    said = sentence(build(tree, PATH=f"{fake.parent}:/usr/bin:/bin"))
+    said = sentence(build(tree, PATH=fake_swift(tree, "5.9")))
     assert "5.9" in said
     assert "6.2" in said
 
@@ -72,14 +87,6 @@ def test_wrong_build_variables(tree: Path) -> None:
 
 
 def test_no_blas_to_pack(tree: Path) -> None:
-    try:
-        import scipy_openblas32  # noqa: F401
-    except ImportError:
-        pass
-    else:
-        pytest.skip("scipy-openblas32 is installed here, so it is not missing")
-    if shutil.which("swift") is None:
-        pytest.skip("no swift on PATH: the build stops there first")
-    said = sentence(build(tree))
+    said = sentence(build(tree, ("-c", WITHOUT_BLAS), PATH=fake_swift(tree, "6.3")))
     assert "scipy-openblas32" in said
     assert "SWIFTBACKPROP_BUILD_BLAS=system" in said

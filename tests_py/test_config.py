@@ -90,6 +90,8 @@ for dtype, tolerance in (("float64", 1e-12), ("float32", 1e-5)):
     for activation in reference.ACTIVATIONS:
         net = quiet_network([9, 37, 21, 4], activation=activation, output="softmax",
                             loss="cross_entropy", dtype=dtype, seed=1)
+        if activation == "exp":  # of an exp: z(3) would be 200, and e^z has 200 times z's error
+            net.parameters[:] *= 0.2
         names = [activation, activation, "softmax"]
         truth = reference_of(net, names, "cross_entropy")
         for rows in (1, 67):
@@ -188,9 +190,8 @@ def test_the_systems_blas() -> None:
 
 def test_a_blas_by_its_path() -> None:
     """The library in use, named by its path, works just as well."""
-    match = re.search(r"(/\S+\.so\S*)", shown())
-    assert match
-    path = match[1].rstrip(",;)'\"")
+    path = str(sb.config()["blas"]["file"])
+    assert Path(path).is_file()
     assert run_python_ok(USE, env={"SWIFTBACKPROP_BLAS": path}) == "(2, 2)\n"
     assert path in shown(SWIFTBACKPROP_BLAS=path)
 

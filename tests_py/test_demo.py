@@ -73,7 +73,7 @@ def test_digits_by_default(tmp_path: Path) -> None:
     images, network, result, where = ended.stdout.splitlines()
     assert images.startswith("UCI handwritten digits: ")
     assert images.endswith(" 599 to test")
-    assert network.startswith("Network 64-128-64-10 with 17,226 parameters")
+    assert network.startswith("Network 64-128-64-10, 17,226 parameters: 40 epochs ")
     found = re.fullmatch(r"Test accuracy (0\.\d{4}), trained in (\d+\.\d\d) seconds", result)
     assert found is not None
     assert float(found[1]) > 0.96
@@ -233,10 +233,11 @@ def test_digits_reach_097_as_the_median_of_five_seeds() -> None:
     assert statistics.median(accuracies) >= 0.97, accuracies
 
 
-def test_fashion_mnist_reaches_0885() -> None:
+def test_fashion_mnist_reaches_0885_as_the_median_of_three_seeds() -> None:
     if not DEBIAN.is_dir() and not os.environ.get("SWIFTBACKPROP_DATA"):
         pytest.skip("Fashion-MNIST is absent: apt install dataset-fashion-mnist")
-    assert trained("fashion-mnist", 0) >= 0.885
+    accuracies = [trained("fashion-mnist", seed) for seed in range(3)]
+    assert statistics.median(accuracies) >= 0.885, accuracies
 
 
 # --- the picture ------------------------------------------------------------------------------

@@ -33,12 +33,17 @@ def measured(level: str) -> dict[str, dict[str, dict[str, Any]]]:
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("name", ELEMENTWISE)
 def test_accuracy(level: str, name: str, dtype: str) -> None:
-    """At most 4 ulp for values, 4 ulp of max(|σ'|, 1) for derivatives, everywhere."""
+    """Everywhere at most 4 ulp for values, and 4 and 8 ulp of max(|exact|, 1) for σ' and σ''.
+
+    σ' and σ'' are computed from a, whose rounding is relative to 1 where a comes near ±1:
+    σ' = 1 − a² doubles it, σ'' = −2a(1 − a²) takes it fourfold, in units half as large.
+    """
     if dtype not in measured(level):
         pytest.skip("this platform has no type wider than float64 to compare with")
     found = measured(level)[dtype][name]
     for what, row in found.items():
-        assert row["ulp"] <= 4, f"{name} {what}: {row['ulp']:.2f} ulp at z = {row['x']!r}"
+        limit = 8 if what == "second" else 4
+        assert row["ulp"] <= limit, f"{name} {what}: {row['ulp']:.2f} ulp at z = {row['x']!r}"
 
 
 # --- The ends of the range ---------------------------------------------------------------
@@ -116,6 +121,8 @@ def test_at_zero(name: str, dtype: str) -> None:
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_parameters_of_activations(dtype: str) -> None:
     z = np.linspace(-3, 3, 101).astype(dtype)
+    wide = z.astype("float64")
+    rtol = 8 * np.finfo(dtype).eps
     for name, keywords in (
         ("leaky_relu", {"slope": 0.3}),
         ("leaky_relu", {"slope": 0.0}),
@@ -124,10 +131,12 @@ def test_parameters_of_activations(dtype: str) -> None:
     ):
         ours = sb.activation(name, **keywords)
         truth = reference.activation(name, **keywords)
-        np.testing.assert_allclose(ours(z), truth.value(z), rtol=1e-6)
-        np.testing.assert_allclose(ours.derivative(z), truth.derivative(z), rtol=1e-6)
-        curve = truth.second_derivative(z)
-        np.testing.assert_allclose(ours.second_derivative(z), curve, rtol=1e-6)
+        np.testing.assert_allclose(ours(z), truth.value(wide), rtol=rtol)
+        for f, g in (
+            (ours.derivative, truth.derivative),
+            (ours.second_derivative, truth.second_derivative),
+        ):  # a + alpha: relative to 1
+            np.testing.assert_allclose(f(z), g(wide), rtol=rtol, atol=rtol)
         assert name in repr(ours)
         assert str(next(iter(keywords.values()))) in repr(ours)
     assert sb.activation("elu", alpha=0.4).derivative(np.zeros(1))[0] == 0.4

@@ -290,16 +290,14 @@ print(net.evaluate(X, y)["loss"] > 0)
 @pytest.mark.parametrize("call", ["net.predict(X)", "net.evaluate(X, y)"])
 def test_ctrl_c_during_long_reading(call: str) -> None:
     """predict and evaluate work in blocks of rows and can be interrupted between them."""
-    big = """
-threading.Timer(0.4, send).start()
-wide = sb.Network([32, 2048, 2048, 4], output="softmax", seed=0)
+    wide = """
+net = sb.Network([32, 2048, 2048, 4], output="softmax", seed=0)
 X = np.broadcast_to(X[0], (400_000, 32)); y = np.zeros(400_000, np.int64)
-while True:
-    wide.{}
+threading.Timer(0.4, send).start()
+try:
 """
-    body = big.format(call.removeprefix("net."))
-    code = INTERRUPT.format(call="exec(BODY)").replace("try:", f"BODY = {body!r}\ntry:", 1)
-    code += "\nprint(wide.predict(X[:3]).shape)\n"
+    code = INTERRUPT.format(call=f"while True: {call}").replace("try:\n", wide, 1)
+    code += "\nprint(net.predict(X[:3]).shape)\n"
     assert run_python_ok(code) == "(3, 4)\n"
 
 

@@ -45,6 +45,7 @@ pairs: list[tuple[np.ndarray, np.ndarray]] = net.unflatten(net.parameters)
 flat: np.ndarray = net.flatten(pairs)
 """
 
+# Names that the engine gives, as those of an optimizer's parameters, are known at run time.
 MISTAKES = [
     "sb.Network([3, 2], 'tanh')",
     "sb.Network([3, 2], activations='tanh')",
@@ -53,7 +54,7 @@ MISTAKES = [
     "sb.Network([3, 2]).forward(np.zeros((1, 3)), np.zeros(1))",
     "sb.Network([3, 2]).fit(np.zeros((1, 3)), [0], epoch=3)",
     "x: str = sb.Network([3, 2]).backward([0])",
-    "sb.Adam(beta1=0.9)",
+    "sb.Adam('fast')",
     "sb.Network([3, 2]).no_such_method()",
 ]
 

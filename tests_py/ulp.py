@@ -73,9 +73,10 @@ def use_long_double_constants() -> None:
 def worst(actual: Array, wanted: Array, dtype: str, *, absolute: bool) -> dict[str, float]:
     """The largest error in ulp, with its place.
 
-    `absolute` measures against max(|wanted|, 1): for derivatives, which cross zero. Results
-    within a factor of 1024 of the smallest normal number may have lost digits on their way
-    (e⁻ᶻ is subnormal before it is multiplied by z) or be flushed to 0.
+    `absolute` measures against max(|wanted|, 1): for derivatives, which cross zero and are
+    computed from a. Results within a factor of 1024 of the smallest normal number may have
+    lost digits on their way (e⁻ᶻ is subnormal before it is multiplied by z) or be flushed
+    to 0.
     """
     info = np.finfo(dtype)
     with np.errstate(over="ignore"):

@@ -405,6 +405,13 @@ static PyObject *net_work(Net *self, PyObject *argument) {
   return PyFloat_FromDouble(sb_work(self->net, rows));
 }
 
+static PyObject *net_plan(Net *self, PyObject *args) {
+  long long rows;
+  int threads;
+  if (!PyArg_ParseTuple(args, "Li", &rows, &threads) || !sb_is_ready(self)) return NULL;
+  return PyLong_FromLong(sb_plan(self->net, rows, threads));
+}
+
 static PyObject *net_slot_count(Net *self, PyObject *Py_UNUSED(unused)) {
   if (!sb_is_ready(self)) return NULL;
   return PyLong_FromLongLong(sb_slot_count(self->net));
@@ -440,6 +447,7 @@ static PyMethodDef net_methods[] = {
     {"_generator", (PyCFunction)net_generator, METH_NOARGS, NULL},
     {"_set_generator", (PyCFunction)net_set_generator, METH_O, NULL},
     {"_work", (PyCFunction)net_work, METH_O, NULL},
+    {"_plan", (PyCFunction)net_plan, METH_VARARGS, NULL},
     {"_slot_count", (PyCFunction)net_slot_count, METH_NOARGS, NULL},
     {"_evaluate", FAST(sb_net_evaluate), METH_FASTCALL, NULL},
     {"_fit", FAST(sb_net_fit), METH_FASTCALL, NULL},

@@ -333,6 +333,16 @@ public func sb_work(_ net: OpaquePointer?, _ rows: Int64) -> Double {
   return work
 }
 
+@_cdecl("sb_plan")
+public func sb_plan(_ net: OpaquePointer?, _ rows: Int64, _ threads: Int32) -> Int32 {
+  var parts = 1
+  _ = status(nil) { () throws(EngineError) in
+    let work = try engine(net).workPerRow * Double(rows)
+    parts = Plan.ofStep(rows: Int(rows), forwardWork: work, threads: Int(threads)).parts
+  }
+  return Int32(truncatingIfNeeded: parts)
+}
+
 // MARK: whole data sets
 
 @_cdecl("sb_predict")

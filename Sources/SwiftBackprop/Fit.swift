@@ -156,9 +156,9 @@ final class Fit<T: Scalar>: FitSession {
     let count = selected.count
     let targets = memory.targets
     let tape = memory.tape(memory.place(x, inPlace: inPlace, selected))
-    // Forward is a third of the work.
-    return try network.withThreads(rows: count, work: 3 * network.workPerRow * Double(count)) {
-      (plan) throws(EngineError) in
+    return try network.withThreads { (threads) throws(EngineError) in
+      let plan = Plan.ofStep(
+        rows: count, forwardWork: network.workPerRow * Double(count), threads: threads)
       let watch = try network.overRows(plan, count) { rows, sums, watch in
         let part = selected[rows]
         if inPlace == nil || selected.list != nil {

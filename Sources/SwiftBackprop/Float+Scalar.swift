@@ -2,10 +2,9 @@ import CBridge
 
 /// Single precision.
 ///
-/// Every elementary function is a range reduction and a minimax polynomial (Remez'
-/// algorithm, coefficients rounded one after the other), in the manner of Muller,
-/// "Elementary Functions", 2016. The errors are the largest of tests over the whole range,
-/// with and without fused products; subnormal results and ±∞ are right, NaN stays NaN.
+/// Every elementary function is a range reduction and a minimax polynomial, fitted by Remez'
+/// algorithm with coefficients rounded one after the other, in the manner of Muller,
+/// "Elementary Functions", 2016. Subnormal results and ±∞ are right, NaN stays NaN.
 extension Float: Scalar {
   typealias Bits = UInt32
 

@@ -33,7 +33,10 @@ struct Plan {
     parts = Swift.max(1, Int(most))
   }
 
-  static let serial = Plan(rows: 1, work: 0, threads: 1)
+  /// The plan of a training step, of which forward is a third.
+  static func ofStep(rows: Int, forwardWork: Double, threads: Int) -> Plan {
+    Plan(rows: rows, work: 3 * forwardWork, threads: threads)
+  }
 
   /// Share `part` of 0..<count, in multiples of `unit` but for the last.
   func share(_ part: Int, of count: Int, unit: Int = 1) -> Range<Int> {
@@ -91,13 +94,22 @@ struct PartMemory<T: Scalar> {
 }
 
 extension Network {
-  /// Runs `body` with BLAS held to one thread per part and a plan for as many as are allowed.
+  /// Runs `body` with BLAS held to one thread per part; it is told how many are allowed.
   func withThreads<Result>(
-    rows: Int, work: Double, _ body: (Plan) throws(EngineError) -> Result
+    _ body: (_ threads: Int) throws(EngineError) -> Result
   ) throws(EngineError) -> Result {
     let allowed = Int(sb_enter_blas())
     defer { sb_leave_blas() }
-    return try body(Plan(rows: rows, work: work, threads: allowed))
+    return try body(allowed)
+  }
+
+  /// The same with a plan for `rows` rows and `work` operations.
+  func withThreads<Result>(
+    rows: Int, work: Double, _ body: (Plan) throws(EngineError) -> Result
+  ) throws(EngineError) -> Result {
+    try withThreads { (threads) throws(EngineError) in
+      try body(Plan(rows: rows, work: work, threads: threads))
+    }
   }
 
   /// Runs `body` for every share of `rows` rows and returns what they saw together.

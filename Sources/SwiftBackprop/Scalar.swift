@@ -3,7 +3,7 @@ import CBridge
 /// A floating-point type the engine computes with: `Float` and `Double`.
 ///
 /// The elementary functions are branch-free polynomials, so that a plain loop over them
-/// becomes vector code; each states its largest error in ULP.
+/// becomes vector code.
 protocol Scalar: BinaryFloatingPoint, Sendable {
   associatedtype Bits: FixedWidthInteger & UnsignedInteger & Sendable
 
@@ -33,19 +33,29 @@ protocol Scalar: BinaryFloatingPoint, Sendable {
   /// √x by the vector instruction (Swift's own stays scalar in loops).
   static func sqrt(_ x: Self) -> Self
 
+  // In brackets: the largest error of a result in units of its last place (ULP), for `Float`
+  // and for `Double`, with and without fused products; MathTests holds them to it.
+
+  /// eˣ [1.1, 1.1]
   static func exp(_ x: Self) -> Self
+  /// eˣ − 1 [1.5, 2]
   static func expm1(_ x: Self) -> Self
+  /// ln x [0.9, 0.9]
   static func log(_ x: Self) -> Self
+  /// ln(1 + x) [1.5, 1.5]
   static func log1p(_ x: Self) -> Self
+  /// tanh x [2.6, 2.6]
   static func tanh(_ x: Self) -> Self
-  /// 1 / (1 + e⁻ˣ), without overflow at either end.
+  /// 1 / (1 + e⁻ˣ), without overflow at either end [2.4, 2.4]
   static func sigmoid(_ x: Self) -> Self
+  /// erf x [2.3, 1.3]
   static func erf(_ x: Self) -> Self
-  /// 1 − erf(x), accurate where it is small.
+  /// 1 − erf(x), accurate where it is small [3.2, 3.7]
   static func erfc(_ x: Self) -> Self
-  /// Φ(z) = ½ erfc(−z/√2), accurate where it is small: the rounding of z/√2 would show there.
+  /// Φ(z) = ½ erfc(−z/√2), accurate where it is small: the rounding of z/√2 would show there
+  /// [3, 3.4]
   static func normalCDF(_ z: Self) -> Self
-  /// φ(z) = e^(−z²/2) / √(2π)
+  /// φ(z) = e^(−z²/2) / √(2π) [1.5, 1.6]
   static func normalPDF(_ z: Self) -> Self
 
   /// The loops around a rule for this type (RuleMakers.swift).

@@ -18,7 +18,7 @@ extern "C" {
 #endif
 
 // Raised whenever a struct or a signature below changes.
-#define SB_ABI_VERSION 1
+#define SB_ABI_VERSION 2
 
 // ---------------------------------------------------------------- status and errors
 
@@ -266,6 +266,10 @@ sb_status sb_set_generator(sb_net *net, const uint64_t state[4], sb_error *error
 
 // Rough floating-point operations of a forward pass over n rows.
 double sb_work(const sb_net *net, int64_t rows);
+
+// How many threads a training step on `rows` rows is shared by when `threads` are allowed.
+// Depends on sizes alone.
+int32_t sb_plan(const sb_net *net, int64_t rows, int32_t threads);
 
 // ---------------------------------------------------------------- whole data sets
 

@@ -26,12 +26,7 @@ struct LossKernels<T: Scalar> {
   init<R: Loss>(_ rule: R) {
     domain = R.domain
     cost = { a, t, cost, rows, cols in
-      for n in 0..<rows {
-        let start = n &* cols
-        var sum: T = 0
-        for i in start..<start &+ cols { sum += rule.value(a: a[i], t: t[i]) }
-        cost[n] = sum
-      }
+      sumRows(rows, cols, into: cost) { i, _ in rule.value(a: a[i], t: t[i]) }
     }
     costFused = { softmax, z, a, t, cost, rows, cols in
       if softmax {
@@ -40,14 +35,14 @@ struct LossKernels<T: Scalar> {
         for n in 0..<rows { cost[n] = largest(a + n &* cols, cols) }
         for n in 0..<rows { cost[n] = T.log(cost[n]) }
       }
-      for n in 0..<rows {
-        let start = n &* cols
-        let logSum = softmax ? largest(z + start, cols) - cost[n] : 0
-        var sum: T = 0
-        for i in start..<start &+ cols {
-          sum += rule.valueFused(z: z[i], t: t[i], logSum: logSum)
+      guard softmax else {
+        return sumRows(rows, cols, into: cost) { i, _ in
+          rule.valueFused(z: z[i], t: t[i], logSum: 0)
         }
-        cost[n] = sum
+      }
+      for n in 0..<rows { cost[n] = largest(z + n &* cols, cols) - cost[n] }
+      sumRows(rows, cols, into: cost) { i, n in
+        rule.valueFused(z: z[i], t: t[i], logSum: cost[n])
       }
     }
     gradient = { a, t, scale, gradA, rows, cols in
@@ -67,6 +62,35 @@ struct LossKernels<T: Scalar> {
       case 1: for i in 0..<count { out[i] = rule.derivative(a: a[i], t: t[i]) }
       default: for i in 0..<count { out[i] = rule.secondDerivative(a: a[i], t: t[i]) }
       }
+    }
+  }
+}
+
+/// sums[n] ← Σ term(i, n) over the elements i of row n.
+///
+/// The terms go through a small block: a sum keeps its order, so the terms could not become
+/// vector code in the same loop. `term` may read sums[n], which is written after its row.
+@inline(__always)
+func sumRows<T: Scalar>(
+  _ rows: Int, _ cols: Int, into sums: UnsafeMutablePointer<T>, term: (_ i: Int, _ n: Int) -> T
+) {
+  guard cols > 1 else {
+    for n in 0..<rows { sums[n] = term(n, n) }
+    return
+  }
+  withUnsafeTemporaryAllocation(of: T.self, capacity: 256) { block in
+    guard let terms = block.baseAddress else { return }
+    for n in 0..<rows {
+      var sum: T = 0
+      var first = 0
+      while first < cols {
+        let count = Swift.min(256, cols &- first)
+        let start = n &* cols &+ first
+        for i in 0..<count { terms[i] = term(start &+ i, n) }
+        for i in 0..<count { sum += terms[i] }
+        first &+= count
+      }
+      sums[n] = sum
     }
   }
 }
