@@ -13,6 +13,7 @@ from swiftbackprop._callbacks import CallbackLike
 from swiftbackprop._engine import core
 from swiftbackprop._history import History
 from swiftbackprop._inside import NetworkInside
+from swiftbackprop._plan import plan
 from swiftbackprop._recipe import (
     ActivationLike,
     InitializerLike,
@@ -316,6 +317,32 @@ class Network(NetworkInside):
         data = training.gather(X, y, sample_weight, validation_data, validation_split)
         options = training.Options(*(epochs, batch_size, shuffle, callbacks, progress))
         return training.fit(self, data, options)
+
+    def plan(
+        self, X: npt.ArrayLike | None = None, *, batch_size: int = 32, shuffle: bool = True
+    ) -> str:
+        """Say how `fit` would run a step: threads, their shares, and what happens to X.
+
+        Depends on sizes and the number of threads allowed alone, never on timing.
+
+        Parameters
+        ----------
+        X : array_like, shape (N, D(0)), optional
+            The data, to hear how they are read.
+        batch_size : int, default 32
+        shuffle : bool, default True
+
+        Returns
+        -------
+        str
+
+        Examples
+        --------
+        >>> import swiftbackprop as sb
+        >>> print(sb.Network([4, 10, 3], seed=0).plan(batch_size=16).splitlines()[0])
+        A step on 16 rows takes 6.72 kFLOP in matrix products.
+        """
+        return plan(self, X, batch_size, shuffle)
 
     def stop(self) -> None:
         """End the running `fit` at its next batch; from a callback or another thread."""

@@ -1,0 +1,51 @@
+"""What a training step does on this machine, in words."""
+
+from typing import TYPE_CHECKING, Any
+
+from swiftbackprop._arrays import explain_copy
+from swiftbackprop._config import get_num_threads
+
+if TYPE_CHECKING:
+    from swiftbackprop._inside import NetworkInside
+
+__all__ = ["plan"]
+
+
+def plan(net: "NetworkInside", X: Any, batch_size: int, shuffle: bool) -> str:
+    """Say how `fit` splits a batch among threads and what it does with X."""
+    rows = min(batch_size, len(X)) if X is not None else batch_size
+    allowed = get_num_threads() or 1
+    threads = net._plan(rows, allowed)
+    work = 3 * net._work(rows)
+    what = "1 row" if rows == 1 else f"{rows} rows"
+    lines = [f"A step on {what} takes {_flops(work)} in matrix products."]
+    if allowed == 1:
+        lines.append("One thread is allowed, so it runs on one.")
+    elif threads == 1:
+        lines.append(
+            f"It runs on 1 of {allowed} threads: split, a share would take less time than "
+            "handing it over."
+        )
+    else:
+        lines.append(
+            f"It runs on {threads} of {allowed} threads: each takes {-(-rows // threads)} rows "
+            "forward and backward, then its share of every W for grad_W and the update."
+        )
+    if X is not None:
+        lines.append(_input(net, X, shuffle))
+    return "\n".join(lines)
+
+
+def _input(net: "NetworkInside", X: Any, shuffle: bool) -> str:
+    if not net._in_place(X):
+        return explain_copy(X, net)
+    if shuffle:
+        return "Rows of X are gathered into the batch, since shuffling scatters them."
+    return "Rows of X are read where they lie."
+
+
+def _flops(work: float) -> str:
+    for unit, size in (("GFLOP", 1e9), ("MFLOP", 1e6), ("kFLOP", 1e3)):
+        if work >= size:
+            return f"{work / size:.3g} {unit}"
+    return f"{work:.0f} FLOP"
