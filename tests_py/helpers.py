@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 import textwrap
@@ -145,6 +146,14 @@ def run_python_ok(code: str, *arguments: str, **keywords: Any) -> str:
     done = run_python(code, *arguments, **keywords)
     assert done.returncode == 0, f"exit code {done.returncode}\n{done.stdout}\n{done.stderr}"
     return done.stdout
+
+
+def compiler(*names: str) -> str:
+    """The first of these that is installed."""
+    for name in names:
+        if path := shutil.which(name):
+            return path
+    pytest.skip(f"none of {', '.join(names)} is installed")
 
 
 def refused(

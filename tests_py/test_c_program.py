@@ -3,25 +3,16 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 
 import swiftbackprop as sb
-from helpers import ROOT, TESTS
+from helpers import ROOT, TESTS, compiler
 
 HEADERS = ROOT / "Sources" / "CBridge" / "include"
 STRICT = ["-std=c11", "-D_GNU_SOURCE", "-O1", "-g", "-Wall", "-Wextra", "-Werror", "-pedantic"]
-
-
-def compiler(*names: str) -> str:
-    """The first of these that is installed."""
-    for name in names:
-        if path := shutil.which(name):
-            return path
-    pytest.skip(f"none of {', '.join(names)} is installed")
 
 
 def blas() -> str:

@@ -5,6 +5,9 @@ from __future__ import annotations
 import ctypes.util
 import os
 import re
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +15,7 @@ import numpy as np
 import pytest
 
 import swiftbackprop as sb
-from helpers import LEVEL_FLAGS, cpu_has, run_python, run_python_ok
+from helpers import LEVEL_FLAGS, TESTS, compiler, cpu_has, run_python, run_python_ok
 
 SHOW = """
 import contextlib, io
@@ -196,6 +199,101 @@ def test_a_blas_by_its_path() -> None:
     assert path in shown(SWIFTBACKPROP_BLAS=path)
 
 
+NO_OPENBLAS = """
+import ctypes, ctypes.util
+load, find = ctypes.CDLL, ctypes.util.find_library
+
+class Without(load):
+    def __init__(self, name, *arguments, **keywords):
+        if name and "openblas" in str(name):
+            raise OSError(f"{name}: cannot open shared object file")
+        super().__init__(name, *arguments, **keywords)
+
+ctypes.CDLL = Without
+ctypes.util.find_library = lambda name: None if "openblas" in name else find(name)
+"""
+
+
+def test_no_blas_at_all_is_said_when_one_is_needed() -> None:
+    """The package can be imported and looked at; a product says what to install."""
+    said = run_python_ok(
+        NO_OPENBLAS
+        + """
+import swiftbackprop as sb
+net = sb.Network([3, 2], seed=0)
+sb.show_config()
+for call in (lambda: net.predict([[1, 2, 3]]), lambda: net.fit([[1, 2, 3]], [[0, 1]]),
+             lambda: sb.set_num_threads(1)):
+    try:
+        call()
+    except RuntimeError as error:
+        assert "BLAS" in str(error) and "install" in str(error), error
+    else:
+        raise SystemExit("no error")
+print("said")
+""",
+        env={"SWIFTBACKPROP_BLAS": ""},
+    )
+    assert said.endswith("said\n")
+    done = run_python(NO_OPENBLAS + USE, env={"SWIFTBACKPROP_BLAS": "system"})
+    assert done.returncode == 1
+    last = done.stderr.strip().splitlines()[-1]
+    assert "install" in last
+    assert "libopenblas" in last
+
+
+@pytest.fixture
+def copied(tmp_path: Path) -> Path:
+    """A copy of the package without the library that it brings."""
+    package = Path(sb.__file__).parent
+    unwanted = shutil.ignore_patterns("_lib", "__pycache__", "datasets")
+    shutil.copytree(package, tmp_path / "swiftbackprop", ignore=unwanted)
+    return tmp_path
+
+
+WHICH = """
+import swiftbackprop as sb
+blas = sb.config()["blas"]
+print(blas.get("source"), blas.get("file"), blas.get("problem", ""), sep="|")
+"""
+
+
+def which(folder: Path, **env: str) -> list[str]:
+    """Where the copy in `folder` found its BLAS: source, file, what was refused."""
+    told = {"PYTHONPATH": f"{folder}{os.pathsep}{TESTS}", "SWIFTBACKPROP_BLAS": ""} | env
+    done = subprocess.run(
+        [sys.executable, "-c", WHICH],
+        env={**os.environ, **told}, cwd=folder, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip().split("|")
+
+
+def test_where_a_blas_is_looked_for(copied: Path) -> None:
+    """What SWIFTBACKPROP_BLAS names, then the package's own, then the system's."""
+    ours = Path(str(sb.config()["blas"]["file"]))
+    library = copied / "swiftbackprop" / "_lib" / "libscipy_openblas.so"
+    library.parent.mkdir()
+    library.write_text("not a library")  # refused by name, and the search goes on
+    source, _, problem = which(copied)
+    assert source in ("system", "None")
+    assert str(library) in problem
+    shutil.copy2(ours, library)
+    if "scipy" in ours.name:
+        assert which(copied) == ["vendored", str(library), ""]
+    assert which(copied, SWIFTBACKPROP_BLAS=str(ours)) == ["SWIFTBACKPROP_BLAS", str(ours), ""]
+
+
+def test_show_config_names_version_kernel_and_threads() -> None:
+    report = sb.config()["blas"]
+    assert report["kernel"] in shown()
+    assert report["version"] in shown()
+    assert report["threads"] == sb.get_num_threads()
+    if cpu_has("v3"):
+        assert sb.config()["blas"].keys() >= {"file", "source", "version", "kernel", "threads"}
+        assert re.search(r"(?i)kernel\s+haswell", shown(OPENBLAS_CORETYPE="Haswell"))
+
+
 def test_import_reads_nothing_it_does_not_need() -> None:
     said = run_python_ok(
         """
@@ -208,7 +306,63 @@ def test_import_reads_nothing_it_does_not_need() -> None:
     assert said == "[]\n"
 
 
-# --- Isolation and leaks ---------------------------------------------------------------------
+# --- The compiled module --------------------------------------------------------------------
+
+
+def test_the_modules_are_of_the_limited_api_and_export_one_function() -> None:
+    modules = sorted(Path(sb.__file__).parent.glob("_core*.so"))
+    assert modules
+    for module in modules:
+        name = module.name.partition(".")[0]
+        assert module.name == f"{name}.abi3.so"
+        said = subprocess.run(
+            [compiler("nm"), "-D", "--defined-only", str(module)],
+            capture_output=True, text=True, check=True,
+        ).stdout  # fmt: skip
+        exported = [line.split()[-1] for line in said.splitlines()]
+        assert exported == [f"PyInit_{name}"]
+
+
+def test_two_instances_of_the_module_are_isolated() -> None:
+    """Multi-phase initialisation: types and exceptions belong to one module object."""
+    said = run_python_ok(
+        """
+        import gc, importlib.util
+        from swiftbackprop._engine import blas, core
+
+        for turn in range(20):
+            spec = importlib.util.spec_from_file_location(core.__name__, core.__file__)
+            twin = importlib.util.module_from_spec(spec)
+            spec.loader.exec_module(twin)
+            assert twin is not core
+            for name in ("Net", "View", "Fit", "DivergenceError"):
+                assert getattr(twin, name) is not getattr(core, name), name
+            rules = [("tanh", None)], [("he_normal", None)], ("squared_error", None), ("sgd", None)
+            nets = []
+            for module in (core, twin):
+                net = module.Net()
+                net._create((2, 1), "float64", *rules, 0.0, 0.0, 0.0, 7)
+                nets.append(net)
+            views = [memoryview(net._view(module.PARAMETERS, 0)).tolist()
+                     for net, module in zip(nets, (core, twin))]
+            assert views[0] == views[1]
+            try:
+                core.Net()._copy_from(nets[1])  # a net of the other module
+            except TypeError:
+                pass
+            else:
+                raise SystemExit("nets of two modules were mixed")
+            net = nets[1]
+            del twin, nets, module
+            gc.collect()
+            net.close()  # the type keeps its module's state alive
+        print("isolated")
+        """
+    )
+    assert said == "isolated\n"
+
+
+# --- Isolation ------------------------------------------------------------------------------
 
 
 def test_pickling_is_refused_rather_than_wrong_or_works() -> None:
@@ -221,49 +375,3 @@ def test_pickling_is_refused_rather_than_wrong_or_works() -> None:
         assert "pickle" in str(error)  # noqa: PT017
     else:
         np.testing.assert_array_equal(again.parameters, net.parameters)
-
-
-LEAKS = """
-import gc
-import numpy as np
-import swiftbackprop as sb
-
-def anonymous():
-    with open("/proc/self/status") as status:
-        return next(int(line.split()[1]) for line in status if line.startswith("RssAnon"))
-
-X, y = np.ones((256, 64), "f4"), np.zeros(256, int)
-held = sb.Network([64, 256, 4], output="softmax", seed=0)
-
-def turn():
-    net = sb.Network([64, 256, 4], output="softmax", seed=0)
-    for one in (net, held):
-        a = one.forward(X); one.backward(y); one.step()
-        views = [one.parameters, one.layers[0].W, one.layers[0].z, a]
-        one.predict(X.astype("f8")); one.evaluate(X, y)
-        one.fit(X, y, epochs=1, progress=False)
-        for bad in (X.T, "x", X * np.nan):
-            try:
-                one.forward(bad)
-            except (ValueError, TypeError):
-                pass
-    twin = net.copy()
-    twin.reset(1)
-    return views
-
-for _ in range(30):
-    turn()
-gc.collect()
-before = anonymous()
-for _ in range(200):
-    turn()
-gc.collect()
-print(anonymous() - before)
-"""
-
-
-def test_nothing_leaks() -> None:
-    """One network of this size with its workspaces is about 2 MB; 200 turns keep none."""
-    if not os.path.exists("/proc/self/status"):
-        pytest.skip("no /proc/self/status here: memory cannot be read")
-    assert int(run_python_ok(LEAKS)) < 8 * 1024

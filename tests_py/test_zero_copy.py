@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 
 import swiftbackprop as sb
-from helpers import DTYPES, assert_matches, quiet_network, reference_of, run_python_ok
+from helpers import DTYPES, assert_matches, quiet_network, reference_of
 
 ROWS, INPUTS = 12, 5
 Array = np.ndarray
@@ -542,70 +542,3 @@ def test_layers() -> None:
             net.layer(wrong)
     with pytest.raises(IndexError):
         net.layers[2]
-
-
-# --- A gigabyte that is not copied -----------------------------------------------------
-
-BIG = """
-import os, sys, tempfile, threading, time
-import numpy as np
-import swiftbackprop as sb
-
-def anonymous():
-    with open("/proc/self/status") as status:
-        for line in status:
-            if line.startswith("RssAnon"):
-                return int(line.split()[1]) / 1024
-
-def peak_of(work):
-    start, peak, done = anonymous(), [0.0], threading.Event()
-    def watch():
-        while not done.is_set():
-            peak[0] = max(peak[0], anonymous())
-            time.sleep(0.001)
-    watcher = threading.Thread(target=watch)
-    watcher.start()
-    try:
-        result = work()
-    finally:
-        done.set()
-        watcher.join()
-    return max(peak[0], anonymous()) - start, result
-
-rows, columns = 2**19, 512
-with tempfile.NamedTemporaryFile(dir=sys.argv[1]) as file:
-    file.truncate(rows * columns * 4)  # sparse: a gigabyte of zeros, a few KB of disk
-    X = np.memmap(file.name, np.float32, "r", shape=(rows, columns))
-    y = np.zeros(rows, np.int64)
-    net = sb.Network([columns, 2], output="softmax", seed=0, initializer="zeros")
-    for name, work in (
-        ("fit", lambda: net.fit(X, y, epochs=1, batch_size=1024, progress=False)),
-        ("evaluate", lambda: net.evaluate(X, y)),
-        ("predict", lambda: net.predict(X)),
-    ):
-        grown, result = peak_of(work)
-        if name == "predict":
-            grown -= result.nbytes / 2**20
-        print(name, round(grown, 1))
-"""
-
-
-def test_a_gigabyte_is_not_copied(tmp_path: Path) -> None:
-    if not Path("/proc/self/status").exists():
-        pytest.skip("no /proc/self/status here: anonymous memory cannot be read")
-    said = run_python_ok(BIG, str(tmp_path), timeout=300)
-    grown = {name: float(value) for name, value in map(str.split, said.splitlines())}
-    assert set(grown) == {"fit", "evaluate", "predict"}
-    assert max(grown.values()) <= 64, grown
-
-
-CONVERTED_BIG = BIG.replace("np.float32", "np.uint8").replace("* 4)", ")")
-
-
-def test_a_large_array_is_converted_by_minibatch(tmp_path: Path) -> None:
-    """256 MB of uint8 would be a gigabyte of float32 if it were converted at once."""
-    if not Path("/proc/self/status").exists():
-        pytest.skip("no /proc/self/status here: anonymous memory cannot be read")
-    said = run_python_ok(CONVERTED_BIG, str(tmp_path), timeout=300)
-    grown = {name: float(value) for name, value in map(str.split, said.splitlines())}
-    assert max(grown.values()) <= 64, grown

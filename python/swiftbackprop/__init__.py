@@ -11,6 +11,7 @@ this package too, made from the engine's own list.
 
 from typing import TYPE_CHECKING
 
+from swiftbackprop import datasets
 from swiftbackprop._arrays import explain_copy
 from swiftbackprop._callbacks import Callback
 from swiftbackprop._config import config, get_num_threads, set_num_threads, show_config
@@ -53,6 +54,7 @@ __all__ = [
     "activation",
     "activations",
     "config",
+    "datasets",
     "explain_copy",
     "get_num_threads",
     "initializer",

@@ -3,8 +3,8 @@ import CBridge
 /// σ(z) = ½z(1 + tanh u) = z·s(2u), u = √(2/π)(z + 0.044715z³), s the sigmoid.
 ///
 /// With v = 2u and s′ = s(1 − s): σ′ = s + z·s′·v′ and
-/// σ″ = s′(2v′ + z(v″ + (1 − 2s)v′²)). The form with s stays accurate for negative z; the
-/// limits keep ∞·0 out. Hendrycks and Gimpel, "Gaussian error linear units (GELUs)", 2016.
+/// σ″ = s′(2v′ + z(v″ + (1 − 2s)v′²)), 1 − s being the sigmoid of −v. For negative z the value
+/// is as accurate as v, whose rounding moves eᵛ by |v| ULP; the limits keep ∞·0 out. Hendrycks and Gimpel, "Gaussian error linear units (GELUs)", 2016.
 struct GELUTanh: Activation {
   static let derivativeNeedsZ = true
   static var info: RuleInfo {
@@ -20,28 +20,30 @@ struct GELUTanh: Activation {
   private static var q: Double { 0.0713548162726002527 }
 
   @inline(__always)
-  private func sigmoid<T: Scalar>(_ z: T) -> T {
-    T.sigmoid(z * T.mulAdd(T(Self.q), z * z, T(Self.p)))
+  private func argument<T: Scalar>(_ z: T) -> T {
+    z * T.mulAdd(T(Self.q), z * z, T(Self.p))
   }
 
   @inline(__always)
   func value<T: Scalar>(_ z: T) -> T {
     let z = Swift.max(z, -64)
-    return z * sigmoid(z)
+    return z * T.sigmoid(argument(z))
   }
   @inline(__always)
   func derivative<T: Scalar>(z: T, a: T) -> T {
     let z = Swift.min(Swift.max(z, -64), 64)
-    let s = sigmoid(z)
+    let v = argument(z)
+    let s = T.sigmoid(v)
     let dv = T.mulAdd(T(3 * Self.q), z * z, T(Self.p))
-    return T.mulAdd(z * dv, s * (1 - s), s)
+    return T.mulAdd(z * dv, s * T.sigmoid(-v), s)
   }
   @inline(__always)
   func secondDerivative<T: Scalar>(z: T, a: T) -> T {
     let z = Swift.min(Swift.max(z, -64), 64)
-    let s = sigmoid(z)
+    let v = argument(z)
+    let s = T.sigmoid(v)
     let dv = T.mulAdd(T(3 * Self.q), z * z, T(Self.p))
     let ddv = T(6 * Self.q) * z
-    return s * (1 - s) * (2 * dv + z * (ddv + (1 - 2 * s) * dv * dv))
+    return s * T.sigmoid(-v) * (2 * dv + z * (ddv + (1 - 2 * s) * dv * dv))
   }
 }
