@@ -138,12 +138,27 @@ extension Network {
 
   /// grad_W(m)ᵀ ← a(m−1)ᵀ grad_z(m), its rows `share` of D(m−1).
   func weightGradient(_ m: Int, _ tape: Tape<T>, _ share: Range<Int>, accumulate: Bool) {
+    addOuterProducts(m, tape, share, to: gradWeights(m), accumulate: accumulate, factor: 1)
+  }
+
+  /// W(m)ᵀ ← W(m)ᵀ − rate·a(m−1)ᵀ grad_z(m), its rows `share` of D(m−1): a step of plain
+  /// descent, without the gradient in between.
+  func descend(_ m: Int, _ tape: Tape<T>, _ share: Range<Int>, rate: T) {
+    addOuterProducts(
+      m, tape, share, to: parameters.base + layout.weights(m), accumulate: true, factor: -rate)
+  }
+
+  /// out [D(m−1), D(m)], in the rows `share`, ← or += factor·a(m−1)ᵀ grad_z(m).
+  private func addOuterProducts(
+    _ m: Int, _ tape: Tape<T>, _ share: Range<Int>, to out: UnsafeMutablePointer<T>,
+    accumulate: Bool, factor: T
+  ) {
     let rows = tape.input.rows
     let previous = m == 1 ? tape.input : Matrix(tape.a[m - 2], rows, layout.sizes[m - 1])
     multiply(
       previous.transpose.rows(share.lowerBound, share.upperBound),
       Matrix(tape.gradZ[m - 1], rows, layout.sizes[m]),
-      into: gradWeights(m) + share.lowerBound * layout.sizes[m], accumulate: accumulate)
+      into: out + share.lowerBound * layout.sizes[m], accumulate: accumulate, factor: factor)
   }
 
   /// grad_b(m), m = 1..L, from the parts' column sums [parts, Σ D(m)].

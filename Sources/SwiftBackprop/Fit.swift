@@ -173,7 +173,10 @@ final class Fit<T: Scalar>: FitSession {
       try network.check(watch)
       try network.check(cost: cost)
       let bound = network.gradientBound(tape, largestInput, watch)
-      try network.update(tape, plan, isHarmless: network.isHarmless(bound: bound))
+      // What the last batch of an epoch leaves behind is there to look at.
+      try network.update(
+        tape, plan, isHarmless: network.isHarmless(bound: bound),
+        keepsGradients: next + count == x.rows)
       return cost
     }
   }

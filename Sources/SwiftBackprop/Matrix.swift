@@ -73,15 +73,16 @@ func sumOfMagnitudes<T: Scalar>(_ x: UnsafePointer<T>, _ count: Int) -> Double {
   return sum
 }
 
-/// C [m, n] ← A [m, k] · B [k, n], B and C dense or B transposed from [n, k]; adds to C when
-/// `accumulate`. The only call of BLAS.
+/// C [m, n] ← factor · A [m, k] · B [k, n], B and C dense or B transposed from [n, k]; adds to
+/// C when `accumulate`. The only call of BLAS.
 @inline(__always)
 func multiply<T: Scalar>(
-  _ a: Matrix<T>, _ b: Matrix<T>, into c: UnsafeMutablePointer<T>, accumulate: Bool = false
+  _ a: Matrix<T>, _ b: Matrix<T>, into c: UnsafeMutablePointer<T>, accumulate: Bool = false,
+  factor: T = 1
 ) {
   T.gemm(
     a.transposed, b.transposed, Int32(truncatingIfNeeded: a.rows),
-    Int32(truncatingIfNeeded: b.cols), Int32(truncatingIfNeeded: a.cols), 1, a.base,
+    Int32(truncatingIfNeeded: b.cols), Int32(truncatingIfNeeded: a.cols), factor, a.base,
     Int32(truncatingIfNeeded: a.stride), b.base, Int32(truncatingIfNeeded: b.stride),
     accumulate ? 1 : 0, c, Int32(truncatingIfNeeded: b.cols))
 }

@@ -21,8 +21,11 @@ extension Network {
   }
 
   /// The gradients of a pass and the update from them; together where nothing lies between,
-  /// so that every g is used while it is in the cache.
-  func update(_ tape: Tape<T>, _ plan: Plan, isHarmless: Bool) throws(EngineError) {
+  /// so that every g is used while it is in the cache. Without `keepsGradients` grad_W need
+  /// not be there afterwards.
+  func update(
+    _ tape: Tape<T>, _ plan: Plan, isHarmless: Bool, keepsGradients: Bool
+  ) throws(EngineError) {
     hasGradients = true
     guard isHarmless, clipNorm == 0, let memory = partMemory else {
       parameterGradients(tape, plan, accumulate: false)
@@ -30,12 +33,17 @@ extension Network {
     }
     biasGradients(memory.sums, parts: plan.parts, accumulate: false)
     let update = preparedUpdate()
+    let rate = keepsGradients || !update.weights.areNone ? nil : optimizer.descentRate
     concurrently(plan.parts) { part in
       for m in 1...layout.layers {
         let share = plan.share(part, of: layout.sizes[m - 1], unit: 8)
         guard !share.isEmpty else { continue }
-        weightGradient(m, tape, share, accumulate: false)
-        apply(update, m, share)
+        if let rate {
+          descend(m, tape, share, rate: rate)
+        } else {
+          weightGradient(m, tape, share, accumulate: false)
+          apply(update, m, share)
+        }
       }
       if part == 0 { applyToBiases(update) }
     }

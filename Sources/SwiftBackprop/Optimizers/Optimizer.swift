@@ -13,6 +13,9 @@ protocol Optimizer: Sendable {
   /// lr, the first parameter.
   var lr: Double { get }
 
+  /// Whether the update is w ← w − lr·g and nothing else: then a matrix product can make it.
+  static var isPlainDescent: Bool { get }
+
   /// λ of the decoupled decay W ← W − lr·λ·W, on W before the update; 0 for none.
   var decay: Double { get }
 
@@ -27,6 +30,7 @@ protocol Optimizer: Sendable {
 }
 
 extension Optimizer {
+  static var isPlainDescent: Bool { false }
   var decay: Double { 0 }
   mutating func prepare(step t: Int) {}
 }

@@ -21,6 +21,8 @@ struct OptimizerKernels<T: Scalar> {
   let slots: Int
   /// Whether the rule has decoupled weight decay.
   let decays: Bool
+  /// lr if an update is w ← w − lr·g and nothing else.
+  let descentRate: T?
   /// Update number t = 1, 2, ... of `count` parameters in one pass. `s` and `r` are the
   /// state; a rule with fewer slots leaves them alone.
   let update:
@@ -32,6 +34,7 @@ struct OptimizerKernels<T: Scalar> {
   init<R: Optimizer>(_ rule: R) {
     slots = R.slots
     decays = rule.decay != 0
+    descentRate = R.isPlainDescent ? T(rule.lr) : nil
     update = { t, w, g, s, r, count, penalties in
       var rule = rule
       rule.prepare(step: t)

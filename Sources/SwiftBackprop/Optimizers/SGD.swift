@@ -5,6 +5,7 @@ import CBridge
 /// Robbins and Monro, "A stochastic approximation method", 1951.
 struct SGD: Optimizer {
   static let slots = 0
+  static let isPlainDescent = true
   static var info: RuleInfo {
     RuleInfo(
       name: "sgd", title: "SGD", formula: "w <- w - lr g",
