@@ -179,6 +179,64 @@ def test_learning_rate_changes_in_mid_training() -> None:
     assert_matches(net.parameters, truth.parameters, 1e-12)
 
 
+SLOTS = {
+    "Momentum": ["v"],
+    "Nesterov": ["v"],
+    "RMSprop": ["s"],
+    "Adagrad": ["s"],
+    "Adam": ["m", "v"],
+    "AdamW": ["m", "v"],
+}
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_an_optimizers_state_is_laid_out_like_the_parameters(name: str, dtype: str) -> None:
+    sizes, names = [3, 4, 2], ["tanh", "identity"]
+    X, t = data(sizes, 6, "squared_error", dtype)
+    recipe = getattr(sb, name)(**OPTIMIZERS[name])
+    net, truth = pair(sizes, names, "squared_error", dtype, optimizer=recipe)
+    truth.optimizer = reference.optimizers.make(name, **OPTIMIZERS[name])
+    state = net.optimizer.state
+    assert len(state) == len(SLOTS.get(name, []))
+    for slot in state:
+        assert slot.shape == net.parameters.shape
+        assert slot.dtype == dtype
+        assert np.all(slot == 0)
+    for _ in range(3):
+        for one in (net, truth):
+            one.forward(X)
+            one.backward(t)
+            one.step()
+    for slot, key in zip(state, SLOTS.get(name, []), strict=True):  # live, like parameters
+        wanted = [truth.optimizer.state[(layer.m, part), key].T.ravel()
+                  for layer in truth.layers for part in ("W", "b")]  # fmt: skip
+        assert_matches(slot, np.concatenate(wanted), TOLERANCE[dtype], f"{name} {key}")
+    net.reset(0)
+    assert all(np.all(slot == 0) for slot in net.optimizer.state)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_penalties_and_clipping_can_be_changed(dtype: str) -> None:
+    sizes, names = [3, 4, 2], ["tanh", "identity"]
+    X, t = data(sizes, 6, "squared_error", dtype)
+    net, truth = pair(sizes, names, "squared_error", dtype, optimizer=sb.SGD(0.1))
+    truth.optimizer = reference.optimizers.make("SGD", lr=0.1)
+    assert (net.l1, net.l2, net.clip_norm) == (0, 0, None)
+    for l1, l2, clip_norm in ((0.1, 0.0, None), (0.0, 0.3, 0.01), (0.2, 0.1, None)):
+        for one in (net, truth):
+            one.l1, one.l2, one.clip_norm = l1, l2, clip_norm
+            one.forward(X)
+            one.backward(t)
+            one.step()
+        assert (net.l1, net.l2, net.clip_norm) == (l1, l2, clip_norm)
+        assert_matches(net.parameters, truth.parameters, TOLERANCE[dtype])
+    for name, bad in (("l1", -1), ("l2", float("nan")), ("clip_norm", 0), ("clip_norm", -1)):
+        with pytest.raises(ValueError, match=name):
+            setattr(net, name, bad)
+    assert net.step_count == 3
+
+
 def test_an_optimizer_is_a_recipe() -> None:
     """Two networks made from one optimizer object do not share state."""
     recipe = sb.Adam(0.05)

@@ -1,4 +1,4 @@
-"""What the build says when something that it needs is missing: one sentence."""
+"""What the build and `make` say when something that they need is missing: one sentence."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def build(tree: Path, program: tuple[str, ...] = ("setup.py",), **env: str) -> A
 def fake_swift(tree: Path, version: str) -> str:
     """A PATH whose swift does nothing but tell this version."""
     fake = tree / "bin" / "swift"
-    fake.parent.mkdir()
+    fake.parent.mkdir(parents=True)
     fake.write_text(f"#!/bin/sh\necho 'Swift version {version} (swift-{version}-RELEASE)'\n")
     fake.chmod(0o755)
     return f"{fake.parent}:/usr/bin:/bin"
@@ -90,3 +90,46 @@ def test_no_blas_to_pack(tree: Path) -> None:
     said = sentence(build(tree, ("-c", WITHOUT_BLAS), PATH=fake_swift(tree, "6.3")))
     assert "scipy-openblas32" in said
     assert "SWIFTBACKPROP_BUILD_BLAS=system" in said
+
+
+# --- make ------------------------------------------------------------------------------
+
+
+def make(*arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
+    if shutil.which("make") is None or not (ROOT / "Makefile").exists():
+        pytest.skip("make and the Makefile are needed")
+    return subprocess.run(
+        [str(shutil.which("make")), "--no-print-directory", *arguments],
+        cwd=ROOT, env={**os.environ, **env}, capture_output=True, text=True, timeout=120,
+        check=False,
+    )  # fmt: skip
+
+
+def test_make_alone_lists_the_verbs() -> None:
+    said = make().stdout
+    for verb in ("demo", "test", "lint", "format", "bench", "wheel", "sanitize", "clean"):
+        assert f"  {verb} " in said, verb
+
+
+@pytest.mark.parametrize("verb", ["demo", "test"])
+def test_make_says_what_to_install(verb: str, tmp_path: Path) -> None:
+    """In a fresh state, with nothing made yet: one sentence, before anything is installed."""
+    absent, venv = f"PYTHON={sys.executable}", f"VENV={tmp_path / 'venv'}"
+    paths = {
+        "Swift 6.2": "/usr/bin:/bin",
+        "Swift 6.2 or newer": fake_swift(tmp_path, "5.10"),
+        "Python 3.11": fake_swift(tmp_path / "other", "6.3"),
+    }
+    old = tmp_path / "python"
+    old.write_text("#!/bin/sh\nexit 1\n")
+    old.chmod(0o755)
+    for words, path in paths.items():
+        if words == "Swift 6.2" and shutil.which("swift", path=path):
+            continue
+        python = f"PYTHON={old}" if "Python" in words else absent
+        done = make(verb, venv, python, PATH=path)
+        assert done.returncode != 0
+        lines = done.stdout.strip().splitlines()
+        assert len(lines) == 1, done.stdout
+        assert words in lines[0]
+    assert not (tmp_path / "venv").exists()

@@ -246,7 +246,7 @@ print("said")
 def copied(tmp_path: Path) -> Path:
     """A copy of the package without the library that it brings."""
     package = Path(sb.__file__).parent
-    unwanted = shutil.ignore_patterns("_lib", "__pycache__", "datasets")
+    unwanted = shutil.ignore_patterns("_lib", "__pycache__")
     shutil.copytree(package, tmp_path / "swiftbackprop", ignore=unwanted)
     return tmp_path
 

@@ -22,7 +22,7 @@ def code_cells(path: Path) -> list[Any]:
     return [cell for cell in read(path).cells if cell.cell_type == "code" and cell.source.strip()]
 
 
-@pytest.mark.skipif(not (ROOT / "README.md").exists(), reason="not a source tree")
+@pytest.mark.skipif(not (ROOT / "setup.py").exists(), reason="not a source tree")
 def test_there_is_a_first_notebook() -> None:
     assert "01_quickstart.ipynb" in {path.name for path in NOTEBOOKS}
 
@@ -42,16 +42,40 @@ def test_shipped_with_outputs(path: Path) -> None:
     )
 
 
+def execute(notebook: Any, folder: Path) -> None:
+    """Run every cell; an error in one is raised."""
+    nbclient = pytest.importorskip("nbclient")
+    pytest.importorskip("ipykernel")
+    nbclient.NotebookClient(
+        notebook, timeout=300, kernel_name="python3", resources={"metadata": {"path": str(folder)}}
+    ).execute()
+
+
 @pytest.mark.filterwarnings("default")
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_runs(path: Path) -> None:
-    nbclient = pytest.importorskip("nbclient")
-    pytest.importorskip("ipykernel")
-    notebook = read(path)
-    client = nbclient.NotebookClient(
-        notebook,
-        timeout=300,
-        kernel_name="python3",
-        resources={"metadata": {"path": str(path.parent)}},
+    execute(read(path), path.parent)
+
+
+@pytest.mark.filterwarnings("default")
+def test_progress_and_pictures_in_a_notebook(tmp_path: Path) -> None:
+    cell = nbformat.v4.new_code_cell
+    notebook = nbformat.v4.new_notebook(
+        cells=[
+            cell(
+                "import numpy as np, swiftbackprop as sb\n"
+                "net = sb.Network([3, 4, 2], output='softmax', seed=0)\n"
+                "history = net.fit(np.ones((50, 3)), np.zeros(50, int), epochs=2)"
+            ),
+            cell("net"),
+        ]
     )
-    client.execute()
+    execute(notebook, tmp_path)
+    shown = "".join(
+        output.get("text", "") + str(output.get("data", "")) for output in notebook.cells[0].outputs
+    )
+    assert "epoch 2/2" in shown or "HBox" in shown, shown
+    assert "Traceback" not in shown
+    (table,) = (output.data for output in notebook.cells[1].outputs)
+    assert "<table" in table["text/html"]
+    assert "Network" in table["text/plain"]

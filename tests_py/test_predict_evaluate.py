@@ -163,6 +163,34 @@ def test_evaluate_and_predict_convert(layout: str) -> None:
     assert net.evaluate(other, y) == net.evaluate(X, y)
 
 
+# --- input_gradient --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_input_gradient(dtype: str) -> None:
+    """grad_a(0) of C, or of every example's own cost, without a trace in the network."""
+    net = network(dtype=dtype)
+    X, y = inputs(dtype=dtype), np.arange(40) % 3
+    w = np.random.default_rng(0).uniform(0.5, 2, 40).astype(dtype)
+    truth = reference_of(net, ["tanh", "softmax"], "cross_entropy")
+    t = np.eye(3, dtype=dtype)[y]
+    truth.forward(X)
+    truth.backward(t)
+    own, plain = truth.grad_X * 40, truth.grad_X.copy()
+    truth.backward(t, w)
+    assert_matches(net.input_gradient(X, y), plain, TOLERANCE[dtype])
+    assert_matches(net.input_gradient(X, y, sample_weight=w), truth.grad_X, TOLERANCE[dtype])
+    each = net.input_gradient(X, y, per_example=True)
+    assert_matches(each, own, TOLERANCE[dtype])
+    assert each.shape == X.shape
+    assert each.dtype == dtype
+    np.testing.assert_allclose(net.input_gradient(X[7:8], y[7:8])[0], each[7], rtol=1e-4, atol=1e-6)
+    with pytest.raises(RuntimeError, match="forward"):
+        _ = net.layers[0].z
+    with pytest.raises(ValueError, match="per_example"):
+        net.input_gradient(X, y, sample_weight=w, per_example=True)
+
+
 # --- How a network shows itself --------------------------------------------------------
 
 

@@ -129,6 +129,7 @@ def test_used_in_place(kind: str, dtype: str) -> None:
     tolerance = 1e-12 if dtype == "float64" else 1e-5
     a = net.forward(X, copy=False)
     assert_matches(a, truth.forward(np.asarray(X)), tolerance)
+    np.testing.assert_array_equal(net.predict(X, copy=False), net.predict(X))
     held = net.layer(0).a
     assert np.shares_memory(held, X)
     assert address(held) == address(X)
@@ -152,8 +153,9 @@ def test_converted_or_refused(kind: str, dtype: str) -> None:
         assert not np.shares_memory(net.layer(0).a, X)
     np.testing.assert_array_equal(net.layer(0).a, same)
     np.testing.assert_array_equal(net.predict(X), net.predict(same))
-    with pytest.raises(ValueError, match=f"(?is)copy.*({reason})|({reason}).*copy"):
-        net.forward(X, copy=False)
+    for call in (net.forward, net.predict, net.predict_classes, net):
+        with pytest.raises(ValueError, match=f"(?is)copy.*({reason})|({reason}).*copy"):
+            call(X, copy=False)
     np.testing.assert_array_equal(net.forward(X, copy=None), wanted)
 
 

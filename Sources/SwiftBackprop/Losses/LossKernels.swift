@@ -78,13 +78,15 @@ func sumRows<T: Scalar>(
     for n in 0..<rows { sums[n] = term(n, n) }
     return
   }
-  withUnsafeTemporaryAllocation(of: T.self, capacity: 256) { block in
+  // 1 KB is the most that is taken from the stack.
+  let capacity = 1024 / MemoryLayout<T>.stride
+  withUnsafeTemporaryAllocation(of: T.self, capacity: capacity) { block in
     guard let terms = block.baseAddress else { return }
     for n in 0..<rows {
       var sum: T = 0
       var first = 0
       while first < cols {
-        let count = Swift.min(256, cols &- first)
+        let count = Swift.min(capacity, cols &- first)
         let start = n &* cols &+ first
         for i in 0..<count { terms[i] = term(start &+ i, n) }
         for i in 0..<count { sum += terms[i] }
