@@ -291,15 +291,25 @@ public func sb_set_option(
     guard option < SB_OPTION_HYPER else {
       return try engine.setHyperparameter(Int(option) - Int(SB_OPTION_HYPER), value)
     }
-    // 2⁵³: the largest range in which a double counts without gaps.
-    guard value >= 0, value < 9_007_199_254_740_992 else {
-      throw .value("this option must be finite and at least 0")
+    func check(_ name: StaticString) throws(EngineError) {
+      guard value >= 0, value.isFinite else {
+        throw .value("\(name) must be finite and at least 0")
+      }
     }
     switch option {
-    case SB_OPTION_L1: engine.l1 = value
-    case SB_OPTION_L2: engine.l2 = value
-    case SB_OPTION_CLIP_NORM: engine.clipNorm = value
-    case SB_OPTION_STEPS: engine.steps = Int(value)
+    case SB_OPTION_L1:
+      try check("l1")
+      engine.l1 = value
+    case SB_OPTION_L2:
+      try check("l2")
+      engine.l2 = value
+    case SB_OPTION_CLIP_NORM:
+      try check("clip_norm")
+      engine.clipNorm = value
+    case SB_OPTION_STEPS:
+      try check("the number of steps")
+      // 2⁵³: the range in which a double counts without gaps.
+      engine.steps = Int(Swift.min(value, 0x1p53))
     default: throw noOption
     }
   }

@@ -11,7 +11,7 @@ from swiftbackprop._engine import core
 from swiftbackprop._functions import Loss
 from swiftbackprop._layers import Layer, Layers, find_layer
 from swiftbackprop._optimizers import LiveOptimizer
-from swiftbackprop._recipe import Recipe
+from swiftbackprop._recipe import Recipe, as_clip_norm
 
 __all__ = ["NetworkInside"]
 
@@ -91,7 +91,7 @@ class NetworkInside(core.Net):
 
     @clip_norm.setter
     def clip_norm(self, value: float | None) -> None:
-        self._set_option(core.OPTION_CLIP_NORM, 0.0 if value is None else value)
+        self._set_option(core.OPTION_CLIP_NORM, as_clip_norm(value))
 
     # --- Looking inside -------------------------------------------------------------------
 

@@ -79,9 +79,6 @@ def make_recipe(
     _check_rows(activations, widths)
     kind = as_dtype(dtype)
     rules, start = _initializers(initializer, activations, widths, kind)
-    clip = 0.0 if clip_norm is None else as_number(clip_norm, "clip_norm")
-    if clip_norm is not None and not 0 < clip < math.inf:
-        raise ValueError(f"clip_norm is a finite number above 0, or None for no limit; got {clip}")
     return Recipe(
         sizes=widths,
         activations=activations,
@@ -92,8 +89,16 @@ def make_recipe(
         dtype=kind,
         l1=_penalty(l1, "l1"),
         l2=_penalty(l2, "l2"),
-        clip_norm=clip,
+        clip_norm=as_clip_norm(clip_norm),
     )
+
+
+def as_clip_norm(value: float | None) -> float:
+    """Return the limit of the gradients' norm as the engine has it: 0 for none."""
+    limit = 0.0 if value is None else as_number(value, "clip_norm")
+    if value is not None and not 0 < limit < math.inf:
+        raise ValueError(f"clip_norm is a finite number above 0, or None for no limit; got {limit}")
+    return limit
 
 
 def as_sizes(sizes: Iterable[int]) -> tuple[int, ...]:
