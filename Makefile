@@ -4,6 +4,8 @@ PYTHON ?= python3
 VENV ?= .venv
 # More arguments for pytest, as in `make python-test PYTEST='-k adam'`.
 PYTEST ?=
+# More arguments for the benchmarks, as in `make bench BENCH='--quick --nets 784-128-10'`.
+BENCH ?=
 
 PY = $(VENV)/bin/python
 # Swift's tests multiply with the library that ships.
@@ -15,7 +17,7 @@ SOURCES := Package.swift pyproject.toml setup.py $(shell find Sources python -ty
 	-not -path '*/_lib/*' -not -path '*.egg-info/*' -not -name '*.so' -not -name '*.pyc')
 
 .DELETE_ON_ERROR:
-.PHONY: help demo test swift-test python-test lint format wheel sanitize clean check
+.PHONY: help demo test swift-test python-test lint format bench bench-check notebooks wheel sanitize clean check
 
 help: ## list the verbs
 	@sed -n 's/^\([a-z-]*\):.*## /  \1\t/p' $(MAKEFILE_LIST) | expand -t 15
@@ -46,6 +48,16 @@ format: $(VENV)/extra-lint ## rewrite the sources in their one format
 	swift format --in-place --recursive $(SWIFT_FILES)
 	$(PY) -m ruff check --fix-only .
 	$(PY) -m ruff format .
+
+bench: $(VENV)/package $(VENV)/extra-bench $(VENV)/extra-plot ## us beside our peers and the limits of the machine, into build/bench/
+	$(PY) -m benchmarks --json build/bench/results.json --plot build/bench/results.png $(BENCH)
+
+bench-check: $(VENV)/package $(VENV)/extra-bench ## a quick run against benchmarks/expected.json
+	$(PY) -m benchmarks --quick --check $(BENCH)
+
+notebooks: $(VENV)/package $(VENV)/extra-notebook ## run every notebook and store its outputs
+	$(PY) -m nbconvert --to notebook --execute --inplace --ExecutePreprocessor.record_timing=False \
+		notebooks/*.ipynb
 
 wheel: $(VENV)/extra-wheel ## a wheel for other machines, in wheelhouse/
 	rm -rf build/lib* build/bdist* dist wheelhouse

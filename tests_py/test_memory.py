@@ -138,16 +138,16 @@ sb.set_num_threads(int(sys.argv[1]))
 gc.disable()
 for dtype in ("float32", "float64"):
     for rows, sizes in ((16, [4, 10, 3]), (128, [784, 128, 10]), (700, [64, 256, 256, 5])):
-        for name in sb.optimizers():
+        for name in sb.optimizers() if rows == 16 else ["sgd", "adam"]:
             net = sb.Network(sizes, output="softmax", dtype=dtype, seed=0, optimizer=name,
                              clip_norm=1.0 if name == "adam" else None)
             X = rng.normal(size=(rows, sizes[0])).astype(dtype)
             y = rng.integers(0, sizes[-1], rows)
-            for turn in range(25):
+            for turn in range(15):
                 if turn == 5:
                     counter.count_from_here()
                 a = net.forward(X); net.backward(y); net.step()
-            print(counter.counted_calls() / 20, counter.counted_bytes() / 20)
+            print(counter.counted_calls() / 10, counter.counted_bytes() / 10)
 """
 
 
@@ -165,7 +165,7 @@ def test_training_does_not_allocate_in_the_steady_state(threads: str, tmp_path: 
     )  # fmt: skip
     said = run_python_ok(STEADY, threads, env={"LD_PRELOAD": str(library)}, timeout=300)
     each = [tuple(map(float, line.split())) for line in said.splitlines()]
-    assert len(each) == 42
+    assert len(each) == 22
     for calls, size in each:
         assert calls <= (0 if threads == "1" else 16), each
         assert size <= 1024, each

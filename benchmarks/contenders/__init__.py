@@ -1,0 +1,65 @@
+"""Who is measured. Each module holds contenders; one of them runs in each worker process."""
+
+from collections.abc import Callable
+from importlib import import_module
+from typing import TypeAlias
+
+from benchmarks.cases import Case, Pairs
+
+__all__ = ["CONTENDERS", "PEERS", "TITLES", "Contender", "Run", "Unsupported", "make"]
+
+# Does a task that many times and waits for the result.
+Run: TypeAlias = Callable[[int], None]
+
+
+class Unsupported(Exception):
+    """This contender cannot do that; the message says why."""
+
+
+class Contender:
+    """A library at work. Every task starts from `cases.start` with a fresh optimizer."""
+
+    def __init__(self, threads: int) -> None:
+        self.threads = threads
+
+    def versions(self) -> dict[str, str]:
+        """Return what is running here, by name."""
+        return {}
+
+    def step(self, case: Case) -> Run:
+        """Return a function that trains on the next minibatches of `cases.data`."""
+        raise Unsupported("no training steps")
+
+    def epoch(self, case: Case, rows: int) -> Run:
+        """Return a function that trains for whole epochs over that many rows, shuffling."""
+        raise Unsupported("no epochs")
+
+    def predict(self, case: Case, rows: int) -> Run:
+        """Return a function that computes the outputs of the first rows."""
+        raise Unsupported("no predictions")
+
+    def parameters(self) -> Pairs:
+        """Return the weights as they are now, in the form of `cases.start`."""
+        raise Unsupported("no weights")
+
+
+# name -> (title in tables, module, class)
+CONTENDERS = {
+    "ours": ("ours", "ours", "Fit"),
+    "explicit": ("by step", "ours", "Explicit"),
+    "numpy": ("NumPy", "by_numpy", "ByNumpy"),
+    "torch": ("PyTorch", "by_torch", "Eager"),
+    "torch-compile": ("compiled", "by_torch", "Compiled"),
+    "jax": ("JAX", "by_jax", "ByJax"),
+    "sklearn": ("sklearn", "by_sklearn", "BySklearn"),
+    "floor": ("floor", "floor", "Floor"),
+}
+TITLES = {name: title for name, (title, _, _) in CONTENDERS.items()}
+PEERS = ("numpy", "torch", "torch-compile", "jax", "sklearn")
+
+
+def make(name: str, threads: int) -> Contender:
+    """Return a contender; ImportError or Unsupported if it cannot be had."""
+    _, module, kind = CONTENDERS[name]
+    made: Contender = getattr(import_module(f"benchmarks.contenders.{module}"), kind)(threads)
+    return made

@@ -1,0 +1,108 @@
+"""PyTorch, eager and compiled; the optimizers in their fastest form: fused for Adam."""
+
+from typing import Any
+
+import torch
+from torch.nn import functional
+
+from benchmarks.cases import RATES, Case, Pairs, data_of, start
+from benchmarks.contenders import Contender, Run
+
+ACTIVATIONS = {"relu": torch.nn.ReLU, "tanh": torch.nn.Tanh, "sigmoid": torch.nn.Sigmoid}
+
+
+def _model(case: Case) -> Any:
+    layers: list[Any] = []
+    for W, b in start(case):
+        linear = torch.nn.Linear(W.shape[1], W.shape[0], dtype=getattr(torch, case.dtype))
+        with torch.no_grad():
+            linear.weight.copy_(torch.from_numpy(W))
+            linear.bias.copy_(torch.from_numpy(b))
+        layers += [linear, ACTIVATIONS[case.activation]()]
+    return torch.nn.Sequential(*layers[:-1])
+
+
+def _optimizer(case: Case, model: Any) -> Any:
+    lr = RATES[case.optimizer]
+    if case.optimizer == "adam":
+        return torch.optim.Adam(model.parameters(), lr=lr, fused=True)
+    mu = 0.9 if case.optimizer == "momentum" else 0.0
+    return torch.optim.SGD(model.parameters(), lr=lr, momentum=mu)
+
+
+class Eager(Contender):
+    """Autograd in a loop."""
+
+    model: Any
+
+    def __init__(self, threads: int) -> None:
+        super().__init__(threads)
+        torch.set_num_threads(threads)
+
+    def versions(self) -> dict[str, str]:
+        return {"PyTorch": torch.__version__}
+
+    def _loss(self, case: Case) -> Any:
+        self.model = model = _model(case)
+        return lambda x, y: functional.cross_entropy(model(x), y)
+
+    def _train(self, case: Case) -> Any:
+        loss_of = self._loss(case)
+        optimizer = _optimizer(case, self.model)
+
+        def train(x: Any, y: Any) -> None:
+            optimizer.zero_grad()
+            loss_of(x, y).backward()
+            optimizer.step()
+
+        return train
+
+    def step(self, case: Case) -> Run:
+        train = self._train(case)
+        X, y = map(torch.from_numpy, data_of(case))
+        batch, end, at = case.batch, len(X), 0
+
+        def run(steps: int) -> None:
+            nonlocal at
+            for _ in range(steps):
+                train(X[at : at + batch], y[at : at + batch])
+                at = (at + batch) % end
+
+        return run
+
+    def epoch(self, case: Case, rows: int) -> Run:
+        train = self._train(case)
+        X, y = map(torch.from_numpy, data_of(case, rows))
+
+        def run(epochs: int) -> None:
+            for _ in range(epochs):
+                for chosen in torch.randperm(rows).view(-1, case.batch):
+                    train(X[chosen], y[chosen])
+
+        return run
+
+    def predict(self, case: Case, rows: int) -> Run:
+        model = _model(case)
+        X = torch.from_numpy(data_of(case, rows)[0])
+
+        def run(times: int) -> None:
+            with torch.inference_mode():
+                for _ in range(times):
+                    functional.softmax(model(X), dim=1)
+
+        return run
+
+    def parameters(self) -> Pairs:
+        linear = [layer for layer in self.model if isinstance(layer, torch.nn.Linear)]
+        return [(x.weight.detach().numpy(), x.bias.detach().numpy()) for x in linear]
+
+
+class Compiled(Eager):
+    """The same with forward, loss and backward through torch.compile."""
+
+    def versions(self) -> dict[str, str]:
+        return {}
+
+    def _loss(self, case: Case) -> Any:
+        torch._dynamo.reset()  # or it would give up after some networks
+        return torch.compile(super()._loss(case), dynamic=False)

@@ -1,0 +1,96 @@
+"""The package itself: whole epochs inside `fit`, and step by step from Python."""
+
+import platform
+from typing import Any
+
+import swiftbackprop as sb
+from benchmarks.cases import RATES, Case, Floats, Pairs, data_of, start
+from benchmarks.contenders import Contender, Run
+
+
+def _network(case: Case) -> sb.Network:
+    return sb.Network(
+        case.sizes,
+        activation=case.activation,
+        loss="cross_entropy",
+        optimizer=sb.optimizer(case.optimizer, lr=RATES[case.optimizer]),
+        dtype=case.dtype,
+        initializer=start(case),
+        seed=0,
+    )
+
+
+class Fit(Contender):
+    """Steps inside the engine: `fit` over the minibatches in their order."""
+
+    net: sb.Network
+
+    def __init__(self, threads: int) -> None:
+        super().__init__(threads)
+        sb.set_num_threads(threads)
+
+    def versions(self) -> dict[str, str]:
+        config = sb.config()
+        blas = config["blas"]
+        return {
+            "swiftbackprop": config["swiftbackprop"],
+            "Python": platform.python_version(),
+            "engine level": config["engine"]["level"],
+            "BLAS of swiftbackprop": blas.get("version", "none"),
+            "kernel of swiftbackprop": f"{blas.get('kernel')}, {blas.get('threads')} threads",
+        }
+
+    def step(self, case: Case) -> Run:
+        self.net = _network(case)
+        X, y = data_of(case)
+
+        def run(steps: int) -> None:
+            epochs, rest = divmod(steps, case.batches)
+            for count, rows in ((epochs, len(X)), (1, rest * case.batch)):
+                if count and rows:
+                    self._fit(X[:rows], y[:rows], count, case.batch, shuffle=False)
+
+        return run
+
+    def _fit(self, X: Floats, y: Any, epochs: int, batch: int, shuffle: bool) -> None:
+        self.net.fit(
+            X, y, epochs=epochs, batch_size=batch, shuffle=shuffle, progress=False
+        )  # fmt: skip
+
+    def epoch(self, case: Case, rows: int) -> Run:
+        self.net = _network(case)
+        X, y = data_of(case, rows)
+        return lambda epochs: self._fit(X, y, epochs, case.batch, shuffle=True)
+
+    def predict(self, case: Case, rows: int) -> Run:
+        net = _network(case)
+        X, _ = data_of(case, rows)
+
+        def run(times: int) -> None:
+            for _ in range(times):
+                net.predict(X)
+
+        return run
+
+    def parameters(self) -> Pairs:
+        return [(layer.W, layer.b) for layer in self.net.layers]
+
+
+class Explicit(Fit):
+    """The same steps, called one by one as a notebook does."""
+
+    def step(self, case: Case) -> Run:
+        self.net = net = _network(case)
+        X, y = data_of(case)
+        batch, end = case.batch, len(X)
+        at = 0
+
+        def run(steps: int) -> None:
+            nonlocal at
+            for _ in range(steps):
+                net.forward(X[at : at + batch])
+                net.backward(y[at : at + batch])
+                net.step()
+                at = (at + batch) % end
+
+        return run

@@ -1,0 +1,85 @@
+/* The peak of the machine: multiply-adds in registers, in vectors as wide as the CPU has
+   (compiled with -march=native). */
+#include <pthread.h>
+#include <time.h>
+
+#if defined(__AVX512F__)
+#define WIDTH 64
+#elif defined(__AVX__)
+#define WIDTH 32
+#else
+#define WIDTH 16
+#endif
+#define SUMS 12 /* enough to hide the latency of two units, few enough for 16 registers */
+#define MOST_THREADS 256
+
+int vector_bytes(void) { return WIDTH; }
+
+#if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
+int has_fma(void) { return 1; }
+#else
+int has_fma(void) { return 0; }
+#endif
+
+typedef float floats __attribute__((vector_size(WIDTH)));
+typedef double doubles __attribute__((vector_size(WIDTH)));
+
+static volatile double factor = 0.999999, addend = 1e-6; /* not to be folded away */
+
+/* s = s * a + b is contracted to one fused multiply-add. */
+#define S(k) s##k = s##k * a + b;
+#define WORK(vector, element, name)                                               \
+    static double name(long rounds)                                               \
+    {                                                                             \
+        vector a = (element)factor - (vector){0}, b = (element)addend - (vector){0}; \
+        vector s0 = b, s1 = b, s2 = b, s3 = b, s4 = b, s5 = b;                    \
+        vector s6 = b, s7 = b, s8 = b, s9 = b, s10 = b, s11 = b;                  \
+        for (long i = 0; i < rounds; i++) {                                       \
+            S(0) S(1) S(2) S(3) S(4) S(5) S(6) S(7) S(8) S(9) S(10) S(11)         \
+        }                                                                         \
+        s0 += s1 + s2 + s3 + s4 + s5 + s6 + s7 + s8 + s9 + s10 + s11;             \
+        return (double)s0[0];                                                     \
+    }
+WORK(floats, float, work_float)
+WORK(doubles, double, work_double)
+
+struct share {
+    double (*work)(long);
+    long rounds;
+    double result;
+};
+
+static void *run_share(void *argument)
+{
+    struct share *share = argument;
+    share->result = share->work(share->rounds);
+    return 0;
+}
+
+static double now(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+/* Operations per second of all threads together. */
+double peak(int use_double, int threads, long rounds)
+{
+    struct share shares[MOST_THREADS];
+    pthread_t others[MOST_THREADS];
+    int started = 1;
+    if (threads > MOST_THREADS)
+        threads = MOST_THREADS;
+    double begin = now();
+    for (int i = 0; i < threads; i++)
+        shares[i] = (struct share){use_double ? work_double : work_float, rounds, 0};
+    while (started < threads
+           && pthread_create(&others[started], 0, run_share, &shares[started]) == 0)
+        started++;
+    run_share(&shares[0]);
+    for (int i = 1; i < started; i++)
+        pthread_join(others[i], 0);
+    int lanes = WIDTH / (int)(use_double ? sizeof(double) : sizeof(float));
+    return 2.0 * SUMS * lanes * (double)rounds * started / (now() - begin);
+}

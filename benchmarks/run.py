@@ -1,0 +1,116 @@
+"""One run: measures section by section, prints as it goes, keeps everything."""
+
+import argparse
+from typing import Any
+
+from benchmarks import check, machine, sections, table
+from benchmarks.contenders import TITLES
+from benchmarks.native import NoCompilerError
+from benchmarks.session import FailedError, Measured, Session, Worker
+
+
+class Run:
+    """What is measured with these options, and what came out so far."""
+
+    def __init__(self, session: Session, options: argparse.Namespace) -> None:
+        self.session = session
+        self.options = options
+        self.rows: list[Measured] = []
+        self.imports: dict[str, float] = {}
+        self.peak_memory: dict[str, int] = {}
+        self.allocations: dict[str, dict[str, float]] = {}
+        self.elements: dict[str, dict[str, float]] = {}
+        self.machine = machine.describe(session)
+        print("\n".join(machine.lines(self.machine)))
+        for name, reason in session.skipped.items():
+            print(f"skipped    {TITLES[name]}: {reason}")
+        self.seen_to: dict[str, Any] = {
+            "import": self._import,
+            "memory": self._memory,
+            "elements": self._elements,
+        }
+
+    @property
+    def title(self) -> str:
+        """The machine in a few words."""
+        return f"{self.machine['CPU']}, {self.session.threads} threads"
+
+    def measure(self, section: str) -> None:
+        """Measure and print one section."""
+        if section in self.seen_to:
+            print(f"\n{sections.SECTIONS[section]}")
+            self.seen_to[section]()
+        else:
+            self._compare(section)
+
+    def _compare(self, section: str) -> None:
+        jobs = sections.jobs(section, self.options.cases)
+        wanted = dict.fromkeys(name for job in jobs for name in job.contenders)
+        names = [name for name in wanted if name in self.session.workers]
+        peaks = {
+            dtype: 1e9 * by_threads[str(self.session.threads)]
+            for dtype, by_threads in self.machine.get("peak", {}).items()
+        }
+        shown = table.Rows(sections.SECTIONS[section], names, peaks)
+        rounds = self.options.rounds
+        if section in sections.SCALING:
+            rounds = (rounds + 1) // 2  # a curve forgives
+        for job in jobs:
+            self.rows.append(self.session.measure(job, rounds, self.options.seconds))
+            shown.show(self.rows[-1])
+
+    def _import(self) -> None:
+        self.imports = sections.import_seconds(
+            list(self.session.workers), 1 if self.options.quick else 3, self.session.threads
+        )
+        table.show_values({TITLES[n]: f"{1e3 * s:.0f} ms" for n, s in self.imports.items()})
+
+    def _memory(self) -> None:
+        job = sections.memory_job()
+        names = [name for name in job.contenders if name in self.session.workers]
+        with Session(names, self.session.threads) as fresh:
+            self.peak_memory = fresh.memory(job)
+        print(f"at the peak of a first epoch, beyond the data: {job.case.name}, {job.rows} rows")
+        table.show_values({TITLES[n]: f"{b / 2**20:.1f} MB" for n, b in self.peak_memory.items()})
+        if "ours" not in self.session.workers:
+            return
+        try:
+            self.allocations = sections.allocations(self.session.threads)
+        except NoCompilerError as error:
+            print(f"allocations not counted: {error}")
+            return
+        print("asked of malloc, a step:")
+        table.show_values(
+            {
+                name: f"{counts['calls']:.3g} calls, {counts['bytes']:.3g} bytes"
+                for name, counts in self.allocations.items()
+            }
+        )
+
+    def _elements(self) -> None:
+        """Measure in a process of its own: on one thread."""
+        worker = Worker("ours", 1)
+        try:
+            worker.listen()
+            self.elements = worker.ask(
+                "elements", rounds=self.options.rounds, dtypes=["float32", "float64"]
+            )["seconds"]
+        except FailedError as error:
+            print(f"not measured: {error}")
+        else:
+            table.show_elements(self.elements)
+        finally:
+            worker.close()
+
+    def results(self) -> dict[str, Any]:
+        """Return everything, for JSON."""
+        return {
+            "machine": self.machine,
+            "skipped": self.session.skipped,
+            "rows": [row.as_dict() for row in self.rows],
+            "import seconds": self.imports,
+            "peak bytes of an epoch": self.peak_memory,
+            "allocations a step": self.allocations,
+            "seconds an element": self.elements,
+            "ratios": check.ratios(self.rows, self.elements, self.allocations),
+        }

@@ -1,0 +1,100 @@
+"""Tables for the terminal.
+
+"vs best" and "vs torch" say how many times longer a peer takes than we do, "vs floor" how many
+times longer we take than the matrix products alone.
+"""
+
+from collections.abc import Mapping, Sequence
+
+from benchmarks.cases import COPY
+from benchmarks.contenders import TITLES
+from benchmarks.session import Measured
+
+LABEL, CELL = 36, 10
+
+
+def number(value: float | None) -> str:
+    """Return a number to three digits or so."""
+    if value is None:
+        return "-"
+    return f"{value:.0f}" if value >= 100 else f"{value:.3g}"
+
+
+def _line(label: str, cells: Sequence[str]) -> str:
+    return (f"{label:<{LABEL}}" + "".join(f"{cell:>{CELL}}" for cell in cells)).rstrip()
+
+
+class Rows:
+    """The rows of one section, printed as they come."""
+
+    def __init__(self, title: str, names: Sequence[str], peaks: Mapping[str, float]) -> None:
+        self.names = names
+        self.peaks = peaks  # operations a second, by dtype
+        print(f"\n{title}, µs")
+        print(_line("", [*(TITLES[name] for name in names), *self._heads()]))
+
+    def _heads(self) -> list[str]:
+        heads = ["vs best", ""] if "ours" in self.names else []
+        heads += ["vs torch"] if {"ours", "torch"} <= set(self.names) else []
+        heads += ["vs floor"] if {"ours", "floor"} <= set(self.names) else []
+        return heads + (["of peak"] if "floor" in self.names and self.peaks else [])
+
+    def show(self, row: Measured) -> None:
+        """Print a row."""
+        cells = []
+        for name in self.names:
+            median = row.median(name)
+            mark = "!" if name in row.strayed else ""
+            cells.append(number(None if median is None else median * 1e6) + mark)
+        print(_line(_label(row), [*cells, *self._ratios(row)]), flush=True)
+        for name in row.strayed:
+            print(
+                f"  ! {TITLES[name]} moved its weights by {row.travelled[name]:.4g}, "
+                "unlike the rest"
+            )
+        for name, reason in row.failed.items():
+            print(f"  {TITLES[name]}: {reason}")
+
+    def _ratios(self, row: Measured) -> list[str]:
+        ratios, heads = row.ratios, self._heads()
+        cells = []
+        if "vs best" in heads:
+            peer = row.best_peer
+            cells += [
+                f"{number(ratios.get('best peer / ours'))}x",
+                TITLES[peer] if peer else "-",
+            ]
+        if "vs torch" in heads:
+            cells.append(f"{number(ratios.get('torch / ours'))}x")
+        if "vs floor" in heads:
+            cells.append(f"{number(ratios.get('ours / floor'))}x")
+        if "of peak" in heads:
+            ours, peak = row.median("ours"), self.peaks.get(row.job.case.dtype)
+            share = row.job.case.flops / ours / peak if ours and peak else None
+            cells.append("-" if share is None else f"{share:.0%}")
+        return cells
+
+
+def _label(row: Measured) -> str:
+    job = row.job
+    if job.task == "predict":
+        return f"{job.case.net}, {job.rows} rows"
+    rows = f", {job.rows} rows" if job.rows else ""
+    return f"{job.case.name}{rows}, {job.case.variant}"
+
+
+def show_elements(seconds: dict[str, dict[str, float]]) -> None:
+    """Print ns an element and the ratio to a copy, value and derivative."""
+    print(_line("", [word for dtype in seconds for word in (dtype, "/ copy")]))
+    names = list(next(iter(seconds.values())))
+    for name in names:
+        cells = []
+        for times in seconds.values():
+            cells += [f"{times[name] * 1e9:.3f}", f"{times[name] / times[COPY]:.1f}x"]
+        print(_line(name, cells))
+
+
+def show_values(values: Mapping[str, str]) -> None:
+    """Print named values, one a line."""
+    for name, value in values.items():
+        print(_line(name, [value]))
