@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 from pathlib import Path
 
@@ -16,14 +15,11 @@ STRICT = ["-std=c11", "-D_GNU_SOURCE", "-O1", "-g", "-Wall", "-Wextra", "-Werror
 
 
 def blas() -> str:
-    """The OpenBLAS file that the installed package brings, or the one it is told to use."""
-    told = os.environ.get("SWIFTBACKPROP_BLAS", "")
-    if Path(told).is_file():
-        return told
-    found = sorted(Path(sb.__file__).parent.glob("_lib/lib*openblas*.so*"))
-    if not found:
-        pytest.skip("this installation brings no OpenBLAS of its own")
-    return str(found[0])
+    """The library that the installed package multiplies with."""
+    file = sb.config()["blas"].get("file")
+    if file is None:
+        pytest.skip("no BLAS is found here")
+    return str(file)
 
 
 @pytest.fixture
