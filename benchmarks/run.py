@@ -33,7 +33,7 @@ class Run:
     @property
     def title(self) -> str:
         """The machine in a few words."""
-        return f"{self.machine['CPU']}, {self.session.threads} threads"
+        return f"{self.machine['CPU']}, threads: {self.session.threads}"
 
     def measure(self, section: str) -> None:
         """Measure and print one section."""

@@ -269,12 +269,16 @@ calls = [
     lambda v: sb.activation(v), lambda v: sb.activation("tanh")(v), lambda v: sb.loss(v),
     lambda v: sb.loss("huber")(v, v), lambda v: sb.activation("leaky_relu", slope=v),
     lambda v: sb.set_num_threads(v) if not (isinstance(v, int) and v > 64) else None,
+    lambda v: net.input_gradient(v, y), lambda v: net.input_gradient(X, v),
+    lambda v: net.plan(v), lambda v: net.plan(batch_size=v), lambda v: setattr(net, "l1", v),
+    lambda v: setattr(net, "l2", v), lambda v: setattr(net, "clip_norm", v),
     lambda v: sb.explain_copy(v, net), lambda v: sb.explain_copy(X, v), lambda v: net.__init__(v),
 ]
 count = 0
 for call, thing in itertools.product(calls, things):
     net.optimizer.lr = 1e-3
     net.parameters[:] = 0.1
+    net.l1, net.l2, net.clip_norm = 0, 0, None
     try:
         call(thing)
     except SystemError:

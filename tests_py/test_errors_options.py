@@ -193,6 +193,21 @@ def test_learning_rate_is_checked_when_it_changes() -> None:
         net.optimizer.learning_rate = 0.1
 
 
+@pytest.mark.parametrize("name", ["l1", "l2", "clip_norm"])
+@pytest.mark.parametrize("bad", [-1.0, float("nan"), float("inf"), "much", [1.0]])
+def test_penalties_and_clipping_are_checked_when_they_change(name: str, bad: Any) -> None:
+    net = network()
+    before = getattr(net, name)
+    refused(lambda: setattr(net, name, bad), (ValueError, TypeError), name)
+    assert getattr(net, name) == before
+
+
+@pytest.mark.parametrize("bad", [0, -3, 2.5, "many"])
+def test_plan_is_of_a_batch_that_fit_would_take(bad: Any) -> None:
+    refused(lambda: network().plan(batch_size=bad), (ValueError, TypeError), "batch_size")
+    refused(lambda: network().plan(inputs(N, D0 + 1)), ValueError, r"\(20, 4\)", r"D\(0\)")
+
+
 @pytest.mark.parametrize(
     ("keywords", "patterns"),
     [

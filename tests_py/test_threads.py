@@ -244,6 +244,7 @@ import os, signal, threading, time
 import numpy as np
 import swiftbackprop as sb
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in the background
 rng = np.random.default_rng(0)
 X, y = rng.normal(size=(20000, 32)).astype("f4"), rng.integers(0, 4, 20000)
 net = sb.Network([32, 64, 4], output="softmax", seed=0)
@@ -266,7 +267,7 @@ except KeyboardInterrupt:
     took = time.monotonic() - sent[0]
 else:
     raise SystemExit("no KeyboardInterrupt")
-assert took < 10, took
+assert took < 60, took  # it does take 0.1 seconds; without the signal it would be minutes
 """
 
 
@@ -292,7 +293,7 @@ def test_ctrl_c_during_long_reading(call: str) -> None:
     """predict and evaluate work in blocks of rows and can be interrupted between them."""
     wide = """
 net = sb.Network([32, 2048, 2048, 4], output="softmax", seed=0)
-X = np.broadcast_to(X[0], (400_000, 32)); y = np.zeros(400_000, np.int64)
+X = np.broadcast_to(X[0], (10_000_000, 32)); y = np.zeros(len(X), np.int8)
 threading.Timer(0.4, send).start()
 try:
 """

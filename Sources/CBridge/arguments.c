@@ -97,11 +97,30 @@ bool sb_is_ready(Net *self) {
   return false;
 }
 
+static void raise_busy(void) {
+  PyErr_SetString(PyExc_RuntimeError,
+                  "this network is in fit: wait for its end or call stop() first");
+}
+
 bool sb_is_idle(Net *self) {
   if (!sb_is_ready(self)) return false;
   if (self->busy_generation != sb_process_generation()) return true;
-  PyErr_SetString(PyExc_RuntimeError,
-                  "this network is in fit: wait for its end or call stop() first");
+  raise_busy();
+  return false;
+}
+
+bool sb_begin_idle(Net *self, double flops, Work *work) {
+  *work = sb_begin_work(self, flops);
+  bool gone = self->net == NULL;
+  bool busy = self->busy_generation == sb_process_generation();
+  if (!gone && !busy) return true;
+  // What was seen under the lock is what is said, whatever it is by now.
+  sb_end_work(self, *work);
+  if (!gone) {
+    raise_busy();
+  } else if (sb_is_ready(self)) {
+    PyErr_SetString(PyExc_RuntimeError, "this network was closed");
+  }
   return false;
 }
 #else

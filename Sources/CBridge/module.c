@@ -124,8 +124,11 @@ static PyObject *apply_activation(PyObject *module, PyObject *args) {
     int64_t cols = x->ndim == 0 ? 1 : x->shape[x->ndim - 1];
     int64_t rows = cols == 0 ? 0 : x->len / x->itemsize / cols;
     sb_error error = {0};
-    sb_status status = sb_apply_activation(&rule, order, dense_dtype(x), x->buf,
-                                           buffers[1].buf, rows, cols, &error);
+    sb_status status;
+    Py_BEGIN_ALLOW_THREADS
+    status = sb_apply_activation(&rule, order, dense_dtype(x), x->buf, buffers[1].buf, rows,
+                                 cols, &error);
+    Py_END_ALLOW_THREADS
     result = status == SB_OK ? Py_NewRef(Py_None) : sb_raise(module_state(module), &error);
   }
   release_dense(buffers, 2);
@@ -146,8 +149,11 @@ static PyObject *apply_loss(PyObject *module, PyObject *args) {
   if (acquire_dense(objects, 3, buffers)) {
     const Py_buffer *a = &buffers[0];
     sb_error error = {0};
-    sb_status status = sb_apply_loss(&rule, order, dense_dtype(a), a->buf, buffers[1].buf,
-                                     buffers[2].buf, a->len / a->itemsize, &error);
+    sb_status status;
+    Py_BEGIN_ALLOW_THREADS
+    status = sb_apply_loss(&rule, order, dense_dtype(a), a->buf, buffers[1].buf,
+                           buffers[2].buf, a->len / a->itemsize, &error);
+    Py_END_ALLOW_THREADS
     result = status == SB_OK ? Py_NewRef(Py_None) : sb_raise(module_state(module), &error);
   }
   release_dense(buffers, 3);
@@ -183,13 +189,8 @@ static int add_constants(PyObject *module) {
 static int add_type(PyObject *module, PyType_Spec *spec, PyObject **place, const char *name) {
   PyObject *type = PyType_FromModuleAndSpec(module, spec, NULL);
   if (type == NULL) return -1;
-  int failed = PyModule_AddObjectRef(module, name, type);
-  if (failed || place == NULL) {
-    Py_DECREF(type);
-  } else {
-    *place = type;
-  }
-  return failed;
+  *place = type;  // the state owns it
+  return PyModule_AddObjectRef(module, name, type);
 }
 
 static int module_exec(PyObject *module) {
@@ -211,7 +212,7 @@ static int module_exec(PyObject *module) {
   }
   if (add_type(module, &sb_view_spec, &state->view_type, "View") != 0 ||
       add_type(module, &sb_fit_spec, &state->fit_type, "Fit") != 0 ||
-      add_type(module, &sb_net_spec, NULL, "Net") != 0) {
+      add_type(module, &sb_net_spec, &state->net_type, "Net") != 0) {
     return -1;
   }
   return add_constants(module);
@@ -224,6 +225,7 @@ static int module_traverse(PyObject *module, visitproc visit, void *arg) {
   Py_VISIT(state->memmap);
   Py_VISIT(state->view_type);
   Py_VISIT(state->fit_type);
+  Py_VISIT(state->net_type);
   Py_VISIT(state->divergence);
   return 0;
 }
@@ -235,9 +237,12 @@ static int module_clear(PyObject *module) {
   Py_CLEAR(state->memmap);
   Py_CLEAR(state->view_type);
   Py_CLEAR(state->fit_type);
+  Py_CLEAR(state->net_type);
   Py_CLEAR(state->divergence);
   return 0;
 }
+
+static void module_free(void *module) { (void)module_clear((PyObject *)module); }
 
 static PyModuleDef_Slot module_slots[] = {
     {Py_mod_exec, module_exec},
@@ -253,6 +258,7 @@ static struct PyModuleDef module_definition = {
     .m_slots = module_slots,
     .m_traverse = module_traverse,
     .m_clear = module_clear,
+    .m_free = module_free,
 };
 
 #define JOIN_(a, b) a##b

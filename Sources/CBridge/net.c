@@ -118,10 +118,15 @@ static PyObject *net_create(Net *self, PyObject *args) {
   config.dtype = strcmp(dtype, "float64") == 0 ? SB_FLOAT64 : SB_FLOAT32;
   config.seed = seed;
   sb_error error = {0};
-  if (sb_create_net(&config, &self->net, &error) != SB_OK) {
+  sb_net *net = NULL;
+  Py_BEGIN_ALLOW_THREADS
+  (void)sb_create_net(&config, &net, &error);
+  Py_END_ALLOW_THREADS
+  if (net == NULL) {
     sb_raise(self->state, &error);
     goto done;
   }
+  self->net = net;
   self->dtype = config.dtype;
   self->layers = layers;
   self->outputs = numbers[layers];
@@ -134,9 +139,7 @@ done:
 }
 
 static PyObject *net_copy_from(Net *self, PyObject *argument) {
-  ModuleState *state = state_of(Py_TYPE(argument));
-  if (state != self->state) {
-    PyErr_Clear();
+  if (!PyObject_TypeCheck(argument, (PyTypeObject *)self->state->net_type)) {
     PyErr_SetString(PyExc_TypeError, "_copy_from() takes a network");
     return NULL;
   }
@@ -147,7 +150,7 @@ static PyObject *net_copy_from(Net *self, PyObject *argument) {
     return NULL;
   }
   sb_error error = {0};
-  Work work = sb_begin_work(other, 0);
+  Work work = sb_begin_work(other, 4.0 * (double)sb_parameter_count(other->net));
   sb_status status = sb_copy_net(other->net, &self->net, &error);
   sb_end_work(other, work);
   if (status != SB_OK) return sb_raise(self->state, &error);
@@ -194,11 +197,9 @@ static PyObject *net_forward(Net *self, PyObject *const *args, Py_ssize_t nargs,
   }
   sb_error error = {0};
   sb_view view;
-  Work work = sb_begin_work(self, sb_work(self->net, x.rows));
-  if (self->net == NULL || self->busy_generation == sb_process_generation()) {
-    sb_end_work(self, work);
+  Work work;
+  if (!sb_begin_idle(self, sb_work(self->net, x.rows), &work)) {
     PyBuffer_Release(&buffer);
-    (void)sb_is_idle(self);
     return NULL;
   }
   sb_status status = sb_forward(self->net, &x, &error);
@@ -232,18 +233,15 @@ static PyObject *net_backward(Net *self, PyObject *const *args, Py_ssize_t nargs
   }
   sb_error error = {SB_OK, ""};
   double loss = 0;
-  Work work = sb_begin_work(self, 2 * sb_work(self->net, y.rows));
-  bool idle = self->net != NULL && self->busy_generation != sb_process_generation();
+  Work work;
+  bool idle = sb_begin_idle(self, 2 * sb_work(self->net, y.rows), &work);
   if (idle) {
     sb_backward(self->net, &y, weighted ? &w : NULL, accumulate, &loss, &error);
+    sb_end_work(self, work);
   }
-  sb_end_work(self, work);
   PyBuffer_Release(&y_buffer);
   if (weighted) PyBuffer_Release(&w_buffer);
-  if (!idle) {
-    (void)sb_is_idle(self);
-    return NULL;
-  }
+  if (!idle) return NULL;
   if (error.status != SB_OK) return sb_raise(self->state, &error);
   return PyFloat_FromDouble(loss);
 }
@@ -252,14 +250,10 @@ static PyObject *net_step(Net *self, PyObject *Py_UNUSED(unused)) {
   if (!sb_is_idle(self)) return NULL;
   sb_error error = {0};
   // About six operations and as many memory accesses a parameter.
-  Work work = sb_begin_work(self, 6.0 * (double)sb_parameter_count(self->net));
-  bool idle = self->net != NULL && self->busy_generation != sb_process_generation();
-  sb_status status = idle ? sb_step(self->net, &error) : SB_OK;
+  Work work;
+  if (!sb_begin_idle(self, 6.0 * (double)sb_parameter_count(self->net), &work)) return NULL;
+  sb_status status = sb_step(self->net, &error);
   sb_end_work(self, work);
-  if (!idle) {
-    (void)sb_is_idle(self);
-    return NULL;
-  }
   if (status != SB_OK) return sb_raise(self->state, &error);
   Py_RETURN_NONE;
 }
@@ -330,7 +324,8 @@ static PyObject *net_reset(Net *self, PyObject *argument) {
   unsigned long long seed = PyLong_AsUnsignedLongLong(argument);
   if (PyErr_Occurred() || !sb_is_idle(self)) return NULL;
   sb_error error = {0};
-  Work work = sb_begin_work(self, 0);
+  Work work;
+  if (!sb_begin_idle(self, 20.0 * (double)sb_parameter_count(self->net), &work)) return NULL;
   sb_status status = sb_reset(self->net, seed, &error);
   sb_end_work(self, work);
   if (status != SB_OK) return sb_raise(self->state, &error);
@@ -343,7 +338,8 @@ static PyObject *net_view(Net *self, PyObject *args) {
   if (!PyArg_ParseTuple(args, "iL", &what, &m) || !sb_is_ready(self)) return NULL;
   sb_error error = {0};
   sb_view view;
-  Work work = sb_begin_work(self, 0);
+  // grad_a(0) is a matrix product, made when it is asked for.
+  Work work = sb_begin_work(self, what == SB_GRAD_A && m == 0 ? 1e9 : 0);
   sb_status status = sb_get_view(self->net, what, m, &view, &error);
   sb_end_work(self, work);
   if (status != SB_OK) return sb_raise(self->state, &error);

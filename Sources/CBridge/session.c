@@ -65,17 +65,13 @@ PyObject *sb_net_fit(Net *self, PyObject *const *args, Py_ssize_t nargs) {
   sb_fit_config config = {given[0], given[1], given[2], given[3], given[4], given[5],
                           epochs,   batch,    shuffle,  pause};
   sb_error error = {0};
-  Work work = sb_begin_work(self, 0);
+  Work work;
   // Asked again under the lock: acquiring the arrays may have let another thread run.
-  bool idle = self->net != NULL && self->busy_generation != fit->generation;
-  if (idle && sb_fit_begin(self->net, &config, &fit->fit, &error) == SB_OK) {
+  if (!sb_begin_idle(self, 0, &work)) goto failed;
+  if (sb_fit_begin(self->net, &config, &fit->fit, &error) == SB_OK) {
     self->busy_generation = fit->generation;
   }
   sb_end_work(self, work);
-  if (!idle) {
-    (void)sb_is_idle(self);
-    goto failed;
-  }
   if (fit->fit == NULL) {
     sb_raise(self->state, &error);
     goto failed;

@@ -16,6 +16,7 @@ typedef struct {
   PyObject *memmap;   // numpy.memmap
   PyObject *view_type;
   PyObject *fit_type;
+  PyObject *net_type;
   PyObject *divergence;  // DivergenceError
 } ModuleState;
 
@@ -69,6 +70,8 @@ bool sb_take(Net *self, PyObject *obj, PyObject *copy, const char *hook, Py_buff
              sb_array *array);
 bool sb_is_ready(Net *self);
 bool sb_is_idle(Net *self);
+// Like sb_begin_work, for what no fit may be running beside. False with an exception set.
+bool sb_begin_idle(Net *self, double flops, Work *work);
 
 // net.c, session.c
 extern PyType_Spec sb_net_spec;

@@ -9,45 +9,61 @@ sb_blas sb_blas_table;
 // Below this the check costs more than it protects.
 static const size_t CHECKED_BYTES = (size_t)64 << 20;
 
-// The number in a file such as memory.max; UINT64_MAX when there is none ("max").
-static uint64_t number_in(const char *path) {
+// The number after `name` in a file of lines "name number", or, without a name, the number the
+// file begins with; UINT64_MAX where there is none ("max").
+static uint64_t number_in(const char *path, const char *name) {
   FILE *file = fopen(path, "re");
-  if (file == NULL) return UINT64_MAX;
-  unsigned long long value;
-  uint64_t result = fscanf(file, "%llu", &value) == 1 ? value : UINT64_MAX;
-  fclose(file);
-  return result;
-}
-
-static uint64_t available_in_meminfo(void) {
-  FILE *file = fopen("/proc/meminfo", "re");
   if (file == NULL) return UINT64_MAX;
   uint64_t result = UINT64_MAX;
   char line[128];
   while (fgets(line, sizeof line, file) != NULL) {
-    unsigned long long kilobytes;
-    if (sscanf(line, "MemAvailable: %llu", &kilobytes) == 1) {
-      result = (uint64_t)kilobytes << 10;
-      break;
-    }
+    size_t length = name == NULL ? 0 : strlen(name);
+    if (length > 0 && strncmp(line, name, length) != 0) continue;
+    unsigned long long value;
+    if (sscanf(line + length, "%llu", &value) == 1) result = value;
+    break;
   }
   fclose(file);
   return result;
 }
 
-// Bytes that may still be used: of the machine and of the control group, which in a
-// container is the smaller one.
+// What a control group, a container's for instance, still allows. Its page cache can be had
+// back, so that a large file that was read does not count.
+static uint64_t available_in_group(const char *limit_path, const char *used_path,
+                                   const char *stat_path, const char *cache_name) {
+  uint64_t limit = number_in(limit_path, NULL);
+  uint64_t used = number_in(used_path, NULL);
+  if (limit == UINT64_MAX || used == UINT64_MAX) return UINT64_MAX;
+  uint64_t cache = number_in(stat_path, cache_name);
+  if (cache != UINT64_MAX) used = used > cache ? used - cache : 0;
+  return limit > used ? limit - used : 0;
+}
+
+// Bytes that may still be used: of the machine, and of the control group of either version.
 static uint64_t available_bytes(void) {
-  uint64_t machine = available_in_meminfo();
-  uint64_t limit = number_in("/sys/fs/cgroup/memory.max");
-  uint64_t used = number_in("/sys/fs/cgroup/memory.current");
-  uint64_t group = UINT64_MAX;
-  if (limit != UINT64_MAX && used != UINT64_MAX) group = limit > used ? limit - used : 0;
-  return machine < group ? machine : group;
+  uint64_t kilobytes = number_in("/proc/meminfo", "MemAvailable:");
+  uint64_t least = kilobytes == UINT64_MAX ? UINT64_MAX : kilobytes << 10;
+#define GROUP(file) "/sys/fs/cgroup/" file
+  uint64_t groups[] = {
+      available_in_group(GROUP("memory.max"), GROUP("memory.current"), GROUP("memory.stat"),
+                         "inactive_file "),
+      available_in_group(GROUP("memory/memory.limit_in_bytes"),
+                         GROUP("memory/memory.usage_in_bytes"), GROUP("memory/memory.stat"),
+                         "total_inactive_file "),
+  };
+#undef GROUP
+  for (int i = 0; i < 2; i++) {
+    if (groups[i] < least) least = groups[i];
+  }
+  return least;
+}
+
+int sb_has_memory(size_t bytes) {
+  return bytes <= CHECKED_BYTES || bytes <= available_bytes();
 }
 
 void *sb_allocate(size_t bytes) {
-  if (bytes > CHECKED_BYTES && bytes > available_bytes()) return NULL;
+  if (!sb_has_memory(bytes)) return NULL;
   void *memory = NULL;
   if (posix_memalign(&memory, 64, bytes == 0 ? 64 : bytes) != 0) return NULL;
   return memory;

@@ -15,6 +15,9 @@ enum BLAS {
 
   /// Takes the table over if its products give the right answer.
   static func install(_ table: sb_blas) throws(EngineError) {
+    guard !isInstalled else {
+      throw EngineError(status: SB_ERROR_BLAS, message: "a BLAS table is installed already")
+    }
     guard let sgemm = table.sgemm, let dgemm = table.dgemm else {
       throw EngineError(
         status: SB_ERROR_BLAS, message: "the BLAS table lacks cblas_sgemm or cblas_dgemm")

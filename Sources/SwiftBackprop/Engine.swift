@@ -39,6 +39,8 @@ protocol EvaluationSession: AnyObject {
 
 /// A training in slices.
 protocol FitSession: AnyObject {
+  /// Makes the gradients of the last batch complete.
+  func settle()
   func run(for nanoseconds: Int64) throws(EngineError)
   var progress: sb_progress { get }
   func record(_ epoch: Int) throws(EngineError) -> sb_epoch
@@ -54,9 +56,7 @@ extension Network: Engine {
   func predict(_ x: Source, _ range: Range<Int>, into out: UnsafeMutableRawPointer)
     throws(EngineError)
   {
-    let outputs = layout.sizes[layout.layers]
-    let bound = out.bindMemory(to: T.self, capacity: range.count * outputs)
-    try predict(x, range, into: bound)
+    try predict(x, range, into: out.assumingMemoryBound(to: T.self))
   }
 
   func evaluation(x: Source, y: Source, weights: Source?) throws(EngineError)

@@ -473,5 +473,7 @@ public func sb_fit_epoch(
 @_cdecl("sb_fit_end")
 public func sb_fit_end(_ fit: OpaquePointer?) {
   guard let fit else { return }
-  Unmanaged<FitHandle>.fromOpaque(UnsafeRawPointer(fit)).release()
+  let handle = Unmanaged<FitHandle>.fromOpaque(UnsafeRawPointer(fit))
+  handle.takeUnretainedValue().session.settle()
+  handle.release()
 }

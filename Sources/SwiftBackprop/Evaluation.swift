@@ -24,7 +24,7 @@ final class Evaluation<T: Scalar>: EvaluationSession {
     self.weights = try RowWeights(weights, rows: x.rows)
     memory = try LeanMemory(
       rows: Swift.min(x.rows, network.blockRows), network: network, trains: false)
-    sums = MetricSums(outputs: outputs)
+    sums = try MetricSums(outputs: outputs, classes: network.hasClasses)
   }
 
   var isDone: Bool { next == x.rows }
@@ -32,7 +32,7 @@ final class Evaluation<T: Scalar>: EvaluationSession {
   /// Begins again, with the weights the network has now.
   func restart() {
     next = 0
-    sums = MetricSums(outputs: sums.outputs)
+    sums.reset()
   }
 
   /// Checks one block of rows; true once all are checked.
@@ -77,7 +77,7 @@ final class Evaluation<T: Scalar>: EvaluationSession {
     try network.check(cost: network.cost(memory.targets, rows: range.count))
     let a = memory.a[network.layout.layers - 1]
     sums.add(cost: memory.targets.cost, weights: w, rows: range.count)
-    if network.lossInfo.flags & SB_RULE_CLASSES != 0 {
+    if network.hasClasses {
       sums.addHits(a, t, w, range.count, areClasses: network.areClasses(y))
     } else {
       sums.addErrors(a, t, w, range.count)
@@ -86,7 +86,7 @@ final class Evaluation<T: Scalar>: EvaluationSession {
   }
 
   func run(for nanoseconds: Int64) throws(EngineError) -> Bool {
-    let end = sb_nanoseconds() &+ nanoseconds
+    let end = deadline(after: nanoseconds)
     while !isDone {
       try advance()
       if sb_nanoseconds() >= end { break }
@@ -96,11 +96,14 @@ final class Evaluation<T: Scalar>: EvaluationSession {
 
   func metrics() throws(EngineError) -> sb_metrics {
     guard isDone else { throw .order("the evaluation has not ended yet") }
-    return sums.metrics(classes: network.lossInfo.flags & SB_RULE_CLASSES != 0)
+    return sums.metrics()
   }
 }
 
 extension Network {
+  /// Whether the targets are classes, so that accuracy is the metric.
+  var hasClasses: Bool { lossInfo.flags & SB_RULE_CLASSES != 0 }
+
   /// Whether a row's largest output names its class (else every output is a yes or no).
   func areClasses(_ y: Targets) -> Bool {
     y.areIndices || loss.domain == .distribution
@@ -114,15 +117,22 @@ struct MetricSums {
   private var cost = 0.0
   private var hits = 0.0
   private var absolute = 0.0
-  /// Per output: Σw(a − t)², and Σw(t − s), Σw(t − s)² around the first target s, which keeps
-  /// the variance exact when the mean is large.
-  private var residual, first, second, shift: [Double]
+  /// Four numbers per output: Σw(a − t)², Σw(t − s), Σw(t − s)² and s, the first target that
+  /// counts, around which the variance stays exact when the mean is large. Nil for classes.
+  private let perOutput: Storage<Double>?
   private var hasShift = false
 
-  init(outputs: Int) {
+  init(outputs: Int, classes: Bool) throws(EngineError) {
     self.outputs = outputs
-    let zeros = [Double](repeating: 0, count: outputs)
-    (residual, first, second, shift) = (zeros, zeros, zeros, zeros)
+    let (count, overflow) = outputs.multipliedReportingOverflow(by: 4)
+    guard !overflow else { throw .memory(bytes: Int.max) }
+    perOutput = classes ? nil : try Storage<Double>(count: count)
+    perOutput?.fill(0)
+  }
+
+  mutating func reset() {
+    (weight, cost, hits, absolute, hasShift) = (0, 0, 0, 0, false)
+    perOutput?.fill(0)
   }
 
   mutating func add<T: Scalar>(cost: UnsafePointer<T>, weights: UnsafePointer<T>, rows: Int) {
@@ -157,41 +167,42 @@ struct MetricSums {
   mutating func addErrors<T: Scalar>(
     _ a: UnsafePointer<T>, _ t: UnsafePointer<T>, _ w: UnsafePointer<T>, _ rows: Int
   ) {
-    if !hasShift, rows > 0 {
-      hasShift = true
-      for i in 0..<outputs { shift[i] = Double(t[i]) }
-    }
-    for n in 0..<rows {
+    guard let sums = perOutput?.base else { return }
+    for n in 0..<rows where w[n] > 0 {
       let weight = Double(w[n])
       for i in 0..<outputs {
+        let sum = sums + 4 * i
         let target = Double(t[n * outputs + i])
+        if !hasShift { sum[3] = target }
         let error = Double(a[n * outputs + i]) - target
-        let moved = target - shift[i]
-        residual[i] += weight * error * error
+        let moved = target - sum[3]
+        sum[0] += weight * error * error
+        sum[1] += weight * moved
+        sum[2] += weight * moved * moved
         absolute += weight * error.magnitude
-        first[i] += weight * moved
-        second[i] += weight * moved * moved
       }
+      hasShift = true
     }
   }
 
   /// Everything is 0 or NaN when Σw = 0.
-  func metrics(classes: Bool) -> sb_metrics {
+  func metrics() -> sb_metrics {
     let share = weight > 0 ? 1 / weight : 0
     var result = sb_metrics(
       loss: cost * share, accuracy: .nan, mse: .nan, mae: .nan, r2: .nan)
-    guard !classes else {
+    guard let sums = perOutput?.base else {
       result.accuracy = weight > 0 ? hits * share : .nan
       return result
     }
     var (squares, determination) = (0.0, 0.0)
     for i in 0..<outputs {
-      squares += residual[i]
-      let total = second[i] - first[i] * first[i] * share
+      let sum = sums + 4 * i
+      squares += sum[0]
+      let total = sum[2] - sum[1] * sum[1] * share
       // As scikit-learn: a constant target is explained fully or not at all.
       if total > 0 {
-        determination += 1 - residual[i] / total
-      } else if residual[i] == 0 {
+        determination += 1 - sum[0] / total
+      } else if sum[0] == 0 {
         determination += 1
       }
     }
@@ -212,4 +223,10 @@ func argmax<T: Scalar>(_ x: UnsafePointer<T>, _ count: Int) -> Int {
     top = Swift.max(top, xi)
   }
   return best
+}
+
+/// The clock's reading `nanoseconds` from now.
+func deadline(after nanoseconds: Int64) -> Int64 {
+  let (end, overflow) = sb_nanoseconds().addingReportingOverflow(nanoseconds)
+  return overflow ? .max : end
 }

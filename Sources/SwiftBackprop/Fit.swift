@@ -18,6 +18,8 @@ final class Fit<T: Scalar>: FitSession {
   private enum Phase { case checking, training, validating, done }
   private var phase = Phase.checking
   private var next = 0
+  /// The last batch, while its grad_W are not made.
+  private var unsettled: Tape<T>?
   private var largestInput: T.Bits = 0
   private var records: [sb_epoch] = []
   private var sums: MetricSums
@@ -60,14 +62,13 @@ final class Fit<T: Scalar>: FitSession {
     } else {
       (orderBlock, order) = (nil, nil)
     }
-    sums = MetricSums(outputs: outputs)
-    network.forgetPass()
+    sums = try MetricSums(outputs: outputs, classes: true)
   }
 
   private var batches: Int { (x.rows + batchSize - 1) / batchSize }
 
   func run(for nanoseconds: Int64) throws(EngineError) {
-    let end = sb_nanoseconds() &+ nanoseconds
+    let end = deadline(after: nanoseconds)
     var now = sb_nanoseconds()
     while phase != .done {
       let ended = records.count
@@ -117,8 +118,9 @@ final class Fit<T: Scalar>: FitSession {
   private func beginEpoch() {
     next = 0
     lossSum = 0
-    sums = MetricSums(outputs: sums.outputs)
+    sums.reset()
     phase = records.count == epochs ? .done : .training
+    network.forgetPass()
     guard phase == .training, let order else { return }
     // From the natural order, so that an epoch depends on the generator's state alone.
     for n in 0..<x.rows { order[n] = Int32(truncatingIfNeeded: n) }
@@ -172,18 +174,18 @@ final class Fit<T: Scalar>: FitSession {
       let cost = network.cost(targets, rows: count)
       try network.check(watch)
       try network.check(cost: cost)
+      network.pass?.state = .spent
       let bound = network.gradientBound(tape, largestInput, watch)
-      // What the last batch of an epoch leaves behind is there to look at.
-      try network.update(
-        tape, plan, isHarmless: network.isHarmless(bound: bound),
-        keepsGradients: next + count == x.rows)
+      let made = try network.update(
+        tape, plan, isHarmless: network.isHarmless(bound: bound))
+      unsettled = made == .parametersOnly ? tape : nil
       return cost
     }
   }
 
   /// Counts what was classified right before the update.
   private func score(_ count: Int, _ weight: Double) {
-    guard network.lossInfo.flags & SB_RULE_CLASSES != 0 else { return }
+    guard network.hasClasses else { return }
     let a = memory.a[network.layout.layers - 1]
     // The scales are wₙ/Σw; times Σw they are the weights again.
     let scale = weights.source == nil ? nil : UnsafePointer(memory.targets.scale)
@@ -192,13 +194,25 @@ final class Fit<T: Scalar>: FitSession {
     sums.add(weight: weight)
   }
 
+  /// Makes the grad_W of the last batch, if its step was made without them.
+  func settle() {
+    guard let tape = unsettled else { return }
+    unsettled = nil
+    _ = sb_enter_blas()
+    defer { sb_leave_blas() }
+    for m in 1...network.layout.layers {
+      network.weightGradient(m, tape, 0..<network.layout.sizes[m - 1], accumulate: false)
+    }
+  }
+
   private func endEpoch(_ valid: sb_metrics?) {
+    settle()
     let none = sb_metrics(loss: .nan, accuracy: .nan, mse: .nan, mae: .nan, r2: .nan)
     records.append(
       sb_epoch(
-        loss: lossSum / Double(x.rows), accuracy: sums.metrics(classes: true).accuracy,
+        loss: lossSum / Double(x.rows),
+        accuracy: network.hasClasses ? sums.metrics().accuracy : .nan,
         penalty: network.penalty(), seconds: 0, valid: valid ?? none))
-    if network.lossInfo.flags & SB_RULE_CLASSES == 0 { records[records.count - 1].accuracy = .nan }
     beginEpoch()
   }
 

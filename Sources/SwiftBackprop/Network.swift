@@ -16,19 +16,23 @@ final class Network<T: Scalar> {
   let slots: [Storage<T>]
 
   private(set) var optimizer: OptimizerKernels<T>
-  private var recipe: Recipe
+  private(set) var recipe: Recipe
   var steps = 0
-  var l1, l2: Double
+  var l1: Double { didSet { areOptionsHarmless = judgeOptions() } }
+  var l2: Double { didSet { areOptionsHarmless = judgeOptions() } }
   /// The largest norm of the gradient; 0 for no limit.
   var clipNorm: Double
+  private(set) var areOptionsHarmless = false
   var random: Random
 
   /// The last explicit forward and backward.
   var pass: Pass<T>?
   var forwardPool = Pool<T>()
   var backwardPool = Pool<T>()
-  /// Whether `gradients` were ever filled.
-  var hasGradients = false
+  /// What `gradients` hold: nothing yet, those of a pass, those of a pass without weight
+  /// (Σw = 0), or the rest of a pass that failed.
+  enum GradientState { case none, ready, weightless, spoiled }
+  var gradientState = GradientState.none
   /// Memory for t, wₙ/Σw and Cₙ of explicit backward passes.
   var targetMemory: TargetMemory<T>?
   /// Memory of the threads' shares.
@@ -48,6 +52,9 @@ final class Network<T: Scalar> {
     isFused = lossEntry.isFused && lossEntry.info.partner.equals(output.name.cString)
     outputIsSoftmax = output.flags & SB_RULE_ROWS != 0
     optimizer = T.kernels(OptimizerEntry.all[recipe.optimizer.index], recipe.optimizer.values)
+    // All of it at once: each part alone might fit where the whole does not.
+    let bytes = layout.parameterCount * MemoryLayout<T>.stride * (2 + optimizer.slots)
+    guard sb_has_memory(bytes) != 0 else { throw .memory(bytes: bytes) }
     parameters = try Storage(count: layout.parameterCount)
     gradients = try Storage(count: layout.parameterCount)
     var slots: [Storage<T>] = []
@@ -60,6 +67,12 @@ final class Network<T: Scalar> {
         throw .value("\(name) must be finite and at least 0")
       }
     }
+    for (index, parameter) in OptimizerEntry.all[recipe.optimizer.index].info.parameters
+      .enumerated()
+    {
+      try checkRange(recipe.optimizer.values[index], parameter.name)
+    }
+    areOptionsHarmless = judgeOptions()
     reset(seed: config.seed)
   }
 
@@ -71,7 +84,7 @@ final class Network<T: Scalar> {
     (isFused, outputIsSoftmax) = (other.isFused, other.outputIsSoftmax)
     optimizer = other.optimizer
     (steps, l1, l2, clipNorm) = (other.steps, other.l1, other.l2, other.clipNorm)
-    (random, hasGradients) = (other.random, other.hasGradients)
+    (random, gradientState) = (other.random, other.gradientState)
     parameters = try Storage(count: layout.parameterCount)
     gradients = try Storage(count: layout.parameterCount)
     var slots: [Storage<T>] = []
@@ -80,6 +93,7 @@ final class Network<T: Scalar> {
       slots[slots.count - 1].copy(from: slot)
     }
     self.slots = slots
+    areOptionsHarmless = other.areOptionsHarmless
     parameters.copy(from: other.parameters)
     gradients.copy(from: other.gradients)
   }
@@ -97,8 +111,8 @@ final class Network<T: Scalar> {
     gradients.fill(0)
     for slot in slots { slot.fill(0) }
     steps = 0
-    hasGradients = false
-    releaseInput()
+    gradientState = .none
+    forgetPass()
   }
 
   // MARK: parts of the flat buffers
@@ -126,8 +140,18 @@ final class Network<T: Scalar> {
     let entry = OptimizerEntry.all[recipe.optimizer.index]
     guard index >= 0, index < entry.info.parameters.count else { throw noOption }
     try Rules.check(value, entry.info.parameters[index], of: entry.info)
+    try checkRange(value, entry.info.parameters[index].name)
     recipe.optimizer.values[index] = value
     optimizer = T.kernels(entry, recipe.optimizer.values)
+    areOptionsHarmless = judgeOptions()
+  }
+
+  /// lr
+  var rate: Double { recipe.optimizer.values[0] }
+
+  /// Refuses a number that this type has only as infinity.
+  private func checkRange(_ value: Double, _ name: StaticString) throws(EngineError) {
+    guard T(value).isFinite else { throw .value("\(name) is too large for the network's dtype") }
   }
 }
 

@@ -30,7 +30,7 @@ struct Plan {
     // A part of less work than this, about 20 µs, does not pay for the handing over.
     let worthwhile = work / 1.5e6
     let most = Swift.min(Double(Swift.min(threads, rows)), worthwhile)
-    parts = Swift.max(1, Int(most))
+    parts = most > 1 ? Int(most) : 1
   }
 
   /// The plan of a training step, of which forward is a third.

@@ -13,8 +13,6 @@ struct Pass<T: Scalar> {
   /// grad_a(0) [N, D(0)], made when somebody asks
   var inputGradient: Storage<T>?
   var state = State.forward
-  /// Whether Σw = 0: then there is nothing to learn, and `step` makes no update.
-  var isWeightless = false
 }
 
 /// t [N, D(L)], the row scales wₙ/Σw [N] and the costs Cₙ [N] of one batch.
@@ -102,9 +100,11 @@ extension Network {
   /// Ends the explicit pass: its z, a and gradients are those of other weights.
   func forgetPass() { recyclePass() }
 
-  /// Forgets X.
+  /// Forgets X, and the memory of passes that nobody looks at.
   func releaseInput() {
     pass?.input = nil
+    forwardPool.empty()
+    backwardPool.empty()
   }
 
   /// The gradients of C at the last forward pass. Returns C.
@@ -136,6 +136,8 @@ extension Network {
     let tape = Tape(
       input: input, z: current.forward.z, a: current.forward.a, gradZ: quantities.z,
       gradA: quantities.a)
+    let before = gradientState
+    gradientState = .spoiled
     let cost = try withThreads(rows: rows, work: 2 * workPerRow * Double(rows)) {
       (plan) throws(EngineError) in
       let watch = try overRows(plan, rows) { rows, sums, watch in
@@ -149,8 +151,8 @@ extension Network {
       return cost
     }
     pass?.state = .backward
-    pass?.isWeightless = weight == 0 && !accumulate
-    hasGradients = true
+    let stays = accumulate && before == .ready
+    gradientState = weight == 0 && !stays ? .weightless : .ready
     return cost
   }
 
@@ -224,6 +226,8 @@ extension Network {
     guard !overflow else { throw .memory(bytes: Int.max) }
     let storage = try Storage<T>(count: count)
     let gradZ = Matrix(UnsafePointer(quantities.z[0]), shape[0], layout.sizes[1])
+    _ = sb_enter_blas()
+    defer { sb_leave_blas() }
     multiply(gradZ, weights(1).transpose, into: storage.base)
     pass?.inputGradient = storage
     return makeView(storage.block, storage.base, shape, readonly: true)

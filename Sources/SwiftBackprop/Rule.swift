@@ -34,6 +34,7 @@ struct RuleValues {
   private var values: [Double]
   init(_ values: [Double]) { self.values = values }
   var count: Int { values.count }
+  func allSatisfy(_ test: (Double) -> Bool) -> Bool { values.allSatisfy(test) }
   /// The value in place `index`; the list was checked against the rule's own.
   subscript(index: Int) -> Double {
     get { index < values.count ? values[index] : 0 }

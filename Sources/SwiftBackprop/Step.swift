@@ -4,13 +4,17 @@ extension Network {
   /// One update from the gradients, which stay as they are.
   func step() throws(EngineError) {
     let largest = largestMagnitude(gradients.base, gradients.count)
-    guard hasGradients || largest != 0 else {
+    guard gradientState != .spoiled else {
+      throw .order("the last backward failed and left no gradients: call backward again")
+    }
+    guard gradientState != .none || largest != 0 else {
       throw .order("call backward first: there are no gradients yet")
     }
     guard largest < T.infinityBits else {
       throw .diverged("the gradients contain NaN or infinity; no step was made")
     }
-    if pass?.isWeightless != true {
+    // With Σw = 0 there is nothing to learn, and no update.
+    if gradientState != .weightless || largest != 0 {
       // About six operations a parameter.
       try withThreads(rows: layout.parameterCount, work: 6 * Double(layout.parameterCount)) {
         (plan) throws(EngineError) in
@@ -20,20 +24,21 @@ extension Network {
     pass?.state = .spent
   }
 
+  /// What an update from a tape has written.
+  enum Made { case everything, parametersOnly }
+
   /// The gradients of a pass and the update from them; together where nothing lies between,
-  /// so that every g is used while it is in the cache. Without `keepsGradients` grad_W need
-  /// not be there afterwards.
-  func update(
-    _ tape: Tape<T>, _ plan: Plan, isHarmless: Bool, keepsGradients: Bool
-  ) throws(EngineError) {
-    hasGradients = true
+  /// so that every g is used while it is in the cache. Plain descent goes without grad_W.
+  func update(_ tape: Tape<T>, _ plan: Plan, isHarmless: Bool) throws(EngineError) -> Made {
+    gradientState = .ready
     guard isHarmless, clipNorm == 0, let memory = partMemory else {
       parameterGradients(tape, plan, accumulate: false)
-      return try update(plan, isHarmless: isHarmless)
+      try update(plan, isHarmless: isHarmless)
+      return .everything
     }
     biasGradients(memory.sums, parts: plan.parts, accumulate: false)
     let update = preparedUpdate()
-    let rate = keepsGradients || !update.weights.areNone ? nil : optimizer.descentRate
+    let rate = update.weights.areNone ? optimizer.descentRate : nil
     concurrently(plan.parts) { part in
       for m in 1...layout.layers {
         let share = plan.share(part, of: layout.sizes[m - 1], unit: 8)
@@ -47,13 +52,14 @@ extension Network {
       }
       if part == 0 { applyToBiases(update) }
     }
+    return rate == nil ? .everything : .parametersOnly
   }
 
   /// One update of everything. Where a number might overflow it is made on probation, and
   /// taken back if one did.
-  func update(_ plan: Plan, isHarmless: Bool) throws(EngineError) {
-    let update = preparedUpdate()
+  private func update(_ plan: Plan, isHarmless: Bool) throws(EngineError) {
     guard !isHarmless else {
+      let update = preparedUpdate()
       return concurrently(plan.parts) { part in
         for m in 1...layout.layers {
           apply(update, m, plan.share(part, of: layout.sizes[m - 1]))
@@ -67,6 +73,7 @@ extension Network {
       kept.append(try Storage(count: storage.count))
       kept[kept.count - 1].copy(from: storage)
     }
+    let update = preparedUpdate()
     for m in 1...layout.layers { apply(update, m, 0..<layout.sizes[m - 1]) }
     applyToBiases(update)
     for storage in [parameters] + slots
@@ -92,7 +99,7 @@ extension Network {
     let clip = clipFactor()
     return Update(
       step: steps,
-      weights: Penalties(clip: clip, l1: T(l1), l2: T(l2), decays: optimizer.decays),
+      weights: Penalties(clip: clip, l1: T(l1), l2: T(l2), decays: optimizer.decay != 0),
       biases: Penalties(clip: clip))
   }
 

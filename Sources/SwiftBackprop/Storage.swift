@@ -112,8 +112,11 @@ struct Pool<T: Scalar> {
     return try Quantities(rows: rows, layout: layout)
   }
 
-  /// Keeps `quantities` for later.
+  mutating func empty() { spare.removeAll() }
+
+  /// Keeps `quantities` for later, and none of another number of rows.
   mutating func give(_ quantities: Quantities<T>) {
+    spare.removeAll { $0.rows != quantities.rows }
     if spare.count == Self.most { spare.removeFirst() }
     spare.append(quantities)
   }

@@ -45,7 +45,11 @@ struct Targets {
   func read<T: Scalar>(_ rows: RowSelection, into t: UnsafeMutablePointer<T>) {
     guard areIndices else { return source.read(rows, into: t) }
     t.update(repeating: 0, count: rows.count &* outputs)
-    for n in 0..<rows.count { t[n &* outputs &+ source.index(rows[n])] = 1 }
+    for n in 0..<rows.count {
+      // Checked at the door, but the caller's array may have changed since.
+      let index = source.index(rows[n])
+      if index >= 0, index < outputs { t[n &* outputs &+ index] = 1 }
+    }
   }
 
   /// Refuses targets that the loss has no meaning for, in the given rows. `scratch` has room
@@ -150,8 +154,7 @@ struct RowWeights {
     source.read(rows, into: scale)
     var sum = 0.0
     for n in 0..<rows.count { sum += Double(scale[n]) }
-    let share = sum > 0 ? 1 / sum : 0
-    for n in 0..<rows.count { scale[n] = T(Double(scale[n]) * share) }
+    for n in 0..<rows.count { scale[n] = sum > 0 ? T(Double(scale[n]) / sum) : 0 }
     return sum
   }
 }

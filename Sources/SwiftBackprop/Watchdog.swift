@@ -40,8 +40,17 @@ extension Network {
   /// Whether gradients within `bound` can overflow nothing: far below the square root of the
   /// largest number not even the squares of Adam do.
   func isHarmless(bound: Double) -> Bool {
-    let rate = (try? hyperparameter(0)) ?? 1
-    return bound * Swift.max(1, rate) < Double(T.greatestFiniteMagnitude).squareRoot() / 1e4
+    areOptionsHarmless
+      && bound * Swift.max(1, rate) < Double(T.greatestFiniteMagnitude).squareRoot() / 1e4
+  }
+
+  /// Whether penalties and hyperparameters are of usual sizes: with a large l2 weights grow
+  /// without any gradient, with a tiny epsilon 0/0 arises.
+  func judgeOptions() -> Bool {
+    let tiny = Double(T.leastNormalMagnitude) * 1e6
+    let usual = recipe.optimizer.values.allSatisfy { $0 == 0 || $0 > tiny && $0 <= 1e3 }
+    let shrinks = rate * (l2 + optimizer.decay) <= 1
+    return usual && shrinks && l2 <= 1 && l1 <= 1
   }
 
   /// Names the cause: the first weight that is not finite, or else the quantity itself.

@@ -266,7 +266,7 @@ extension LossKernels {
     _ kernels: OptimizerKernels<T>, _ formula: Step
   ) -> Double {
     var penalties = Penalties<T>()
-    penalties.decays = kernels.decays
+    penalties.decays = kernels.decay != 0
     var (w, s, r, worst) = (0.7, 0.0, 0.0, 0.0)
     var (x, first, second) = (T(w), T(0), T(0))
     var random = Random(seed: 5)

@@ -8,6 +8,7 @@ array cannot be used in place.
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
+import numpy.ma as ma
 import numpy.typing as npt
 
 if TYPE_CHECKING:
@@ -75,8 +76,8 @@ def as_floats(**values: npt.ArrayLike) -> list[FloatArray]:
 
 def _as_array(value: Any, what: str) -> FloatArray:
     """Return a plain ndarray, in place where NumPy can."""
-    if isinstance(value, np.ma.MaskedArray):
-        if np.ma.is_masked(value):
+    if isinstance(value, ma.MaskedArray):
+        if ma.is_masked(value):
             raise ValueError(
                 f"{what} is a masked array with values masked out: fill them in first "
                 f"({what}.filled(...)) or drop their rows"

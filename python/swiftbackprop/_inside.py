@@ -11,7 +11,7 @@ from swiftbackprop._engine import core
 from swiftbackprop._functions import Loss
 from swiftbackprop._layers import Layer, Layers, find_layer
 from swiftbackprop._optimizers import LiveOptimizer
-from swiftbackprop._recipe import Recipe, as_clip_norm
+from swiftbackprop._recipe import Recipe, as_clip_norm, as_penalty
 
 __all__ = ["NetworkInside"]
 
@@ -73,7 +73,7 @@ class NetworkInside(core.Net):
 
     @l1.setter
     def l1(self, value: float) -> None:
-        self._set_option(core.OPTION_L1, value)
+        self._set_option(core.OPTION_L1, as_penalty(value, "l1"))
 
     @property
     def l2(self) -> float:
@@ -82,7 +82,7 @@ class NetworkInside(core.Net):
 
     @l2.setter
     def l2(self, value: float) -> None:
-        self._set_option(core.OPTION_L2, value)
+        self._set_option(core.OPTION_L2, as_penalty(value, "l2"))
 
     @property
     def clip_norm(self) -> float | None:

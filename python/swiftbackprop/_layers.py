@@ -119,9 +119,9 @@ class Layer:
         """σ(z), (N, D(m)), of the last forward; of layer 0: X. Read-only."""
         if self.m:
             return self._net._view(core.A, self.m)
+        self._net._view(core.A, 1)  # says if the network is closed, or forward missing
         X = self._net._input()
         if X is None:
-            self._net._view(core.A, 1)  # says if the network is closed, or forward missing
             raise RuntimeError("the input of the last forward was released")
         view = np.asarray(X).view()
         view.flags.writeable = False

@@ -2,6 +2,8 @@
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from swiftbackprop._arrays import explain_copy
 from swiftbackprop._config import get_num_threads
 
@@ -13,7 +15,16 @@ __all__ = ["plan"]
 
 def plan(net: "NetworkInside", X: Any, batch_size: int, shuffle: bool) -> str:
     """Say how `fit` splits a batch among threads and what it does with X."""
-    rows = min(batch_size, len(X)) if X is not None else batch_size
+    rows = batch_size
+    if X is not None:
+        shape, inputs = np.shape(X), net.sizes[0]
+        if len(shape) != 2 or shape[1] != inputs:
+            raise ValueError(
+                f"X has shape {shape}, but layer 1 wants (N, D(0)) = (N, {inputs}): "
+                "one row per example"
+            )
+        rows = min(batch_size, shape[0])
+    rows = min(rows, 2**31 - 1)  # more rows than a network takes
     allowed = get_num_threads() or 1
     threads = net._plan(rows, allowed)
     work = 3 * net._work(rows)

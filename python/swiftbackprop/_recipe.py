@@ -87,8 +87,8 @@ def make_recipe(
         initializers=rules,
         start=start,
         dtype=kind,
-        l1=_penalty(l1, "l1"),
-        l2=_penalty(l2, "l2"),
+        l1=as_penalty(l1, "l1"),
+        l2=as_penalty(l2, "l2"),
         clip_norm=as_clip_norm(clip_norm),
     )
 
@@ -153,7 +153,7 @@ def as_dtype(dtype: npt.DTypeLike) -> np.dtype[Any]:
     raise ValueError(unknown("dtype", str(name), DTYPES))
 
 
-def _penalty(value: float, name: str) -> float:
+def as_penalty(value: float, name: str) -> float:
     number = as_number(value, name)
     if not 0 <= number < math.inf:
         raise ValueError(f"{name} is finite and at least 0; got {number}")

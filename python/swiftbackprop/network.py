@@ -342,7 +342,7 @@ class Network(NetworkInside):
         >>> print(sb.Network([4, 10, 3], seed=0).plan(batch_size=16).splitlines()[0])
         A step on 16 rows takes 6.72 kFLOP in matrix products.
         """
-        return plan(self, X, batch_size, shuffle)
+        return plan(self, X, training.as_count(batch_size, "batch_size", least=1), shuffle)
 
     def stop(self) -> None:
         """End the running `fit` at its next batch; from a callback or another thread."""

@@ -17,7 +17,7 @@ from swiftbackprop._rules import as_number
 if TYPE_CHECKING:
     from swiftbackprop.network import Network
 
-__all__ = ["Data", "Options", "fit", "gather"]
+__all__ = ["Data", "Options", "as_count", "fit", "gather"]
 
 # The engine comes back after this time at the latest, at the end of a batch: then
 # signals are handled, so that Ctrl-C acts within a tenth of a second.
@@ -104,30 +104,31 @@ def _split(train: tuple[FloatArray, FloatArray, FloatArray | None], share: float
 
 def fit(net: "Network", data: Data, options: Options) -> History:
     """Train a network; `Network.fit` documents it."""
-    epochs = _count(options.epochs, "epochs", least=0)
-    batch_size = _count(options.batch_size, "batch_size", least=1)
+    epochs = as_count(options.epochs, "epochs", least=0)
+    batch_size = as_count(options.batch_size, "batch_size", least=1)
     callbacks = as_callbacks(options.callbacks)
-    columns = _columns(net, validates=data.valid_X is not None)
-    session = net._fit(
-        data.X,
-        data.y,
-        data.weights,
-        data.valid_X,
-        data.valid_y,
-        data.valid_weights,
-        epochs,
-        batch_size,
-        bool(options.shuffle),
-        bool(callbacks),
-    )
-    run = _Run(net, session, columns, callbacks)
+    run = _Run(net, _columns(net, validates=data.valid_X is not None), callbacks)
     history = run.history
-    net._history, net._stopped = history, False
+    session: core.Fit | None = None
     try:
+        # Inside, so that Ctrl-C at any moment gives the network back.
+        session = net._fit(
+            data.X,
+            data.y,
+            data.weights,
+            data.valid_X,
+            data.valid_y,
+            data.valid_weights,
+            epochs,
+            batch_size,
+            bool(options.shuffle),
+            bool(callbacks),
+        )
+        net._history, net._stopped = history, False
         if options.progress and epochs:
             run.bar = ProgressBar(epochs, len(data.X), batch_size)
         run.begin()
-        history.stop_reason = run.advance()
+        history.stop_reason = run.advance(session)
     except KeyboardInterrupt:
         history.stop_reason = "interrupted"
         raise
@@ -138,7 +139,8 @@ def fit(net: "Network", data: Data, options: Options) -> History:
         history.stop_reason = "error"
         raise
     finally:
-        run.end()
+        if session is not None:
+            run.end(session)
     return history
 
 
@@ -148,12 +150,10 @@ class _Run:
     def __init__(
         self,
         net: "Network",
-        session: "core.Fit",
         columns: Mapping[str, int],
         callbacks: list[Any],
     ) -> None:
         self.net = net
-        self.session = session
         self.history = History(columns)
         self.bar: ProgressBar | None = None
         self.columns = columns
@@ -165,15 +165,15 @@ class _Run:
             self.begun.append(callback)
             call(callback, "on_train_begin", self.net)
 
-    def advance(self) -> str:
+    def advance(self, session: "core.Fit") -> str:
         """Work slice by slice; return why training ended."""
         done = False
         while not done:
             if self.net._stopped:
                 return "stopped"
-            ended, batch, _, loss, done, _ = self.session.run(_SLICE_NS)
+            ended, batch, _, loss, done, _ = session.run(_SLICE_NS)
             before = self.history.epochs
-            self.collect(ended)
+            self.collect(session, ended)
             if self.bar:
                 self.bar.show(ended, batch, loss, self.history)
             for epoch in range(before, ended):
@@ -181,10 +181,10 @@ class _Run:
                     return "stopped"
         return "completed"
 
-    def collect(self, ended: int) -> None:
+    def collect(self, session: "core.Fit", ended: int) -> None:
         """Store the records of the epochs that have ended since."""
         for epoch in range(self.history.epochs, ended):
-            record = self.session.epoch(epoch)
+            record = session.epoch(epoch)
             logs = {name: record[place] for name, place in self.columns.items()}
             self.history.append(logs)
 
@@ -197,15 +197,15 @@ class _Run:
         ]
         return any(answer is not None and bool(answer) for answer in answers)
 
-    def end(self) -> None:
+    def end(self, session: "core.Fit") -> None:
         """Store what is not stored yet, and give the network back."""
         try:
             while True:
-                self.collect(self.history.epochs + 1)
+                self.collect(session, self.history.epochs + 1)
         except ValueError:  # there is no such epoch
             pass
         finally:
-            self.session.end()
+            session.end()
         if self.bar:
             self.bar.close(self.history)
         for callback in self.begun:
@@ -226,7 +226,8 @@ def _columns(net: "Network", validates: bool) -> dict[str, int]:
     return columns | {"seconds": 3}
 
 
-def _count(value: int, name: str, least: int) -> int:
+def as_count(value: int, name: str, least: int) -> int:
+    """Return an integer argument of at least `least`."""
     try:
         number = operator.index(value)
     except TypeError:

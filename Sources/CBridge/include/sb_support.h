@@ -32,6 +32,9 @@ static inline int sb_blas_is_installed(void) {
   return sb_blas_table.sgemm != NULL && sb_blas_table.dgemm != NULL;
 }
 
+// 1 if there are `bytes` of memory to be had.
+int sb_has_memory(size_t bytes);
+
 // `bytes` of memory on a 64-byte boundary, or NULL when there is not that much.
 void *sb_allocate(size_t bytes);
 void sb_deallocate(void *memory);

@@ -100,7 +100,8 @@ typedef struct sb_blas {
 } sb_blas;
 
 // Installs the table for the whole process; it is copied. Each product is tried on a
-// known answer first; a wrong one is SB_ERROR_BLAS. Once nets exist it cannot be changed.
+// known answer first; a wrong one is SB_ERROR_BLAS, and so is a second table: call it once,
+// before the first net.
 sb_status sb_set_blas(const sb_blas *blas, sb_error *error);
 
 // 1 when a table is installed.
@@ -202,7 +203,7 @@ sb_status sb_reset(sb_net *net, uint64_t seed, sb_error *error);
 
 // z(m) = W(m) a(m-1) + b(m), a(m) = sigma(z(m)) for m = 1..L, on x [N, D(0)].
 // x must be usable in place (else SB_ERROR_COPY) and is kept, not copied, until the next
-// sb_forward, sb_release_input or sb_destroy_net.
+// sb_forward that returns SB_OK, sb_release_input, sb_reset or sb_destroy_net.
 sb_status sb_forward(sb_net *net, const sb_array *x, sb_error *error);
 
 // 1 if sb_forward, on this net, can use x where it lies, else 0.

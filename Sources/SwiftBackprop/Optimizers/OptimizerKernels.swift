@@ -19,8 +19,8 @@ struct OptimizerKernels<T: Scalar> {
 
   /// State arrays of the parameters' size.
   let slots: Int
-  /// Whether the rule has decoupled weight decay.
-  let decays: Bool
+  /// λ of the decoupled weight decay, 0 for none.
+  let decay: Double
   /// lr if an update is w ← w − lr·g and nothing else.
   let descentRate: T?
   /// Update number t = 1, 2, ... of `count` parameters in one pass. `s` and `r` are the
@@ -33,7 +33,7 @@ struct OptimizerKernels<T: Scalar> {
 
   init<R: Optimizer>(_ rule: R) {
     slots = R.slots
-    decays = rule.decay != 0
+    decay = rule.decay
     descentRate = R.isPlainDescent ? T(rule.lr) : nil
     update = { t, w, g, s, r, count, penalties in
       var rule = rule
