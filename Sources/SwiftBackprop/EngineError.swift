@@ -23,6 +23,7 @@ struct EngineError: Error {
   static func copy(_ message: String) -> EngineError {
     EngineError(status: SB_ERROR_COPY, message: message)
   }
+  static var noOption: EngineError { .value("no such option") }
   static func memory(bytes: Int) -> EngineError {
     let megabytes = bytes >> 20
     return EngineError(
@@ -51,4 +52,21 @@ struct EngineError: Error {
       buffer[length] = 0
     }
   }
+}
+
+/// About six digits of a number, for a message; Embedded Swift prints no floating point.
+func decimal(_ x: Double) -> String {
+  guard x.magnitude < 1e12 else { return x < 0 ? "a number below -1e12" : "a number above 1e12" }
+  let millionths = Int((x.magnitude * 1e6).rounded())
+  var fraction = millionths % 1_000_000
+  var text = "\(x < 0 ? "-" : "")\(millionths / 1_000_000)"
+  guard fraction > 0 else { return fraction == 0 && x != 0 && millionths == 0 ? "about 0" : text }
+  text += "."
+  var digit = 100_000
+  while fraction > 0 {
+    text += "\(fraction / digit)"
+    fraction %= digit
+    digit /= 10
+  }
+  return text
 }

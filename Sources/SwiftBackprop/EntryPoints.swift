@@ -310,7 +310,7 @@ public func sb_set_option(
       try check("the number of steps")
       // 2⁵³: the range in which a double counts without gaps.
       engine.steps = Int(Swift.min(value, 0x1p53))
-    default: throw noOption
+    default: throw EngineError.noOption
     }
   }
 }

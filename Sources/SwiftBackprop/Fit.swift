@@ -250,9 +250,3 @@ private func ofValidation<Result>(
     throw EngineError(status: error.status, message: "validation data: \(error.message)")
   }
 }
-
-/// The array behind a pointer that may be NULL.
-func optional(_ array: UnsafePointer<sb_array>?) throws(EngineError) -> Source? {
-  guard let array else { return nil }
-  return try Source(array.pointee)
-}

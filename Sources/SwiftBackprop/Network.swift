@@ -132,13 +132,13 @@ final class Network<T: Scalar> {
 
   /// The optimizer's parameter in place `index`.
   func hyperparameter(_ index: Int) throws(EngineError) -> Double {
-    guard index >= 0, index < recipe.optimizer.values.count else { throw noOption }
+    guard index >= 0, index < recipe.optimizer.values.count else { throw EngineError.noOption }
     return recipe.optimizer.values[index]
   }
 
   func setHyperparameter(_ index: Int, _ value: Double) throws(EngineError) {
     let entry = OptimizerEntry.all[recipe.optimizer.index]
-    guard index >= 0, index < entry.info.parameters.count else { throw noOption }
+    guard index >= 0, index < entry.info.parameters.count else { throw EngineError.noOption }
     try Rules.check(value, entry.info.parameters[index], of: entry.info)
     try checkRange(value, entry.info.parameters[index].name)
     recipe.optimizer.values[index] = value
@@ -161,8 +161,6 @@ private func readSizes(_ config: sb_config) throws(EngineError) -> [Int] {
   }
   return (0...Int(config.layers)).map { Int(sizes[$0]) }
 }
-
-var noOption: EngineError { .value("no such option") }
 
 /// The rules a network was made of: places in the engine's lists and parameters.
 struct Recipe {

@@ -197,3 +197,9 @@ private func float(half: UInt16) -> Float {
   let value = magnitude >= 0x7C00 ? Float(bitPattern: magnitude << 13 | 0x7F80_0000) : scaled
   return half & 0x8000 == 0 ? value : -value
 }
+
+/// The array behind a pointer that may be NULL.
+func optional(_ array: UnsafePointer<sb_array>?) throws(EngineError) -> Source? {
+  guard let array else { return nil }
+  return try Source(array.pointee)
+}

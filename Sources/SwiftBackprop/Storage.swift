@@ -5,7 +5,6 @@ import CBridge
 /// Freed when the last reference, of the engine or of a view, is gone.
 final class Block {
   let base: UnsafeMutableRawPointer
-  let byteCount: Int
   // Stands in the first cache line, so that it lives and dies with the memory.
   private let holders: UnsafeMutablePointer<Int64>
   private static let header = 64
@@ -19,7 +18,6 @@ final class Block {
     holders = memory.bindMemory(to: Int64.self, capacity: 1)
     holders.initialize(to: 0)
     base = memory + Block.header
-    self.byteCount = byteCount
   }
 
   deinit { sb_deallocate(UnsafeMutableRawPointer(holders)) }

@@ -102,23 +102,6 @@ struct Targets {
   }
 }
 
-/// About six digits of a number, for a message; Embedded Swift prints no floating point.
-func decimal(_ x: Double) -> String {
-  guard x.magnitude < 1e12 else { return x < 0 ? "a number below -1e12" : "a number above 1e12" }
-  let millionths = Int((x.magnitude * 1e6).rounded())
-  var fraction = millionths % 1_000_000
-  var text = "\(x < 0 ? "-" : "")\(millionths / 1_000_000)"
-  guard fraction > 0 else { return fraction == 0 && x != 0 && millionths == 0 ? "about 0" : text }
-  text += "."
-  var digit = 100_000
-  while fraction > 0 {
-    text += "\(fraction / digit)"
-    fraction %= digit
-    digit /= 10
-  }
-  return text
-}
-
 /// Weights of examples: wₙ ≥ 0, or 1 for all.
 struct RowWeights {
   let source: Source?

@@ -29,17 +29,15 @@ struct LossKernels<T: Scalar> {
       sumRows(rows, cols, into: cost) { i, _ in rule.value(a: a[i], t: t[i]) }
     }
     costFused = { softmax, z, a, t, cost, rows, cols in
-      if softmax {
-        // ln Σ eᶻ = z − ln a for any output; the largest loses no digits. One flat pass of
-        // logarithms for all rows.
-        for n in 0..<rows { cost[n] = largest(a + n &* cols, cols) }
-        for n in 0..<rows { cost[n] = T.log(cost[n]) }
-      }
       guard softmax else {
         return sumRows(rows, cols, into: cost) { i, _ in
           rule.valueFused(z: z[i], t: t[i], logSum: 0)
         }
       }
+      // ln Σ eᶻ = z − ln a for any output; the largest loses no digits. One flat pass of
+      // logarithms for all rows.
+      for n in 0..<rows { cost[n] = largest(a + n &* cols, cols) }
+      for n in 0..<rows { cost[n] = T.log(cost[n]) }
       for n in 0..<rows { cost[n] = largest(z + n &* cols, cols) - cost[n] }
       sumRows(rows, cols, into: cost) { i, n in
         rule.valueFused(z: z[i], t: t[i], logSum: cost[n])
