@@ -67,7 +67,8 @@ class Run:
 
     def _memory(self) -> None:
         job = sections.memory_job()
-        names = [name for name in job.contenders if name in self.session.workers]
+        wanted = ("ours",) if self.options.quick else job.contenders
+        names = [name for name in wanted if name in self.session.workers]
         with Session(names, self.session.threads) as fresh:
             self.peak_memory = fresh.memory(job)
         print(f"at the peak of a first epoch, beyond the data: {job.case.name}, {job.rows} rows")

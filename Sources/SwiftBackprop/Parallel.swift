@@ -27,9 +27,10 @@ struct Plan {
 
   /// The plan for `rows` rows and `work` floating-point operations with at most `threads`.
   init(rows: Int, work: Double, threads: Int) {
-    // A part of less work than this, about 20 µs, does not pay for the handing over.
-    let worthwhile = work / 1.5e6
-    let most = Swift.min(Double(Swift.min(threads, rows)), worthwhile)
+    // Less work than this, some 50 µs, does not pay for the handing over; and with few rows a
+    // product spends its time on packing W, which every part has to do.
+    let worthwhile = Swift.min(work / 5e6, Double(rows) / 32)
+    let most = Swift.min(Double(threads), worthwhile)
     parts = most > 1 ? Int(most) : 1
   }
 

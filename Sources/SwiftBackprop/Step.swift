@@ -15,8 +15,8 @@ extension Network {
     }
     // With Σw = 0 there is nothing to learn, and no update.
     if gradientState != .weightless || largest != 0 {
-      // About six operations a parameter.
-      try withThreads(rows: layout.parameterCount, work: 6 * Double(layout.parameterCount)) {
+      // Some six operations a parameter, which wait for memory.
+      try withThreads(rows: layout.parameterCount, work: 24 * Double(layout.parameterCount)) {
         (plan) throws(EngineError) in
         try update(plan, isHarmless: isHarmless(bound: Double(T(bits: largest))))
       }

@@ -8,7 +8,7 @@ import Testing
   @Test(arguments: [1, 2, 3, 7])
   func sharesCoverEverythingOnce(parts: Int) {
     for (count, unit) in [(1, 1), (5, 1), (10, 8), (64, 8), (100, 8), (3, 1)] {
-      let plan = Plan(rows: parts, work: 1e12, threads: parts)
+      let plan = Plan(rows: 32 * parts, work: 1e12, threads: parts)
       #expect(plan.parts == parts)
       let shares = (0..<parts).map { plan.share($0, of: count, unit: unit) }
       #expect(shares.flatMap { Array($0) } == Array(0..<count))
@@ -18,6 +18,7 @@ import Testing
   @Test func littleWorkStaysOnOneThread() {
     #expect(Plan(rows: 16, work: 1e5, threads: 8).parts == 1)
     #expect(Plan(rows: 1, work: 1e12, threads: 8).parts == 1)
+    #expect(Plan(rows: 63, work: 1e12, threads: 8).parts == 1)
     #expect(Plan(rows: 512, work: 1e12, threads: 8).parts == 8)
   }
 
