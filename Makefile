@@ -70,7 +70,7 @@ wheel: $(VENV)/extra-wheel ## a wheel for other machines, in wheelhouse/
 sanitize: $(VENV)/package $(VENV)-address/package ## the tests under AddressSanitizer and ThreadSanitizer
 	$(SWIFT_TEST) --sanitize=address --scratch-path .build/address
 	$(SWIFT_TEST) --sanitize=thread --scratch-path .build/thread
-	LD_PRELOAD=$(ASAN) ASAN_OPTIONS=detect_leaks=0 PYTHONMALLOC=malloc \
+	LD_PRELOAD=$(ASAN) ASAN_OPTIONS=detect_leaks=0:allocator_may_return_null=1 PYTHONMALLOC=malloc \
 		$(VENV)-address/bin/python -m pytest tests_py $(PYTEST)
 
 clean: ## remove what the other verbs made

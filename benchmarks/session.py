@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,6 +22,9 @@ ROOT = Path(__file__).parent.parent
 HELD_BACK = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")  # worse kernels than the CPU has
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 PATIENCE = 300.0  # seconds for one answer
+# Idle threads of OpenBLAS and OpenMP spin for tens of milliseconds before they sleep, on the
+# cores that the next contender needs.
+REST = 0.12
 
 
 class FailedError(Exception):
@@ -144,6 +148,7 @@ class Worker:
     def ask(self, do: str, **more: Any) -> dict[str, Any]:
         """Send a request and return the answer."""
         assert self._process.stdin is not None
+        time.sleep(REST)
         try:
             print(json.dumps({"do": do, **more}), file=self._process.stdin, flush=True)
         except OSError:

@@ -177,7 +177,8 @@ final class Fit<T: Scalar>: FitSession {
       network.pass?.state = .spent
       let bound = network.gradientBound(tape, largestInput, watch)
       let made = try network.update(
-        tape, plan, isHarmless: network.isHarmless(bound: bound))
+        tape, plan, isHarmless: network.isHarmless(bound: bound),
+        wantsGradients: next + count == x.rows)
       unsettled = made == .parametersOnly ? tape : nil
       return cost
     }
@@ -194,7 +195,8 @@ final class Fit<T: Scalar>: FitSession {
     sums.add(weight: weight)
   }
 
-  /// Makes the grad_W of the last batch, if its step was made without them.
+  /// Makes the grad_W of the last batch, if its step was made without them: training was
+  /// stopped in mid-epoch, or the last rows had no weight.
   func settle() {
     guard let tape = unsettled else { return }
     unsettled = nil

@@ -28,8 +28,11 @@ extension Network {
   enum Made { case everything, parametersOnly }
 
   /// The gradients of a pass and the update from them; together where nothing lies between,
-  /// so that every g is used while it is in the cache. Plain descent goes without grad_W.
-  func update(_ tape: Tape<T>, _ plan: Plan, isHarmless: Bool) throws(EngineError) -> Made {
+  /// so that every g is used while it is in the cache. Plain descent goes without grad_W
+  /// unless they are wanted.
+  func update(
+    _ tape: Tape<T>, _ plan: Plan, isHarmless: Bool, wantsGradients: Bool
+  ) throws(EngineError) -> Made {
     gradientState = .ready
     guard isHarmless, clipNorm == 0, let memory = partMemory else {
       parameterGradients(tape, plan, accumulate: false)
@@ -38,7 +41,7 @@ extension Network {
     }
     biasGradients(memory.sums, parts: plan.parts, accumulate: false)
     let update = preparedUpdate()
-    let rate = update.weights.areNone ? optimizer.descentRate : nil
+    let rate = update.weights.areNone && !wantsGradients ? optimizer.descentRate : nil
     concurrently(plan.parts) { part in
       for m in 1...layout.layers {
         let share = plan.share(part, of: layout.sizes[m - 1], unit: 8)
