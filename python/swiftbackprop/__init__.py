@@ -11,7 +11,7 @@ this package too, made from the engine's own list.
 
 from typing import TYPE_CHECKING
 
-from swiftbackprop import datasets
+from swiftbackprop import datasets, lab
 from swiftbackprop._arrays import explain_copy
 from swiftbackprop._callbacks import Callback
 from swiftbackprop._config import config, get_num_threads, set_num_threads, show_config
@@ -59,6 +59,7 @@ __all__ = [
     "get_num_threads",
     "initializer",
     "initializers",
+    "lab",
     "loss",
     "losses",
     "optimizer",

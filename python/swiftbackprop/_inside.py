@@ -1,7 +1,7 @@
 """The inside of a network: what it is made of, its parameters and its layers."""
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -193,3 +193,16 @@ class NetworkInside(core.Net):
 
     def _as_weights(self, w: Any, copy: bool | None) -> FloatArray:
         return as_weights(self, w, copy)
+
+    def copy(self) -> Self:
+        """Return an independent copy: weights, optimizer state, random numbers."""
+        twin = type(self).__new__(type(self))
+        twin._copy_from(self)
+        twin.__dict__.update(self.__dict__)
+        return twin
+
+    def __copy__(self) -> Self:
+        return self.copy()
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        return self.copy()

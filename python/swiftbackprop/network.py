@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from types import TracebackType
-from typing import Any, NoReturn, Self
+from typing import NoReturn, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -12,7 +12,6 @@ from swiftbackprop._arrays import FloatArray, as_data
 from swiftbackprop._callbacks import CallbackLike
 from swiftbackprop._engine import core
 from swiftbackprop._history import History
-from swiftbackprop._inside import NetworkInside
 from swiftbackprop._plan import plan
 from swiftbackprop._recipe import (
     ActivationLike,
@@ -23,11 +22,12 @@ from swiftbackprop._recipe import (
     make_recipe,
     warn_of_clipping,
 )
+from swiftbackprop._study import NetworkStudy
 
 __all__ = ["Network"]
 
 
-class Network(NetworkInside):
+class Network(NetworkStudy):
     r"""A feed-forward network of dense layers m = 1..L.
 
     z(m) = W(m) a(m-1) + b(m) and a(m) = σ(z(m)); a batch is N rows, a(0) is X. The cost
@@ -215,38 +215,6 @@ class Network(NetworkInside):
             return {"loss": loss, "accuracy": accuracy}
         return {"loss": loss, "mse": mse, "mae": mae, "r2": r2}
 
-    def input_gradient(
-        self,
-        X: npt.ArrayLike,
-        y: npt.ArrayLike,
-        *,
-        sample_weight: npt.ArrayLike | None = None,
-        per_example: bool = False,
-    ) -> FloatArray:
-        """Return the gradient of C with respect to X.
-
-        It is computed on a copy of the network: gradients and layers stay as they are.
-
-        Parameters
-        ----------
-        X : array_like, shape (N, D(0))
-        y : array_like, shape (N, D(L)) or (N,)
-        sample_weight : array_like, shape (N,), optional
-        per_example : bool, default False
-            Return the gradient of each row's own loss, without its share in C.
-
-        Returns
-        -------
-        ndarray, shape (N, D(0))
-        """
-        if per_example and sample_weight is not None:
-            raise ValueError("per_example=True leaves the weights out: do not give both")
-        twin = self.copy()
-        rows = len(twin.forward(X))
-        twin.backward(y, sample_weight=sample_weight)
-        gradient = twin.layer(0).grad_a
-        return np.multiply(gradient, rows if per_example else 1, dtype=self.dtype)
-
     def fit(
         self,
         X: npt.ArrayLike,
@@ -367,19 +335,6 @@ class Network(NetworkInside):
         self._reset(number)
         self._seed, self._history = number, None
         self._start()
-
-    def copy(self) -> Self:
-        """Return an independent copy: weights, optimizer state, random numbers."""
-        twin = type(self).__new__(type(self))
-        twin._copy_from(self)
-        twin.__dict__.update(self.__dict__)
-        return twin
-
-    def __copy__(self) -> Self:
-        return self.copy()
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
-        return self.copy()
 
     def __reduce_ex__(self, protocol: object) -> NoReturn:
         raise TypeError(
