@@ -46,7 +46,11 @@ X86_64 = {
     "_core": Level(1, ()),
     "_core_v3": Level(3, ("-Xcc", "-march=x86-64-v3", "-Xswiftc", "-DSB_FMA")),
     "_core_v4": Level(
-        4, ("-Xcc", "-march=x86-64-v4", "-Xcc", "-mprefer-vector-width=512", "-Xswiftc", "-DSB_FMA")
+        4,
+        (
+            *("-Xcc", "-march=x86-64-v4", "-Xcc", "-mprefer-vector-width=512"),
+            *("-Xswiftc", "-DSB_FMA", "-Xswiftc", "-DSB_AVX512"),
+        ),
     ),
 }
 AARCH64 = {"_core": Level(1, ("-Xswiftc", "-DSB_FMA"))}

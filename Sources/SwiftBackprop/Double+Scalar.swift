@@ -3,6 +3,13 @@ import CBridge
 /// Double precision, by the same methods as `Float`.
 extension Double: Scalar {
   typealias Bits = UInt64
+  #if SB_AVX512
+    typealias Vector = SIMD8<Double>
+  #elseif arch(x86_64)
+    typealias Vector = SIMD4<Double>
+  #else
+    typealias Vector = SIMD2<Double>
+  #endif
 
   static var dtype: Int32 { SB_FLOAT64 }
   static var infinityBits: UInt64 { 0x7ff0_0000_0000_0000 }

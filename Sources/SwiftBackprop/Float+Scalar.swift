@@ -7,6 +7,13 @@ import CBridge
 /// "Elementary Functions", 2016. Subnormal results and ±∞ are right, NaN stays NaN.
 extension Float: Scalar {
   typealias Bits = UInt32
+  #if SB_AVX512
+    typealias Vector = SIMD16<Float>
+  #elseif arch(x86_64)
+    typealias Vector = SIMD8<Float>
+  #else
+    typealias Vector = SIMD4<Float>
+  #endif
 
   static var dtype: Int32 { SB_FLOAT32 }
   static var infinityBits: UInt32 { 0x7f80_0000 }

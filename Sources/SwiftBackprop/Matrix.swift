@@ -74,12 +74,15 @@ func sumOfMagnitudes<T: Scalar>(_ x: UnsafePointer<T>, _ count: Int) -> Double {
 }
 
 /// C [m, n] ← factor · A [m, k] · B [k, n], B and C dense or B transposed from [n, k]; adds to
-/// C when `accumulate`. The only call of BLAS.
+/// C when `accumulate`. The only call of BLAS, which makes the larger products.
 @inline(__always)
 func multiply<T: Scalar>(
   _ a: Matrix<T>, _ b: Matrix<T>, into c: UnsafeMutablePointer<T>, accumulate: Bool = false,
   factor: T = 1
 ) {
+  guard !a.prefersProduct(b) else {
+    return product(a, b, into: c, keeps: accumulate, factor: factor)
+  }
   T.gemm(
     a.transposed, b.transposed, Int32(truncatingIfNeeded: a.rows),
     Int32(truncatingIfNeeded: b.cols), Int32(truncatingIfNeeded: a.cols), factor, a.base,

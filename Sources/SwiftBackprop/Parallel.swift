@@ -29,7 +29,7 @@ struct Plan {
   init(rows: Int, work: Double, threads: Int) {
     // Less work than this, some 50 µs, does not pay for the handing over; and with few rows a
     // product spends its time on packing W, which every part has to do.
-    let worthwhile = Swift.min(work / 5e6, Double(rows) / 32)
+    let worthwhile = Swift.min(work / 5e6, Double(rows) / 16)
     let most = Swift.min(Double(threads), worthwhile)
     parts = most > 1 ? Int(most) : 1
   }

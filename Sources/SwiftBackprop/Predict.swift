@@ -20,12 +20,14 @@ final class LeanMemory<T: Scalar> {
     }
     var perRow = layout.sizes[0] + layout.unitCount * (trains ? 2 : 1)
     for m in 1...outputs where keepsZ[m - 1] { perRow += layout.sizes[m] }
+    // Every array begins a cache line.
+    let line = 64 / MemoryLayout<T>.stride
     let (count, overflow) = rows.multipliedReportingOverflow(by: perRow)
-    guard !overflow else { throw .memory(bytes: Int.max) }
-    storage = try Storage(count: count)
+    guard !overflow, count < Int.max / 16 else { throw .memory(bytes: Int.max) }
+    storage = try Storage(count: count + (1 + 3 * outputs) * line)
     var next = storage.base
     func take(_ cols: Int) -> UnsafeMutablePointer<T> {
-      defer { next += rows * cols }
+      defer { next += (rows * cols + line - 1) / line * line }
       return next
     }
     x = take(layout.sizes[0])

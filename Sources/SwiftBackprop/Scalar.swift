@@ -7,6 +7,9 @@ import CBridge
 protocol Scalar: BinaryFloatingPoint, Sendable {
   associatedtype Bits: FixedWidthInteger & UnsignedInteger & Sendable
 
+  /// As many numbers as one register of the instruction set holds.
+  associatedtype Vector: SIMD where Vector.Scalar == Self
+
   /// The code of this type in the C contract.
   static var dtype: Int32 { get }
 

@@ -2,7 +2,8 @@ import CBridge
 
 /// A piece of memory on a 64-byte boundary with a count of the views held outside.
 ///
-/// Freed when the last reference, of the engine or of a view, is gone.
+/// Freed when the last reference, of the engine or of a view, is gone. Behind the bytes that
+/// were asked for a cache line more can be read: a vector may begin at the last number.
 final class Block {
   let base: UnsafeMutableRawPointer
   // Stands in the first cache line, so that it lives and dies with the memory.
@@ -11,13 +12,15 @@ final class Block {
 
   /// Memory of `byteCount` bytes, not initialised.
   init(byteCount: Int) throws(EngineError) {
-    let (total, overflow) = byteCount.addingReportingOverflow(Block.header)
+    let (total, overflow) = byteCount.addingReportingOverflow(2 * Block.header)
     guard byteCount >= 0, !overflow, let memory = sb_allocate(total) else {
       throw .memory(bytes: byteCount)
     }
     holders = memory.bindMemory(to: Int64.self, capacity: 1)
     holders.initialize(to: 0)
     base = memory + Block.header
+    // Not what lay there before: numbers below the normal ones would be slow.
+    (base + byteCount).initializeMemory(as: UInt8.self, repeating: 0, count: Block.header)
   }
 
   deinit { sb_deallocate(UnsafeMutableRawPointer(holders)) }
