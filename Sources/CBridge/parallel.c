@@ -71,6 +71,7 @@ static uint64_t wait_for_job_after(uint64_t last) {
 
 static void *work(void *argument) {
   uint64_t job = (uint64_t)(uintptr_t)argument;
+  sb_flush_subnormals();
   for (;;) {
     job = wait_for_job_after(job);
     take_parts(job);

@@ -138,27 +138,33 @@ extension Network {
 
   /// grad_W(m)ᵀ ← a(m−1)ᵀ grad_z(m), its rows `share` of D(m−1).
   func weightGradient(_ m: Int, _ tape: Tape<T>, _ share: Range<Int>, accumulate: Bool) {
-    addOuterProducts(m, tape, share, to: gradWeights(m), accumulate: accumulate, factor: 1)
+    addOuterProducts(
+      m, tape, share, to: gradWeights(m) + share.lowerBound * layout.sizes[m],
+      accumulate: accumulate, factor: 1)
   }
 
   /// W(m)ᵀ ← W(m)ᵀ − rate·a(m−1)ᵀ grad_z(m), its rows `share` of D(m−1): a step of plain
   /// descent, without the gradient in between.
   func descend(_ m: Int, _ tape: Tape<T>, _ share: Range<Int>, rate: T) {
+    let start = layout.weights(m) + share.lowerBound * layout.sizes[m]
     addOuterProducts(
-      m, tape, share, to: parameters.base + layout.weights(m), accumulate: true, factor: -rate)
+      m, tape, share, to: parameters.base + start, accumulate: true, factor: -rate)
   }
 
-  /// out [D(m−1), D(m)], in the rows `share`, ← or += factor·a(m−1)ᵀ grad_z(m).
-  private func addOuterProducts(
+  /// out [share, D(m)] ← or += factor·a(m−1)ᵀ grad_z(m), its rows `share` of D(m−1).
+  func addOuterProducts(
     _ m: Int, _ tape: Tape<T>, _ share: Range<Int>, to out: UnsafeMutablePointer<T>,
     accumulate: Bool, factor: T
   ) {
-    let rows = tape.input.rows
-    let previous = m == 1 ? tape.input : Matrix(tape.a[m - 2], rows, layout.sizes[m - 1])
     multiply(
-      previous.transpose.rows(share.lowerBound, share.upperBound),
-      Matrix(tape.gradZ[m - 1], rows, layout.sizes[m]),
-      into: out + share.lowerBound * layout.sizes[m], accumulate: accumulate, factor: factor)
+      input(m, tape).transpose.rows(share.lowerBound, share.upperBound),
+      Matrix(tape.gradZ[m - 1], tape.input.rows, layout.sizes[m]),
+      into: out, accumulate: accumulate, factor: factor)
+  }
+
+  /// a(m−1) [N, D(m−1)]
+  func input(_ m: Int, _ tape: Tape<T>) -> Matrix<T> {
+    m == 1 ? tape.input : Matrix(tape.a[m - 2], tape.input.rows, layout.sizes[m - 1])
   }
 
   /// grad_b(m), m = 1..L, from the parts' column sums [parts, Σ D(m)].

@@ -77,30 +77,44 @@ struct Watch<T: Scalar> {
 
 /// What every part of a pass writes for itself.
 struct PartMemory<T: Scalar> {
+  /// Numbers of a panel: 16 KB of single precision, a part of the first-level cache.
+  static var panelSize: Int { 4096 }
+
   private let block: Block
   let parts: Int
   /// Column sums of grad_z [parts, Σ D(m)]
   let sums: UnsafeMutablePointer<T>
   let watches: UnsafeMutablePointer<Watch<T>>
 
+  private let panels: UnsafeMutablePointer<T>
+
   init(parts: Int, units: Int) throws(EngineError) {
     let watchBytes = parts * MemoryLayout<Watch<T>>.stride
-    let (count, overflow) = parts.multipliedReportingOverflow(by: units)
+    let (count, overflow) = parts.multipliedReportingOverflow(by: units + Self.panelSize)
     guard !overflow, count < Int.max / 16 else { throw .memory(bytes: Int.max) }
     block = try Block(byteCount: watchBytes + 64 + count * MemoryLayout<T>.stride)
     self.parts = parts
     watches = block.base.bindMemory(to: Watch<T>.self, capacity: parts)
-    sums = (block.base + (watchBytes + 63) / 64 * 64).bindMemory(to: T.self, capacity: count)
+    panels = (block.base + (watchBytes + 63) / 64 * 64).bindMemory(to: T.self, capacity: count)
+    sums = panels + parts * Self.panelSize
   }
+
+  /// Room for some rows of a grad_W [panelSize].
+  func panel(_ part: Int) -> UnsafeMutablePointer<T> { panels + part * Self.panelSize }
 }
 
 extension Network {
-  /// Runs `body` with BLAS held to one thread per part; it is told how many are allowed.
+  /// Runs `body` with BLAS held to one thread per part, and without subnormal numbers; it is
+  /// told how many threads are allowed.
   func withThreads<Result>(
     _ body: (_ threads: Int) throws(EngineError) -> Result
   ) throws(EngineError) -> Result {
     let allowed = Int(sb_enter_blas())
-    defer { sb_leave_blas() }
+    let arithmetic = sb_flush_subnormals()
+    defer {
+      sb_restore_arithmetic(arithmetic)
+      sb_leave_blas()
+    }
     return try body(allowed)
   }
 

@@ -65,8 +65,31 @@ private struct Operands<T: Scalar> {
   let keeps: Bool
 
   /// `tileRows` rows of C from row i and two vectors of columns from column j.
-  @inline(never)
   func wideTile(_ i: Int, _ j: Int, _ c: UnsafeMutablePointer<T>, _ stride: Int) {
+    if colStep == 1 {
+      wideTileOfRows(i, j, c, stride)
+    } else {
+      wideTileOfColumns(i, j, c, stride)
+    }
+  }
+
+  @inline(never)
+  private func wideTileOfRows(_ i: Int, _ j: Int, _ c: UnsafeMutablePointer<T>, _ stride: Int) {
+    wideTile(i, j, c, stride, fetchesA: false)
+  }
+
+  @inline(never)
+  private func wideTileOfColumns(
+    _ i: Int, _ j: Int, _ c: UnsafeMutablePointer<T>, _ stride: Int
+  ) {
+    wideTile(i, j, c, stride, fetchesA: true)
+  }
+
+  /// `fetchesA`: every step of the loop reads another line of A, which has to be asked for early.
+  @inline(__always)
+  private func wideTile(
+    _ i: Int, _ j: Int, _ c: UnsafeMutablePointer<T>, _ stride: Int, fetchesA: Bool
+  ) {
     let width = T.Vector.scalarCount
     var (topLeft, topRight) = (Strip<T>(), Strip<T>())
     #if SB_AVX512
@@ -76,6 +99,7 @@ private struct Operands<T: Scalar> {
     var b = b + j
     for _ in 0..<depth {
       let (left, right) = (load(b), load(b + width))
+      if fetchesA { sb_prefetch(a + 8 &* colStep) }
       sb_prefetch(b + 8 &* bStride)
       sb_prefetch(b + 8 &* bStride + width)
       topLeft.add(a, rowStep, left)
@@ -128,7 +152,8 @@ extension Matrix {
   func prefersProduct(_ b: Matrix) -> Bool {
     #if SB_FMA
       let rowBytes = b.stride &* MemoryLayout<T>.stride
-      return !b.transposed && rows >= tileRows && b.cols >= 2 * T.Vector.scalarCount && rowBytes <= 1024
+      return !b.transposed && rows >= tileRows && b.cols >= 2 * T.Vector.scalarCount
+        && rowBytes <= 1024
         && b.rows &* rowBytes <= 1 << 20
     #else
       return false
@@ -176,10 +201,9 @@ extension Operands {
     let raw = Operands(
       a: a, rowStep: rowStep, colStep: colStep, b: b, bStride: bStride, depth: depth, factor: 1,
       keeps: false)
-    // 1 KB at most.
-    withUnsafeTemporaryAllocation(
-      byteCount: tileRows * 2 * width * MemoryLayout<T>.stride, alignment: 64
-    ) { memory in
+    // The largest tile, 8 rows of two 64-byte vectors; with a size
+    // that varies, or a larger alignment, it would be on the heap.
+    withUnsafeTemporaryAllocation(byteCount: 1024, alignment: 16) { memory in
       guard let tile = memory.bindMemory(to: T.self).baseAddress else { return }
       if cols > width {
         raw.wideTile(i, j, tile, 2 * width)

@@ -49,8 +49,7 @@ extension Network {
         if let rate {
           descend(m, tape, share, rate: rate)
         } else {
-          weightGradient(m, tape, share, accumulate: false)
-          apply(update, m, share)
+          apply(update, m, tape, share, panel: wantsGradients ? nil : memory.panel(part))
         }
       }
       if part == 0 { applyToBiases(update) }
@@ -90,9 +89,41 @@ extension Network {
     }
   }
 
-  /// What one update needs to know: its number, and how g is clipped and W penalised.
+  /// Makes grad_W(m) and updates W(m), in rows `share` of W(m)ᵀ, some rows at a time: they are
+  /// still in the first-level cache when they are used, and with a `panel` of
+  /// `PartMemory.panelSize` numbers they are never anywhere else.
+  private func apply(
+    _ update: Update, _ m: Int, _ tape: Tape<T>, _ share: Range<Int>,
+    panel: UnsafeMutablePointer<T>?
+  ) {
+    let cols = layout.sizes[m]
+    let count = panelRows(m, tape)
+    guard count > 0 else {
+      weightGradient(m, tape, share, accumulate: false)
+      return apply(update, m, share)
+    }
+    var first = share.lowerBound
+    while first < share.upperBound {
+      let rows = first..<Swift.min(first + count, share.upperBound)
+      let start = first * cols
+      let g = panel ?? gradWeights(m) + start
+      addOuterProducts(m, tape, rows, to: g, accumulate: false, factor: 1)
+      apply(update.factors, layout.weights(m) + start, g, rows.count * cols, update.weights)
+      first = rows.upperBound
+    }
+  }
+
+  /// Rows of grad_W(m)ᵀ that are made at a time; 0 where BLAS has to have them all.
+  private func panelRows(_ m: Int, _ tape: Tape<T>) -> Int {
+    let cols = layout.sizes[m]
+    let rows = PartMemory<T>.panelSize / cols & ~7
+    let gradZ = Matrix(tape.gradZ[m - 1], tape.input.rows, cols)
+    return input(m, tape).transpose.rows(0, rows).prefersProduct(gradZ) ? rows : 0
+  }
+
+  /// What one update needs to know: its factors, and how g is clipped and W penalised.
   struct Update {
-    let step: Int
+    let factors: (Double, Double)
     let weights, biases: Penalties<T>
   }
 
@@ -101,7 +132,7 @@ extension Network {
     steps += 1
     let clip = clipFactor()
     return Update(
-      step: steps,
+      factors: optimizer.factors(steps),
       weights: Penalties(clip: clip, l1: T(l1), l2: T(l2), decays: optimizer.decay != 0),
       biases: Penalties(clip: clip))
   }
@@ -109,24 +140,26 @@ extension Network {
   /// Updates rows `share` of W(m)ᵀ.
   func apply(_ update: Update, _ m: Int, _ share: Range<Int>) {
     let cols = layout.sizes[m]
-    apply(
-      update.step, layout.weights(m) + share.lowerBound * cols, share.count * cols,
-      update.weights)
+    let start = layout.weights(m) + share.lowerBound * cols
+    apply(update.factors, start, gradients.base + start, share.count * cols, update.weights)
   }
 
   /// Updates every b.
   func applyToBiases(_ update: Update) {
     for m in 1...layout.layers {
-      apply(update.step, layout.bias(m), layout.sizes[m], update.biases)
+      apply(update.factors, layout.bias(m), gradBias(m), layout.sizes[m], update.biases)
     }
   }
 
-  private func apply(_ step: Int, _ start: Int, _ count: Int, _ penalties: Penalties<T>) {
+  /// Updates the parameters from `start` with the gradient g [count].
+  private func apply(
+    _ factors: (Double, Double), _ start: Int, _ g: UnsafePointer<T>, _ count: Int,
+    _ penalties: Penalties<T>
+  ) {
     let first = slots.count > 0 ? slots[0].base : parameters.base
     let second = slots.count > 1 ? slots[1].base : parameters.base
     optimizer.update(
-      step, parameters.base + start, gradients.base + start, first + start, second + start,
-      count, penalties)
+      factors, parameters.base + start, g, first + start, second + start, count, penalties)
   }
 
   /// min(1, c / ‖g‖₂), one norm over all gradients.

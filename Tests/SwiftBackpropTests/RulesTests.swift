@@ -275,7 +275,7 @@ extension LossKernels {
       let g = t % 7 == 0 ? 0 : Double(Float(random.normal() * pow(10, 3 * random.uniform() - 2)))
       formula(&w, &s, &r, g, Double(t))
       var gradient = T(g)
-      kernels.update(t, &x, &gradient, &first, &second, 1, penalties)
+      kernels.update(kernels.factors(t), &x, &gradient, &first, &second, 1, penalties)
       worst = max(worst, abs(Double(x) - w) / (1 + abs(w)))
     }
     return worst

@@ -3,7 +3,7 @@ import CBridge
 /// m ← β₁m + (1 − β₁)g, v ← β₂v + (1 − β₂)g², w ← w − lr·m̂ / (√v̂ + ε), with
 /// m̂ = m / (1 − β₁ᵗ) and v̂ = v / (1 − β₂ᵗ).
 ///
-/// `prepare` moves both corrections into the constants: with c = √(1 − β₂ᵗ) the step is
+/// `factors` moves both corrections into the constants: with c = √(1 − β₂ᵗ) the step is
 /// lr·c/(1 − β₁ᵗ) · m / (√v + εc). Kingma and Ba, "Adam: A method for stochastic
 /// optimization", 2015, algorithm 1.
 struct Adam: Optimizer {
@@ -35,11 +35,12 @@ struct Adam: Optimizer {
     epsilon = values[3]
   }
 
-  mutating func prepare(step t: Int) {
+  func factors(step t: Int) -> (Double, Double) {
     let c = (1 - power(beta2, t)).squareRoot()
-    rate = lr * c / (1 - power(beta1, t))
-    shift = epsilon * c
+    return (lr * c / (1 - power(beta1, t)), epsilon * c)
   }
+
+  mutating func use(_ factors: (Double, Double)) { (rate, shift) = factors }
 
   @inline(__always)
   func update<T: Scalar>(_ w: T, _ g: T, _ m: inout T, _ v: inout T) -> T {

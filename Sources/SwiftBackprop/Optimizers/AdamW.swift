@@ -21,7 +21,8 @@ struct AdamW: Optimizer {
     decay = values[4]
   }
 
-  mutating func prepare(step t: Int) { adam.prepare(step: t) }
+  func factors(step t: Int) -> (Double, Double) { adam.factors(step: t) }
+  mutating func use(_ factors: (Double, Double)) { adam.use(factors) }
 
   @inline(__always)
   func update<T: Scalar>(_ w: T, _ g: T, _ m: inout T, _ v: inout T) -> T {

@@ -21,8 +21,11 @@ protocol Optimizer: Sendable {
 
   init(_ values: RuleValues)
 
-  /// Made ready for update number `t` = 1, 2, ...: step-dependent factors.
-  mutating func prepare(step t: Int)
+  /// What depends on the number t = 1, 2, ... of an update alone: two factors.
+  func factors(step t: Int) -> (Double, Double)
+
+  /// Made ready for the update with these factors.
+  mutating func use(_ factors: (Double, Double))
 
   /// The parameter after the update; `g` is its gradient with penalties, `s` and `r` its
   /// state in slots 0 and 1.
@@ -32,5 +35,6 @@ protocol Optimizer: Sendable {
 extension Optimizer {
   static var isPlainDescent: Bool { false }
   var decay: Double { 0 }
-  mutating func prepare(step t: Int) {}
+  func factors(step t: Int) -> (Double, Double) { (0, 0) }
+  mutating func use(_ factors: (Double, Double)) {}
 }

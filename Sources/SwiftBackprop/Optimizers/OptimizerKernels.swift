@@ -23,11 +23,14 @@ struct OptimizerKernels<T: Scalar> {
   let decay: Double
   /// lr if an update is w ← w − lr·g and nothing else.
   let descentRate: T?
-  /// Update number t = 1, 2, ... of `count` parameters in one pass. `s` and `r` are the
-  /// state; a rule with fewer slots leaves them alone.
+  /// The factors of update number t = 1, 2, ...
+  let factors: @Sendable (_ t: Int) -> (Double, Double)
+  /// An update of `count` parameters in one pass. `s` and `r` are the state; a rule with fewer
+  /// slots leaves them alone.
   let update:
     @Sendable (
-      _ t: Int, _ w: Output, _ g: UnsafePointer<T>, _ s: Output, _ r: Output, _ count: Int,
+      _ factors: (Double, Double), _ w: Output, _ g: UnsafePointer<T>, _ s: Output, _ r: Output,
+      _ count: Int,
       _ penalties: Penalties<T>
     ) -> Void
 
@@ -35,9 +38,10 @@ struct OptimizerKernels<T: Scalar> {
     slots = R.slots
     decay = rule.decay
     descentRate = R.isPlainDescent ? T(rule.lr) : nil
-    update = { t, w, g, s, r, count, penalties in
+    factors = { rule.factors(step: $0) }
+    update = { factors, w, g, s, r, count, penalties in
       var rule = rule
-      rule.prepare(step: t)
+      rule.use(factors)
       if penalties.areNone {
         walk(rule, w, g, s, r, count, decay: { $0 }, gradient: { $1 })
       } else {
