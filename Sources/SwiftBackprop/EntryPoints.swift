@@ -347,8 +347,12 @@ public func sb_work(_ net: OpaquePointer?, _ rows: Int64) -> Double {
 public func sb_plan(_ net: OpaquePointer?, _ rows: Int64, _ threads: Int32) -> Int32 {
   var parts = 1
   _ = status(nil) { () throws(EngineError) in
-    let work = try engine(net).workPerRow * Double(rows)
-    parts = Plan.ofStep(rows: Int(rows), forwardWork: work, threads: Int(threads)).parts
+    let engine = try engine(net)
+    parts =
+      Plan.ofStep(
+        rows: Int(rows), forwardWork: engine.workPerRow * Double(rows),
+        hasState: engine.slotCount > 0, threads: Int(threads)
+      ).parts
   }
   return Int32(truncatingIfNeeded: parts)
 }

@@ -160,7 +160,8 @@ final class Fit<T: Scalar>: FitSession {
     let tape = memory.tape(memory.place(x, inPlace: inPlace, selected))
     return try network.withThreads { (threads) throws(EngineError) in
       let plan = Plan.ofStep(
-        rows: count, forwardWork: network.workPerRow * Double(count), threads: threads)
+        rows: count, forwardWork: network.workPerRow * Double(count),
+        hasState: !network.slots.isEmpty, threads: threads)
       let watch = try network.overRows(plan, count) { rows, sums, watch in
         let part = selected[rows]
         if inPlace == nil || selected.list != nil {

@@ -26,17 +26,18 @@ struct Plan {
   let parts: Int
 
   /// The plan for `rows` rows and `work` floating-point operations with at most `threads`.
-  init(rows: Int, work: Double, threads: Int) {
-    // Less work than this, some 50 µs, does not pay for the handing over; and with few rows a
-    // product spends its time on packing W, which every part has to do.
-    let worthwhile = Swift.min(work / 5e6, Double(rows) / 16)
+  init(rows: Int, work: Double, threads: Int, rowsPerPart: Int = 32) {
+    // Less work than this, some 50 µs, does not pay for the handing over; and with few rows
+    // the parts spend their time on reading W, which every part has to do.
+    let worthwhile = Swift.min(work / 5e6, Double(rows) / Double(rowsPerPart))
     let most = Swift.min(Double(threads), worthwhile)
     parts = most > 1 ? Int(most) : 1
   }
 
-  /// The plan of a training step, of which forward is a third.
-  static func ofStep(rows: Int, forwardWork: Double, threads: Int) -> Plan {
-    Plan(rows: rows, work: 3 * forwardWork, threads: threads)
+  /// The plan of a training step, of which forward is a third. An update that has state to
+  /// read and write is long enough to be shared for fewer rows.
+  static func ofStep(rows: Int, forwardWork: Double, hasState: Bool, threads: Int) -> Plan {
+    Plan(rows: rows, work: 3 * forwardWork, threads: threads, rowsPerPart: hasState ? 16 : 32)
   }
 
   /// Share `part` of 0..<count, in multiples of `unit` but for the last.

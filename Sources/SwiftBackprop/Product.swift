@@ -146,15 +146,14 @@ private struct Operands<T: Scalar> {
 
 extension Matrix {
   /// Whether `product` is the way to multiply with `b`: a tile must fit, the instruction set
-  /// must multiply and add at once, and b [k, n] must stay in the second-level cache, where
-  /// rows far apart fall onto the same places.
+  /// must multiply and add at once, and b [k, n] must stay in the second-level cache, where rows
+  /// far apart fall onto the same places.
   @inline(__always)
   func prefersProduct(_ b: Matrix) -> Bool {
     #if SB_FMA
       let rowBytes = b.stride &* MemoryLayout<T>.stride
       return !b.transposed && rows >= tileRows && b.cols >= 2 * T.Vector.scalarCount
-        && rowBytes <= 1024
-        && b.rows &* rowBytes <= 1 << 20
+        && rowBytes <= 2048 && b.rows &* rowBytes <= 4 << 20
     #else
       return false
     #endif
@@ -168,31 +167,44 @@ extension Matrix {
 func product<T: Scalar>(
   _ a: Matrix<T>, _ b: Matrix<T>, into c: UnsafeMutablePointer<T>, keeps: Bool, factor: T
 ) {
-  let operands = Operands<T>(
-    a: a.base, rowStep: a.transposed ? 1 : a.stride, colStep: a.transposed ? a.stride : 1,
-    b: b.base, bStride: b.stride, depth: a.cols, factor: factor, keeps: keeps)
-  let (rows, cols) = (a.rows, b.cols)
-  let width = T.Vector.scalarCount
-  var i = 0
-  while i < rows {
-    // The last rows' tile begins earlier, and stores only what is new.
-    let start = Swift.min(i, rows - tileRows)
-    var j = 0
-    while j < cols {
-      let rest = cols - j
-      if rest >= 2 * width && start == i {
-        operands.wideTile(i, j, c + i * cols + j, cols)
-      } else {
-        let last = Swift.min(rest, rest > width ? 2 * width : width)
-        operands.edgeTile(start, j, from: i - start, cols: last, c + start * cols + j, cols)
-      }
-      j += 2 * width
-    }
-    i = start + tileRows
+  // Of a B beyond some 512 KB a few rows at a time are multiplied with all of A.
+  let rowBytes = b.stride * MemoryLayout<T>.stride
+  let blocks = Swift.max(1, (a.cols * rowBytes + (1 << 19) - 1) >> 19)
+  let (rowStep, colStep) = a.transposed ? (1, a.stride) : (a.stride, 1)
+  for block in 0..<blocks {
+    let first = a.cols * block / blocks
+    let depth = a.cols * (block + 1) / blocks - first
+    Operands(
+      a: a.base + first * colStep, rowStep: rowStep, colStep: colStep,
+      b: b.base + first * b.stride, bStride: b.stride, depth: depth, factor: factor,
+      keeps: keeps || block > 0
+    ).multiply(a.rows, b.cols, into: c)
   }
 }
 
 extension Operands {
+  /// All tiles of C [rows, cols].
+  func multiply(_ rows: Int, _ cols: Int, into c: UnsafeMutablePointer<T>) {
+    let width = T.Vector.scalarCount
+    var i = 0
+    while i < rows {
+      // The last rows' tile begins earlier, and stores only what is new.
+      let start = Swift.min(i, rows - tileRows)
+      var j = 0
+      while j < cols {
+        let rest = cols - j
+        if rest >= 2 * width && start == i {
+          wideTile(i, j, c + i * cols + j, cols)
+        } else {
+          let last = Swift.min(rest, rest > width ? 2 * width : width)
+          edgeTile(start, j, from: i - start, cols: last, c + start * cols + j, cols)
+        }
+        j += 2 * width
+      }
+      i = start + tileRows
+    }
+  }
+
   /// A tile of which only rows `from`... and the first `cols` columns are stored.
   func edgeTile(
     _ i: Int, _ j: Int, from: Int, cols: Int, _ c: UnsafeMutablePointer<T>, _ stride: Int
