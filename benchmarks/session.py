@@ -9,7 +9,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -61,6 +61,7 @@ class Measured:
     job: Job
     seconds: dict[str, list[float]] = field(default_factory=dict)
     travelled: dict[str, float] = field(default_factory=dict)
+    shared: dict[str, int] = field(default_factory=dict)  # threads that a plan wants
     failed: dict[str, str] = field(default_factory=dict)
 
     def median(self, name: str) -> float | None:
@@ -163,12 +164,19 @@ class Worker:
 
 
 class Session:
-    """The workers that could be started."""
+    """The workers that could be started.
 
-    def __init__(self, names: Iterable[str], threads: int) -> None:
+    `names` are contenders with `threads` threads each; `ours` are workers of our own by any
+    name, with the threads that each is to have.
+    """
+
+    def __init__(
+        self, names: Iterable[str], threads: int, ours: Mapping[str, int] | None = None
+    ) -> None:
         self.threads = threads
         self.skipped: dict[str, str] = {}
         self.workers = {name: Worker(name, threads) for name in names}
+        self.workers |= {name: Worker("ours", count) for name, count in (ours or {}).items()}
         for name, worker in list(self.workers.items()):
             try:
                 worker.hello = worker.listen()
@@ -188,9 +196,14 @@ class Session:
         for worker in self.workers.values():
             worker.close()
 
-    def measure(self, job: Job, rounds: int, seconds: float) -> Measured:
-        """Let everybody prepare, then time a slice of each in turn, round by round."""
-        measured = Measured(job)
+    def measure(
+        self, job: Job, rounds: int, seconds: float, onto: Measured | None = None
+    ) -> Measured:
+        """Let everybody prepare, then time a slice of each in turn, round by round.
+
+        Rounds are added to those of `onto`, if it is given.
+        """
+        measured = Measured(job) if onto is None else onto
         case = dataclasses.asdict(job.case)
         working: dict[str, Worker] = {}
         for name in job.contenders:
@@ -207,6 +220,8 @@ class Session:
             working[name] = worker
             if ready["travelled"] is not None:
                 measured.travelled[name] = ready["travelled"]
+            if ready["shared"] is not None:
+                measured.shared[name] = ready["shared"]
         for _ in range(rounds):
             for name in list(working):
                 try:
@@ -216,6 +231,19 @@ class Session:
                     measured.failed[name] = str(error)
                     del working[name]
         return measured
+
+    def race(self, names: Sequence[str], case: Case, folder: Path) -> dict[str, Any]:
+        """Let everybody run one round of the race."""
+        found = {}
+        for name in names:
+            if name in self.workers:
+                try:
+                    found[name] = self.workers[name].ask(
+                        "race", case=dataclasses.asdict(case), folder=str(folder)
+                    )
+                except FailedError as error:
+                    print(f"  {TITLES[name]}: {error}")
+        return found
 
     def memory(self, job: Job) -> dict[str, int]:
         """Return the peak memory of a task for each contender, in bytes.

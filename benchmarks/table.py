@@ -6,8 +6,12 @@ times longer we take than the matrix products alone.
 
 from collections.abc import Mapping, Sequence
 
+from benchmarks import race
 from benchmarks.cases import COPY
+from benchmarks.cliffs import Finding
 from benchmarks.contenders import TITLES
+from benchmarks.goals import Goal
+from benchmarks.race import Raced
 from benchmarks.session import Measured
 
 LABEL, CELL = 36, 10
@@ -98,3 +102,50 @@ def show_values(values: Mapping[str, str]) -> None:
     """Print named values, one a line."""
     for name, value in values.items():
         print(_line(name, [value]))
+
+
+def show_cliff(row: Measured, plan: str) -> None:
+    """Print a row of the widths: the plan and fixed numbers of threads."""
+    cells = [number(1e6 * m) if (m := row.median(name)) else "-" for name in row.seconds]
+    wanted = row.shared.get(plan)
+    cells += [str(wanted)] if wanted else []
+    print(_line(row.job.case.name, cells), flush=True)
+
+
+def show_race(raced: Mapping[str, Raced]) -> None:
+    """Print who needed how long."""
+    print(f"until {race.GOAL:.0%} of the test images are right; {race.SETTINGS}")
+    print(_line("", ["seconds", "epochs", "an epoch", "vs ours"]))
+    against = race.ratios(dict(raced))
+    for name, rounds in raced.items():
+        cells = [number(rounds.total), number(rounds.epochs), number(rounds.epoch)]
+        cells += [f"{number(against[name])}x"] if name in against else []
+        print(_line(TITLES[name], cells))
+
+
+def show_verdict(goals: Sequence[Goal]) -> None:
+    """Print the goals that were measured, and count the rest."""
+    group = ""
+    for goal in (goal for goal in goals if goal.measured is not None):
+        if goal.group != group:
+            group = goal.group
+            print(group)
+        sign = "≤" if goal.at_most else "≥"
+        cells = [f"{number(goal.measured)}{goal.unit}", f"{sign} {number(goal.bound)}{goal.unit}"]
+        print(_line(f"  {goal.what}", [*cells, "reached" if goal.reached else "MISSED"]))
+    reached = [goal.reached for goal in goals if goal.reached is not None]
+    rest = len(goals) - len(reached)
+    words = f"; {rest} not measured in this run" if rest else ""
+    print(f"{sum(reached)} of {len(reached)} goals reached{words}")
+
+
+def show_heads(names: Sequence[str]) -> None:
+    """Print what the columns are."""
+    print(_line("µs", names))
+
+
+def show_findings(findings: Mapping[str, Sequence[Finding]]) -> None:
+    """Print what is out of line, or that nothing is."""
+    for name, found in findings.items():
+        words = "; ".join(finding.words for finding in found)
+        print(f"{name}: {words or 'no cliff'}")
