@@ -40,6 +40,8 @@ def ratios(
         found[f"memory: {name}: malloc calls / step"] = counts["calls"]
     for name, value in race.ratios(dict(raced)).items():
         found[f"race: {name} / ours"] = value
+    if "ours" in raced:
+        found["race: ours, last epoch / first"] = raced["ours"].slowing
     if widths := [row for row in rows if row.job.section == "cliffs"]:
         found |= {f"cliffs: {name}": value for name, value in cliffs.worst(widths).items()}
     return found

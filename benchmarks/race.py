@@ -19,9 +19,10 @@ import numpy as np
 from benchmarks.cases import Case
 from benchmarks.contenders import PEERS, Contender
 
-# The usual settings of Adam and the usual batch; 32 divides the 60000 images.
-CASE = Case((784, 128, 10), 32, "adam", rate=1e-3)
-SETTINGS = "Adam at 1e-3, batches of 32, He normal weights, images less their mean / deviation"
+# The batch divides the 60000 images. At this rate the accuracy climbs evenly: at twice the rate
+# the epoch in which it crosses the goal is anything from the 6th to the 12th.
+CASE = Case((784, 128, 10), 32, "adam", rate=5e-4)
+SETTINGS = "Adam at 5e-4, batches of 32, images less their mean and divided by their deviation"
 GOAL = 0.88  # of the test images
 LIMIT = 30  # epochs
 RACERS = ("ours", "numpy", "torch", "jax", "sklearn")
@@ -51,6 +52,14 @@ class Raced:
     def epochs(self) -> float:
         """Median epochs of a round."""
         return statistics.median(map(len, self.seconds))
+
+    @property
+    def slowing(self) -> float:
+        """How many times as long as the first the last epoch takes, median of the rounds.
+
+        Gradients that vanish leave an optimizer with numbers next to 0, on which CPUs are slow.
+        """
+        return statistics.median(spent[-1] / spent[0] for spent in self.seconds)
 
     @property
     def epoch(self) -> float:

@@ -24,6 +24,11 @@ def number(value: float | None) -> str:
     return f"{value:.0f}" if value >= 100 else f"{value:.3g}"
 
 
+def times(value: float | None) -> str:
+    """Return a ratio."""
+    return "-" if value is None else f"{number(value)}x"
+
+
 def _line(label: str, cells: Sequence[str]) -> str:
     return (f"{label:<{LABEL}}" + "".join(f"{cell:>{CELL}}" for cell in cells)).rstrip()
 
@@ -65,13 +70,13 @@ class Rows:
         if "vs best" in heads:
             peer = row.best_peer
             cells += [
-                f"{number(ratios.get('best peer / ours'))}x",
+                times(ratios.get("best peer / ours")),
                 TITLES[peer] if peer else "-",
             ]
         if "vs torch" in heads:
-            cells.append(f"{number(ratios.get('torch / ours'))}x")
+            cells.append(times(ratios.get("torch / ours")))
         if "vs floor" in heads:
-            cells.append(f"{number(ratios.get('ours / floor'))}x")
+            cells.append(times(ratios.get("ours / floor")))
         if "of peak" in heads:
             ours, peak = row.median("ours"), self.peaks.get(row.job.case.dtype)
             share = row.job.case.flops / ours / peak if ours and peak else None
@@ -115,10 +120,11 @@ def show_cliff(row: Measured, plan: str) -> None:
 def show_race(raced: Mapping[str, Raced]) -> None:
     """Print who needed how long."""
     print(f"until {race.GOAL:.0%} of the test images are right; {race.SETTINGS}")
-    print(_line("", ["seconds", "epochs", "an epoch", "vs ours"]))
+    print(_line("", ["seconds", "epochs", "an epoch", "last/first", "vs ours"]))
     against = race.ratios(dict(raced))
     for name, rounds in raced.items():
         cells = [number(rounds.total), number(rounds.epochs), number(rounds.epoch)]
+        cells += [f"{rounds.slowing:.2f}"]
         cells += [f"{number(against[name])}x"] if name in against else []
         print(_line(TITLES[name], cells))
 
