@@ -1,8 +1,9 @@
 """No cliffs: does a wider net ever take less time, and is the plan for threads a good one?
 
 A step is timed over many widths, with as many threads as the plan wants and with the number
-held at each that is allowed. Two things are wrong: a net that takes clearly longer than a wider
-one, and a plan that is clearly behind a fixed number of threads.
+held at one. Two things are wrong: a net that takes clearly longer than a wider one, and a plan
+that is clearly behind a fixed number of threads. Times are the least of all rounds: whatever
+disturbs, adds.
 """
 
 from collections.abc import Sequence
@@ -53,10 +54,22 @@ def width(row: Measured) -> int:
     return row.job.case.sizes[1]
 
 
+def least(row: Measured, name: str) -> float | None:
+    """Return the least seconds of a step."""
+    return min(row.seconds[name]) if row.seconds.get(name) else None
+
+
+def lag(row: Measured) -> tuple[float, str]:
+    """Return the plan's time over that of the best fixed number of threads, and which it is."""
+    plan = least(row, PLAN)
+    fixed = [(m, name) for name in row.seconds if name != PLAN and (m := least(row, name))]
+    return (plan / min(fixed)[0], min(fixed)[1]) if plan and fixed else (1.0, PLAN)
+
+
 def uneven(rows: Sequence[Measured]) -> list[Finding]:
     """Return the rows of a family that take longer than a wider net by too much."""
     found = []
-    timed = [(width(row), row, seconds) for row in rows if (seconds := row.median(PLAN))]
+    timed = [(width(row), row, seconds) for row in rows if (seconds := least(row, PLAN))]
     for own, row, seconds in timed:
         wider = [(other, w) for w, _, other in timed if w > own]
         if wider and seconds > UNEVEN * min(wider)[0]:
@@ -71,12 +84,8 @@ def behind(rows: Sequence[Measured]) -> list[Finding]:
     """Return the rows in which a fixed number of threads is faster by too much."""
     found = []
     for row in rows:
-        fixed = [(m, name) for name in row.seconds if name != PLAN and (m := row.median(name))]
-        if not fixed:
-            continue
-        _, best = min(fixed)
-        by = row.ratio(PLAN, best)
-        if by is not None and by > BEHIND:
+        by, best = lag(row)
+        if by > BEHIND:
             words = f"width {width(row)}: the plan takes {by:.2f} times as long as {best}"
             found.append(Finding(row, by, words))
     return found
@@ -92,10 +101,7 @@ def worst(rows: Sequence[Measured]) -> dict[str, float]:
     """Return the furthest a row is out: beside a wider net, and beside a fixed number."""
     unevenness = [1.0]
     for group in families(rows).values():
-        times = [m for row in group if (m := row.median(PLAN))]
+        times = [m for row in group if (m := least(row, PLAN))]
         unevenness += [a / min(times[i + 1 :]) for i, a in enumerate(times[:-1])]
-    lag = [1.0]
-    for row in rows:
-        ratios = [row.ratio(PLAN, name) for name in row.seconds if name != PLAN]
-        lag += [max(r for r in ratios if r is not None)] if any(ratios) else []
-    return {"a narrower net / a wider one": max(unevenness), "plan / best fixed": max(lag)}
+    lags = [1.0, *(lag(row)[0] for row in rows)]
+    return {"a narrower net / a wider one": max(unevenness), "plan / best fixed": max(lags)}

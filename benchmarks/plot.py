@@ -120,10 +120,10 @@ def _widths(axes: Any, rows: Sequence[Measured], name: str) -> None:
     names = dict.fromkeys(label for row in rows for label in row.seconds)
     colors = ("#d1495b", "#30638e", "#66a182")
     for label, color in zip(names, colors, strict=False):
-        points = [(cliffs.width(row), m) for row in rows if (m := row.median(label))]
+        points = [(cliffs.width(row), m) for row in rows if (m := cliffs.least(row, label))]
         _line(axes, points, "-" if label == cliffs.PLAN else "--", color=color, label=label)
     wrong = [finding.row for finding in (*cliffs.uneven(rows), *cliffs.behind(rows))]
-    marked = [(cliffs.width(row), m) for row in wrong if (m := row.median(cliffs.PLAN))]
+    marked = [(cliffs.width(row), m) for row in wrong if (m := cliffs.least(row, cliffs.PLAN))]
     if marked:
         _line(axes, marked, "none", color="black", marker="x", markersize=8, label="out of line")
     shared = [cliffs.width(row) for row in rows if row.shared.get(cliffs.PLAN, 1) > 1]

@@ -6,9 +6,8 @@ times longer we take than the matrix products alone.
 
 from collections.abc import Mapping, Sequence
 
-from benchmarks import race
+from benchmarks import cliffs, race
 from benchmarks.cases import COPY
-from benchmarks.cliffs import Finding
 from benchmarks.contenders import TITLES
 from benchmarks.goals import Goal
 from benchmarks.race import Raced
@@ -111,7 +110,7 @@ def show_values(values: Mapping[str, str]) -> None:
 
 def show_cliff(row: Measured, plan: str) -> None:
     """Print a row of the widths: the plan and fixed numbers of threads."""
-    cells = [number(1e6 * m) if (m := row.median(name)) else "-" for name in row.seconds]
+    cells = [number(1e6 * m) if (m := cliffs.least(row, name)) else "-" for name in row.seconds]
     wanted = row.shared.get(plan)
     cells += [str(wanted)] if wanted else []
     print(_line(row.job.case.name, cells), flush=True)
@@ -150,8 +149,9 @@ def show_heads(names: Sequence[str]) -> None:
     print(_line("µs", names))
 
 
-def show_findings(findings: Mapping[str, Sequence[Finding]]) -> None:
+def show_findings(findings: Mapping[str, Sequence[cliffs.Finding]]) -> None:
     """Print what is out of line, or that nothing is."""
     for name, found in findings.items():
-        words = "; ".join(finding.words for finding in found)
-        print(f"{name}: {words or 'no cliff'}")
+        print(f"{name}: {'' if found else 'no cliff'}".rstrip())
+        for finding in found:
+            print(f"  {finding.words}")
