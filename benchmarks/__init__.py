@@ -14,6 +14,10 @@ lists the options. How it measures:
   OpenBLAS back are removed from the environment.
 - Who is not installed is left out, and a line says so. PyTorch's build for CPUs is enough:
   ``PIP_EXTRA_INDEX_URL=https://download.pytorch.org/whl/cpu make bench`` saves gigabytes.
+- The race counts training alone, epoch by epoch; how many epochs it takes is luck, so that it is
+  run several times.
+- What is out of line with expected.json, and a width that looks like a cliff, is measured again
+  before it is reported.
 - The floor is the matrix products of a step alone, called from C with the BLAS that
   swiftbackprop loads. The peak is what a loop of fused multiply-adds reaches.
 """

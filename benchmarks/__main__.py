@@ -17,7 +17,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     """Return the options."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     add = parser.add_argument
-    add("--quick", action="store_true", help="short slices, few rounds, no curves: a minute")
+    add("--quick", action="store_true", help="short slices, few rounds, no curves: minutes")
     add("--rounds", type=int, help="rounds of every comparison (7; 3 if quick)")
     add("--seconds", type=float, help="a slice of time in a round (0.08; 0.025 if quick)")
     add("--threads", type=int, default=machine.cores(), help="for everybody (all cores)")
@@ -33,6 +33,8 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     if options.quick and not options.contenders:
         # it compiles for seconds, for every network
         options.contenders = ",".join(name for name in CONTENDERS if name != "torch-compile")
+    if options.only == "verdict":
+        options.only = ",".join((*sections.JUDGED, "verdict"))
     usual = sections.QUICK if options.quick else sections.SECTIONS
     options.only = options.only.split(",") if options.only else list(usual)
     options.contenders = (options.contenders or ",".join(CONTENDERS)).split(",")
@@ -57,6 +59,9 @@ def main() -> int:
         run = Run(session, options)
         for section in options.only:
             run.measure(section)
+        expected = check.expectations()
+        if options.check and (names := check.complaints(run.ratios(), expected)):
+            run.again(names)
     results = run.results()
     print(f"\nmeasured in {time.perf_counter() - begin:.0f} s")
     if options.json:
@@ -64,21 +69,21 @@ def main() -> int:
         options.json.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
     if options.plot:
         try:
-            plot.draw(run.rows, options.plot, run.title)
+            plot.draw(run.rows, run.raced, options.plot, run.title)
         except ImportError as error:
             print(f"no plot: {error}")
     if options.expect:
         check.expect(results["ratios"])
-    return report(results["ratios"]) if options.check else 0
+    return report(results["ratios"], expected) if options.check else 0
 
 
-def report(ratios: dict[str, float]) -> int:
+def report(ratios: dict[str, float], expected: dict[str, dict[str, float]]) -> int:
     """Print what is out of line with the expectations; 1 if something is."""
-    lines = check.complaints(ratios)
+    lines = check.complaints(ratios, expected)
     print("\nout of line:" if lines else "\nnothing is out of line")
-    for line in lines:
+    for line in lines.values():
         print(f"  {line}")
-    if missing := check.unmeasured(ratios):
+    if missing := len(expected.keys() - ratios.keys()):
         print(f"{missing} expectations are about what was not measured")
     return int(bool(lines))
 

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 Floats: TypeAlias = npt.NDArray[Any]
+Labels: TypeAlias = npt.NDArray[np.int64]
 Pairs: TypeAlias = list[tuple[Floats, Floats]]  # (W, b) of every layer, W is D(m) x D(m-1)
 
 COPY = "copy"  # the name of NumPy's copy among the times of an element
@@ -30,6 +31,8 @@ class Case:
     optimizer: str = "sgd"
     activation: str = "relu"
     dtype: str = "float32"
+    rate: float | None = None  # the learning rate; by default the optimizer's of `RATES`
+    seed: int = 1  # of the weights at the start, and of whoever shuffles
 
     @classmethod
     def of(cls, fields: dict[str, Any]) -> "Case":
@@ -39,6 +42,11 @@ class Case:
     def but(self, **changes: Any) -> "Case":
         """Return a copy with some fields changed."""
         return dataclasses.replace(self, **changes)
+
+    @property
+    def lr(self) -> float:
+        """The learning rate."""
+        return RATES[self.optimizer] if self.rate is None else self.rate
 
     @property
     def net(self) -> str:
@@ -115,9 +123,7 @@ def grid(full: bool, wanted: str = "") -> list[Case]:
 
 
 @lru_cache(maxsize=2)
-def data(
-    inputs: int, classes: int, dtype: str, rows: int = ROWS
-) -> tuple[Floats, npt.NDArray[np.int64]]:
+def data(inputs: int, classes: int, dtype: str, rows: int = ROWS) -> tuple[Floats, Labels]:
     """Return X (rows, inputs) and y (rows,), the same in every process."""
     rng = np.random.default_rng(0)
     X = rng.standard_normal((rows, inputs), dtype=np.float32).astype(dtype, copy=False)
@@ -126,14 +132,14 @@ def data(
     return X, y
 
 
-def data_of(case: Case, rows: int = ROWS) -> tuple[Floats, npt.NDArray[np.int64]]:
+def data_of(case: Case, rows: int = ROWS) -> tuple[Floats, Labels]:
     """Return `data` for a case."""
     return data(case.sizes[0], case.sizes[-1], case.dtype, rows)
 
 
 @lru_cache(maxsize=2)
-def _start(sizes: tuple[int, ...], dtype: str) -> Pairs:
-    rng = np.random.default_rng(1)
+def _start(sizes: tuple[int, ...], dtype: str, seed: int) -> Pairs:
+    rng = np.random.default_rng(seed)
     pairs = []
     for before, own in pairwise(sizes):
         W = rng.standard_normal((own, before), dtype=np.float32)
@@ -144,7 +150,7 @@ def _start(sizes: tuple[int, ...], dtype: str) -> Pairs:
 
 def start(case: Case) -> Pairs:
     """Return the weights everybody starts from (He normal) and biases of 0; not to be changed."""
-    return _start(case.sizes, case.dtype)
+    return _start(case.sizes, case.dtype, case.seed)
 
 
 def travelled(case: Case, pairs: Pairs) -> float:

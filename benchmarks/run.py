@@ -1,9 +1,11 @@
 """One run: measures section by section, prints as it goes, keeps everything."""
 
 import argparse
+from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
-from benchmarks import check, machine, sections, table
+from benchmarks import check, cliffs, goals, machine, race, sections, table
 from benchmarks.contenders import TITLES
 from benchmarks.native import NoCompilerError
 from benchmarks.session import FailedError, Measured, Session, Worker
@@ -20,6 +22,7 @@ class Run:
         self.peak_memory: dict[str, int] = {}
         self.allocations: dict[str, dict[str, float]] = {}
         self.elements: dict[str, dict[str, float]] = {}
+        self.raced: dict[str, race.Raced] = {}
         self.machine = machine.describe(session)
         print("\n".join(machine.lines(self.machine)))
         for name, reason in session.skipped.items():
@@ -28,6 +31,9 @@ class Run:
             "import": self._import,
             "memory": self._memory,
             "elements": self._elements,
+            "cliffs": self._cliffs,
+            "race": self._race,
+            "verdict": lambda: table.show_verdict(self.goals()),
         }
 
     @property
@@ -52,12 +58,42 @@ class Run:
             for dtype, by_threads in self.machine.get("peak", {}).items()
         }
         shown = table.Rows(sections.SECTIONS[section], names, peaks)
-        rounds = self.options.rounds
-        if section in sections.SCALING:
-            rounds = (rounds + 1) // 2  # a curve forgives
+        rounds = self._few() if section in sections.SCALING else self.options.rounds
         for job in jobs:
             self.rows.append(self.session.measure(job, rounds, self.options.seconds))
             shown.show(self.rows[-1])
+
+    def _cliffs(self) -> None:
+        threads = self.session.threads
+        with Session((), threads, {cliffs.PLAN: threads, "1 thread": 1}) as session:
+            names = list(session.workers)
+            table.show_heads([*names, "threads"])
+            rows = []
+            for job in cliffs.jobs(names):
+                rows.append(session.measure(job, self._few(), self.options.seconds / 2))
+                table.show_cliff(rows[-1], cliffs.PLAN)
+            suspects = [f.row for found in cliffs.findings(rows).values() for f in found]
+            for row in {id(row): row for row in suspects}.values():
+                session.measure(row.job, 2 * self._few(), self.options.seconds, onto=row)
+        self.rows += rows
+        table.show_findings(cliffs.findings(rows))
+
+    def _race(self) -> None:
+        wanted = race.QUICK if self.options.quick else race.RACERS
+        names = [name for name in wanted if name in self.session.workers]
+        try:
+            with race.course() as folder:
+                for number in range(1 if self.options.quick else 5):
+                    self._race_once(names, folder, seed=1 + number)
+        except FileNotFoundError as error:
+            print(f"no race: {error}")
+        else:
+            table.show_race(self.raced)
+
+    def _race_once(self, names: Iterable[str], folder: Path, seed: int) -> None:
+        found = self.session.race(list(names), race.CASE.but(seed=seed), folder)
+        for name, spent in found.items():
+            self.raced.setdefault(name, race.Raced()).add(spent)
 
     def _import(self) -> None:
         self.imports = sections.import_seconds(
@@ -103,6 +139,34 @@ class Run:
         finally:
             worker.close()
 
+    def _few(self) -> int:
+        return (int(self.options.rounds) + 1) // 2  # a curve forgives
+
+    def again(self, names: Iterable[str]) -> None:
+        """Measure once more what these ratios are about; the rounds are added up."""
+        names = list(names)
+        if any(name.startswith("elements:") for name in names):
+            before = self.elements
+            self._elements()
+            for dtype, seconds in before.items():
+                for name, least in seconds.items():
+                    now = self.elements[dtype]
+                    now[name] = min(now[name], least)
+        for row in self.rows:
+            if any(name.startswith(f"{row.job.key}: ") for name in names):
+                print(f"once more: {row.job.key}", flush=True)
+                self.session.measure(
+                    row.job, 2 * self.options.rounds, 2 * self.options.seconds, onto=row
+                )
+
+    def goals(self) -> list[goals.Goal]:
+        """Return the goals, and how far this run came."""
+        return goals.verdict(goals.Found(self.rows, self.imports, self.raced, self.allocations))
+
+    def ratios(self) -> dict[str, float]:
+        """Return what expectations are about."""
+        return check.ratios(self.rows, self.elements, self.allocations, self.raced)
+
     def results(self) -> dict[str, Any]:
         """Return everything, for JSON."""
         return {
@@ -113,5 +177,14 @@ class Run:
             "peak bytes of an epoch": self.peak_memory,
             "allocations a step": self.allocations,
             "seconds an element": self.elements,
-            "ratios": check.ratios(self.rows, self.elements, self.allocations),
+            "race": {
+                name: {"seconds": raced.seconds, "accuracy": raced.accuracy}
+                for name, raced in self.raced.items()
+            },
+            "cliffs": {
+                name: [finding.words for finding in found]
+                for name, found in cliffs.findings(self.rows).items()
+            },
+            "goals": [goal.as_dict() for goal in self.goals()],
+            "ratios": self.ratios(),
         }

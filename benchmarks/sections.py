@@ -18,12 +18,16 @@ SECTIONS = {
     "width": "one training step against the width of the hidden layer",
     "depth": "one training step against the number of hidden layers",
     "batch": "one training step against the batch size",
+    "cliffs": "one training step of ours over many widths",
+    "race": "a race on Fashion-MNIST, seconds of training",
     "import": "import, beyond NumPy's own",
     "memory": "memory of fit",
     "elements": "time of an element, one thread",
+    "verdict": "the goals",
 }
 SCALING = ("width", "depth", "batch")
-QUICK = tuple(name for name in SECTIONS if name not in SCALING)
+QUICK = tuple(name for name in SECTIONS if name not in (*SCALING, "cliffs"))
+JUDGED = ("steps", "predict", "cliffs", "race", "import", "memory")  # what goals are about
 
 _DIGITS = Case((784, 128, 10), 128)
 _SMALL = Case((64, 32, 10), 32)
@@ -52,7 +56,7 @@ print(time.perf_counter() - begin)
 def jobs(section: str, cases: Sequence[Case]) -> list[Job]:
     """Return the rows of a section that compares contenders; `cases` are for the steps."""
     if section == "steps":
-        return [Job(section, "step", case, list(CONTENDERS)) for case in cases]
+        return [Job(section, "step", case, _all(case)) for case in cases]
     if section == "epochs":
         return [
             Job(section, "epoch", case.but(optimizer="adam"), _WHOLE, _EPOCH_ROWS)
@@ -67,6 +71,12 @@ def jobs(section: str, cases: Sequence[Case]) -> list[Job]:
         "batch": [Case((784, 128, 10), batch) for batch in _BATCHES],
     }
     return [Job(section, "step", case, _CURVES) for case in curves.get(section, ())]
+
+
+def _all(case: Case) -> list[str]:
+    """Return everybody; the products are the same whatever follows them."""
+    bare = case.optimizer == "sgd" and case.activation == "relu"
+    return [name for name in CONTENDERS if name != "floor" or bare]
 
 
 def memory_job() -> Job:

@@ -9,7 +9,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -25,6 +25,7 @@ PATIENCE = 300.0  # seconds for one answer
 # Idle threads of OpenBLAS and OpenMP spin for tens of milliseconds before they sleep, on the
 # cores that the next contender needs.
 REST = 0.12
+BRIEFLY = 0.03  # before what is not timed
 
 
 class FailedError(Exception):
@@ -61,6 +62,7 @@ class Measured:
     job: Job
     seconds: dict[str, list[float]] = field(default_factory=dict)
     travelled: dict[str, float] = field(default_factory=dict)
+    shared: dict[str, int] = field(default_factory=dict)  # threads that a plan wants
     failed: dict[str, str] = field(default_factory=dict)
 
     def median(self, name: str) -> float | None:
@@ -148,7 +150,7 @@ class Worker:
     def ask(self, do: str, **more: Any) -> dict[str, Any]:
         """Send a request and return the answer."""
         assert self._process.stdin is not None
-        time.sleep(REST)
+        time.sleep(BRIEFLY if do == "prepare" else REST)
         try:
             print(json.dumps({"do": do, **more}), file=self._process.stdin, flush=True)
         except OSError:
@@ -163,12 +165,19 @@ class Worker:
 
 
 class Session:
-    """The workers that could be started."""
+    """The workers that could be started.
 
-    def __init__(self, names: Iterable[str], threads: int) -> None:
+    `names` are contenders with `threads` threads each; `ours` are workers of our own by any
+    name, with the threads that each is to have.
+    """
+
+    def __init__(
+        self, names: Iterable[str], threads: int, ours: Mapping[str, int] | None = None
+    ) -> None:
         self.threads = threads
         self.skipped: dict[str, str] = {}
         self.workers = {name: Worker(name, threads) for name in names}
+        self.workers |= {name: Worker("ours", count) for name, count in (ours or {}).items()}
         for name, worker in list(self.workers.items()):
             try:
                 worker.hello = worker.listen()
@@ -188,9 +197,14 @@ class Session:
         for worker in self.workers.values():
             worker.close()
 
-    def measure(self, job: Job, rounds: int, seconds: float) -> Measured:
-        """Let everybody prepare, then time a slice of each in turn, round by round."""
-        measured = Measured(job)
+    def measure(
+        self, job: Job, rounds: int, seconds: float, onto: Measured | None = None
+    ) -> Measured:
+        """Let everybody prepare, then time a slice of each in turn, round by round.
+
+        Rounds are added to those of `onto`, if it is given.
+        """
+        measured = Measured(job) if onto is None else onto
         case = dataclasses.asdict(job.case)
         working: dict[str, Worker] = {}
         for name in job.contenders:
@@ -207,6 +221,8 @@ class Session:
             working[name] = worker
             if ready["travelled"] is not None:
                 measured.travelled[name] = ready["travelled"]
+            if ready["shared"] is not None:
+                measured.shared[name] = ready["shared"]
         for _ in range(rounds):
             for name in list(working):
                 try:
@@ -216,6 +232,19 @@ class Session:
                     measured.failed[name] = str(error)
                     del working[name]
         return measured
+
+    def race(self, names: Sequence[str], case: Case, folder: Path) -> dict[str, Any]:
+        """Let everybody run one round of the race."""
+        found = {}
+        for name in names:
+            if name in self.workers:
+                try:
+                    found[name] = self.workers[name].ask(
+                        "race", case=dataclasses.asdict(case), folder=str(folder)
+                    )
+                except FailedError as error:
+                    print(f"  {TITLES[name]}: {error}")
+        return found
 
     def memory(self, job: Job) -> dict[str, int]:
         """Return the peak memory of a task for each contender, in bytes.

@@ -6,8 +6,11 @@ times longer we take than the matrix products alone.
 
 from collections.abc import Mapping, Sequence
 
+from benchmarks import cliffs, race
 from benchmarks.cases import COPY
 from benchmarks.contenders import TITLES
+from benchmarks.goals import Goal
+from benchmarks.race import Raced
 from benchmarks.session import Measured
 
 LABEL, CELL = 36, 10
@@ -18,6 +21,11 @@ def number(value: float | None) -> str:
     if value is None:
         return "-"
     return f"{value:.0f}" if value >= 100 else f"{value:.3g}"
+
+
+def times(value: float | None) -> str:
+    """Return a ratio."""
+    return "-" if value is None else f"{number(value)}x"
 
 
 def _line(label: str, cells: Sequence[str]) -> str:
@@ -61,13 +69,13 @@ class Rows:
         if "vs best" in heads:
             peer = row.best_peer
             cells += [
-                f"{number(ratios.get('best peer / ours'))}x",
+                times(ratios.get("best peer / ours")),
                 TITLES[peer] if peer else "-",
             ]
         if "vs torch" in heads:
-            cells.append(f"{number(ratios.get('torch / ours'))}x")
+            cells.append(times(ratios.get("torch / ours")))
         if "vs floor" in heads:
-            cells.append(f"{number(ratios.get('ours / floor'))}x")
+            cells.append(times(ratios.get("ours / floor")))
         if "of peak" in heads:
             ours, peak = row.median("ours"), self.peaks.get(row.job.case.dtype)
             share = row.job.case.flops / ours / peak if ours and peak else None
@@ -98,3 +106,52 @@ def show_values(values: Mapping[str, str]) -> None:
     """Print named values, one a line."""
     for name, value in values.items():
         print(_line(name, [value]))
+
+
+def show_cliff(row: Measured, plan: str) -> None:
+    """Print a row of the widths: the plan and fixed numbers of threads."""
+    cells = [number(1e6 * m) if (m := cliffs.least(row, name)) else "-" for name in row.seconds]
+    wanted = row.shared.get(plan)
+    cells += [str(wanted)] if wanted else []
+    print(_line(row.job.case.name, cells), flush=True)
+
+
+def show_race(raced: Mapping[str, Raced]) -> None:
+    """Print who needed how long."""
+    print(f"until {race.GOAL:.0%} of the test images are right; {race.SETTINGS}")
+    print(_line("", ["seconds", "epochs", "an epoch", "last/first", "vs ours"]))
+    against = race.ratios(dict(raced))
+    for name, rounds in raced.items():
+        cells = [number(rounds.total), number(rounds.epochs), number(rounds.epoch)]
+        cells += [f"{rounds.slowing:.2f}"]
+        cells += [f"{number(against[name])}x"] if name in against else []
+        print(_line(TITLES[name], cells))
+
+
+def show_verdict(goals: Sequence[Goal]) -> None:
+    """Print the goals that were measured, and count the rest."""
+    group = ""
+    for goal in (goal for goal in goals if goal.measured is not None):
+        if goal.group != group:
+            group = goal.group
+            print(group)
+        sign = "≤" if goal.at_most else "≥"
+        cells = [f"{number(goal.measured)}{goal.unit}", f"{sign} {number(goal.bound)}{goal.unit}"]
+        print(_line(f"  {goal.what}", [*cells, "reached" if goal.reached else "MISSED"]))
+    reached = [goal.reached for goal in goals if goal.reached is not None]
+    rest = len(goals) - len(reached)
+    words = f"; {rest} not measured in this run" if rest else ""
+    print(f"{sum(reached)} of {len(reached)} goals reached{words}")
+
+
+def show_heads(names: Sequence[str]) -> None:
+    """Print what the columns are."""
+    print(_line("µs", names))
+
+
+def show_findings(findings: Mapping[str, Sequence[cliffs.Finding]]) -> None:
+    """Print what is out of line, or that nothing is."""
+    for name, found in findings.items():
+        print(f"{name}: {'' if found else 'no cliff'}".rstrip())
+        for finding in found:
+            print(f"  {finding.words}")

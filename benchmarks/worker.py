@@ -1,7 +1,8 @@
 """A process that runs one contender: it reads requests from stdin and answers on stdout.
 
 Requests and answers are lines of JSON. ``prepare`` makes a task ready and finds how often it
-fits into a slice of time, ``time`` times a slice, ``memory`` tells what a task needs.
+fits into a slice of time, ``time`` times a slice, ``memory`` tells what a task needs,
+``race`` trains until a goal is reached.
 """
 
 import argparse
@@ -16,6 +17,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from benchmarks import race
 from benchmarks.cases import Case, data_of, travelled
 from benchmarks.contenders import Contender, Run, Unsupported, make
 
@@ -69,8 +71,9 @@ def ready(contender: Contender, request: dict[str, Any]) -> Run:
     case = Case.of(request["case"])
     if request["task"] == "step":
         return contender.step(case)
-    task = {"epoch": contender.epoch, "predict": contender.predict}[request["task"]]
-    return task(case, request["rows"])
+    if request["task"] == "epoch":
+        return contender.epoch(case, *data_of(case, request["rows"]))
+    return contender.predict(case, request["rows"])
 
 
 def _time(run: Run, times: int) -> float:
@@ -127,11 +130,17 @@ def answer(contender: Contender, task: Task | None, request: dict[str, Any]) -> 
     match request["do"]:
         case "prepare":
             task = Task(contender, request)
-            return task, {"times": task.times, "travelled": task.travelled}
+            return task, {
+                "times": task.times,
+                "travelled": task.travelled,
+                "shared": contender.shared,
+            }
         case "time" if task is not None:
             return task, {"seconds": task.time()}
         case "memory":
             return None, {"bytes": memory(contender, request)}
+        case "race":
+            return None, race.run(contender, request)
         case "elements":
             from benchmarks.elements import measure
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from importlib import import_module
 from typing import TypeAlias
 
-from benchmarks.cases import Case, Pairs
+from benchmarks.cases import Case, Floats, Labels, Pairs
 
 __all__ = ["CONTENDERS", "PEERS", "TITLES", "Contender", "Run", "Unsupported", "make"]
 
@@ -19,6 +19,8 @@ class Unsupported(Exception):
 class Contender:
     """A library at work. Every task starts from `cases.start` with a fresh optimizer."""
 
+    shared: int | None = None  # threads that our plan wants for the last step
+
     def __init__(self, threads: int) -> None:
         self.threads = threads
 
@@ -30,9 +32,13 @@ class Contender:
         """Return a function that trains on the next minibatches of `cases.data`."""
         raise Unsupported("no training steps")
 
-    def epoch(self, case: Case, rows: int) -> Run:
-        """Return a function that trains for whole epochs over that many rows, shuffling."""
+    def epoch(self, case: Case, X: Floats, y: Labels) -> Run:
+        """Return a function that trains for whole epochs over these rows, shuffling."""
         raise Unsupported("no epochs")
+
+    def classes(self, X: Floats) -> Labels:
+        """Return what the net that `epoch` trains takes these rows for."""
+        raise Unsupported("no classes")
 
     def predict(self, case: Case, rows: int) -> Run:
         """Return a function that computes the outputs of the first rows."""

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.cases import RATES, Case, Pairs, data_of, start
+from benchmarks.cases import Case, Floats, Labels, Pairs, data_of, start
 from benchmarks.contenders import Contender, Run
 
 # Any, whether the type checker finds JAX or not
@@ -29,7 +29,7 @@ def _logits(case: Case, pairs: Any, x: Any) -> Any:
 
 def _step(case: Case) -> Any:
     """Return (state, x, y) -> (state, loss)."""
-    lr = RATES[case.optimizer]
+    lr = case.lr
 
     def loss_of(pairs: Any, x: Any, y: Any) -> Any:
         terms = jax.nn.log_softmax(_logits(case, pairs, x))
@@ -61,6 +61,7 @@ class ByJax(Contender):
     """Compiled for every case; the state is donated, so that it is updated in place."""
 
     state: Any
+    case: Case  # of the state
 
     def __init__(self, threads: int) -> None:
         # JAX makes as many threads as there are cores it may use, and has no call for that
@@ -71,6 +72,7 @@ class ByJax(Contender):
         return {"JAX": jax.__version__}
 
     def _begin(self, case: Case) -> None:
+        self.case = case
         jax.config.update("jax_enable_x64", case.dtype == "float64")
         jax.clear_caches()
         pairs = [(jnp.array(W.T), jnp.array(b)) for W, b in start(case)]
@@ -97,11 +99,12 @@ class ByJax(Contender):
 
         return run
 
-    def epoch(self, case: Case, rows: int) -> Run:
+    def epoch(self, case: Case, X: Floats, y: Labels) -> Run:
         self._begin(case)
         step = _step(case)
-        X, y = map(jnp.array, data_of(case, rows))
-        rng = np.random.default_rng(3)
+        rows = len(X)
+        on_device = (jnp.array(X), jnp.array(y))
+        rng = np.random.default_rng(case.seed)
 
         def over(state: Any, X: Any, y: Any, order: Any) -> Any:
             return jax.lax.scan(lambda s, chosen: step(s, X[chosen], y[chosen]), state, order)
@@ -111,9 +114,13 @@ class ByJax(Contender):
         def run(epochs: int) -> None:
             for _ in range(epochs):
                 order = rng.permutation(rows).reshape(-1, case.batch)
-                self.state, _ = jax.block_until_ready(train(self.state, X, y, order))
+                self.state, _ = jax.block_until_ready(train(self.state, *on_device, order))
 
         return run
+
+    def classes(self, X: Floats) -> Labels:
+        found: Labels = np.asarray(_logits(self.case, self.state[0], X)).argmax(axis=1)
+        return found
 
     def predict(self, case: Case, rows: int) -> Run:
         self._begin(case)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from benchmarks.cases import RATES, Case, Floats, Pairs, data_of, start
+from benchmarks.cases import Case, Floats, Labels, Pairs, data_of, start
 from benchmarks.contenders import Contender, Run
 
 BLOCK = 1 << 15  # parameters updated at a time: what an update reads again is in the cache
@@ -29,7 +29,7 @@ class HandNet:
         self.masks = [np.empty((batch, own), bool) for own in case.sizes[1:]]
         self.ones = np.ones(batch, case.dtype)
         self.rows = np.arange(batch)
-        rule, rate = OPTIMIZERS[case.optimizer], RATES[case.optimizer]
+        rule, rate = OPTIMIZERS[case.optimizer], case.lr
         self.updates = [
             rule(self.theta[at : at + BLOCK], self.grad[at : at + BLOCK], rate)
             for at in range(0, len(self.theta), BLOCK)
@@ -88,7 +88,7 @@ class HandNet:
         p /= total
         return total
 
-    def step(self, x: Floats, y: npt.NDArray[np.int64]) -> float:
+    def step(self, x: Floats, y: Labels) -> float:
         """Train on one minibatch and return its loss."""
         p = self.forward(x)
         self.softmax(p)
@@ -168,6 +168,7 @@ class ByNumpy(Contender):
     """`HandNet` in a loop."""
 
     net: HandNet
+    case: Case  # of the epochs
 
     def versions(self) -> dict[str, str]:
         return {"NumPy": np.__version__}
@@ -185,10 +186,10 @@ class ByNumpy(Contender):
 
         return run
 
-    def epoch(self, case: Case, rows: int) -> Run:
-        self.net = net = HandNet(case, case.batch)
-        X, y = data_of(case, rows)
-        rng = np.random.default_rng(3)
+    def epoch(self, case: Case, X: Floats, y: Labels) -> Run:
+        self.case, self.net = case, (net := HandNet(case, case.batch))
+        rows = len(X)
+        rng = np.random.default_rng(case.seed)
         x = np.empty((case.batch, X.shape[1]), X.dtype)
 
         def run(epochs: int) -> None:
@@ -200,6 +201,12 @@ class ByNumpy(Contender):
                     net.step(x, y[chosen])
 
         return run
+
+    def classes(self, X: Floats) -> Labels:
+        net = HandNet(self.case, len(X))
+        np.copyto(net.theta, self.net.theta)
+        found: Labels = net.forward(X).argmax(axis=1)
+        return found
 
     def predict(self, case: Case, rows: int) -> Run:
         net = HandNet(case, rows)

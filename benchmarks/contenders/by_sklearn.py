@@ -3,10 +3,11 @@
 import warnings
 from typing import Any
 
+import numpy as np
 import sklearn
 from sklearn.neural_network import MLPClassifier
 
-from benchmarks.cases import RATES, Case, Pairs, data_of, start
+from benchmarks.cases import Case, Floats, Labels, Pairs, data_of, start
 from benchmarks.contenders import Contender, Run
 
 
@@ -17,7 +18,7 @@ def _classifier(case: Case) -> Any:
         solver="adam" if case.optimizer == "adam" else "sgd",
         alpha=0.0,
         batch_size=case.batch,
-        learning_rate_init=RATES[case.optimizer],
+        learning_rate_init=case.lr,
         momentum=0.9 if case.optimizer == "momentum" else 0.0,
         nesterovs_momentum=False,
         warm_start=True,
@@ -25,6 +26,7 @@ def _classifier(case: Case) -> Any:
         n_iter_no_change=10**9,
         max_iter=1,
         shuffle=False,
+        random_state=np.random.RandomState(case.seed),  # one that goes on from fit to fit
     )
     # One fit makes its arrays; then it gets everybody's weights.
     X, y = data_of(case)
@@ -59,16 +61,23 @@ class BySklearn(Contender):
 
         return run
 
-    def epoch(self, case: Case, rows: int) -> Run:
+    def epoch(self, case: Case, X: Floats, y: Labels) -> Run:
         self.model = model = _classifier(case)
         model.shuffle = True
-        X, y = data_of(case, rows)
+        # `fit` makes a new optimizer every time, `partial_fit` goes on with the one there is.
+        train = model.fit
 
         def run(epochs: int) -> None:
-            model.max_iter = epochs
-            model.fit(X, y)
+            nonlocal train
+            for _ in range(epochs):
+                train(X, y)
+                train = model.partial_fit
 
         return run
+
+    def classes(self, X: Floats) -> Labels:
+        found: Labels = self.model.predict(X)
+        return found
 
     def predict(self, case: Case, rows: int) -> Run:
         model = _classifier(case)

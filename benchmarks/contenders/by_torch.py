@@ -5,7 +5,7 @@ from typing import Any
 import torch
 from torch.nn import functional
 
-from benchmarks.cases import RATES, Case, Pairs, data_of, start
+from benchmarks.cases import Case, Floats, Labels, Pairs, data_of, start
 from benchmarks.contenders import Contender, Run
 
 ACTIVATIONS = {"relu": torch.nn.ReLU, "tanh": torch.nn.Tanh, "sigmoid": torch.nn.Sigmoid}
@@ -23,7 +23,7 @@ def _model(case: Case) -> Any:
 
 
 def _optimizer(case: Case, model: Any) -> Any:
-    lr = RATES[case.optimizer]
+    lr = case.lr
     if case.optimizer == "adam":
         return torch.optim.Adam(model.parameters(), lr=lr, fused=True)
     mu = 0.9 if case.optimizer == "momentum" else 0.0
@@ -70,16 +70,22 @@ class Eager(Contender):
 
         return run
 
-    def epoch(self, case: Case, rows: int) -> Run:
+    def epoch(self, case: Case, X: Floats, y: Labels) -> Run:
+        torch.manual_seed(case.seed)
         train = self._train(case)
-        X, y = map(torch.from_numpy, data_of(case, rows))
+        xs, ys = torch.from_numpy(X), torch.from_numpy(y)
 
         def run(epochs: int) -> None:
             for _ in range(epochs):
-                for chosen in torch.randperm(rows).view(-1, case.batch):
-                    train(X[chosen], y[chosen])
+                for chosen in torch.randperm(len(xs)).view(-1, case.batch):
+                    train(xs[chosen], ys[chosen])
 
         return run
+
+    def classes(self, X: Floats) -> Labels:
+        with torch.inference_mode():
+            found: Labels = self.model(torch.from_numpy(X)).numpy().argmax(axis=1)
+        return found
 
     def predict(self, case: Case, rows: int) -> Run:
         model = _model(case)

@@ -1,10 +1,9 @@
 """The package itself: whole epochs inside `fit`, and step by step from Python."""
 
 import platform
-from typing import Any
 
 import swiftbackprop as sb
-from benchmarks.cases import RATES, Case, Floats, Pairs, data_of, start
+from benchmarks.cases import Case, Floats, Labels, Pairs, data_of, start
 from benchmarks.contenders import Contender, Run
 
 
@@ -13,10 +12,10 @@ def _network(case: Case) -> sb.Network:
         case.sizes,
         activation=case.activation,
         loss="cross_entropy",
-        optimizer=sb.optimizer(case.optimizer, lr=RATES[case.optimizer]),
+        optimizer=sb.optimizer(case.optimizer, lr=case.lr),
         dtype=case.dtype,
         initializer=start(case),
-        seed=0,
+        seed=case.seed,
     )
 
 
@@ -42,6 +41,7 @@ class Fit(Contender):
 
     def step(self, case: Case) -> Run:
         self.net = _network(case)
+        self.shared = self.net._plan(case.batch, self.threads)
         X, y = data_of(case)
 
         def run(steps: int) -> None:
@@ -52,15 +52,18 @@ class Fit(Contender):
 
         return run
 
-    def _fit(self, X: Floats, y: Any, epochs: int, batch: int, shuffle: bool) -> None:
+    def _fit(self, X: Floats, y: Labels, epochs: int, batch: int, shuffle: bool) -> None:
         self.net.fit(
             X, y, epochs=epochs, batch_size=batch, shuffle=shuffle, progress=False
         )  # fmt: skip
 
-    def epoch(self, case: Case, rows: int) -> Run:
+    def epoch(self, case: Case, X: Floats, y: Labels) -> Run:
         self.net = _network(case)
-        X, y = data_of(case, rows)
         return lambda epochs: self._fit(X, y, epochs, case.batch, shuffle=True)
+
+    def classes(self, X: Floats) -> Labels:
+        found: Labels = self.net.predict(X).argmax(axis=1)
+        return found
 
     def predict(self, case: Case, rows: int) -> Run:
         net = _network(case)
