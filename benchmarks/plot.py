@@ -165,4 +165,4 @@ def _race(axes: Any, raced: Mapping[str, race.Raced]) -> None:
     axes.set_ylabel("share of the test images", fontsize=SMALL + 1)
     axes.set_title("Fashion-MNIST, 784-128-10", fontsize=10)
     axes.grid(alpha=0.25)
-    axes.legend(fontsize=SMALL)
+    axes.legend(fontsize=SMALL, loc="lower right")

@@ -83,7 +83,7 @@ class Run:
         names = [name for name in wanted if name in self.session.workers]
         try:
             with race.course() as folder:
-                for number in range(1 if self.options.quick else 5):
+                for number in range(3 if self.options.quick else 5):
                     self._race_once(names, folder, seed=1 + number)
         except FileNotFoundError as error:
             print(f"no race: {error}")

@@ -13,7 +13,7 @@ from benchmarks.goals import Goal
 from benchmarks.race import Raced
 from benchmarks.session import Measured
 
-LABEL, CELL = 36, 10
+LABEL, WIDE, CELL = 36, 50, 10
 
 
 def number(value: float | None) -> str:
@@ -28,8 +28,8 @@ def times(value: float | None) -> str:
     return "-" if value is None else f"{number(value)}x"
 
 
-def _line(label: str, cells: Sequence[str]) -> str:
-    return (f"{label:<{LABEL}}" + "".join(f"{cell:>{CELL}}" for cell in cells)).rstrip()
+def _line(label: str, cells: Sequence[str], width: int = LABEL) -> str:
+    return (f"{label:<{width}}" + "".join(f"{cell:>{CELL}}" for cell in cells)).rstrip()
 
 
 class Rows:
@@ -119,7 +119,7 @@ def show_cliff(row: Measured, plan: str) -> None:
 def show_race(raced: Mapping[str, Raced]) -> None:
     """Print who needed how long."""
     print(f"until {race.GOAL:.0%} of the test images are right; {race.SETTINGS}")
-    print(_line("", ["seconds", "epochs", "an epoch", "last/first", "vs ours"]))
+    print(_line("", ["seconds", "epochs", "an epoch", "slowing", "vs ours"]))
     against = race.ratios(dict(raced))
     for name, rounds in raced.items():
         cells = [number(rounds.total), number(rounds.epochs), number(rounds.epoch)]
@@ -137,7 +137,8 @@ def show_verdict(goals: Sequence[Goal]) -> None:
             print(group)
         sign = "≤" if goal.at_most else "≥"
         cells = [f"{number(goal.measured)}{goal.unit}", f"{sign} {number(goal.bound)}{goal.unit}"]
-        print(_line(f"  {goal.what}", [*cells, "reached" if goal.reached else "MISSED"]))
+        cells += ["reached" if goal.reached else "MISSED"]
+        print(_line(f"  {goal.what}", cells, WIDE))
     reached = [goal.reached for goal in goals if goal.reached is not None]
     rest = len(goals) - len(reached)
     words = f"; {rest} not measured in this run" if rest else ""
