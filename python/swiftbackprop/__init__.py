@@ -35,6 +35,7 @@ from swiftbackprop._optimizers import (
     optimizer_classes,
     optimizers,
 )
+from swiftbackprop._svg import Picture
 from swiftbackprop._version import __version__
 from swiftbackprop.network import Network
 
@@ -50,6 +51,7 @@ __all__ = [
     "Loss",
     "Network",
     "Optimizer",
+    "Picture",
     "__version__",
     "activation",
     "activations",

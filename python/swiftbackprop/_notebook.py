@@ -5,7 +5,6 @@ from html import escape
 from typing import TYPE_CHECKING
 
 from swiftbackprop._display import HEAD, headline, rows, short
-from swiftbackprop._picture import picture
 
 if TYPE_CHECKING:
     from swiftbackprop.network import Network
@@ -19,7 +18,6 @@ def html(net: "Network") -> str:
     """Return a table of the layers and a picture, for notebooks."""
     if net._made is None or net.closed:
         return f"<pre>{escape(short(net))}</pre>"
-    names = ["input", *(rule.name for rule in net._recipe.activations)]
     head = "".join(
         f'<th style="text-align:{side}">{name}</th>'
         for name, side in zip(HEAD, _SIDES, strict=True)
@@ -27,10 +25,10 @@ def html(net: "Network") -> str:
     body = "".join(f"<tr>{_cells(row)}</tr>" for row in rows(net))
     total = _cells(("", "", "", "all", f"{net.n_parameters:,}"))
     return (
-        '<div style="display:flex;flex-wrap:wrap;gap:2em;align-items:center">'
+        '<div style="display:flex;flex-wrap:wrap;gap:1em 2em;align-items:center">'
         f"<div><div><b>Network</b> {escape(headline(net))}</div>"
         f"<table><thead><tr>{head}</tr></thead><tbody>{body}<tr>{total}</tr></tbody>"
-        f"</table></div>{picture(net.sizes, names)}</div>"
+        f"</table></div>{net.diagram()._repr_html_()}</div>"
     )
 
 
