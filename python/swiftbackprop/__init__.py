@@ -36,6 +36,7 @@ from swiftbackprop._optimizers import (
     optimizers,
 )
 from swiftbackprop._svg import Picture
+from swiftbackprop._trace import Step, Trace
 from swiftbackprop._version import __version__
 from swiftbackprop.network import Network
 
@@ -52,6 +53,8 @@ __all__ = [
     "Network",
     "Optimizer",
     "Picture",
+    "Step",
+    "Trace",
     "__version__",
     "activation",
     "activations",
