@@ -10,6 +10,7 @@ import io
 import pkgutil
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -88,7 +89,7 @@ def test_docstring_examples(name: str) -> None:
 PUBLIC = [
     "forward", "backward", "step", "fit", "predict", "predict_classes", "evaluate", "reset",
     "copy", "summary", "release", "stop", "flatten", "unflatten", "layer", "close",
-    "input_gradient", "plan",
+    "input_gradient", "plan", "trace", "diagram",
 ]  # fmt: skip
 
 
@@ -133,3 +134,27 @@ def test_readme_example_is_true() -> None:
             checker = doctest.OutputChecker()
             assert checker.check_output(code, printed, OPTIONS), f"{code}\n---\n{printed}"
         printed = None
+
+
+# --- Pages with pictures -----------------------------------------------------------------
+
+PICTURES = ROOT / "docs" / "pictures.md"
+
+
+@pytest.mark.skipif(not PICTURES.exists(), reason="the pages are not part of an installation")
+def test_pictures_are_those_of_the_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The page's code draws the images that are stored, and prints the text below it."""
+    page = PICTURES.read_text("utf-8")
+    out = io.StringIO()
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, Any] = {}
+    for code in re.findall(r"^```python\n(.*?)^```$", page, re.M | re.S):
+        with contextlib.redirect_stdout(out):
+            exec(compile(code, PICTURES.name, "exec"), names)
+    (printed,) = re.findall(r"^```text\n(.*?)^```$", page, re.M | re.S)
+    assert out.getvalue() == printed
+    images = re.findall(r"\]\((images/.*?\.svg)\)", page)
+    assert len(images) == 2
+    for image in images:
+        stored = (PICTURES.parent / image).read_text("utf-8")
+        assert (tmp_path / Path(image).name).read_text("utf-8") == stored

@@ -447,6 +447,36 @@ def test_snapshots_never_change_under_their_holder() -> None:
             np.testing.assert_array_equal(view, copied)
 
 
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("rows", [1, 7])
+@pytest.mark.parametrize("sizes", [[3, 1], [3, 4, 1], [3, 4, 2], [1, 1, 1]], ids=str)
+def test_every_quantity_of_every_layer_is_a_view(sizes: list[int], rows: int, dtype: str) -> None:
+    """Of the output too, whether it is one number or several."""
+    net = quiet_network(sizes, activation="tanh", dtype=dtype, seed=0)
+    X = data_block(dtype, rows, sizes[0])
+    a = net.forward(X)
+    net.backward(np.ones((rows, sizes[-1]), dtype))
+    assert np.shares_memory(net.layer(0).a, X)
+    assert np.shares_memory(a, net.layer(len(sizes) - 1).a)
+    for layer in net.layers:
+        before, own = sizes[layer.m - 1 : layer.m + 1]
+        live = {"W": (own, before), "b": (own,), "grad_W": (own, before), "grad_b": (own,)}
+        flat = {"W": net.parameters, "b": net.parameters}
+        for name, shape in live.items():
+            view = getattr(layer, name)
+            assert view.shape == shape, name
+            assert np.shares_memory(view, flat.get(name, net.gradients)), name
+            assert view.flags.writeable, name
+        for name in ("z", "a", "grad_z", "grad_a"):
+            view = getattr(layer, name)
+            assert view.shape == (rows, own), name
+            assert view.dtype == dtype
+            assert not view.flags.owndata
+            assert np.shares_memory(view, getattr(layer, name)), name
+        assert not np.shares_memory(layer.z, layer.a)
+        assert not np.shares_memory(layer.grad_z, layer.grad_a)
+
+
 def test_snapshots_are_read_only() -> None:
     net = network()
     a = net.forward(data_block("float32"))

@@ -35,6 +35,8 @@ from swiftbackprop._optimizers import (
     optimizer_classes,
     optimizers,
 )
+from swiftbackprop._svg import Picture
+from swiftbackprop._trace import Step, Trace
 from swiftbackprop._version import __version__
 from swiftbackprop.network import Network
 
@@ -50,6 +52,9 @@ __all__ = [
     "Loss",
     "Network",
     "Optimizer",
+    "Picture",
+    "Step",
+    "Trace",
     "__version__",
     "activation",
     "activations",

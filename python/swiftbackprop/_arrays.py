@@ -5,6 +5,7 @@ objects that are no arrays, dtypes that are no numbers, masks, and the reasons w
 array cannot be used in place.
 """
 
+import operator
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -109,6 +110,26 @@ def _check_dtype(array: FloatArray, value: Any, what: str) -> None:
         f"{what} has dtype {name}, and real numbers are wanted: "
         f"{_ADVICE.get(kind, 'convert it first')}"
     )
+
+
+def as_row(example: int, rows: int) -> int:
+    """Return the number of one of N rows, counted from the end if it is negative.
+
+    Raises
+    ------
+    TypeError
+        If it is no int.
+    IndexError
+        If there is no such row.
+    """
+    try:
+        number = operator.index(example)
+    except TypeError:
+        kind = type(example).__name__
+        raise TypeError(f"example is the number of a row, an int, not {kind}") from None
+    if not -rows <= number < rows:
+        raise IndexError(f"there is no example {number}: rows are numbered 0 to {rows - 1}")
+    return number % rows
 
 
 # --- The hooks that forward, backward and predict call for what they cannot use ---------

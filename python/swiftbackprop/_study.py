@@ -3,8 +3,11 @@
 import numpy as np
 import numpy.typing as npt
 
+from swiftbackprop import _diagram, _trace
 from swiftbackprop._arrays import FloatArray
 from swiftbackprop._inside import NetworkInside
+from swiftbackprop._svg import Picture
+from swiftbackprop._trace import Trace
 
 __all__ = ["NetworkStudy"]
 
@@ -43,3 +46,103 @@ class NetworkStudy(NetworkInside):
         twin.backward(y, sample_weight=sample_weight)
         gradient: FloatArray = twin.layer(0).grad_a
         return np.multiply(gradient, rows if per_example else 1, dtype=self.dtype)
+
+    def trace(
+        self,
+        X: npt.ArrayLike,
+        y: npt.ArrayLike,
+        *,
+        sample_weight: npt.ArrayLike | None = None,
+        symbols: str = "deck1",
+    ) -> Trace:
+        """Run forward and backward, and return a record of every step.
+
+        It does what ``net.forward(X)`` and ``net.backward(y)`` do: afterwards the layers
+        show the same numbers, and `gradients` are those of this batch. The weights stay.
+
+        Parameters
+        ----------
+        X : array_like, shape (N, D(0))
+        y : array_like, shape (N, D(L)) or (N,)
+            As for `backward`.
+        sample_weight : array_like, shape (N,), optional
+        symbols : {"deck1", "deck2"}, default "deck1"
+            Whose letters the formulas are in: those of *Vectorizing the Backpropagation
+            Algorithm* (z, a, σ, L layers, cost C), as everywhere in this package, or those of
+            *Backpropagation: a Matrix Formulation* (π, x, a(·), M layers, loss L).
+
+        Returns
+        -------
+        Trace
+            ``print(trace)`` shows a row for every step, a notebook the computation graph
+            too; ``trace["grad_z(1)"].value`` is an array. z, a and their gradients are the
+            network's own memory, not copied; W, b and their gradients are copied. The
+            record never changes, unless X itself does.
+
+        Raises
+        ------
+        ValueError, TypeError, DivergenceError
+            As `forward` and `backward`.
+
+        Examples
+        --------
+        >>> import numpy as np, swiftbackprop as sb
+        >>> net = sb.Network([2, 3, 1], activation="tanh", seed=0)
+        >>> trace = net.trace(np.ones((1, 2)), np.ones(1))
+        >>> for step in trace.steps[6:10]:
+        ...     print(step.number, step.formula, step.shape)
+        7 grad_a(2) = ∂C/∂a(2) (1, 1)
+        8 grad_z(2) = grad_a(2) ⊙ σ′(z(2)) (1, 1)
+        9 grad_W(2) = grad_z(2) a(1)ᵀ (1, 3)
+        10 grad_b(2) = grad_z(2) (1,)
+        """
+        return _trace.take(self, X, y, sample_weight, symbols)
+
+    def diagram(
+        self,
+        X: npt.ArrayLike | None = None,
+        *,
+        show: str = "weights",
+        example: int = 0,
+        symbols: str = "deck1",
+    ) -> Picture:
+        """Return a picture of the network: units and connections, or blocks if they are many.
+
+        Blue is above 0, orange below, and a wide line stands for a large number. Rings
+        show b. Between wide layers W is a map whose rows are the units of layer m; a cell is
+        the number of largest size in its block. Lines and maps of all layers have one scale,
+        so that vanishing gradients are seen to vanish.
+
+        Parameters
+        ----------
+        X : array_like, shape (N, D(0)), optional
+            What to show the activations of, by a forward pass on a copy of the network; by
+            default those of the last `forward` are shown, if there was one.
+        show : {"weights", "gradients", "both"}, default "weights"
+            What lines and rings stand for; of gradients the last ones, 0 without any.
+        example : int, default 0
+            The row whose activations fill the units.
+        symbols : {"deck1", "deck2"}, default "deck1"
+            The letters, as for `trace`.
+
+        Returns
+        -------
+        Picture
+            A notebook shows it, ``str(picture)`` is SVG text, ``picture.save(path)`` a file.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If an argument does not fit.
+        IndexError
+            If there is no such example.
+
+        Examples
+        --------
+        >>> import numpy as np, swiftbackprop as sb
+        >>> net = sb.Network([2, 3, 1], seed=0)
+        >>> picture = net.diagram(np.array([[1.0, -1.0]]))
+        >>> str(picture).count('class="unit"'), str(picture).count('class="connection"')
+        (6, 9)
+        """
+        return _diagram.draw(self, X, show, example, symbols)

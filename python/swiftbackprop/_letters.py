@@ -1,0 +1,101 @@
+"""The letters of the two lecture decks, for formulas in text, in HTML and in pictures."""
+
+import re
+from html import escape
+from typing import NamedTuple
+
+from swiftbackprop._names import unknown
+
+__all__ = ["Letters", "letters", "math_html", "math_svg"]
+
+
+class Letters(NamedTuple):
+    """How a deck writes the quantities of a network.
+
+    z, a, W and b are the letters alone; the number of a layer is put behind them. The
+    gradients are patterns that take that number.
+    """
+
+    z: str
+    a: str
+    activation: str
+    slope: str
+    cost: str
+    last: str
+    grad_z: str
+    grad_a: str
+    grad_W: str
+    grad_b: str
+
+    def quantity(self, name: str, m: int) -> str:
+        """Return a quantity of layer m, such as "grad_z", in this deck's letters."""
+        if name.startswith("grad_"):
+            pattern: str = getattr(self, name)
+            return pattern.format(m)
+        return f"{getattr(self, name, name)}({m})"
+
+
+_DECKS = {
+    # CSC311, Vectorizing the Backpropagation Algorithm; gradients by their names in Python
+    "deck1": Letters(
+        *("z", "a", "σ", "σ′", "C", "L"),
+        *("grad_z({})", "grad_a({})", "grad_W({})", "grad_b({})"),
+    ),
+    # Backpropagation: a Matrix Formulation
+    "deck2": Letters(
+        *("π", "x", "a", "a′", "L", "M"),
+        *("∂L/∂π({})", "∂L/∂x({})", "∂L/∂w({})", "∂L/∂b({})"),
+    ),
+}
+
+
+def letters(symbols: str) -> Letters:
+    """Return the letters of "deck1" or "deck2".
+
+    Raises
+    ------
+    ValueError
+        If it is neither.
+
+    Examples
+    --------
+    >>> from swiftbackprop._letters import letters
+    >>> letters("deck2").quantity("grad_z", 3)
+    '∂L/∂π(3)'
+    """
+    if symbols not in _DECKS:
+        raise ValueError(unknown("symbols", str(symbols), _DECKS))
+    return _DECKS[symbols]
+
+
+# The number of a layer, with what belongs above the line as well.
+_RAISED = re.compile(r"\((\d+)\)(ᵀ?)")
+
+
+def math_html(formula: str) -> str:
+    """Return a formula as HTML, the numbers of layers raised.
+
+    Examples
+    --------
+    >>> from swiftbackprop._letters import math_html
+    >>> math_html("W(2)ᵀ grad_z(2)")
+    'W<sup>(2)ᵀ</sup> grad_z<sup>(2)</sup>'
+    """
+    return _RAISED.sub(r"<sup>(\1)\2</sup>", escape(formula))
+
+
+def math_svg(formula: str, size: float) -> str:
+    """Return a formula as the content of an SVG text of this size, numbers of layers raised."""
+    up, small = f"{0.38 * size:.1f}", f"{0.72 * size:.1f}"
+    parts = _RAISED.split(formula)
+    text, lift = "", ""
+    for place in range(0, len(parts), 3):
+        rest = parts[place]
+        if rest:
+            text += f"<tspan{lift}>{escape(rest)}</tspan>" if lift else escape(rest)
+            lift = ""
+        if place + 1 < len(parts):
+            number = f"({parts[place + 1]}){parts[place + 2]}"
+            text += f'<tspan dy="-{up}" font-size="{small}">{number}</tspan>'
+            lift = f' dy="{up}"'
+    return text
