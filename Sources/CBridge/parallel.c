@@ -11,7 +11,7 @@
 #include "old_symbols.h"
 #include "sb_support.h"
 
-#define MOST_PARTS 64
+#define MOST_PARTS 48
 // Turns of the spinning loops: some tens of microseconds.
 #define SPINS 2000
 
@@ -20,9 +20,9 @@ static pthread_mutex_t door = PTHREAD_MUTEX_INITIALIZER;   // workers sleep at i
 static pthread_cond_t called = PTHREAD_COND_INITIALIZER;
 static int workers;
 
-// The job. `ticket` holds its number, how many parts it has and the next one that nobody has
-// taken yet (48, 8 and 8 bits): a thread takes a part by counting up, and one that comes late
-// sees that nothing is left or that the job is another.
+// The job. `ticket` holds its number and a bit for every part that nobody has taken yet (16 and
+// 48 bits): a thread takes a part by clearing its bit, and one that comes late sees that none is
+// left or that the job is another.
 static _Atomic(sb_task) job_task;
 static _Atomic(void *) job_context;
 static _Atomic uint64_t ticket;
@@ -35,18 +35,22 @@ static inline void relax(void) {
 #endif
 }
 
-static uint64_t job_of(uint64_t value) { return value >> 16; }
+static uint64_t job_of(uint64_t value) { return value >> MOST_PARTS; }
 
-// Takes parts of job `job` and runs them until none is left.
-static void take_parts(uint64_t job) {
+static uint64_t first_parts(int parts) { return ((uint64_t)1 << parts) - 1; }
+
+// Takes parts of job `job` and runs them until none is left: the one of this thread's own number
+// first, whose memory is in its cache from the job before, then what others are late for.
+static void take_parts(uint64_t job, int own) {
   uint64_t value = atomic_load(&ticket);
   while (job_of(value) == job) {
     sb_task task = atomic_load(&job_task);
     void *context = atomic_load(&job_context);
-    int part = (int)(value & 0xFF);
-    if (part >= (int)(value >> 8 & 0xFF)) return;
+    uint64_t left = value & first_parts(MOST_PARTS);
+    if (left == 0) return;
+    int part = left >> own & 1 ? own : __builtin_ctzll(left);
     // Success means that the job was not done yet, so task and context are its own.
-    if (atomic_compare_exchange_weak(&ticket, &value, value + 1)) {
+    if (atomic_compare_exchange_weak(&ticket, &value, value & ~((uint64_t)1 << part))) {
       task(context, part);
       atomic_fetch_sub(&unfinished, 1);
       value = atomic_load(&ticket);
@@ -70,11 +74,12 @@ static uint64_t wait_for_job_after(uint64_t last) {
 }
 
 static void *work(void *argument) {
-  uint64_t job = (uint64_t)(uintptr_t)argument;
+  int own = (int)(intptr_t)argument;
+  uint64_t job = job_of(atomic_load(&ticket));
   sb_flush_subnormals();
   for (;;) {
+    take_parts(job, own);
     job = wait_for_job_after(job);
-    take_parts(job);
   }
   return NULL;
 }
@@ -99,8 +104,8 @@ static void start_workers(int wanted) {
     pthread_attr_t attributes;
     pthread_attr_init(&attributes);
     pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
-    uint64_t now = job_of(atomic_load(&ticket));
-    int failed = pthread_create(&thread, &attributes, work, (void *)(uintptr_t)now);
+    void *number = (void *)(intptr_t)(workers + 1);
+    int failed = pthread_create(&thread, &attributes, work, number);
     pthread_attr_destroy(&attributes);
     if (failed) return;
     workers++;
@@ -115,18 +120,18 @@ void sb_parallel(int parts, sb_task task, void *context) {
     return;
   }
   start_workers(parts - 1);
-  uint64_t job = job_of(atomic_load(&ticket)) + 1;
+  uint64_t job = (job_of(atomic_load(&ticket)) + 1) & 0xFFFF;
   atomic_store(&job_task, task);
   atomic_store(&job_context, context);
   atomic_store(&unfinished, parts);
-  atomic_store(&ticket, job << 16 | (uint64_t)parts << 8);
+  atomic_store(&ticket, job << MOST_PARTS | first_parts(parts));
   if (atomic_load(&sleeping) > 0) {
     pthread_mutex_lock(&door);
     pthread_cond_broadcast(&called);
     pthread_mutex_unlock(&door);
   }
   // Also what a worker would have done that has no core at the moment.
-  take_parts(job);
+  take_parts(job, 0);
   for (int i = 0; atomic_load(&unfinished) > 0; i++) {
     if (i < SPINS) {
       relax();

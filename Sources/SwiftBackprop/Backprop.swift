@@ -21,6 +21,8 @@ struct Tape<T: Scalar> {
 
   /// a(0) = X [N, D(0)]
   var input: Matrix<T>
+  /// The parts' shares of a(0) W(1)ᵀ, if they were made apart
+  var shares: InputShares<T>?
   /// z(m), a(m) [N, D(m)] in place m − 1
   var z: [Rows]
   var a: [Rows]
@@ -38,7 +40,11 @@ extension Network {
     for m in 1...layout.layers {
       let start = rows.lowerBound * layout.sizes[m]
       let (z, a) = (tape.z[m - 1] + start, tape.a[m - 1] + start)
-      multiply(previous, weights(m), into: z)
+      if m == 1, let shares = tape.shares {
+        shares.add(rows, tape.input.rows, layout.sizes[1], into: z)
+      } else {
+        multiply(previous, weights(m), into: z)
+      }
       watch.see(z: activate(m, z, a, rows.count), m)
       previous = Matrix(a, rows.count, layout.sizes[m])
     }
@@ -66,6 +72,12 @@ extension Network {
       n += count
     }
     return largest
+  }
+
+  /// a(0) W(1)ᵀ from the columns `share` of a(0) alone, which meet the rows `share` of W(1)ᵀ.
+  func multiplyInput(_ input: Matrix<T>, _ share: Range<Int>, into out: UnsafeMutablePointer<T>) {
+    let columns = input.transpose.rows(share.lowerBound, share.upperBound).transpose
+    multiply(columns, weights(1).rows(share.lowerBound, share.upperBound), into: out)
   }
 
   // MARK: backward

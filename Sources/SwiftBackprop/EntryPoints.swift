@@ -350,8 +350,8 @@ public func sb_plan(_ net: OpaquePointer?, _ rows: Int64, _ threads: Int32) -> I
     let engine = try engine(net)
     parts =
       Plan.ofStep(
-        rows: Int(rows), forwardWork: engine.workPerRow * Double(rows),
-        hasState: engine.slotCount > 0, threads: Int(threads)
+        rows: Int(rows), layout: engine.layout, hasState: engine.slotCount > 0,
+        threads: Int(threads)
       ).parts
   }
   return Int32(truncatingIfNeeded: parts)

@@ -11,6 +11,8 @@ final class Fit<T: Scalar>: FitSession {
   private let epochs, batchSize: Int
   private let shuffles, pausesEachEpoch: Bool
   private let memory: LeanMemory<T>
+  /// Of the parts' shares of a(0) W(1)ᵀ.
+  private var shares: Storage<T>?
   /// The rows' order in this epoch; nil without shuffling.
   private let order: UnsafeMutablePointer<Int32>?
   private let orderBlock: Block?
@@ -157,14 +159,14 @@ final class Fit<T: Scalar>: FitSession {
   private func learn(_ selected: RowSelection) throws(EngineError) -> Double {
     let count = selected.count
     let targets = memory.targets
-    let tape = memory.tape(memory.place(x, inPlace: inPlace, selected))
+    var tape = memory.tape(memory.place(x, inPlace: inPlace, selected))
     return try network.withThreads { (threads) throws(EngineError) in
       let plan = Plan.ofStep(
-        rows: count, forwardWork: network.workPerRow * Double(count),
-        hasState: !network.slots.isEmpty, threads: threads)
+        rows: count, layout: network.layout, hasState: !network.slots.isEmpty, threads: threads)
+      if plan.sharesInput { try multiplyInput(&tape, plan, selected) }
       let watch = try network.overRows(plan, count) { rows, sums, watch in
         let part = selected[rows]
-        if inPlace == nil || selected.list != nil {
+        if gathers(selected), !plan.sharesInput {
           x.read(part, into: memory.x + rows.lowerBound * x.cols)
         }
         y.read(part, into: targets.t + rows.lowerBound * y.outputs)
@@ -183,6 +185,30 @@ final class Fit<T: Scalar>: FitSession {
       unsettled = made == .parametersOnly ? tape : nil
       return cost
     }
+  }
+
+  /// Whether the rows have to be brought together in `memory.x`.
+  private func gathers(_ rows: RowSelection) -> Bool { inPlace == nil || rows.list != nil }
+
+  /// Brings the columns of X to the parts they belong to, and multiplies them there.
+  private func multiplyInput(
+    _ tape: inout Tape<T>, _ plan: Plan, _ selected: RowSelection
+  ) throws(EngineError) {
+    let size = batchSize * network.layout.sizes[1]
+    if shares == nil || shares.map({ $0.count < plan.parts * size }) == true {
+      shares = try Storage(count: plan.parts * size)
+    }
+    guard let shares else { return }
+    let input = tape.input
+    concurrently(plan.parts) { part in
+      let columns = plan.share(part, of: x.cols, unit: 8)
+      if gathers(selected) {
+        x.columns(columns).read(selected, into: memory.x + columns.lowerBound, stride: x.cols)
+      }
+      network.multiplyInput(
+        input, columns, into: shares.base + part * input.rows * network.layout.sizes[1])
+    }
+    tape.shares = InputShares(base: shares.base, parts: plan.parts)
   }
 
   /// Counts what was classified right before the update.

@@ -24,20 +24,34 @@ func concurrently(_ parts: Int, _ body: (_ part: Int) -> Void) {
 struct Plan {
   /// 1: everything on the calling thread.
   let parts: Int
+  /// Whether the parts share a(0) W(1)ᵀ by the columns of a(0).
+  private(set) var sharesInput = false
 
   /// The plan for `rows` rows and `work` floating-point operations with at most `threads`.
-  init(rows: Int, work: Double, threads: Int, rowsPerPart: Int = 32) {
+  init(
+    rows: Int, work: Double, threads: Int, leastRows: Int = 32, leastWork: Double = 5e6
+  ) {
     // Less work than this, some 50 µs, does not pay for the handing over; and with few rows
     // the parts spend their time on reading W, which every part has to do.
-    let worthwhile = Swift.min(work / 5e6, Double(rows) / Double(rowsPerPart))
+    let worthwhile = Swift.min(work / leastWork, Double(rows) / Double(leastRows))
     let most = Swift.min(Double(threads), worthwhile)
     parts = most > 1 ? Int(most) : 1
   }
 
-  /// The plan of a training step, of which forward is a third. An update that has state to
-  /// read and write is long enough to be shared for fewer rows.
-  static func ofStep(rows: Int, forwardWork: Double, hasState: Bool, threads: Int) -> Plan {
-    Plan(rows: rows, work: 3 * forwardWork, threads: threads, rowsPerPart: hasState ? 16 : 32)
+  /// The plan of a training step on `layout`; `hasState` tells of the optimizer.
+  ///
+  /// Where X is much wider than the batch is long, each part multiplies the columns of X that
+  /// belong to its rows of W(1)ᵀ, the rows it also updates: then no thread reads what of W(1)
+  /// another one wrote, and fewer rows are enough. It is one more handing over.
+  static func ofStep(rows: Int, layout: Layout, hasState: Bool, threads: Int) -> Plan {
+    // An update with state takes as long as some 75 operations a parameter.
+    let work = (6 * Double(rows) + (hasState ? 75 : 0)) * Double(layout.parameterCount)
+    guard layout.sizes[0] / 4 >= rows else {
+      return Plan(rows: rows, work: work, threads: threads)
+    }
+    var plan = Plan(rows: rows, work: work, threads: threads, leastRows: 16, leastWork: 12.5e6)
+    plan.sharesInput = plan.parts > 1
+    return plan
   }
 
   /// Share `part` of 0..<count, in multiples of `unit` but for the last.
@@ -46,6 +60,22 @@ struct Plan {
     let first = Swift.min(units * part / parts * unit, count)
     let last = Swift.min(units * (part + 1) / parts * unit, count)
     return first..<last
+  }
+}
+
+/// The parts' shares of a(0) W(1)ᵀ [parts, N, D(1)].
+struct InputShares<T: Scalar> {
+  let base: UnsafeMutablePointer<T>
+  let parts: Int
+
+  /// z ← the sum of all shares, in rows `rows` of `count`.
+  func add(_ rows: Range<Int>, _ count: Int, _ cols: Int, into z: UnsafeMutablePointer<T>) {
+    let (start, size) = (rows.lowerBound * cols, rows.count * cols)
+    z.update(from: base + start, count: size)
+    for part in 1..<Swift.max(parts, 1) {
+      let share = base + part * count * cols + start
+      for i in 0..<size { z[i] += share[i] }
+    }
   }
 }
 

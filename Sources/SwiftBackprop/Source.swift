@@ -3,7 +3,7 @@ import CBridge
 /// A matrix from outside, of any numeric type and strides, to be used in place or read row
 /// by row.
 struct Source {
-  let array: sb_array
+  private(set) var array: sb_array
 
   var rows: Int { Int(array.rows) }
   var cols: Int { Int(array.cols) }
@@ -54,8 +54,20 @@ struct Source {
     return count
   }
 
-  /// The selected rows, converted, into `out` [rows.count, cols], dense.
-  func read<T: Scalar>(_ rows: RowSelection, into out: UnsafeMutablePointer<T>) {
+  /// Columns `range` of this array.
+  func columns(_ range: Range<Int>) -> Source {
+    var part = self
+    part.array.data = array.data.map { $0 + range.lowerBound * Int(array.col_stride) }
+    part.array.cols = Int64(range.count)
+    return part
+  }
+
+  /// The selected rows, converted, into `out` [rows.count, cols], whose rows lie `stride` apart
+  /// (dense by default).
+  func read<T: Scalar>(
+    _ rows: RowSelection, into out: UnsafeMutablePointer<T>, stride: Int? = nil
+  ) {
+    let out = (out, stride ?? cols)
     switch array.dtype {
     case SB_FLOAT32: copy(rows, out) { (x: Float) in T(x) }
     case SB_FLOAT64: copy(rows, out) { (x: Double) in T(x) }
@@ -75,14 +87,15 @@ struct Source {
 
   @inline(__always)
   private func copy<S: SourceElement, T: Scalar>(
-    _ rows: RowSelection, _ out: UnsafeMutablePointer<T>, _ convert: (S) -> T
+    _ rows: RowSelection, _ out: (base: UnsafeMutablePointer<T>, stride: Int),
+    _ convert: (S) -> T
   ) {
     guard let data = array.data else { return }
     let dense = array.col_stride == Int64(MemoryLayout<S>.stride) && array.swapped == 0
     let same = S.self == T.self
     for n in 0..<rows.count {
       let row = data + rows[n] &* Int(array.row_stride)
-      let to = out + n &* cols
+      let to = out.base + n &* out.stride
       if dense && same {
         memcpy(to, row, cols &* MemoryLayout<T>.stride)
       } else if dense {
@@ -100,12 +113,14 @@ struct Source {
     }
   }
 
-  private func copyLongDoubles<T: Scalar>(_ rows: RowSelection, _ out: UnsafeMutablePointer<T>) {
+  private func copyLongDoubles<T: Scalar>(
+    _ rows: RowSelection, _ out: (base: UnsafeMutablePointer<T>, stride: Int)
+  ) {
     guard let data = array.data else { return }
     for n in 0..<rows.count {
       let row = data + rows[n] &* Int(array.row_stride)
       for j in 0..<cols {
-        out[n &* cols &+ j] = T(sb_long_double(row + j &* Int(array.col_stride)))
+        out.base[n &* out.stride &+ j] = T(sb_long_double(row + j &* Int(array.col_stride)))
       }
     }
   }
