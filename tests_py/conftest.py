@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 import helpers
+import peers
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -75,3 +76,9 @@ def level(request: pytest.FixtureRequest) -> str:
     if not helpers.cpu_has(name):
         pytest.skip(f"this CPU cannot run level {name}: not tested here")
     return name
+
+
+@pytest.fixture(params=list(peers.PEERS))
+def peer(request: pytest.FixtureRequest) -> peers.Peer:
+    """PyTorch and JAX, each where it is installed."""
+    return peers.PEERS[request.param]()

@@ -67,6 +67,17 @@ def test_nothing_from_c_aborts_the_process(library: Path, tmp_path: Path) -> Non
         assert done.stdout.splitlines()[-1].endswith(" 0 wrong")
 
 
+def test_what_derivatives_cost(library: Path, tmp_path: Path) -> None:
+    """Counted in matrix products: a Jacobian at most D(L) + 1 backward passes, hvp at most
+    three times forward and backward together."""
+    done = run(built("products", library, tmp_path), blas())
+    assert done.returncode == 0, done.stdout + done.stderr
+    lines = done.stdout.splitlines()
+    assert lines[-1] == "0 wrong"
+    assert sum(line.startswith("jacobian: ") for line in lines) == 2 + 4 + 4 + 7
+    assert sum(line.startswith("hvp: ") for line in lines) == 4
+
+
 def test_the_header_is_c_and_cpp(tmp_path: Path) -> None:
     source = tmp_path / "use.c"
     source.write_text('#include "swift_backprop.h"\nint main(void) { return SB_OK; }\n')

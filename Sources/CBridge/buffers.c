@@ -53,6 +53,27 @@ bool sb_acquire(PyObject *obj, Py_buffer *buffer, sb_array *array) {
   return true;
 }
 
+void sb_release_all(Py_buffer *buffers, int count) {
+  for (int i = 0; i < count; i++) {
+    if (buffers[i].obj != NULL) PyBuffer_Release(&buffers[i]);
+  }
+}
+
+bool sb_acquire_all(PyObject *const *args, int count, Py_buffer *buffers, sb_array *arrays,
+                    const sb_array **pointers) {
+  for (int i = 0; i < count; i++) {
+    pointers[i] = NULL;
+    if (args[i] == Py_None) continue;
+    if (!sb_acquire(args[i], &buffers[i], &arrays[i])) {
+      buffers[i].obj = NULL;
+      PyErr_SetString(PyExc_TypeError, "an array the engine cannot read");
+      return false;
+    }
+    pointers[i] = &arrays[i];
+  }
+  return true;
+}
+
 // ---------------------------------------------------------------- out
 
 typedef struct {

@@ -447,6 +447,10 @@ static PyMethodDef net_methods[] = {
     {"_slot_count", (PyCFunction)net_slot_count, METH_NOARGS, NULL},
     {"_evaluate", FAST(sb_net_evaluate), METH_FASTCALL, NULL},
     {"_fit", FAST(sb_net_fit), METH_FASTCALL, NULL},
+    {"_jacobian", FAST(sb_net_jacobian), METH_FASTCALL, NULL},
+    {"_input_gradient", FAST(sb_net_input_gradient), METH_FASTCALL, NULL},
+    {"_gradient_norms", FAST(sb_net_gradient_norms), METH_FASTCALL, NULL},
+    {"_hvp", FAST(sb_net_hvp), METH_FASTCALL, NULL},
     {NULL, NULL, 0, NULL},
 };
 

@@ -12,34 +12,12 @@ typedef struct {
   Py_buffer buffers[ARRAYS];
 } Fit;
 
-static void release_buffers(Py_buffer *buffers, int count) {
-  for (int i = 0; i < count; i++) {
-    if (buffers[i].obj != NULL) PyBuffer_Release(&buffers[i]);
-  }
-}
-
-// The arrays of `args`; pointers[i] is NULL where args[i] is None.
-static bool acquire_all(PyObject *const *args, int count, Py_buffer *buffers, sb_array *arrays,
-                        const sb_array **pointers) {
-  for (int i = 0; i < count; i++) {
-    pointers[i] = NULL;
-    if (args[i] == Py_None) continue;
-    if (!sb_acquire(args[i], &buffers[i], &arrays[i])) {
-      buffers[i].obj = NULL;
-      PyErr_SetString(PyExc_TypeError, "an array the engine cannot read");
-      return false;
-    }
-    pointers[i] = &arrays[i];
-  }
-  return true;
-}
-
 static void fit_finish(Fit *self) {
   if (self->fit == NULL) return;
   sb_fit_end(self->fit);
   self->fit = NULL;
   if (self->net->busy_generation == self->generation) self->net->busy_generation = 0;
-  release_buffers(self->buffers, ARRAYS);
+  sb_release_all(self->buffers, ARRAYS);
 }
 
 PyObject *sb_net_fit(Net *self, PyObject *const *args, Py_ssize_t nargs) {
@@ -60,7 +38,7 @@ PyObject *sb_net_fit(Net *self, PyObject *const *args, Py_ssize_t nargs) {
   fit->generation = sb_process_generation();
   sb_array arrays[ARRAYS];
   const sb_array *given[ARRAYS];
-  if (!acquire_all(args, ARRAYS, fit->buffers, arrays, given)) goto failed;
+  if (!sb_acquire_all(args, ARRAYS, fit->buffers, arrays, given)) goto failed;
 
   sb_fit_config config = {given[0], given[1], given[2], given[3], given[4], given[5],
                           epochs,   batch,    shuffle,  pause};
@@ -78,7 +56,7 @@ PyObject *sb_net_fit(Net *self, PyObject *const *args, Py_ssize_t nargs) {
   }
   return (PyObject *)fit;
 failed:
-  release_buffers(fit->buffers, ARRAYS);
+  sb_release_all(fit->buffers, ARRAYS);
   for (int i = 0; i < ARRAYS; i++) fit->buffers[i].obj = NULL;
   Py_DECREF(fit);
   return NULL;
@@ -173,7 +151,7 @@ PyObject *sb_net_evaluate(Net *self, PyObject *const *args, Py_ssize_t nargs) {
   PyObject *result = NULL;
   sb_error error = {0};
   sb_metrics metrics = {0};
-  if (!acquire_all(args, 3, buffers, arrays, given)) goto done;
+  if (!sb_acquire_all(args, 3, buffers, arrays, given)) goto done;
 
   Work work = sb_begin_work(self, 0);
   sb_status status =
@@ -195,7 +173,7 @@ PyObject *sb_net_evaluate(Net *self, PyObject *const *args, Py_ssize_t nargs) {
                          metrics.r2);
 done:
   sb_evaluation_end(evaluation);
-  release_buffers(buffers, 3);
+  sb_release_all(buffers, 3);
   return result;
 }
 #else

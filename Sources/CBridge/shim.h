@@ -43,6 +43,11 @@ PyObject *sb_raise(ModuleState *state, const sb_error *error);
 // Fills `array` from obj's buffer, which is held in `buffer`. False, without an exception,
 // for what is not a numeric buffer of one or two dimensions.
 bool sb_acquire(PyObject *obj, Py_buffer *buffer, sb_array *array);
+// The arrays of `args`; pointers[i] is NULL where args[i] is None. False with an exception set;
+// `buffers`, zero before, hold what sb_release_all gives back in either case.
+bool sb_acquire_all(PyObject *const *args, int count, Py_buffer *buffers, sb_array *arrays,
+                    const sb_array **pointers);
+void sb_release_all(Py_buffer *buffers, int count);
 extern PyType_Spec sb_view_spec;
 // An ndarray on engine memory; takes over view->owner.
 PyObject *sb_wrap_view(ModuleState *state, const sb_view *view);
@@ -73,11 +78,15 @@ bool sb_is_idle(Net *self);
 // Like sb_begin_work, for what no fit may be running beside. False with an exception set.
 bool sb_begin_idle(Net *self, double flops, Work *work);
 
-// net.c, session.c
+// net.c, session.c, study.c
 extern PyType_Spec sb_net_spec;
 extern PyType_Spec sb_fit_spec;
 PyObject *sb_net_fit(Net *self, PyObject *const *args, Py_ssize_t nargs);
 PyObject *sb_net_evaluate(Net *self, PyObject *const *args, Py_ssize_t nargs);
+PyObject *sb_net_jacobian(Net *self, PyObject *const *args, Py_ssize_t nargs);
+PyObject *sb_net_input_gradient(Net *self, PyObject *const *args, Py_ssize_t nargs);
+PyObject *sb_net_gradient_norms(Net *self, PyObject *const *args, Py_ssize_t nargs);
+PyObject *sb_net_hvp(Net *self, PyObject *const *args, Py_ssize_t nargs);
 
 // A slice of long work: Ctrl-C is looked at in between.
 #define SB_SLICE_NS 50000000

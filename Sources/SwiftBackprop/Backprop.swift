@@ -221,7 +221,7 @@ extension Network {
 private func rowsPerBlock(_ cols: Int) -> Int { Swift.max(1, 2048 / cols) }
 
 /// z[n] ← z[n] + b for every row; returns the bits of the largest |z|.
-private func addRow<T: Scalar>(
+func addRow<T: Scalar>(
   _ b: UnsafePointer<T>, to z: UnsafeMutablePointer<T>, _ rows: Int, _ cols: Int
 ) -> T.Bits {
   var largest: T.Bits = 0
@@ -237,7 +237,7 @@ private func addRow<T: Scalar>(
 }
 
 /// sums[j] ← sums[j] + Σₙ g[n, j]; returns the bits of the largest |g|.
-private func addColumns<T: Scalar>(
+func addColumns<T: Scalar>(
   _ g: UnsafePointer<T>, _ rows: Int, _ cols: Int, to sums: UnsafeMutablePointer<T>
 ) -> T.Bits {
   var largest: T.Bits = 0

@@ -28,6 +28,23 @@ protocol Engine: AnyObject {
   func evaluation(x: Source, y: Source, weights: Source?) throws(EngineError)
     -> any EvaluationSession
   func fit(_ config: sb_fit_config) throws(EngineError) -> any FitSession
+
+  // Derivatives to study; a Walk says where they are and when to pause.
+  func jacobian(
+    _ x: Source, _ task: JacobianTask, into out: UnsafeMutableRawPointer, _ walk: inout Walk
+  ) throws(EngineError)
+  func inputGradient(
+    _ x: Source, _ y: Source, weights: Source?, perExample: Bool,
+    into out: UnsafeMutableRawPointer, _ walk: inout Walk
+  ) throws(EngineError)
+  func gradientNorms(
+    _ x: Source, _ y: Source, perLayer: Bool, into out: UnsafeMutableRawPointer,
+    _ walk: inout Walk
+  ) throws(EngineError)
+  func hessianProduct(
+    _ x: Source, _ y: Source, weights: Source?, _ v: Source, into out: UnsafeMutableRawPointer,
+    _ walk: inout Walk
+  ) throws(EngineError)
 }
 
 /// An evaluation in slices.
@@ -67,5 +84,36 @@ extension Network: Engine {
 
   func fit(_ config: sb_fit_config) throws(EngineError) -> any FitSession {
     try Fit(self, config)
+  }
+
+  func jacobian(
+    _ x: Source, _ task: JacobianTask, into out: UnsafeMutableRawPointer, _ walk: inout Walk
+  ) throws(EngineError) {
+    try jacobian(x, task, into: out.assumingMemoryBound(to: T.self), &walk)
+  }
+
+  func inputGradient(
+    _ x: Source, _ y: Source, weights: Source?, perExample: Bool,
+    into out: UnsafeMutableRawPointer, _ walk: inout Walk
+  ) throws(EngineError) {
+    try inputGradient(
+      x, y, weights: weights, perExample: perExample, into: out.assumingMemoryBound(to: T.self),
+      &walk)
+  }
+
+  func gradientNorms(
+    _ x: Source, _ y: Source, perLayer: Bool, into out: UnsafeMutableRawPointer,
+    _ walk: inout Walk
+  ) throws(EngineError) {
+    try gradientNorms(
+      x, y, perLayer: perLayer, into: out.assumingMemoryBound(to: T.self), &walk)
+  }
+
+  func hessianProduct(
+    _ x: Source, _ y: Source, weights: Source?, _ v: Source, into out: UnsafeMutableRawPointer,
+    _ walk: inout Walk
+  ) throws(EngineError) {
+    try hessianProduct(
+      x, y, weights: weights, v, into: out.assumingMemoryBound(to: T.self), &walk)
   }
 }

@@ -39,6 +39,8 @@ final class Network<T: Scalar> {
   var partMemory: PartMemory<T>?
   /// Memory of `predict`, kept for the next call.
   var predictor: LeanMemory<T>?
+  /// Memory of Hessian-vector products, likewise.
+  var secondOrder: SecondOrderMemory<T>?
 
   /// A network with initial weights.
   init(_ config: sb_config) throws(EngineError) {

@@ -105,6 +105,7 @@ extension Network {
     pass?.input = nil
     forwardPool.empty()
     backwardPool.empty()
+    secondOrder = nil
   }
 
   /// The gradients of C at the last forward pass. Returns C.

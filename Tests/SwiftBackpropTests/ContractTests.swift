@@ -4,7 +4,7 @@ import Testing
 // Everything here goes through swift_backprop.h, as a program in C would.
 
 /// A net of the given sizes; the caller destroys it.
-private func makeNet(
+func makeNet(
   _ sizes: [Int64], hidden: String = "tanh", output: String = "sigmoid",
   loss: String = "binary_cross_entropy", optimizer: String = "adam", rate: Double? = nil,
   dtype: Int32 = SB_FLOAT64, error: inout sb_error
@@ -50,7 +50,7 @@ private func makeNet(
 }
 
 /// A dense matrix of doubles as the contract sees it.
-private func matrix(_ data: UnsafePointer<Double>, _ rows: Int64, _ cols: Int64) -> sb_array {
+func matrix(_ data: UnsafePointer<Double>, _ rows: Int64, _ cols: Int64) -> sb_array {
   sb_array(
     data: data, rows: rows, cols: cols, row_stride: 8 * cols, col_stride: 8, dtype: SB_FLOAT64,
     ndim: 2, swapped: 0, reserved: 0)

@@ -165,6 +165,22 @@ class Net:
         # Takes arrays of any numeric dtype and strides; holds their buffers.
         ...
 
+    # Derivatives to study: arrays of any numeric dtype and strides, none kept.
+    def _jacobian(self, X: Any, of: int, wrt: int, m: int, /) -> _FloatArray:
+        # of, wrt: Z or A. (N, D(L) * D(m)).
+        ...
+
+    def _input_gradient(
+        self, X: Any, y: Any, sample_weight: Any, per_example: bool, /
+    ) -> _FloatArray: ...
+    def _gradient_norms(self, X: Any, y: Any, per_layer: bool, /) -> _FloatArray:
+        # (N, 1) or (N, L).
+        ...
+
+    def _hvp(self, X: Any, y: Any, sample_weight: Any, v: Any, /) -> _FloatArray:
+        # (P, 1).
+        ...
+
     @property
     def _busy(self) -> bool: ...
     @property

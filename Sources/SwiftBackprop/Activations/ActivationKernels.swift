@@ -23,6 +23,12 @@ struct ActivationKernels<T: Scalar> {
   /// grad ← Jᵀ grad; z is read only if `needsZ`
   let gradientInPlace:
     @Sendable (_ grad: Output, _ z: Input, _ a: Input, _ rows: Int, _ cols: Int) -> Void
+  /// r ← the change of Jᵀ grad_a when grad_a changes by r and z by dz, which is
+  /// r ⊙ σ′(z) + grad_a ⊙ σ″(z) ⊙ dz for elementwise σ
+  let gradientChange:
+    @Sendable (
+      _ r: Output, _ gradA: Input, _ z: Input, _ a: Input, _ dz: Input, _ rows: Int, _ cols: Int
+    ) -> Void
   /// σ, σ′ or σ″ of every element, for order 0, 1, 2
   let apply: @Sendable (_ order: Int32, _ x: Input, _ out: Output, _ rows: Int, _ cols: Int) -> Void
 
@@ -55,6 +61,17 @@ struct ActivationKernels<T: Scalar> {
         grad[i] = g * rule.derivative(z: zi, a: ai)
       }
     }
+    gradientChange = { r, gradA, z, a, dz, rows, cols in
+      for i in 0..<rows &* cols {
+        let ri = r[i]
+        let g = gradA[i]
+        let zi = z[i]
+        let ai = a[i]
+        let di = dz[i]
+        r[i] =
+          ri * rule.derivative(z: zi, a: ai) + g * di * rule.secondDerivative(z: zi, a: ai)
+      }
+    }
     apply = { order, x, out, rows, cols in
       let count = rows &* cols
       switch order {
@@ -79,6 +96,9 @@ struct ActivationKernels<T: Scalar> {
       rule.gradientInPlace(gradZ, a, rows, cols)
     }
     gradientInPlace = { grad, _, a, rows, cols in rule.gradientInPlace(grad, a, rows, cols) }
+    gradientChange = { r, gradA, _, a, dz, rows, cols in
+      rule.gradientChange(r, gradA, a, dz, rows, cols)
+    }
     apply = { _, x, out, rows, cols in
       out.update(from: x, count: rows &* cols)
       rule.valueInPlace(out, rows, cols)

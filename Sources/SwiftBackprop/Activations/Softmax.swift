@@ -41,6 +41,30 @@ struct Softmax: Sendable {
       for i in 0..<cols { g[i] = row[i] * (g[i] - dot) }
     }
   }
+
+  /// r ← the change of Jᵀg when g changes by r and z by d, the second order of softmax: with
+  /// s = Σ aₖgₖ, p = Σ aₖdₖ and uᵢ = (dᵢ − p)(gᵢ − s) + rᵢ it is a ⊙ (u − Σₖ aₖuₖ).
+  @inline(__always)
+  func gradientChange<T: Scalar>(
+    _ change: UnsafeMutablePointer<T>, _ grad: UnsafePointer<T>, _ a: UnsafePointer<T>,
+    _ dz: UnsafePointer<T>, _ rows: Int, _ cols: Int
+  ) {
+    for n in 0..<rows {
+      let start = n &* cols
+      let (r, g, row, d) = (change + start, grad + start, a + start, dz + start)
+      var (s, p): (T, T) = (0, 0)
+      for i in 0..<cols {
+        s = T.mulAdd(row[i], g[i], s)
+        p = T.mulAdd(row[i], d[i], p)
+      }
+      var sum: T = 0
+      for i in 0..<cols {
+        r[i] = T.mulAdd(d[i] - p, g[i] - s, r[i])
+        sum = T.mulAdd(row[i], r[i], sum)
+      }
+      for i in 0..<cols { r[i] = row[i] * (r[i] - sum) }
+    }
+  }
 }
 
 /// The largest element of a row.

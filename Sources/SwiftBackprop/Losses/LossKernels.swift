@@ -20,6 +20,12 @@ struct LossKernels<T: Scalar> {
     @Sendable (
       _ a: Input, _ t: Input, _ scale: Input, _ gradA: Output, _ rows: Int, _ cols: Int
     ) -> Void
+  /// change ← scale[n]·∂²ℓ/∂a²·da: how grad_a changes with a
+  let gradientChange:
+    @Sendable (
+      _ a: Input, _ t: Input, _ scale: Input, _ da: Input, _ change: Output, _ rows: Int,
+      _ cols: Int
+    ) -> Void
   /// ℓ, ∂ℓ/∂a or ∂²ℓ/∂a² of every element, for order 0, 1, 2
   let apply: @Sendable (_ order: Int32, _ a: Input, _ t: Input, _ out: Output, _ count: Int) -> Void
 
@@ -51,6 +57,18 @@ struct LossKernels<T: Scalar> {
           let ai = a[i]
           let ti = t[i]
           gradA[i] = factor * rule.derivative(a: ai, t: ti)
+        }
+      }
+    }
+    gradientChange = { a, t, scale, da, change, rows, cols in
+      for n in 0..<rows {
+        let start = n &* cols
+        let factor = scale[n]
+        for i in start..<start &+ cols {
+          let ai = a[i]
+          let ti = t[i]
+          let di = da[i]
+          change[i] = factor * di * rule.secondDerivative(a: ai, t: ti)
         }
       }
     }

@@ -1,0 +1,86 @@
+import CBridge
+
+// What the backward pass says of single examples, without a gradient of all weights for each.
+
+extension Network {
+  /// grad_a(0) = grad_z(1) W(1) of the rows of x into out [N, D(0)], from where `walk` is: of C,
+  /// or of each row's own Cₙ when `perExample`.
+  func inputGradient(
+    _ x: Source, _ y: Source, weights rowWeights: Source?, perExample: Bool,
+    into out: UnsafeMutablePointer<T>, _ walk: inout Walk
+  ) throws(EngineError) {
+    let inputs = layout.sizes[0]
+    try passes(x, y, rowWeights, perExample: perExample, &walk) { tape, first, rows in
+      let gradZ = Matrix(tape.gradZ[0], tape.input.rows, layout.sizes[1])
+      multiply(
+        gradZ.rows(rows.lowerBound, rows.upperBound), weights(1).transpose,
+        into: out + (first + rows.lowerBound) * inputs)
+    }
+  }
+
+  /// ‖∇Cₙ‖ of the rows of x into out [N], or its part by W(m) and b(m) into out [N, L].
+  ///
+  /// The gradient of one example is an outer product, grad_z(m) a(m−1)ᵀ, with grad_z(m) beside
+  /// it for b, so ‖∇Cₙ‖² = Σ ‖grad_z(m)‖²·(‖a(m−1)‖² + 1): no matrix is needed. Goodfellow,
+  /// "Efficient per-example gradient computations", 2015.
+  func gradientNorms(
+    _ x: Source, _ y: Source, perLayer: Bool, into out: UnsafeMutablePointer<T>,
+    _ walk: inout Walk
+  ) throws(EngineError) {
+    let layers = layout.layers
+    try passes(x, y, nil, perExample: true, &walk) { tape, first, rows in
+      for n in rows {
+        var sum = 0.0
+        for m in 1...layers {
+          let cols = layout.sizes[m]
+          let square =
+            sumOfSquares(tape.gradZ[m - 1] + n * cols, cols) * (inputSquare(m, tape, n) + 1)
+          sum += square
+          if perLayer { out[(first + n) * layers + m - 1] = T(square.squareRoot()) }
+        }
+        if !perLayer { out[first + n] = T(sum.squareRoot()) }
+      }
+    }
+  }
+
+  /// ‖a(m−1)‖² of row n.
+  private func inputSquare(_ m: Int, _ tape: Tape<T>, _ n: Int) -> Double {
+    let cols = layout.sizes[m - 1]
+    guard m == 1 else { return sumOfSquares(tape.a[m - 2] + n * cols, cols) }
+    let x = tape.input
+    guard x.transposed else { return sumOfSquares(x.base + n * x.stride, cols) }
+    var sum = 0.0
+    for j in 0..<cols {
+      let value = Double(x.base[n + j * x.stride])
+      sum += value * value
+    }
+    return sum
+  }
+
+  /// Forward and backward without the gradients of W and b, block by block; `body` gets shares
+  /// of a block's rows, whose first is row `first` of x.
+  private func passes(
+    _ x: Source, _ y: Source, _ rowWeights: Source?, perExample: Bool, _ walk: inout Walk,
+    _ body: (_ tape: Tape<T>, _ first: Int, _ rows: Range<Int>) -> Void
+  ) throws(EngineError) {
+    try check(walk, over: x)
+    let memory = try LeanMemory(
+      rows: Swift.min(x.rows, blockRows), network: self, trains: true)
+    let targets = try WalkTargets(
+      self, x: x, y: y, weights: rowWeights, perExample: perExample, memory: memory.targets)
+    try self.walk(&walk, over: x, most: memory.rows, scratch: memory.x) {
+      (input, rows) throws(EngineError) in
+      try targets.read(rows, into: memory.targets)
+      let tape = memory.tape(input)
+      try withThreads(rows: rows.count, work: 2 * workPerRow * Double(rows.count)) {
+        (plan) throws(EngineError) in
+        try check(
+          overRows(plan, rows.count) { part, sums, watch in
+            forward(tape, part, &watch)
+            backward(tape, memory.targets, part, sums: sums, &watch)
+            body(tape, rows.lowerBound, part)
+          })
+      }
+    }
+  }
+}
