@@ -4,7 +4,7 @@ import Testing
 // Everything here goes through swift_backprop.h, as a program in C would.
 
 /// A net of the given sizes; the caller destroys it.
-private func makeNet(
+func makeNet(
   _ sizes: [Int64], hidden: String = "tanh", output: String = "sigmoid",
   loss: String = "binary_cross_entropy", optimizer: String = "adam", rate: Double? = nil,
   dtype: Int32 = SB_FLOAT64, error: inout sb_error
@@ -50,7 +50,7 @@ private func makeNet(
 }
 
 /// A dense matrix of doubles as the contract sees it.
-private func matrix(_ data: UnsafePointer<Double>, _ rows: Int64, _ cols: Int64) -> sb_array {
+func matrix(_ data: UnsafePointer<Double>, _ rows: Int64, _ cols: Int64) -> sb_array {
   sb_array(
     data: data, rows: rows, cols: cols, row_stride: 8 * cols, col_stride: 8, dtype: SB_FLOAT64,
     ndim: 2, swapped: 0, reserved: 0)
@@ -191,6 +191,9 @@ private let xorTargets: [Double] = [0, 1, 1, 0]
       #expect(text(error).contains("(2, 4)") && text(error).contains("D(0)"))
       #expect(sb_forward(net, nil, &error) == SB_ERROR_VALUE)
       #expect(sb_forward(nil, &x, &error) == SB_ERROR_ORDER)
+      #expect(sb_forward_by(nil, &x, SB_LOOPS, &error) == SB_ERROR_ORDER)
+      #expect(sb_forward_by(net, &x, 3, &error) == SB_ERROR_VALUE)
+      #expect(text(error).contains("no method 3"))
       #expect(sb_forward(net, &x, nil) == SB_OK)
       #expect(sb_backward(net, &x, nil, 0, nil, &error) == SB_ERROR_SHAPE)
       var view = sb_view()
