@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+import threading
 from typing import Any
 
 import numpy as np
@@ -110,7 +112,7 @@ def test_many_shapes(method: str) -> None:
 
 @pytest.mark.parametrize("method", OTHERS)
 def test_X_is_read_where_it_lies(method: str) -> None:
-    wide, t = data([12, 4, 3], 10, "cross_entropy", "float64")
+    wide = data([12, 4, 3], 10, "cross_entropy", "float64")[0]
     net = network([4, 5, 3], ["tanh", "softmax"], "cross_entropy")
     for X in (np.asfortranarray(wide[:, :4]), wide[:, 4:8], wide[:, :4]):
         run(net, X, np.eye(3)[np.arange(10) % 3], method)
@@ -303,3 +305,28 @@ def test_a_fit_keeps_the_others_out() -> None:
 
     net.fit(X, t, epochs=1, callbacks=[look], progress=False)
     assert "in fit" in found[0]
+
+
+@pytest.mark.parametrize("method", OTHERS)
+def test_other_threads_run_meanwhile(method: str) -> None:
+    """A thread that may only have what the call lets go of has its turn before the end."""
+    net = network([400, 400, 3], ["tanh", "softmax"], "cross_entropy")
+    X, _ = data([400, 400, 3], 600 if method == "loops" else 20000, "cross_entropy", "float64")
+    begin, order = threading.Event(), []
+
+    def other() -> None:
+        begin.wait()
+        order.append("other")
+
+    thread = threading.Thread(target=other)
+    thread.start()
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(60)
+    try:
+        begin.set()
+        net.forward(X, method=method)
+        order.append("forward")
+    finally:
+        sys.setswitchinterval(interval)
+    thread.join()
+    assert order == ["other", "forward"]
