@@ -100,4 +100,4 @@ def peak(dtype: npt.DTypeLike, count: int) -> float:
         gemm(101, 111, 111, n, n, n, 1, A.ctypes.data, n, B.ctypes.data, n, 0, C.ctypes.data, n)
 
     with threads(count):
-        return 2.0 * n**3 / min(samples(multiply, 7))
+        return 2.0 * n**3 / min(samples(multiply, 4))
