@@ -23,6 +23,8 @@ X = np.zeros((4, 3), np.float32)
 net = sb.Network([3, 5, 2], activation="tanh", output="softmax", optimizer=sb.Adam(1e-3), seed=0)
 a = net.forward(X, copy=False)
 loss: float = net.backward([0, 1, 0, 1], sample_weight=[1.0, 1.0, 2.0, 0.0])
+a = net.forward(X, method="loops")
+loss = net.backward([0, 1, 0, 1], method="vectors")
 net.step()
 history: sb.History = net.fit(
     X, np.zeros(4, int), epochs=1, batch_size=2, validation_data=(X, np.zeros(4, int)),
@@ -54,6 +56,7 @@ MISTAKES = [
     "sb.Network([3, 2]).forward(np.zeros((1, 3)), np.zeros(1))",
     "sb.Network([3, 2]).fit(np.zeros((1, 3)), [0], epoch=3)",
     "x: str = sb.Network([3, 2]).backward([0])",
+    "sb.Network([3, 2]).forward(np.zeros((1, 3)), method='loop')",
     "sb.Adam('fast')",
     "sb.Network([3, 2]).no_such_method()",
 ]

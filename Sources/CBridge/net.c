@@ -174,12 +174,38 @@ static PyObject *net_close(Net *self, PyObject *Py_UNUSED(unused)) {
 
 // ---------------------------------------------------------------- forward, backward, step
 
+// A way to compute a pass, and how many times longer than matrix products it may well take.
+typedef struct {
+  const char *name;
+  int32_t code;
+  double effort;
+} Method;
+
+static const Method methods[] = {
+    {"matrices", SB_MATRICES, 1}, {"vectors", SB_VECTORS, 4}, {"loops", SB_LOOPS, 20}};
+
+// The method that `name` says, matrices by default; NULL with an exception set.
+static const Method *find_method(PyObject *name) {
+  if (name == NULL) return &methods[0];
+  if (!PyUnicode_Check(name)) {
+    PyErr_Format(PyExc_TypeError, "method is %R, and a str is wanted: matrices, vectors or loops",
+                 name);
+    return NULL;
+  }
+  for (size_t i = 0; i < sizeof methods / sizeof *methods; i++) {
+    if (PyUnicode_CompareWithASCIIString(name, methods[i].name) == 0) return &methods[i];
+  }
+  PyErr_Format(PyExc_ValueError, "unknown method %R; allowed: matrices, vectors, loops", name);
+  return NULL;
+}
+
 static PyObject *net_forward(Net *self, PyObject *const *args, Py_ssize_t nargs,
                              PyObject *kwnames) {
-  static const char *const names[] = {"X", "copy"};
-  PyObject *values[2];
-  if (!sb_parse("forward", args, nargs, kwnames, names, 1, 2, values)) return NULL;
-  if (!sb_is_idle(self)) return NULL;
+  static const char *const names[] = {"X", "copy", "method"};
+  PyObject *values[3];
+  if (!sb_parse("forward", args, nargs, kwnames, names, 1, 3, values)) return NULL;
+  const Method *method = find_method(values[2]);
+  if (method == NULL || !sb_is_idle(self)) return NULL;
   Py_buffer buffer;
   sb_array x;
   if (!sb_take(self, values[0], values[1], "_as_input", &buffer, &x)) return NULL;
@@ -198,11 +224,11 @@ static PyObject *net_forward(Net *self, PyObject *const *args, Py_ssize_t nargs,
   sb_error error = {0};
   sb_view view;
   Work work;
-  if (!sb_begin_idle(self, sb_work(self->net, x.rows), &work)) {
+  if (!sb_begin_idle(self, method->effort * sb_work(self->net, x.rows), &work)) {
     PyBuffer_Release(&buffer);
     return NULL;
   }
-  sb_status status = sb_forward(self->net, &x, &error);
+  sb_status status = sb_forward_by(self->net, &x, method->code, &error);
   if (status == SB_OK) {
     Py_buffer old = self->input;
     self->input = buffer;
@@ -217,10 +243,11 @@ static PyObject *net_forward(Net *self, PyObject *const *args, Py_ssize_t nargs,
 
 static PyObject *net_backward(Net *self, PyObject *const *args, Py_ssize_t nargs,
                               PyObject *kwnames) {
-  static const char *const names[] = {"y", "sample_weight", "accumulate", "copy"};
-  PyObject *values[4];
-  if (!sb_parse("backward", args, nargs, kwnames, names, 1, 4, values)) return NULL;
-  if (!sb_is_idle(self)) return NULL;
+  static const char *const names[] = {"y", "sample_weight", "accumulate", "copy", "method"};
+  PyObject *values[5];
+  if (!sb_parse("backward", args, nargs, kwnames, names, 1, 5, values)) return NULL;
+  const Method *method = find_method(values[4]);
+  if (method == NULL || !sb_is_idle(self)) return NULL;
   int accumulate = values[2] == NULL ? 0 : PyObject_IsTrue(values[2]);
   if (accumulate < 0) return NULL;
   bool weighted = values[1] != NULL && values[1] != Py_None;
@@ -234,9 +261,9 @@ static PyObject *net_backward(Net *self, PyObject *const *args, Py_ssize_t nargs
   sb_error error = {SB_OK, ""};
   double loss = 0;
   Work work;
-  bool idle = sb_begin_idle(self, 2 * sb_work(self->net, y.rows), &work);
+  bool idle = sb_begin_idle(self, 2 * method->effort * sb_work(self->net, y.rows), &work);
   if (idle) {
-    sb_backward(self->net, &y, weighted ? &w : NULL, accumulate, &loss, &error);
+    sb_backward_by(self->net, &y, weighted ? &w : NULL, accumulate, method->code, &loss, &error);
     sb_end_work(self, work);
   }
   PyBuffer_Release(&y_buffer);

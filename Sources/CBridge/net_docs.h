@@ -1,7 +1,7 @@
 // Docstrings of Net's public methods (numpydoc), apart from the code they describe.
 PyDoc_STRVAR(
     forward_doc,
-    "forward($self, X, *, copy=None)\n--\n\n"
+    "forward($self, X, *, copy=None, method='matrices')\n--\n\n"
     "Compute z(m) = W(m) a(m-1) + b(m), a(m) = sigma(z(m)) for m = 1..L.\n\n"
     "Parameters\n"
     "----------\n"
@@ -10,7 +10,11 @@ PyDoc_STRVAR(
     "    forward or release: changing it in between changes grad_W(1).\n"
     "copy : bool or None, default None\n"
     "    NumPy 2's meaning: None converts only what must be converted, False raises\n"
-    "    instead, True always copies.\n\n"
+    "    instead, True always copies.\n"
+    "method : {'matrices', 'vectors', 'loops'}, default 'matrices'\n"
+    "    How the same numbers are computed: the whole batch by matrix products on all\n"
+    "    threads, one example at a time by matrix-vector products, or one number at a time\n"
+    "    by the lectures' sums in scalar loops. The last two take one thread.\n\n"
     "Returns\n"
     "-------\n"
     "ndarray, shape (N, D(L))\n"
@@ -18,19 +22,24 @@ PyDoc_STRVAR(
     "Raises\n"
     "------\n"
     "ValueError\n"
-    "    If the shape does not fit, or X or a weight is NaN or infinite.\n"
+    "    If the shape does not fit, or X or a weight is NaN or infinite, or there is no such\n"
+    "    method.\n"
     "TypeError\n"
     "    If X is not numeric.\n\n"
     "Examples\n"
     "--------\n"
     ">>> import numpy as np, swiftbackprop as sb\n"
     ">>> net = sb.Network([2, 3, 1], seed=0)\n"
-    ">>> net.forward(np.zeros((4, 2), dtype=np.float32)).shape\n"
-    "(4, 1)\n");
+    ">>> X = np.ones((4, 2), dtype=np.float32)\n"
+    ">>> net.forward(X).shape\n"
+    "(4, 1)\n"
+    ">>> bool(np.allclose(net.forward(X), net.forward(X, method='loops')))\n"
+    "True\n");
 
 PyDoc_STRVAR(
     backward_doc,
-    "backward($self, y, *, sample_weight=None, accumulate=False, copy=None)\n--\n\n"
+    "backward($self, y, *, sample_weight=None, accumulate=False, copy=None, method='matrices')"
+    "\n--\n\n"
     "Compute every gradient of the cost C at the last forward.\n\n"
     "C is the (weighted) mean over the batch of the examples' costs; row n of grad_z and\n"
     "grad_a carries its 1/N, or w_n / sum(w).\n\n"
@@ -43,7 +52,9 @@ PyDoc_STRVAR(
     "accumulate : bool, default False\n"
     "    Add to grad_W and grad_b instead of replacing them.\n"
     "copy : bool or None, default None\n"
-    "    As for forward.\n\n"
+    "    As for forward.\n"
+    "method : {'matrices', 'vectors', 'loops'}, default 'matrices'\n"
+    "    As for forward, whichever method that took.\n\n"
     "Returns\n"
     "-------\n"
     "float\n"

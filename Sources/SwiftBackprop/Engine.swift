@@ -16,9 +16,10 @@ protocol Engine: AnyObject {
   func copied() throws(EngineError) -> any Engine
   func reset(seed: UInt64)
   func canUseInPlace(_ x: Source) -> Bool
-  func forward(_ x: Source) throws(EngineError)
+  func forward(_ x: Source, by method: Method) throws(EngineError)
   func releaseInput()
-  func backward(_ y: Source, weights: Source?, accumulate: Bool) throws(EngineError) -> Double
+  func backward(_ y: Source, weights: Source?, accumulate: Bool, by method: Method)
+    throws(EngineError) -> Double
   func step() throws(EngineError)
   func view(_ what: Int32, _ m: Int) throws(EngineError) -> sb_view
   func hyperparameter(_ index: Int) throws(EngineError) -> Double

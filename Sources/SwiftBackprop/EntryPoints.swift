@@ -173,7 +173,7 @@ public func sb_reset(
 public func sb_forward(
   _ net: OpaquePointer?, _ x: UnsafePointer<sb_array>?, _ error: UnsafeMutablePointer<sb_error>?
 ) -> sb_status {
-  status(error) { () throws(EngineError) in try engine(net).forward(source(x)) }
+  status(error) { () throws(EngineError) in try engine(net).forward(source(x), by: .matrices) }
 }
 
 @_cdecl("sb_in_place")
@@ -196,7 +196,7 @@ public func sb_backward(
 ) -> sb_status {
   status(error) { () throws(EngineError) in
     let value = try engine(net).backward(
-      source(y), weights: optional(weights), accumulate: accumulate != 0)
+      source(y), weights: optional(weights), accumulate: accumulate != 0, by: .matrices)
     loss?.pointee = value
   }
 }
@@ -204,6 +204,31 @@ public func sb_backward(
 @_cdecl("sb_step")
 public func sb_step(_ net: OpaquePointer?, _ error: UnsafeMutablePointer<sb_error>?) -> sb_status {
   status(error) { () throws(EngineError) in try engine(net).step() }
+}
+
+// MARK: passes by loops or by vectors
+
+@_cdecl("sb_forward_by")
+public func sb_forward_by(
+  _ net: OpaquePointer?, _ x: UnsafePointer<sb_array>?, _ method: Int32,
+  _ error: UnsafeMutablePointer<sb_error>?
+) -> sb_status {
+  status(error) { () throws(EngineError) in
+    try engine(net).forward(source(x), by: Method(method))
+  }
+}
+
+@_cdecl("sb_backward_by")
+public func sb_backward_by(
+  _ net: OpaquePointer?, _ y: UnsafePointer<sb_array>?, _ weights: UnsafePointer<sb_array>?,
+  _ accumulate: Int32, _ method: Int32, _ loss: UnsafeMutablePointer<Double>?,
+  _ error: UnsafeMutablePointer<sb_error>?
+) -> sb_status {
+  status(error) { () throws(EngineError) in
+    let value = try engine(net).backward(
+      source(y), weights: optional(weights), accumulate: accumulate != 0, by: Method(method))
+    loss?.pointee = value
+  }
 }
 
 // MARK: looking inside

@@ -32,6 +32,25 @@ struct TargetMemory<T: Scalar> {
   }
 }
 
+/// How a pass fills its numbers: three ways to the same ones, up to rounding.
+enum Method {
+  /// The whole batch by matrix products, on all threads: Backprop.swift.
+  case matrices
+  /// One example after the other by matrix-vector products: Vectors.swift.
+  case vectors
+  /// One number after the other: Loops.swift.
+  case loops
+
+  init(_ code: Int32) throws(EngineError) {
+    switch code {
+    case SB_MATRICES: self = .matrices
+    case SB_VECTORS: self = .vectors
+    case SB_LOOPS: self = .loops
+    default: throw .value("there is no method \(code) of computing a pass")
+    }
+  }
+}
+
 extension Network {
   /// Refuses an X whose shape does not fit.
   func checkShape(_ x: Source, mayBeEmpty: Bool = false) throws(EngineError) {
@@ -68,7 +87,8 @@ extension Network {
       "X contains NaN or infinity (or a value beyond the network's dtype) in row \(first + row)")
   }
 
-  func forward(_ x: Source) throws(EngineError) {
+  /// z(m) and a(m), m = 1..L, of a batch, by `method`; they stay to be looked at.
+  func forward(_ x: Source, by method: Method) throws(EngineError) {
     try BLAS.require()
     try checkShape(x)
     guard let input = x.inPlace(T.self) else {
@@ -79,15 +99,31 @@ extension Network {
     let quantities = try forwardPool.take(rows: x.rows, layout: layout)
     let tape = Tape(input: input, z: quantities.z, a: quantities.a)
     do {
-      try withThreads(rows: x.rows, work: workPerRow * Double(x.rows)) {
-        (plan) throws(EngineError) in
-        try check(overRows(plan, x.rows) { rows, _, watch in forward(tape, rows, &watch) })
-      }
+      try forward(tape, by: method)
     } catch {
       forwardPool.give(quantities)
       throw error
     }
     pass = Pass(input: input, rows: x.rows, forward: quantities)
+  }
+
+  /// Fills z and a.
+  private func forward(_ tape: Tape<T>, by method: Method) throws(EngineError) {
+    let rows = tape.input.rows
+    switch method {
+    case .matrices:
+      return try withThreads(rows: rows, work: workPerRow * Double(rows)) {
+        (plan) throws(EngineError) in
+        try check(overRows(plan, rows) { rows, _, watch in forward(tape, rows, &watch) })
+      }
+    case .vectors: try withThreads { (_) throws(EngineError) in forwardByVectors(tape) }
+    case .loops: forwardByLoops(tape)
+    }
+    var watch = Watch<T>()
+    for m in 1...layout.layers {
+      watch.see(z: largestMagnitude(tape.z[m - 1], rows * layout.sizes[m]), m)
+    }
+    try check(watch)
   }
 
   private func recyclePass() {
@@ -108,9 +144,9 @@ extension Network {
     secondOrder = nil
   }
 
-  /// The gradients of C at the last forward pass. Returns C.
+  /// The gradients of C at the last forward pass, by `method`. Returns C.
   func backward(
-    _ y: Source, weights: Source?, accumulate: Bool
+    _ y: Source, weights: Source?, accumulate: Bool, by method: Method
   ) throws(EngineError) -> Double {
     guard let current = pass else { throw .order("call forward first: backward needs its z and a") }
     guard let input = current.input else {
@@ -139,21 +175,60 @@ extension Network {
       gradA: quantities.a)
     let before = gradientState
     gradientState = .spoiled
-    let cost = try withThreads(rows: rows, work: 2 * workPerRow * Double(rows)) {
-      (plan) throws(EngineError) in
-      let watch = try overRows(plan, rows) { rows, sums, watch in
-        costs(tape, memory, rows)
-        backward(tape, memory, rows, sums: sums, &watch)
-      }
-      let cost = self.cost(memory, rows: rows)
-      try check(cost: cost)
-      try check(watch)
-      parameterGradients(tape, plan, accumulate: accumulate)
-      return cost
-    }
+    let cost = try backward(tape, memory, accumulate: accumulate, by: method)
     pass?.state = .backward
     let stays = accumulate && before == .ready
     gradientState = weight == 0 && !stays ? .weightless : .ready
+    return cost
+  }
+
+  /// Fills grad_a, grad_z, grad_W and grad_b. Returns C.
+  private func backward(
+    _ tape: Tape<T>, _ targets: TargetMemory<T>, accumulate: Bool, by method: Method
+  ) throws(EngineError) -> Double {
+    let rows = tape.input.rows
+    switch method {
+    case .matrices:
+      return try withThreads(rows: rows, work: 2 * workPerRow * Double(rows)) {
+        (plan) throws(EngineError) in
+        let watch = try overRows(plan, rows) { rows, sums, watch in
+          costs(tape, targets, rows)
+          backward(tape, targets, rows, sums: sums, &watch)
+        }
+        let cost = self.cost(targets, rows: rows)
+        try check(cost: cost)
+        try check(watch)
+        parameterGradients(tape, plan, accumulate: accumulate)
+        return cost
+      }
+    case .vectors:
+      return try withThreads { (_) throws(EngineError) in
+        backwardByVectors(tape, targets)
+        let cost = try checkedCost(tape, targets)
+        parameterGradientsByVectors(tape, accumulate: accumulate)
+        return cost
+      }
+    case .loops:
+      backwardByLoops(tape, targets)
+      let cost = try checkedCost(tape, targets)
+      parameterGradientsByLoops(tape, accumulate: accumulate)
+      return cost
+    }
+  }
+
+  /// C, unless it or a grad_z is not finite.
+  private func checkedCost(
+    _ tape: Tape<T>, _ targets: TargetMemory<T>
+  ) throws(EngineError) -> Double {
+    let rows = tape.input.rows
+    costs(tape, targets, 0..<rows)
+    let cost = self.cost(targets, rows: rows)
+    try check(cost: cost)
+    var watch = Watch<T>()
+    for m in stride(from: layout.layers, through: 1, by: -1) {
+      watch.see(gradZ: largestMagnitude(tape.gradZ[m - 1], rows * layout.sizes[m]), m)
+    }
+    try check(watch)
     return cost
   }
 

@@ -1,13 +1,15 @@
 """The compiled engine module: built once per instruction-set level, same contents."""
 
 from collections.abc import Sequence
-from typing import Any, TypeAlias, final
+from typing import Any, Literal, TypeAlias, final
 
 import numpy.typing as npt
 
 _FloatArray: TypeAlias = npt.NDArray[Any]
 # A rule's name and its parameters in the engine's order (None: the defaults).
 _Rule: TypeAlias = tuple[str, Sequence[float] | None]
+# How a pass is computed.
+_Method: TypeAlias = Literal["matrices", "vectors", "loops"]
 
 ABI_VERSION: int
 # Rule kinds
@@ -113,7 +115,9 @@ class Net:
 
     def close(self) -> None: ...
     def _reset(self, seed: int, /) -> None: ...
-    def forward(self, X: Any, *, copy: bool | None = None) -> _FloatArray: ...
+    def forward(
+        self, X: Any, *, copy: bool | None = None, method: _Method = "matrices"
+    ) -> _FloatArray: ...
     def backward(
         self,
         y: Any,
@@ -121,6 +125,7 @@ class Net:
         sample_weight: Any = None,
         accumulate: bool = False,
         copy: bool | None = None,
+        method: _Method = "matrices",
     ) -> float: ...
     def step(self) -> None: ...
     def predict(self, X: Any, *, copy: bool | None = None) -> _FloatArray: ...

@@ -10,7 +10,7 @@ from swiftbackprop._config import get_num_threads
 if TYPE_CHECKING:
     from swiftbackprop._inside import NetworkInside
 
-__all__ = ["plan"]
+__all__ = ["flops", "plan"]
 
 
 def plan(net: "NetworkInside", X: Any, batch_size: int, shuffle: bool) -> str:
@@ -29,7 +29,7 @@ def plan(net: "NetworkInside", X: Any, batch_size: int, shuffle: bool) -> str:
     threads = net._plan(rows, allowed)
     work = 3 * net._work(rows)
     what = "1 row" if rows == 1 else f"{rows} rows"
-    lines = [f"A step on {what} takes {_flops(work)} in matrix products."]
+    lines = [f"A step on {what} takes {flops(work)} in matrix products."]
     if allowed == 1:
         lines.append("One thread is allowed, so it runs on one.")
     elif threads == 1:
@@ -55,7 +55,8 @@ def _input(net: "NetworkInside", X: Any, shuffle: bool) -> str:
     return "Rows of X are read where they lie."
 
 
-def _flops(work: float) -> str:
+def flops(work: float) -> str:
+    """Return a number of operations with its unit."""
     for unit, size in (("GFLOP", 1e9), ("MFLOP", 1e6), ("kFLOP", 1e3)):
         if work >= size:
             return f"{work / size:.3g} {unit}"

@@ -218,6 +218,15 @@ void sb_release_input(sb_net *net);
 sb_status sb_backward(sb_net *net, const sb_array *y, const sb_array *weights,
                       int32_t accumulate, double *loss, sb_error *error);
 
+// The same two by another method. The numbers agree up to rounding; so do checks and errors,
+// and a pass may go forward by one method and backward by another.
+#define SB_MATRICES 0  // the whole batch by matrix products, on all threads: as above
+#define SB_VECTORS 1   // one example after the other by matrix-vector products, one thread
+#define SB_LOOPS 2     // one number after the other in scalar loops, one thread, no BLAS
+sb_status sb_forward_by(sb_net *net, const sb_array *x, int32_t method, sb_error *error);
+sb_status sb_backward_by(sb_net *net, const sb_array *y, const sb_array *weights,
+                         int32_t accumulate, int32_t method, double *loss, sb_error *error);
+
 // One update of every W and b from the gradients. The gradients stay as they are.
 sb_status sb_step(sb_net *net, sb_error *error);
 

@@ -12,6 +12,8 @@ struct ActivationKernels<T: Scalar> {
   let needsZ: Bool
   /// Whether |σ(z)| ≤ |z| + 1, so that a bound on z bounds a.
   let isTame: Bool
+  /// Whether σ takes in a whole row, as softmax does, and not one number.
+  let actsOnRows: Bool
   /// a ← σ(z)
   let value: @Sendable (_ z: Input, _ a: Output, _ rows: Int, _ cols: Int) -> Void
   /// z ← σ(z)
@@ -34,6 +36,7 @@ struct ActivationKernels<T: Scalar> {
 
   init<R: Activation>(_ rule: R) {
     needsZ = R.derivativeNeedsZ
+    actsOnRows = false
     // Rules that grow faster do so at one of these.
     isTame = [-1e4, -64, -8, -1, 0, 1, 8, 64, 1e4].allSatisfy { z in
       rule.value(T(z)).magnitude <= T(z).magnitude + 1
@@ -86,6 +89,7 @@ struct ActivationKernels<T: Scalar> {
   init(_ rule: Softmax) {
     needsZ = false
     isTame = true
+    actsOnRows = true
     value = { z, a, rows, cols in
       a.update(from: z, count: rows &* cols)
       rule.valueInPlace(a, rows, cols)
