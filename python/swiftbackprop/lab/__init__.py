@@ -1,3 +1,5 @@
 """The laboratory: experiments on backpropagation, to be run and looked at."""
 
-__all__: list[str] = []
+from swiftbackprop.lab._gradcheck import GradientCheck, GradientReport
+
+__all__ = ["GradientCheck", "GradientReport"]
