@@ -13,7 +13,15 @@ from swiftbackprop._display import sizes_of
 from swiftbackprop._engine import core
 from swiftbackprop.lab._differences import chosen, slope
 from swiftbackprop.lab._double import as_rows, in_double
-from swiftbackprop.lab._report import TOLERANCE, Report, number, place, relative_error, worst_of
+from swiftbackprop.lab._report import (
+    TOLERANCE,
+    Report,
+    number,
+    place,
+    relative_error,
+    verdict_of,
+    worst_of,
+)
 from swiftbackprop.training import as_count
 
 if TYPE_CHECKING:
@@ -22,7 +30,6 @@ if TYPE_CHECKING:
 __all__ = ["GradientCheck", "GradientReport", "gradcheck"]
 
 _REACH = 1e-2  # how far the largest step moves the z that it acts on
-_TELLING = 1e-3  # a larger error by rounding alone tells nothing of the gradient
 _EPSILON = float(np.finfo(np.float64).eps)
 
 
@@ -69,18 +76,12 @@ class GradientCheck:
     @property
     def ok(self) -> bool:
         """Whether the gradient agrees with the differences, as far as these can tell."""
-        return self.error <= max(TOLERANCE, self.limit)
+        return self.verdict != "wrong"
 
     @property
     def verdict(self) -> str:
         """One or two words on it."""
-        if not self.checked:
-            return "only kinks"
-        if not self.ok:
-            return "wrong"
-        if self.error <= TOLERANCE:
-            return "right"
-        return "right to rounding" if self.limit <= _TELLING else "lost in rounding"
+        return verdict_of(self.checked, self.error, self.limit)
 
 
 class GradientReport(Report):

@@ -7,12 +7,14 @@ import numpy as np
 
 from swiftbackprop._arrays import FloatArray
 
-__all__ = ["TOLERANCE", "Report", "number", "place", "relative_error", "worst_of"]
+__all__ = ["TOLERANCE", "Report", "number", "place", "relative_error", "verdict_of", "worst_of"]
 
 # The largest relative error at which a gradient counts as right.
 TOLERANCE = 1e-7
 # Below this ‖g‖ + ‖n‖ the difference itself is the error.
 _NEXT_TO_ZERO = 1e-10
+# A larger error by rounding alone tells nothing of the gradient.
+_TELLING = 1e-3
 
 
 class Report:
@@ -78,6 +80,17 @@ def relative_error(g: FloatArray, n: FloatArray) -> float:
     """Return ‖g − n‖ / (‖g‖ + ‖n‖), or ‖g − n‖ where that sum is below 1e-10."""
     apart, size = float(np.linalg.norm(g - n)), float(np.linalg.norm(g) + np.linalg.norm(n))
     return apart if size < _NEXT_TO_ZERO else apart / size
+
+
+def verdict_of(checked: int, error: float, limit: float) -> str:
+    """Return in some words what an error says, of which rounding alone can make `limit`."""
+    if not checked:
+        return "only kinks"
+    if error <= TOLERANCE:
+        return "right"
+    if error <= limit:
+        return "right to rounding" if limit <= _TELLING else "lost in rounding"
+    return "wrong"  # NaN too
 
 
 def worst_of(g: FloatArray, n: FloatArray) -> tuple[int, ...]:
