@@ -193,8 +193,8 @@ class NetworkInside(core.Net):
             )
             if matrix.shape != (outputs, inputs) or vector.shape != (outputs,):
                 raise ValueError(
-                    f"layer {m} wants W of shape {(outputs, inputs)} and b of shape "
-                    f"{(outputs,)}, not {matrix.shape} and {vector.shape}"
+                    f"layer {m} wants W of shape (D({m}), D({m - 1})) = {(outputs, inputs)} and b "
+                    f"of shape (D({m}),) = {(outputs,)}, not {matrix.shape} and {vector.shape}"
                 )
             parts += [matrix.T.ravel(), vector]
         return np.concatenate(parts)
