@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import swiftbackprop as sb
-from helpers import quiet_network, refused
+from helpers import ROOT, quiet_network, refused
 from swiftbackprop.lab import BackwardReport, check_backward
 
 N = 7
@@ -167,6 +167,17 @@ def test_what_the_function_gets() -> None:
     np.testing.assert_array_equal(X, 1.0)
     with pytest.raises(RuntimeError, match="forward"):
         net.layers[0].a  # noqa: B018
+
+
+@pytest.mark.skipif(not (ROOT / "docs").exists(), reason="docs/ is not part of an installation")
+def test_the_backward_pass_in_the_docs_is_right() -> None:
+    text = (ROOT / "docs" / "meaning.md").read_text("utf-8")
+    names: dict[str, Any] = {}
+    start = text.index("def backward(net, X, y):")
+    exec(text[start : text.index("```", start)], names)
+    report = run(names["backward"], network(output="identity"))
+    assert report.ok
+    assert len(report.findings) == 6
 
 
 # --- One mistake each -------------------------------------------------------------------------
