@@ -173,6 +173,27 @@ def refused(
     return message
 
 
+# --- What the tables of errors call with wrong arguments ---------------------------
+
+N, D0, DL = 20, 3, 4
+
+
+def network(**keywords: Any) -> Any:
+    """A classifier [D0, 6, DL]."""
+    options = {"output": "softmax", "loss": "cross_entropy", "seed": 0} | keywords
+    return quiet_network([D0, 6, DL], **options)
+
+
+def inputs(*shape: int, dtype: str = "float32") -> npt.NDArray[Any]:
+    """Normal numbers, [N, D0] unless a shape is given; the same ones every time."""
+    return np.random.default_rng(0).normal(size=shape or (N, D0)).astype(dtype)
+
+
+def labels() -> npt.NDArray[np.int64]:
+    """A class for each of the N rows."""
+    return np.arange(N) % DL
+
+
 # --- Instruction-set levels (SWIFTBACKPROP_ISA) ------------------------------------
 
 LEVEL_FLAGS = {

@@ -89,7 +89,7 @@ def test_docstring_examples(name: str) -> None:
 PUBLIC = [
     "forward", "backward", "step", "fit", "predict", "predict_classes", "evaluate", "reset",
     "copy", "summary", "release", "stop", "flatten", "unflatten", "layer", "close",
-    "input_gradient", "jacobian", "gradient_norms", "hvp", "plan", "trace", "diagram",
+    "input_gradient", "jacobian", "gradient_norms", "hvp", "plan", "trace", "diagram", "gradcheck",
 ]  # fmt: skip
 
 

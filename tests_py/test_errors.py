@@ -12,23 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from helpers import quiet_network, refused
-
-N, D0, DL = 20, 3, 4
-
-
-def network(**keywords: Any) -> Any:
-    options = {"output": "softmax", "loss": "cross_entropy", "seed": 0} | keywords
-    return quiet_network([D0, 6, DL], **options)
-
-
-def inputs(*shape: int, dtype: str = "float32") -> np.ndarray:
-    return np.random.default_rng(0).normal(size=shape or (N, D0)).astype(dtype)
-
-
-def labels() -> np.ndarray:
-    return np.arange(N) % DL
-
+from helpers import D0, DL, N, inputs, labels, network, quiet_network, refused
 
 WRONG_X = {
     "columns for rows": (

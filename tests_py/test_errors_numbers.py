@@ -8,22 +8,17 @@ import numpy as np
 import pytest
 
 import swiftbackprop as sb
-from helpers import quiet_network, refused, run_python_ok
-
-N, D0, DL = 20, 3, 4
-
-
-def network(**keywords: Any) -> Any:
-    options = {"output": "softmax", "loss": "cross_entropy", "seed": 0} | keywords
-    return quiet_network([D0, 6, DL], **options)
-
-
-def inputs(*shape: int, dtype: str = "float32") -> np.ndarray:
-    return np.random.default_rng(0).normal(size=shape or (N, D0)).astype(dtype)
-
-
-def labels() -> np.ndarray:
-    return np.arange(N) % DL
+from helpers import (
+    D0,
+    DL,
+    N,
+    inputs,
+    labels,
+    network,
+    quiet_network,
+    refused,
+    run_python_ok,
+)
 
 
 def regression(**keywords: Any) -> Any:

@@ -55,18 +55,9 @@ extension Network {
   /// Refuses an X whose shape does not fit.
   func checkShape(_ x: Source, mayBeEmpty: Bool = false) throws(EngineError) {
     let inputs = layout.sizes[0]
-    guard x.array.ndim == 2 else {
-      let hint =
-        x.rows == inputs
-        ? ": for one example write X[None, :]"
-        : inputs == 1 ? ": for one number per example write X[:, None]" : ""
-      throw .shape("X has shape \(x.shape), but layer 1 wants (N, D(0)) = (N, \(inputs))\(hint)")
-    }
-    guard x.cols == inputs else {
-      let hint =
-        x.rows == inputs
-        ? "; X.T has the shape that fits: examples are rows here, the lectures' columns" : ""
-      throw .shape("X has shape \(x.shape), but layer 1 wants (N, D(0)) = (N, \(inputs))\(hint)")
+    guard x.array.ndim == 2, x.cols == inputs else {
+      throw .shape(
+        "X has shape \(x.shape), but layer 1 wants (N, D(0)) = (N, \(inputs)); \(hint(x))")
     }
     guard x.rows > 0 || mayBeEmpty else {
       throw .shape("X has shape \(x.shape): there is no example in it")
@@ -74,6 +65,25 @@ extension Network {
     guard x.rows <= Int(Int32.max) else {
       throw .shape("X has \(x.rows) rows; at most \(Int32.max) are possible")
     }
+  }
+
+  /// What may be wrong about the shape of X, and what to write.
+  private func hint(_ x: Source) -> String {
+    let inputs = layout.sizes[0]
+    let outputs = layout.sizes[layout.layers]
+    if x.array.ndim == 1 {
+      if x.rows == inputs { return "for one example write X[None, :]" }
+      if inputs == 1 { return "for one number per example write X[:, None]" }
+      return "X is a matrix with one example a row"
+    }
+    if x.rows == inputs {
+      return "X.T has the shape that fits: examples are rows here, the lectures' columns"
+    }
+    if x.cols == outputs {
+      return "D(L) is \(outputs): are the sizes in reverse order? They go from inputs to outputs"
+    }
+    if x.rows &* x.cols == inputs { return "for one example write X.reshape(1, -1)" }
+    return "D(0), the first of the sizes, is the number of columns of X"
   }
 
   /// Refuses an X with NaN or infinity; `first` is the number of its first row, `largest`

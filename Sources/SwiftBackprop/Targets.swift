@@ -8,37 +8,47 @@ struct Targets {
 
   /// Targets for `rows` examples and D(L) = `outputs`.
   init(_ source: Source, rows: Int, outputs: Int) throws(EngineError) {
+    self.source = source
+    self.outputs = outputs
+    areIndices = source.array.ndim == 1 && outputs > 1
     guard source.rows == rows else {
-      var hint = ""
-      if source.array.ndim == 2, source.cols == rows, source.rows == outputs {
-        hint = "; y.T has the shape that fits: one row per example"
-      }
       let wanted = outputs > 1 ? " or (\(rows),)" : ""
       throw .shape(
         "y has shape \(source.shape), but X has N = \(rows) rows and layer L has "
-          + "D(L) = \(outputs) units: wanted (\(rows), \(outputs))\(wanted)\(hint)")
+          + "D(L) = \(outputs) unit\(outputs == 1 ? "" : "s"): wanted (\(rows), \(outputs))"
+          + "\(wanted); \(hintForRows(rows))")
     }
-    self.source = source
-    self.outputs = outputs
-    if source.array.ndim == 1 && outputs > 1 {
-      guard source.isInteger else {
-        throw .type(
-          "y has shape (\(rows),) and is not of an integer type, but layer L has "
-            + "D(L) = \(outputs) units: class indices are integers, write y.astype(int); "
-            + "values come as rows of shape (\(rows), \(outputs))")
-      }
-      areIndices = true
-    } else {
-      guard source.cols == outputs else {
-        var hint = ""
-        if source.cols == 1, source.isInteger {
-          hint = "; class indices have shape (\(rows),), write y.ravel()"
-        }
-        throw .shape(
-          "y has shape \(source.shape), but layer L wants (N, D(L)) = (\(rows), \(outputs))\(hint)")
-      }
-      areIndices = false
+    guard !areIndices || source.isInteger else {
+      throw .type(
+        "y has shape (\(rows),) and is not of an integer type, but layer L has "
+          + "D(L) = \(outputs) units: class indices are integers, write y.astype(int); "
+          + "values come as rows of shape (\(rows), \(outputs))")
     }
+    guard areIndices || source.cols == outputs else {
+      throw .shape(
+        "y has shape \(source.shape), but layer L wants (N, D(L)) = (\(rows), \(outputs)); "
+          + hintForColumns(rows))
+    }
+  }
+
+  /// What may be wrong where y has not N rows.
+  private func hintForRows(_ rows: Int) -> String {
+    source.array.ndim == 2 && source.cols == rows && source.rows == outputs
+      ? "y.T has the shape that fits: one row per example"
+      : "are X and y of the same batch?"
+  }
+
+  /// What may be wrong where y has N rows, but not D(L) columns.
+  private func hintForColumns(_ rows: Int) -> String {
+    if outputs == 1 {
+      return "one output wants one number per example, for classes 0 or 1: "
+        + "write y.argmax(axis=1) if the rows of y are one-hot"
+    }
+    if source.cols == 1 {
+      return "class indices are integers of shape (\(rows),), write y.ravel()"
+        + (source.isInteger ? "" : ".astype(int)")
+    }
+    return "D(L), the last of the sizes, is the number of columns of y"
   }
 
   /// The selected rows as t [rows.count, D(L)], dense.
@@ -75,11 +85,7 @@ struct Targets {
           case .nonNegative, .distribution: row[i] >= 0
           case .probability: row[i] >= 0 && row[i] <= 1
           }
-        guard fits else {
-          let wanted: StaticString = domain == .probability ? "in [0, 1]" : ">= 0"
-          throw .value(
-            "\(loss) wants targets \(wanted), but row \(n) of y has \(decimal(Double(row[i])))")
-        }
+        guard fits else { throw outside(domain, loss: loss, row: n, value: Double(row[i])) }
         sum += row[i]
       }
       if domain == .distribution, (sum - 1).magnitude > 1e-3 {
@@ -90,15 +96,47 @@ struct Targets {
     }
   }
 
+  /// The error of a target that the loss has no meaning for.
+  private func outside(
+    _ domain: TargetDomain, loss: StaticString, row: Int, value: Double
+  ) -> EngineError {
+    let wanted: StaticString = domain == .probability ? "in [0, 1]" : ">= 0"
+    var hint = ""
+    if domain == .probability {
+      if value == -1 { hint = "; labels -1 and 1 become 0 and 1 by (y + 1) / 2" }
+      if value > 1, value == value.rounded() {
+        hint = "; more than two classes want cross_entropy and one output for each"
+      }
+    }
+    return .value(
+      "\(loss) wants targets \(wanted), but row \(row) of y has \(decimal(value))\(hint)")
+  }
+
   private func checkIndices(_ range: Range<Int>) throws(EngineError) {
     for n in range {
       let index = source.index(n)
       guard index >= 0, index < outputs else {
         throw .value(
           "y[\(n)] is \(index), but with D(L) = \(outputs) outputs class indices lie in "
-            + "0..\(outputs - 1)\(index == outputs ? "; do the labels start at 1?" : "")")
+            + "0..\(outputs - 1); \(hintForIndices())")
       }
     }
+  }
+
+  /// What may be wrong about class indices, judged by all of them.
+  private func hintForIndices() -> String {
+    var least = Int.max
+    var largest = Int.min
+    for n in 0..<source.rows {
+      let index = source.index(n)
+      least = Swift.min(least, index)
+      largest = Swift.max(largest, index)
+    }
+    if least < 0 { return "the first class is 0, and none is negative" }
+    if least > 0 && largest - least < outputs {
+      return "do the labels start at \(least)? Then write y - \(least)"
+    }
+    return "classes 0..\(largest) want D(L) = \(largest &+ 1) outputs, the last of the sizes"
   }
 }
 
@@ -111,7 +149,8 @@ struct RowWeights {
     guard let source else { return }
     guard source.rows == rows, source.cols == 1 else {
       throw .shape(
-        "sample_weight has shape \(source.shape), but X has N = \(rows) rows: wanted (\(rows),)")
+        "sample_weight has shape \(source.shape), but X has N = \(rows) rows: wanted (\(rows),), "
+          + "one weight for each row")
     }
   }
 

@@ -3,10 +3,11 @@
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from swiftbackprop._inside import NetworkInside
     from swiftbackprop._rules import Rule
     from swiftbackprop.network import Network
 
-__all__ = ["HEAD", "headline", "rows", "short", "summary"]
+__all__ = ["HEAD", "headline", "rows", "short", "sizes_of", "summary"]
 
 HEAD = ("m", "D(m)", "activation", "W", "parameters")
 _MOST_ROWS = 24
@@ -27,13 +28,10 @@ def short(net: "Network") -> str:
     kind = type(net).__name__
     if net._made is None:
         return f"<{kind}, not made>"
-    sizes = [str(size) for size in net.sizes]
-    if len(sizes) > 9:
-        sizes[4:-3] = ["..."]
     if net.closed:
-        return f"{kind}([{', '.join(sizes)}], closed)"
+        return f"{kind}({sizes_of(net)}, closed)"
     *hidden, output = (_rule(rule) for rule in net._recipe.activations)
-    parts = [f"[{', '.join(sizes)}]"]
+    parts = [sizes_of(net)]
     if hidden:
         same = len(set(hidden)) == 1
         parts.append(f"activation={hidden[0] if same else _some(hidden)}")
@@ -45,6 +43,14 @@ def short(net: "Network") -> str:
         f"seed={net.seed}",
     ]
     return f"{kind}({', '.join(parts)})"
+
+
+def sizes_of(net: "NetworkInside") -> str:
+    """Return [D(0), ..., D(L)] as text; of many layers the first and the last."""
+    sizes = [str(size) for size in net.sizes]
+    if len(sizes) > 9:
+        sizes[4:-3] = ["..."]
+    return f"[{', '.join(sizes)}]"
 
 
 def summary(net: "Network") -> str:

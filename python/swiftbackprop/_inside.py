@@ -23,6 +23,22 @@ class NetworkInside(core.Net):
     _made: Recipe | None = None
     _seed = 0
 
+    def _build(self, recipe: Recipe, seed: int) -> None:
+        """Make the engine's net from a recipe."""
+        self._create(
+            recipe.sizes,
+            recipe.dtype.name,
+            [rule._as_engine_rule() for rule in recipe.activations],
+            [rule._as_engine_rule() for rule in recipe.initializers],
+            recipe.loss._as_engine_rule(),
+            recipe.optimizer._as_engine_rule(),
+            recipe.l1,
+            recipe.l2,
+            recipe.clip_norm,
+            seed,
+        )
+        self._made, self._seed = recipe, seed
+
     # --- What it is made of -------------------------------------------------------------
 
     @property
@@ -177,8 +193,8 @@ class NetworkInside(core.Net):
             )
             if matrix.shape != (outputs, inputs) or vector.shape != (outputs,):
                 raise ValueError(
-                    f"layer {m} wants W of shape {(outputs, inputs)} and b of shape "
-                    f"{(outputs,)}, not {matrix.shape} and {vector.shape}"
+                    f"layer {m} wants W of shape (D({m}), D({m - 1})) = {(outputs, inputs)} and b "
+                    f"of shape (D({m}),) = {(outputs,)}, not {matrix.shape} and {vector.shape}"
                 )
             parts += [matrix.T.ravel(), vector]
         return np.concatenate(parts)

@@ -2,7 +2,7 @@
 
 import operator
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, overload
+from typing import TYPE_CHECKING, NoReturn, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -10,12 +10,29 @@ import numpy.typing as npt
 from swiftbackprop._arrays import FloatArray
 from swiftbackprop._engine import core
 from swiftbackprop._functions import Activation
+from swiftbackprop._names import nearest
 from swiftbackprop._recipe import as_parameter
 
 if TYPE_CHECKING:
     from swiftbackprop._inside import NetworkInside
 
 __all__ = ["Layer", "Layers"]
+
+# What other libraries call what a layer has.
+_ELSEWHERE = {
+    "weight": "W",
+    "weights": "W",
+    "kernel": "W",
+    "bias": "b",
+    "biases": "b",
+    "dw": "grad_W",
+    "db": "grad_b",
+    "dz": "grad_z",
+    "da": "grad_a",
+    "delta": "grad_z",
+    "output": "a",
+    "input": "a",
+}
 
 
 class Layer:
@@ -56,7 +73,10 @@ class Layer:
 
     def _check(self, name: str) -> None:
         if self.m == 0:
-            raise AttributeError(f"layer 0 is the input and has no {name}, only a and grad_a")
+            raise AttributeError(
+                f"layer 0 is the input and has no {name}, only a and grad_a: the first {name} is "
+                f"net.layer(1).{name}"
+            )
 
     def _view(self, name: str, what: int) -> FloatArray:
         self._check(name)
@@ -150,6 +170,11 @@ class Layer:
         before, own = self._net.sizes[self.m - 1 : self.m + 1]
         return before, own
 
+    def __getattr__(self, name: str) -> NoReturn:
+        if hasattr(type(self), name):  # a property that has said why
+            self._check(name)
+        raise AttributeError(f"a layer has no {name!r}{_other_name(name)}")
+
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Layer):
             return NotImplemented
@@ -163,6 +188,13 @@ class Layer:
             return f"Layer(m=0, {self._net.sizes[0]} inputs)"
         before, own = self.sizes
         return f"Layer(m={self.m}, {before} -> {own}, {self.activation.name})"
+
+
+def _other_name(name: str) -> str:
+    """Return which of a layer's names is meant, as a half sentence."""
+    names = [n for n in vars(Layer) if not n.startswith("_")]
+    meant = _ELSEWHERE.get(name.lower()) or nearest(name, names)
+    return f"; did you mean {meant!r}?" if meant else f"; it has {', '.join(names)}"
 
 
 class Layers(Sequence[Layer]):
@@ -181,7 +213,14 @@ class Layers(Sequence[Layer]):
     @overload
     def __getitem__(self, index: slice) -> list[Layer]: ...
     def __getitem__(self, index: int | slice) -> Layer | list[Layer]:
-        numbers = range(1, len(self) + 1)[index]
+        try:
+            numbers = range(1, len(self) + 1)[index]
+        except IndexError:
+            L = len(self)
+            raise IndexError(
+                f"there is no layers[{index}]: Python counts from 0, and layers[0] to "
+                f"layers[{L - 1}] are the layers 1 to {L}; net.layer({L}) is layer {L}"
+            ) from None
         if isinstance(numbers, range):
             return [Layer(self._net, m) for m in numbers]
         return Layer(self._net, numbers)
@@ -198,5 +237,8 @@ def find_layer(net: "NetworkInside", m: int) -> Layer:
         raise TypeError(f"a layer's number is an int, not {type(m).__name__}") from None
     last = len(net.sizes) - 1
     if not 0 <= number <= last:
-        raise IndexError(f"there is no layer {number}: layers are numbered 0 (the input) to {last}")
+        hint = f"; the last is net.layer({last})" if number < 0 else ""
+        raise IndexError(
+            f"there is no layer {number}: layers are numbered 0 (the input) to {last}{hint}"
+        )
     return Layer(net, number)

@@ -1,6 +1,7 @@
 """What a network is made of: the arguments of `Network`, checked and completed."""
 
 import math
+import numbers
 import operator
 import os
 import warnings
@@ -276,13 +277,33 @@ def as_parameter(
     finite: bool = True,
 ) -> FloatArray:
     """Return a copy of `value`, which has to have this shape, as W or b of layer m."""
+    letters = f"(D({m}), D({m - 1}))" if len(shape) == 2 else f"(D({m}),)"
+    if isinstance(value, numbers.Number):
+        letter = what.split()[0]
+        raise ValueError(
+            f"{what} has shape {letters} = {shape}, and {value!r} is a number: to fill it write "
+            f"layer.{letter}[...] = {value!r}"
+        )
     array = as_data(value, what)
     if array.shape != shape:
-        letters = f"(D({m}), D({m - 1}))" if len(shape) == 2 else f"(D({m}),)"
-        hint = "; its transpose .T has that shape" if array.T.shape == shape else ""
-        raise ValueError(f"{what} has shape {letters} = {shape}, not {array.shape}{hint}")
+        raise ValueError(
+            f"{what} has shape {letters} = {shape}, not {array.shape}{_hint(array, shape)}"
+        )
     with np.errstate(over="ignore"):
         copy = np.array(array, dtype)
     if finite and not np.isfinite(copy).all():
         raise ValueError(f"{what} would contain NaN or infinity")
     return copy
+
+
+def _hint(array: FloatArray, shape: tuple[int, ...]) -> str:
+    """Return what may be wrong about the shape of W or b."""
+    if array.T.shape == shape:
+        return "; its transpose .T has that shape: rows are units, columns their inputs"
+    if len(shape) == 1:
+        if array.size == shape[0]:
+            return "; b has one axis: write .ravel()"
+        return "; b has a number for every unit of its layer"
+    if array.size == shape[0] * shape[1]:
+        return f"; has a flat array this order? Then write .reshape{shape}"
+    return "; W has a row for every unit, a column for every unit of the layer before"

@@ -122,20 +122,7 @@ class Network(NetworkStudy):
             *(sizes, activation, output, loss, optimizer, dtype),
             *(initializer, l1, l2, clip_norm),
         )
-        seed = as_seed(seed)
-        self._create(
-            recipe.sizes,
-            recipe.dtype.name,
-            [rule._as_engine_rule() for rule in recipe.activations],
-            [rule._as_engine_rule() for rule in recipe.initializers],
-            recipe.loss._as_engine_rule(),
-            recipe.optimizer._as_engine_rule(),
-            recipe.l1,
-            recipe.l2,
-            recipe.clip_norm,
-            seed,
-        )
-        self._made, self._seed = recipe, seed
+        self._build(recipe, as_seed(seed))
         self._start()
         warn_of_clipping(recipe, stacklevel=2)
 

@@ -1,7 +1,28 @@
 """The laboratory: experiments on backpropagation, to be run and looked at."""
 
+from swiftbackprop.lab._attribution import Finding
 from swiftbackprop.lab._compare import Comparison, Way, compare
+from swiftbackprop.lab._gradcheck import GradientCheck, GradientReport
+from swiftbackprop.lab._own_backward import BackwardReport, check_backward
+from swiftbackprop.lab._own_gradient import FunctionReport, check_gradient
 from swiftbackprop.lab._scaling import Fit, Growth, Scaling, scaling
 from swiftbackprop.lab._step_b import StepB, step_b
 
-__all__ = ["Comparison", "Fit", "Growth", "Scaling", "StepB", "Way", "compare", "scaling", "step_b"]
+__all__ = [
+    "BackwardReport",
+    "Comparison",
+    "Finding",
+    "Fit",
+    "FunctionReport",
+    "GradientCheck",
+    "GradientReport",
+    "Growth",
+    "Scaling",
+    "StepB",
+    "Way",
+    "check_backward",
+    "check_gradient",
+    "compare",
+    "scaling",
+    "step_b",
+]

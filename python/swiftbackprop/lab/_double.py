@@ -1,0 +1,34 @@
+"""A network in float64, to be checked: same weights, no penalties."""
+
+from dataclasses import replace
+from typing import TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from swiftbackprop._arrays import FloatArray, as_data
+from swiftbackprop._inside import NetworkInside
+
+__all__ = ["as_rows", "in_double"]
+
+N = TypeVar("N", bound=NetworkInside)
+
+
+def in_double(net: N) -> N:
+    """Return a copy of a network in float64, with its weights and without penalties."""
+    recipe = replace(net._recipe, dtype=np.dtype(np.float64), l1=0.0, l2=0.0, clip_norm=0.0)
+    twin = type(net).__new__(type(net))
+    twin.__dict__.update(net.__dict__)
+    twin._build(recipe, net.seed)
+    twin.parameters[:] = net.parameters
+    return twin
+
+
+def as_rows(net: NetworkInside, y: npt.ArrayLike) -> FloatArray:
+    """Return targets that the network accepted as t, [N, D(L)]; classes become one-hot."""
+    array, outputs = as_data(y, "y"), net.sizes[-1]
+    if outputs > 1 and array.ndim == 1:
+        t = np.zeros((len(array), outputs))
+        t[np.arange(len(array)), array.astype(np.int64)] = 1.0
+        return t
+    return array.astype(np.float64).reshape(-1, outputs)

@@ -1,0 +1,298 @@
+"""Step by step backpropagation from a network's own quantities: right, and wrong in usual ways."""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from swiftbackprop._arrays import FloatArray
+from swiftbackprop._engine import core
+from swiftbackprop._functions import Activation, activations
+from swiftbackprop._inside import NetworkInside
+from swiftbackprop.lab._double import as_rows
+
+__all__ = ["Formulas", "Wrong"]
+
+# Outer products of every example are only tried below this many numbers.
+_MOST_NUMBERS = 10**7
+
+
+class Wrong(NamedTuple):
+    """A wrong formula: a short name, a sentence, and what it gives."""
+
+    kind: str
+    sentence: str
+    value: FloatArray
+
+
+class Formulas:
+    """The quantities of a network after forward and backward, in float64, and the formulas.
+
+    Lists are indexed by the layer's number m; W[0], z[0] and so on are empty.
+
+    Parameters
+    ----------
+    net : Network in float64
+    X : ndarray, shape (N, D(0))
+    y : array_like
+    """
+
+    def __init__(self, net: NetworkInside, X: FloatArray, y: npt.ArrayLike) -> None:
+        net.forward(X)
+        net.backward(y)
+        none = np.empty(0)
+        layers = list(net.layers)
+        self.L, self.N, self.sizes = len(layers), len(X), net.sizes
+        self.rules = net._recipe.activations
+        self.loss = net.loss
+        self.t = as_rows(net, y)
+        self.W = [none, *(layer.W.copy() for layer in layers)]
+        self.z = [none, *(layer.z.copy() for layer in layers)]
+        self.a = [X.copy(), *(layer.a.copy() for layer in layers)]
+        self.truth: dict[tuple[str, int], FloatArray] = {}
+        for layer in layers:
+            for name in ("grad_W", "grad_b", "grad_z", "grad_a"):
+                self.truth[name, layer.m] = getattr(layer, name).copy()
+        self.truth["grad_a", 0] = net.layer(0).grad_a.copy()
+
+    def rule(self, m: int) -> Activation:
+        """Return σ of layer m."""
+        return self.rules[m - 1]
+
+    def acts_on_rows(self, m: int) -> bool:
+        """Whether σ of layer m is not elementwise."""
+        return bool(self.rule(m).flags & core.RULE_ROWS)
+
+    # --- The right formulas -------------------------------------------------------------
+
+    def grad_a(self, m: int, grad_z: FloatArray) -> FloatArray:
+        """grad_a(m) = grad_z(m+1) W(m+1): [N, D(m+1)] [D(m+1), D(m)]."""
+        return np.asarray(grad_z @ self.W[m + 1])
+
+    def grad_z(self, m: int, grad_a: FloatArray) -> FloatArray:
+        """grad_z(m) = grad_a(m) ⊙ σ′(z(m)), for softmax Jᵀ grad_a(m): [N, D(m)]."""
+        a = self.a[m]
+        if self.acts_on_rows(m):
+            return np.asarray(a * (grad_a - np.sum(grad_a * a, axis=1, keepdims=True)))
+        return np.asarray(grad_a * self.rule(m).derivative(self.z[m]))
+
+    def grad_W(self, m: int, grad_z: FloatArray) -> FloatArray:
+        """grad_W(m) = grad_z(m)ᵀ a(m-1): [D(m), N] [N, D(m-1)]."""
+        return np.asarray(grad_z.T @ self.a[m - 1])
+
+    def grad_b(self, m: int, grad_z: FloatArray) -> FloatArray:
+        """grad_b(m) = the sum of grad_z(m) over its rows: [D(m)]."""
+        return np.asarray(grad_z.sum(axis=0))
+
+    # --- Wrong ones ---------------------------------------------------------------------
+
+    def wrong(self, quantity: str, m: int, source: FloatArray) -> Iterator[Wrong]:
+        """Yield what the usual mistakes make of a quantity.
+
+        Parameters
+        ----------
+        quantity : str
+            "grad_a" wants grad_z(m+1) as its source (nothing at the output), "grad_z"
+            grad_a(m), the others grad_z(m).
+        """
+        if quantity == "grad_a":
+            yield from self._wrong_grad_a(m, source) if m < self.L else self._wrong_output()
+        elif quantity == "grad_z":
+            yield from self._wrong_grad_z(m, source)
+        elif quantity == "grad_W":
+            yield from self._wrong_grad_W(m, source)
+        else:
+            yield from self._wrong_grad_b(m, source)
+        yield from self._other_layers(quantity, m)
+
+    def _other_layers(self, quantity: str, m: int) -> Iterator[Wrong]:
+        for k in (m - 1, m + 1):
+            if (quantity, k) in self.truth:
+                yield Wrong(
+                    "off by one layer",
+                    f"it is {quantity}({k}): off by one layer",
+                    self.truth[quantity, k],
+                )
+
+    def _wrong_output(self) -> Iterator[Wrong]:
+        """Of grad_a(L) = ∂ℓ/∂a / N."""
+        L, a = self.L, self.a[self.L]
+        residual = (a - self.t) / self.N
+        yield Wrong(
+            "another loss",
+            f"it is (a({L}) - t)/N, which is not the derivative of {self.loss.name} by a({L})",
+            residual,
+        )
+        yield from self._mean_over_outputs("grad_a")
+        yield from self._broadcast(residual)
+
+    def _mean_over_outputs(self, quantity: str) -> Iterator[Wrong]:
+        D = self.sizes[-1]
+        yield Wrong(
+            "mean instead of sum",
+            f"it is D({self.L}) = {D} times too small: an example's loss is the sum over its "
+            "outputs, not the mean",
+            self.truth[quantity, self.L] / D,
+        )
+
+    def _broadcast(self, residual: FloatArray) -> Iterator[Wrong]:
+        L = self.L
+        if residual.shape[1] == 1:
+            yield Wrong(
+                "broadcast",
+                f"a({L}) has shape (N, 1) and t has (N,), so NumPy made a({L}) - t an (N, N) "
+                "matrix: write t[:, None]",
+                (self.a[L] - self.t.T) / self.N,
+            )
+
+    def _wrong_grad_a(self, m: int, grad_z: FloatArray) -> Iterator[Wrong]:
+        k = m + 1
+        W, D = self.W[k], self.sizes[k]
+        if W.shape[0] == W.shape[1]:
+            yield Wrong(
+                "W not transposed",
+                f"W({k}) is used the wrong way round: for rows it is grad_z({k}) @ W({k}), for "
+                f"columns W({k}).T @ grad_z({k})",
+                grad_z @ W.T,
+            )
+        yield Wrong(
+            "missing σ′",
+            f"σ′ of layer {k} is missing: it is grad_a({k}) @ W({k}), wanted is "
+            f"grad_z({k}) @ W({k})",
+            self.truth["grad_a", k] @ W,
+        )
+        for other in (k - 1, k + 1):
+            if 1 <= other <= self.L and self.W[other].shape[0] == D:
+                yield Wrong(
+                    "off by one layer",
+                    f"W({other}) stands in the place of W({k}): off by one layer",
+                    grad_z @ self.W[other],
+                )
+        yield Wrong(
+            "mean instead of sum",
+            f"it is D({k}) = {D} times too small: it is a sum over the units of layer {k}, "
+            "not a mean",
+            grad_z @ W / D,
+        )
+        if m:
+            words = f"it is grad_z({m}): σ′ of layer {m} does not belong here"
+            yield Wrong("σ′ too early", words, self.grad_z(m, grad_z @ W))
+
+    def _wrong_grad_z(self, m: int, grad_a: FloatArray) -> Iterator[Wrong]:
+        a = self.a[m]
+        yield Wrong(
+            "missing σ′",
+            f"σ′ is missing: it is grad_a({m}), wanted is grad_a({m}) * σ′(z({m}))",
+            grad_a,
+        )
+        if self.acts_on_rows(m):
+            yield Wrong(
+                "softmax as elementwise",
+                f"{self.rule(m).name} is not elementwise: a(1 - a) is only the diagonal of its "
+                f"Jacobian, wanted is a * (grad_a - sum(a * grad_a)) of every row",
+                grad_a * a * (1 - a),
+            )
+        else:
+            yield from self._wrong_derivatives(m, grad_a)
+        twice = self.grad_z(m, self.grad_z(m, grad_a))
+        if m == self.L:
+            partner = self.loss.partner == self.rule(m).name
+            why = f": for {self.loss.name} on {self.rule(m).name} a - t holds it already"
+            yield Wrong("σ′ twice", f"σ′ is there twice{why * partner}", twice)
+            yield from self._mean_over_outputs("grad_z")
+            yield from self._broadcast((a - self.t) / self.N)
+        else:
+            yield Wrong("σ′ twice", "σ′ is there twice", twice)
+        if m == self.L or not self.acts_on_rows(m):
+            yield Wrong(
+                "σ instead of σ′", f"it is grad_a({m}) * a({m}): σ in the place of σ′", grad_a * a
+            )
+
+    def _wrong_derivatives(self, m: int, grad_a: FloatArray) -> Iterator[Wrong]:
+        rule = self.rule(m)
+        yield Wrong(
+            "σ′ at a",
+            f"σ′ is taken at a({m}): wanted is σ′(z({m}))",
+            grad_a * rule.derivative(self.a[m]),
+        )
+        for k in (m - 1, m + 1):
+            if 1 <= k <= self.L and self.z[k].shape == grad_a.shape:
+                yield Wrong(
+                    "off by one layer",
+                    f"σ′ is taken at z({k}) in the place of z({m}): off by one layer",
+                    grad_a * rule.derivative(self.z[k]),
+                )
+        for name in activations():
+            other = Activation(name)
+            if name == rule.name or other.flags & core.RULE_ROWS:
+                continue
+            slope = other.derivative(self.z[m])
+            if not np.all(slope == 1):  # that is a missing σ′
+                words = f"σ′ is that of {name}, and layer {m} has {rule.name}"
+                yield Wrong("another σ′", words, grad_a * slope)
+
+    def _wrong_grad_W(self, m: int, grad_z: FloatArray) -> Iterator[Wrong]:
+        a = self.a[m - 1]
+        yield Wrong(
+            "missing σ′",
+            f"σ′ of layer {m} is missing: it is grad_a({m}).T @ a({m - 1}), wanted is "
+            f"grad_z({m}).T @ a({m - 1})",
+            self.truth["grad_a", m].T @ a,
+        )
+        for k in (m, m - 2):
+            if k >= 0:
+                yield Wrong(
+                    "off by one layer",
+                    f"a({k}) stands in the place of a({m - 1}): off by one layer",
+                    grad_z.T @ self.a[k],
+                )
+        if m > 1:
+            yield Wrong(
+                "z instead of a",
+                f"z({m - 1}) stands in the place of a({m - 1})",
+                grad_z.T @ self.z[m - 1],
+            )
+        yield from self._wrong_sums_of_W(m, grad_z, a)
+
+    def _wrong_sums_of_W(self, m: int, grad_z: FloatArray, a: FloatArray) -> Iterator[Wrong]:
+        right = f"wanted is the sum over the rows, grad_z({m}).T @ a({m - 1})"
+        rows = grad_z.sum(axis=1, keepdims=True) * a
+        units = grad_z * a.sum(axis=1, keepdims=True)
+        for value, over in ((rows, f"units of layer {m}"), (units, f"units of layer {m - 1}")):
+            words = f"it is summed over the {over}: {right}"
+            yield Wrong("summed over the wrong axis", words, value)
+        if grad_z.shape[1] == a.shape[1] and self.N**2 <= _MOST_NUMBERS:
+            words = f"it is grad_z({m}) @ a({m - 1}).T, a sum over the units: {right}"
+            yield Wrong("summed over the wrong axis", words, grad_z @ a.T)
+        if grad_z.size * a.shape[1] <= _MOST_NUMBERS:
+            words = f"it is not summed over the rows: {right}"
+            yield Wrong("not summed", words, grad_z[:, :, None] * a[:, None, :])
+        yield from _one_row(grad_z[:, :, None], a[:, None, :])
+
+    def _wrong_grad_b(self, m: int, grad_z: FloatArray) -> Iterator[Wrong]:
+        right = f"wanted is the sum over the rows, grad_z({m}).sum(axis=0)"
+        wrong_axis = "summed over the wrong axis"
+        words = f"it is summed over the outputs (axis=1): {right}"
+        yield Wrong(wrong_axis, words, grad_z.sum(axis=1))
+        yield Wrong(wrong_axis, f"it is the mean over the outputs: {right}", grad_z.mean(axis=1))
+        yield Wrong(wrong_axis, f"it is summed over rows and outputs: {right}", grad_z.sum())
+        yield Wrong("not summed", f"it is grad_z({m}), not summed: {right}", grad_z)
+        yield Wrong(
+            "missing σ′",
+            f"σ′ of layer {m} is missing: it is the sum of grad_a({m}), wanted is that of "
+            f"grad_z({m})",
+            self.truth["grad_a", m].sum(axis=0),
+        )
+        yield from _one_row(grad_z, np.ones(()))
+
+
+def _one_row(left: FloatArray, right: FloatArray) -> Iterator[Wrong]:
+    """Yield what a loop over rows gives that forgets to add up."""
+    if len(left) > 1:
+        for n, word in ((-1, "last"), (0, "first")):
+            yield Wrong(
+                "one row",
+                f"it is of the {word} row alone: add up over the rows (+=)",
+                left[n] * (right[n] if right.ndim else right),
+            )
