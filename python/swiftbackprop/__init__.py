@@ -27,6 +27,8 @@ from swiftbackprop._functions import (
     loss,
     losses,
 )
+from swiftbackprop._health_check import HealthCheck
+from swiftbackprop._health_report import HealthReport
 from swiftbackprop._history import History
 from swiftbackprop._layers import Layer
 from swiftbackprop._optimizers import (
@@ -46,6 +48,8 @@ __all__ = [
     "Activation",
     "Callback",
     "DivergenceError",
+    "HealthCheck",
+    "HealthReport",
     "History",
     "Initializer",
     "Layer",

@@ -7,6 +7,8 @@ import numpy.typing as npt
 
 from swiftbackprop import _diagram, _trace
 from swiftbackprop._derivatives import NetworkDerivatives
+from swiftbackprop._health import examine
+from swiftbackprop._health_report import HealthReport
 from swiftbackprop._svg import Picture
 from swiftbackprop._trace import Trace
 
@@ -176,3 +178,56 @@ class NetworkStudy(NetworkDerivatives):
         from swiftbackprop.lab._gradcheck import gradcheck
 
         return gradcheck(self, X, y, sample_weight, per_array, seed)
+
+    def health(
+        self,
+        X: npt.ArrayLike,
+        y: npt.ArrayLike,
+        *,
+        sample_weight: npt.ArrayLike | None = None,
+    ) -> HealthReport:
+        r"""Examine the network: units, gradients along depth, the next update.
+
+        A forward and a backward pass and a step are made on a copy of the network:
+        weights, optimizer and layers stay as they are. Some hundred rows are enough.
+
+        Parameters
+        ----------
+        X : array_like, shape (N, D(0))
+        y : array_like, shape (N, D(L)) or (N,)
+        sample_weight : array_like, shape (N,), optional
+
+        Returns
+        -------
+        HealthReport
+            A table with, for every layer, the share of dead units, the share of saturated
+            values, ‖grad_z(m)‖/‖grad_z(L)‖ and ‖ΔW‖/‖W‖ for the next update ΔW; and the findings,
+            each with a sentence of advice.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If the data do not fit.
+
+        Notes
+        -----
+        The limits, where they come from, and the literature stand in docs/health.md. A
+        unit is dead if \|σ′(z)\| ≤ 1e-6 in every row, a value saturated if \|σ′(z)\| is at
+        most a hundredth of its maximum.
+
+        Examples
+        --------
+        >>> import numpy as np, swiftbackprop as sb
+        >>> X = np.random.default_rng(0).normal(size=(50, 3))
+        >>> net = sb.Network([3, 16, 1], seed=0)
+        >>> net.health(X, X[:, 0]).ok
+        True
+        >>> net.layers[0].b[:] = -100
+        >>> net.health(X, X[:, 0])
+        Health of [3, 16, 1] on 50 rows, C = ...: 1 finding
+        m  activation  dead ...
+        1  relu        100% ...
+        2  identity       - ...
+        - dead: 100% of the units of layer 1 (relu) do not change with z in any row, so ...
+        """
+        return examine(self, self.copy(), X, y, sample_weight)
