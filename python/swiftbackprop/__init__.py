@@ -31,6 +31,7 @@ from swiftbackprop._health_check import HealthCheck
 from swiftbackprop._health_report import HealthReport
 from swiftbackprop._history import History
 from swiftbackprop._layers import Layer
+from swiftbackprop._live import LivePlot
 from swiftbackprop._optimizers import (
     Optimizer,
     optimizer,
@@ -53,6 +54,7 @@ __all__ = [
     "History",
     "Initializer",
     "Layer",
+    "LivePlot",
     "Loss",
     "Network",
     "Optimizer",

@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from swiftbackprop._arrays import FloatArray
 from swiftbackprop._names import unknown
+from swiftbackprop._svg import BLUE, ORANGE
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -61,7 +62,7 @@ def signed_colours() -> Any:
     """Return the colour map of numbers around 0: orange below, blue above."""
     from matplotlib.colors import LinearSegmentedColormap
 
-    colours = ["#7a3a04", "#dd6b10", "#f7f4ef", "#2b7bba", "#103c61"]
+    colours = ["#7a3a04", ORANGE, "#f7f4ef", BLUE, "#103c61"]
     return LinearSegmentedColormap.from_list("signed", colours)
 
 
