@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import re
 import warnings
@@ -332,9 +333,22 @@ def test_a_report_for_every_epoch() -> None:
     assert [report.ok for report in check.reports] == [True] * 4
     assert all(report.rows == 100 for report in check.reports)
     rows = np.sort(np.random.default_rng(3).permutation(len(DIGITS.X_train))[:100])
-    assert check.reports[-1] == net.health(DIGITS.X_train[rows], DIGITS.y_train[rows])
+    wanted = net.health(DIGITS.X_train[rows], DIGITS.y_train[rows])
+    assert check.reports[-1].loss == wanted.loss
+    for mine, layer in zip(check.reports[-1].layers, wanted.layers, strict=True):
+        assert mine == dataclasses.replace(layer, update=None)
     net.fit(X, Y, epochs=1, callbacks=[check], progress=False)
     assert len(check.reports) == 1
+
+
+def test_updates_are_measured_now_and_then() -> None:
+    """At the first epoch, and then 500 steps after the last time at the earliest."""
+    nets = {epochs: network([16], dtype="float64") for epochs in (1, 3)}
+    for epochs, net in nets.items():
+        check = sb.HealthCheck(X, Y, rows=300)
+        net.fit(X, Y, epochs=epochs, batch_size=1, callbacks=[check], progress=False)
+        assert check.reports[-1] == net.health(X, Y)
+    assert [report.layers[0].update is None for report in check.reports] == [False, True, False]
 
 
 def test_every_so_many_epochs() -> None:

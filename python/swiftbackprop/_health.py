@@ -38,8 +38,13 @@ def examine(
     X: npt.ArrayLike,
     y: npt.ArrayLike,
     sample_weight: npt.ArrayLike | None = None,
+    *,
+    steps: bool = True,
 ) -> HealthReport:
-    """Return the report of a network; `twin`, an equal copy, is used up."""
+    """Return the report of a network; `twin`, an equal copy, is used up.
+
+    Without `steps` the next update is left out: then the copy needs no optimizer state.
+    """
     inputs, targets = as_data(X, "X"), as_data(y, "y")
     weights = None if sample_weight is None else as_data(sample_weight, "sample_weight")
     rows = len(inputs)
@@ -48,9 +53,10 @@ def examine(
         C = twin.backward(y, sample_weight=weights)
     except core.DivergenceError as error:
         return HealthReport(net.sizes, (), (_overflow(str(error)),), math.nan, rows)
-    norms = [norm(layer.grad_z) for layer in twin.layers]
-    stuck = [_stuck(layer, targets) for layer in twin.layers]
-    updates = _updates(net, twin)
+    own = [Layer(twin, m) for m in range(1, len(net.sizes))]
+    norms = [norm(layer.grad_z) for layer in own]
+    stuck = [_stuck(layer, targets) for layer in own]
+    updates: list[float | None] = _updates(net, twin) if steps else [None] * len(own)
     layers = tuple(
         LayerHealth(m, rule.name, dead, saturated, size / norms[-1] if norms[-1] else None, update)
         for m, (rule, (dead, saturated), size, update) in enumerate(
@@ -104,7 +110,7 @@ def _stuck(layer: Layer, y: FloatArray) -> tuple[float | None, float | None]:
     say; and not at all if its loss is its partner, for then grad_z has no factor σ′.
     """
     rule, net = layer.activation, layer._net
-    last = layer.m == len(net.layers)
+    last = layer.m == len(net.sizes) - 1
     if last and net.loss.partner == rule.name:
         return None, None
     if rule.flags & core.RULE_ROWS:
@@ -114,7 +120,9 @@ def _stuck(layer: Layer, y: FloatArray) -> tuple[float | None, float | None]:
     shape = _shape(rule)
     if not shape.dies and not shape.saturates:
         return None, None
-    slope = np.abs(rule.derivative(layer.z))
+    slope = np.empty_like(layer.z)
+    core.apply_activation(rule._as_engine_rule(), 1, layer.z, slope)
+    np.abs(slope, out=slope)
     if shape.saturates:
         return None, _share(slope <= SATURATED * shape.steepest, layer, y, last)
     dead = slope.max(axis=0) <= FLAT

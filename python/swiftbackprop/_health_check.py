@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["HealthCheck"]
 
+_APART = 500  # steps between measurements of an update
 _PACKAGE = __name__.partition(".")[0]
 
 
@@ -26,7 +27,9 @@ class HealthCheck(Callback):
     """Examine a network while it trains, at the end of epochs; a callback for `Network.fit`.
 
     It looks at a few rows, drawn once, and works on a copy of the network. The first
-    time that something turns bad it warns: once for each kind of finding.
+    time that something turns bad it warns: once for each kind of finding. The next update
+    takes as long to measure as all the rest: that is done at the first epoch, and then
+    whenever 500 steps have gone by.
 
     Parameters
     ----------
@@ -86,11 +89,12 @@ class HealthCheck(Callback):
         self._X, self._y = data[drawn], targets[drawn]
         self._twin: Network | None = None
         self._said: set[str] = set()
+        self._next: int | None = None  # the step from which to measure an update again
         self.reports = []
 
     def on_train_begin(self, net: "Network") -> None:
         """Make a copy of the network, and see that the rows fit it."""
-        self.reports, self._said = [], set()
+        self.reports, self._said, self._next = [], set(), None
         self._X = np.ascontiguousarray(self._X, net.dtype)
         twin = net.copy()
         twin.forward(self._X)
@@ -103,8 +107,12 @@ class HealthCheck(Callback):
             return
         if self._twin is None:
             raise RuntimeError("a HealthCheck starts with a training: call on_train_begin first")
-        _follow(self._twin, net)
-        report = examine(net, self._twin, self._X, self._y)
+        steps = net.step_count
+        stepped = self._next is None or steps >= self._next
+        if stepped:
+            self._next = steps + _APART
+        _follow(self._twin, net, stepped)
+        report = examine(net, self._twin, self._X, self._y, steps=stepped)
         self.reports.append(report)
         for finding in report.findings:
             if finding.kind not in self._said:
@@ -116,9 +124,11 @@ class HealthCheck(Callback):
         self._twin = None
 
 
-def _follow(twin: "Network", net: "Network") -> None:
-    """Give the copy the weights and the optimizer that the network has now."""
+def _follow(twin: "Network", net: "Network", stepped: bool) -> None:
+    """Give the copy the weights that the network has now; if it steps, the optimizer too."""
     np.copyto(twin.parameters, net.parameters)
+    if not stepped:
+        return
     for mine, other in zip(twin.optimizer.state, net.optimizer.state, strict=True):
         np.copyto(mine, other)
     hyper = range(len(net._recipe.optimizer.parameters))
