@@ -312,7 +312,7 @@ def test_what_a_report_shows() -> None:
     assert finding.advice in str(finding)
     html = report._repr_html_()
     assert html.count("<tr>") == 4
-    assert html.count("font-weight:bold") == 1, "the finding's cell"
+    assert finding.advice in html
     assert "no finding" in repr(network([20]).health(X, Y))
 
 

@@ -334,6 +334,7 @@ def test_what_to_install_is_said(tmp_path: Path) -> None:
             lambda: net.plot_weights(1),
             lambda: net.plot_activations(X),
             lambda: sb.lab.decision_boundary(net, X, y),
+            sb.lab.Scaling((), 1, "float32").plot,
         ):
             try:
                 plot()
@@ -344,5 +345,8 @@ def test_what_to_install_is_said(tmp_path: Path) -> None:
     )
     assert said.splitlines() == [
         f"{what} needs matplotlib: pip install matplotlib"
-        for what in ("History.plot", "plot_weights", "plot_activations", "decision_boundary")
+        for what in (
+            *("History.plot", "plot_weights", "plot_activations", "decision_boundary"),
+            "Scaling.plot",
+        )
     ]

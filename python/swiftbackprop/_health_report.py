@@ -1,7 +1,6 @@
 """What an examination of a network found, and how it shows itself."""
 
 from dataclasses import dataclass
-from html import escape
 
 __all__ = ["Finding", "HealthReport", "LayerHealth"]
 
@@ -115,59 +114,16 @@ class HealthReport:
         ]
 
     def __repr__(self) -> str:
-        lines = [self._headline()]
-        if self.layers:
-            table = [_HEAD, *self._table()]
-            widths = [max(map(len, column)) for column in zip(*table, strict=True)]
-            for row in table:
-                cells = [
-                    cell.ljust(width) if place == 1 else cell.rjust(width)
-                    for place, (cell, width) in enumerate(zip(row, widths, strict=True))
-                ]
-                lines.append("  ".join(cells).rstrip())
-        return "\n".join([*lines, *(f"- {finding}" for finding in self.findings)])
+        from swiftbackprop.lab._tables import text_table
+
+        table = [text_table(_HEAD, self._table(), left=2)] if self.layers else []
+        return "\n".join([self._headline(), *table, *(f"- {found}" for found in self.findings)])
 
     def _repr_html_(self) -> str:
-        bad = {
-            (finding.m, place)
-            for finding in self.findings
-            for place in [_COLUMN.get(finding.kind)]
-            if place is not None
-        }
-        head = "".join(_cell("th", cell, place) for place, cell in enumerate(_HEAD))
-        body = "".join(
-            "<tr>"
-            + "".join(
-                _cell("td", cell, place, (layer.m, place) in bad) for place, cell in enumerate(row)
-            )
-            + "</tr>"
-            for layer, row in zip(self.layers, self._table(), strict=True)
-        )
-        table = f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
-        items = "".join(
-            f"<li><b>{escape(found.kind)}</b>: {escape(found.what)} {escape(found.advice)}</li>"
-            for found in self.findings
-        )
-        return (
-            f"<div><div><b>{escape(self._headline())}</b></div>{table if self.layers else ''}"
-            f"{f'<ul>{items}</ul>' if items else ''}</div>"
-        )
+        from swiftbackprop.lab._tables import html_table
 
-
-# Where a finding stands in the table.
-_COLUMN = {
-    "dead": 2,
-    "saturated": 3,
-    "vanishing": 4,
-    "exploding": 4,
-    "large update": 5,
-}
-
-
-def _cell(tag: str, text: str, place: int, bad: bool = False) -> str:
-    side = "left" if place == 1 else "right"
-    colour = ";color:#c8102e;font-weight:bold" if bad else ""
-    return f'<{tag} style="text-align:{side}{colour}">{escape(text)}</{tag}>'
+        notes = [str(found) for found in self.findings]
+        return html_table(self._headline(), _HEAD, self._table(), notes, left=2)
 
 
 def _share(value: float | None) -> str:
