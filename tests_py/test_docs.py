@@ -90,6 +90,7 @@ PUBLIC = [
     "forward", "backward", "step", "fit", "predict", "predict_classes", "evaluate", "reset",
     "copy", "summary", "release", "stop", "flatten", "unflatten", "layer", "close",
     "input_gradient", "jacobian", "gradient_norms", "hvp", "plan", "trace", "diagram", "gradcheck",
+    "health", "plot_weights", "plot_activations",
 ]  # fmt: skip
 
 

@@ -27,8 +27,11 @@ from swiftbackprop._functions import (
     loss,
     losses,
 )
+from swiftbackprop._health_check import HealthCheck
+from swiftbackprop._health_report import HealthReport
 from swiftbackprop._history import History
 from swiftbackprop._layers import Layer
+from swiftbackprop._live import LivePlot
 from swiftbackprop._optimizers import (
     Optimizer,
     optimizer,
@@ -46,9 +49,12 @@ __all__ = [
     "Activation",
     "Callback",
     "DivergenceError",
+    "HealthCheck",
+    "HealthReport",
     "History",
     "Initializer",
     "Layer",
+    "LivePlot",
     "Loss",
     "Network",
     "Optimizer",

@@ -2,6 +2,10 @@
 
 import math
 from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 __all__ = ["History"]
 
@@ -60,6 +64,42 @@ class History(Mapping[str, list[float]]):
         place = self.epochs
         for name, column in self.history.items():
             column[place:] = [logs[name]]
+
+    def plot(self, *names: str, ax: "Axes | None" = None) -> "Axes":
+        """Plot columns against the epochs, with matplotlib.
+
+        Parameters
+        ----------
+        *names : str
+            Quantities such as "loss", each of training and of validation. By default loss,
+            accuracy and r2, as far as they are there. accuracy and r2 have their axis on
+            the right.
+        ax : matplotlib.axes.Axes, optional
+            Where to draw; by default in a new figure.
+
+        Returns
+        -------
+        matplotlib.axes.Axes
+
+        Raises
+        ------
+        ValueError
+            If there is no such column.
+        ImportError
+            If matplotlib is missing.
+
+        Examples
+        --------
+        >>> import numpy as np, swiftbackprop as sb
+        >>> net = sb.Network([2, 1], seed=0)
+        >>> history = net.fit(np.ones((4, 2)), np.ones(4), epochs=3, progress=False)
+        >>> axes = history.plot()
+        >>> [line.get_label() for line in axes.get_lines()]
+        ['loss']
+        """
+        from swiftbackprop._plots import plot_history
+
+        return plot_history(self, names, ax)
 
     def __repr__(self) -> str:
         last = [

@@ -4,12 +4,16 @@ from typing import TYPE_CHECKING
 
 import numpy.typing as npt
 
-from swiftbackprop import _diagram, _trace
+from swiftbackprop import _diagram, _plots, _trace
 from swiftbackprop._derivatives import NetworkDerivatives
+from swiftbackprop._health import examine
+from swiftbackprop._health_report import HealthReport
 from swiftbackprop._svg import Picture
 from swiftbackprop._trace import Trace
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
     from swiftbackprop.lab import GradientReport
 
 __all__ = ["NetworkStudy"]
@@ -175,3 +179,130 @@ class NetworkStudy(NetworkDerivatives):
         from swiftbackprop.lab._gradcheck import gradcheck
 
         return gradcheck(self, X, y, sample_weight, per_array, seed)
+
+    def health(
+        self,
+        X: npt.ArrayLike,
+        y: npt.ArrayLike,
+        *,
+        sample_weight: npt.ArrayLike | None = None,
+    ) -> HealthReport:
+        r"""Examine the network: units, gradients along depth, the next update.
+
+        A forward and a backward pass and a step are made on a copy of the network:
+        weights, optimizer and layers stay as they are. Some hundred rows are enough.
+
+        Parameters
+        ----------
+        X : array_like, shape (N, D(0))
+        y : array_like, shape (N, D(L)) or (N,)
+        sample_weight : array_like, shape (N,), optional
+
+        Returns
+        -------
+        HealthReport
+            A table with, for every layer, the share of dead units, the share of saturated
+            values, ‖grad_z(m)‖/‖grad_z(L)‖ and ‖ΔW‖/‖W‖ for the next update ΔW; and the findings,
+            each with a sentence of advice.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If the data do not fit.
+
+        Notes
+        -----
+        The limits, where they come from, and the literature stand in docs/health.md. A
+        unit is dead if \|σ′(z)\| ≤ 1e-6 in every row, a value saturated if \|σ′(z)\| is at
+        most a hundredth of its maximum.
+
+        Examples
+        --------
+        >>> import numpy as np, swiftbackprop as sb
+        >>> X = np.random.default_rng(0).normal(size=(50, 3))
+        >>> net = sb.Network([3, 16, 1], seed=0)
+        >>> net.health(X, X[:, 0]).ok
+        True
+        >>> net.layers[0].b[:] = -100
+        >>> net.health(X, X[:, 0])
+        Health of [3, 16, 1] on 50 rows, C = ...: 1 finding
+        m  activation  dead ...
+        1  relu        100% ...
+        2  identity       - ...
+        - dead: 100% of the units of layer 1 (relu) do not change with z in any row, so ...
+        """
+        return examine(self, self.copy(), X, y, sample_weight)
+
+    def plot_weights(
+        self,
+        m: int,
+        *,
+        shape: tuple[int, int] | str | None = "auto",
+        most: int = 100,
+        ax: "Axes | None" = None,
+    ) -> "Axes":
+        """Plot W(m) with matplotlib: blue above 0, orange below, by one scale.
+
+        Parameters
+        ----------
+        m : int
+            The layer, 1..L.
+        shape : (height, width), "auto" or None
+            Draw every row of W as an image of this shape. By default that of a square, if
+            D(m-1) is a square number, else one map of the matrix; None always draws the map.
+        most : int, default 100
+            How many rows to draw as images at most.
+        ax : matplotlib.axes.Axes, optional
+            Where to draw; by default in a new figure.
+
+        Returns
+        -------
+        matplotlib.axes.Axes
+
+        Raises
+        ------
+        ValueError, TypeError
+            If the shape does not hold D(m-1) numbers.
+        ImportError
+            If matplotlib is missing.
+
+        Examples
+        --------
+        >>> import swiftbackprop as sb
+        >>> axes = sb.Network([64, 12, 10], seed=0).plot_weights(1)
+        >>> axes.get_title(loc="left")
+        'The rows of W(1), layer 1 of 2, as images of 8 × 8'
+        """
+        return _plots.plot_weights(self, m, shape, most, ax)
+
+    def plot_activations(self, X: npt.ArrayLike, *, ax: "Axes | None" = None) -> "Axes":
+        r"""Plot how the outputs of every layer are distributed over the rows, with matplotlib.
+
+        Layer by layer an upright histogram of a(m), as wide as values are frequent, with a
+        white line at the median. Where more than 2 % are exactly 0, as with relu, these are
+        left out of it. The forward pass runs on a copy of the network.
+
+        Parameters
+        ----------
+        X : array_like, shape (N, D(0))
+        ax : matplotlib.axes.Axes, optional
+            Where to draw; by default in a new figure.
+
+        Returns
+        -------
+        matplotlib.axes.Axes
+
+        Raises
+        ------
+        ImportError
+            If matplotlib is missing.
+
+        Examples
+        --------
+        >>> import numpy as np, swiftbackprop as sb
+        >>> net = sb.Network([2, 8, 1], activation="tanh", seed=0)
+        >>> axes = net.plot_activations(np.ones((5, 2)))
+        >>> [label.get_text() for label in axes.get_xticklabels()]
+        ['1\ntanh', '2\nidentity']
+        """
+        return _plots.plot_activations(self, X, ax)

@@ -15,10 +15,10 @@ from typing import Any
 import numpy as np
 
 import swiftbackprop as sb
+from swiftbackprop._plots import FAINT, curves, need_matplotlib, tidy
 from swiftbackprop.datasets import Dataset, load_digits, load_fashion_mnist
 
-_TRAINING, _VALIDATION = "#2f6fb7", "#e08a1e"
-_WRONG, _INK, _FAINT = "#c8102e", "#222222", "#767676"
+_WRONG, _INK = "#c8102e", "#222222"
 _LEFT, _TOP = 0.045, 0.835  # of the charts, as parts of the figure's width and height
 _COLUMNS = 10  # of images
 
@@ -132,9 +132,9 @@ def _at_least(least: int) -> Callable[[str], int]:
 def _run(options: argparse.Namespace) -> int:
     recipe = RECIPES[options.data]
     try:
-        import matplotlib  # noqa: F401 - missing it is better said before training than after
-    except ImportError:
-        return _stop("The picture needs matplotlib: pip install matplotlib", 1)
+        need_matplotlib("The picture")  # better said before training than after
+    except ImportError as error:
+        return _stop(str(error), 1)
     try:
         data = recipe.load()
     except (FileNotFoundError, ValueError) as error:
@@ -240,7 +240,7 @@ def draw(result: Result) -> Any:
             f"test accuracy {100 * result.accuracy:.1f}%",
             f"{len(result.history['loss'])} epochs in {result.seconds:.2f} seconds",
         )
-        figure.text(_LEFT, 0.9, "   ·   ".join(facts), fontsize=11, color=_FAINT)
+        figure.text(_LEFT, 0.9, "   ·   ".join(facts), fontsize=11, color=FAINT)
         grid = figure.add_gridspec(2, 1, left=_LEFT, right=0.4, top=_TOP, bottom=0.07, hspace=0.3)
         loss, accuracy = (figure.add_subplot(cell) for cell in grid)
         _curves(loss, result.history, "loss")
@@ -252,29 +252,17 @@ def draw(result: Result) -> Any:
 
 def _curves(axes: Any, history: Mapping[str, Sequence[float]], name: str) -> None:
     """Draw a quantity per epoch, of training and of validation."""
-    from matplotlib.ticker import MaxNLocator, PercentFormatter
+    from matplotlib.ticker import PercentFormatter
 
-    epochs = len(history[name])
-    numbers = range(1, epochs + 1)
-    for key, colour, label in (
-        (name, _TRAINING, "training"),
-        (f"val_{name}", _VALIDATION, "validation"),
-    ):
-        marker = "o" if epochs == 1 else None
-        axes.plot(numbers, history[key], color=colour, lw=2, marker=marker, label=label)
+    curves(axes, history, name, ("training", "validation"))
     axes.set_title(name.capitalize(), loc="left", fontsize=11, fontweight="bold")
-    axes.set_xlim(1 if epochs > 1 else 0, max(epochs, 2))
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     if name == "loss":
         axes.set_ylim(bottom=0)
     else:
         axes.set_ylim(top=1)
         axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
-        axes.set_xlabel("epoch", color=_FAINT)
-    axes.grid(axis="y", color="#e8e8e8", lw=0.8)
-    axes.tick_params(length=0, labelcolor=_FAINT)
-    axes.spines[["top", "left", "right"]].set_visible(False)
-    axes.spines["bottom"].set_color("#bbbbbb")
+        axes.set_xlabel("epoch", color=FAINT)
+    tidy(axes)
 
 
 def _images(figure: Any, result: Result) -> None:

@@ -1,6 +1,7 @@
 """The laboratory: experiments on backpropagation, to be run and looked at."""
 
 from swiftbackprop.lab._attribution import Finding
+from swiftbackprop.lab._boundary import decision_boundary
 from swiftbackprop.lab._compare import Comparison, Way, compare
 from swiftbackprop.lab._gradcheck import GradientCheck, GradientReport
 from swiftbackprop.lab._own_backward import BackwardReport, check_backward
@@ -23,6 +24,7 @@ __all__ = [
     "check_backward",
     "check_gradient",
     "compare",
+    "decision_boundary",
     "scaling",
     "step_b",
 ]

@@ -8,6 +8,7 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from swiftbackprop._plots import need_matplotlib
 from swiftbackprop.lab._compare import Method
 from swiftbackprop.lab._tables import html_table, size, text_table, time_of
 from swiftbackprop.lab._timing import samples, threads
@@ -166,8 +167,14 @@ class Scaling:
         Returns
         -------
         ndarray of two matplotlib.axes.Axes
+
+        Raises
+        ------
+        ImportError
+            If matplotlib is missing.
         """
         if axes is None:
+            need_matplotlib("Scaling.plot")
             import matplotlib.pyplot as plt
 
             _, axes = plt.subplots(1, 2, figsize=(10, 4.2), layout="constrained", sharey=True)
