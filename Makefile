@@ -17,7 +17,7 @@ SOURCES := Package.swift pyproject.toml setup.py $(shell find Sources python -ty
 	-not -path '*/_lib/*' -not -path '*.egg-info/*' -not -name '*.so' -not -name '*.pyc')
 
 .DELETE_ON_ERROR:
-.PHONY: help demo test swift-test python-test lint format bench bench-check notebooks wheel sanitize clean check
+.PHONY: help demo test swift-test python-test lint format bench bench-check docs notebooks browser wheel sanitize clean check
 
 help: ## list the verbs
 	@sed -n 's/^\([a-z-]*\):.*## /  \1\t/p' $(MAKEFILE_LIST) | expand -t 15
@@ -55,9 +55,17 @@ bench: $(VENV)/package $(VENV)/extra-bench $(VENV)/extra-plot ## us beside our p
 bench-check: $(VENV)/package $(VENV)/extra-bench ## a quick run against benchmarks/expected.json
 	$(PY) -m benchmarks --quick --check $(BENCH)
 
+docs: $(VENV)/package $(VENV)/extra-docs ## this project's pages as a site, into build/docs/
+	rm -rf build/docs
+	$(PY) -m sphinx --fail-on-warning --keep-going --quiet --fresh-env \
+		--conf-dir docs --doctree-dir build/doctrees . build/docs
+
 notebooks: $(VENV)/package $(VENV)/extra-notebook ## run every notebook and store its outputs
 	$(PY) -m nbconvert --to notebook --execute --inplace --ExecutePreprocessor.record_timing=False \
 		notebooks/*.ipynb
+
+browser: $(VENV)/package $(VENV)/extra-browser ## look at the notebooks in Chromium; pictures in build/browser/
+	$(PY) -m pytest tests_browser $(PYTEST)
 
 wheel: $(VENV)/extra-wheel ## a wheel for other machines, in wheelhouse/
 	rm -rf build/lib* build/bdist* dist wheelhouse

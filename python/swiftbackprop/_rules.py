@@ -133,7 +133,7 @@ class Rule:
 
     @property
     def flags(self) -> int:
-        """What the engine says about the rule, as its RULE_ bits."""
+        """What the engine says about the rule, as its ``RULE_...`` bits."""
         return self._info.flags
 
     @property

@@ -1,6 +1,7 @@
 import CBridge
 
-/// σ(z) = z for z > 0, else α(eᶻ − 1); σ′ = 1 for z > 0, else αeᶻ = a + α, also at 0.
+/// σ(z) = z for z > 0, else α(eᶻ − 1); σ′ = 1 for z > 0, else αeᶻ = a + α, also at 0;
+/// σ″ = αeᶻ for z < 0, else 0.
 ///
 /// Clevert, Unterthiner and Hochreiter, "Fast and accurate deep network learning by
 /// exponential linear units (ELUs)", 2016.

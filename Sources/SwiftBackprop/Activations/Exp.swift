@@ -1,6 +1,6 @@
 import CBridge
 
-/// σ(z) = eᶻ, σ′ = σ″ = a.
+/// σ(z) = eᶻ; σ′ = a; σ″ = a.
 ///
 /// The mean of a Poisson regression: McCullagh and Nelder, "Generalized Linear Models",
 /// 1989, chapter 6.

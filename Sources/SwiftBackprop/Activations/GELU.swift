@@ -1,6 +1,6 @@
 import CBridge
 
-/// σ(z) = zΦ(z), σ′ = Φ(z) + zφ(z), σ″ = (2 − z²)φ(z), with Φ(z) = ½ erfc(−z/√2) the normal
+/// σ(z) = zΦ(z); σ′ = Φ(z) + zφ(z); σ″ = (2 − z²)φ(z). Here Φ(z) = ½ erfc(−z/√2) is the normal
 /// distribution and φ its density.
 ///
 /// Φ keeps its relative accuracy in the negative tail. Beyond |z| = 64 nothing changes in

@@ -1,10 +1,11 @@
 import CBridge
 
-/// σ(z) = ½z(1 + tanh u) = z·s(2u), u = √(2/π)(z + 0.044715z³), s the sigmoid.
+/// σ(z) = ½z(1 + tanh ½v) = z·s; σ′ = s + z·s′·v′; σ″ = s′(2v′ + z(v″ + (1 − 2s)v′²)). Here
+/// v = √(8/π)(z + 0.044715z³), s is the sigmoid of v, and s′ = s(1 − s).
 ///
-/// With v = 2u and s′ = s(1 − s): σ′ = s + z·s′·v′ and
-/// σ″ = s′(2v′ + z(v″ + (1 − 2s)v′²)), 1 − s being the sigmoid of −v. For negative z the value
-/// is as accurate as v, whose rounding moves eᵛ by |v| ULP; the limits keep ∞·0 out. Hendrycks and Gimpel, "Gaussian error linear units (GELUs)", 2016.
+/// 1 − s is the sigmoid of −v. For negative z the value is as accurate as v, whose rounding moves
+/// eᵛ by |v| ULP; the limits keep ∞·0 out. Hendrycks and Gimpel, "Gaussian error linear units
+/// (GELUs)", 2016.
 struct GELUTanh: Activation {
   static let derivativeNeedsZ = true
   static var info: RuleInfo {

@@ -1,6 +1,6 @@
 import CBridge
 
-/// σ(z) = z, σ′(z) = 1.
+/// σ(z) = z; σ′ = 1; σ″ = 0.
 ///
 /// The output of regression: Bishop, "Pattern Recognition and Machine Learning", 2006,
 /// section 5.2.

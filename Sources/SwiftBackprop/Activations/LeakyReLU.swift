@@ -1,6 +1,6 @@
 import CBridge
 
-/// σ(z) = z for z > 0, else slope·z; σ′ = 1 for z > 0, else slope, also at 0.
+/// σ(z) = z for z > 0, else slope·z; σ′ = 1 for z > 0, else slope, also at 0; σ″ = 0.
 ///
 /// With slope ≥ 0, z and a have the same sign, or a is 0 where z ≤ 0: a is enough for σ′.
 /// Maas, Hannun and Ng, "Rectifier nonlinearities improve neural network acoustic models",

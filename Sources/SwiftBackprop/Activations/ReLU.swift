@@ -1,6 +1,6 @@
 import CBridge
 
-/// σ(z) = max(z, 0), σ′(z) = 1 for z > 0 and 0 elsewhere, also at 0.
+/// σ(z) = max(z, 0); σ′ = 1 for z > 0 and 0 elsewhere, also at 0; σ″ = 0.
 ///
 /// Nair and Hinton, "Rectified linear units improve restricted Boltzmann machines", 2010.
 struct ReLU: Activation {

@@ -1,6 +1,6 @@
 import CBridge
 
-/// σ(z) = z·s with s = 1 / (1 + e⁻ᶻ); σ′ = s(1 + z(1 − s)), σ″ = s(1 − s)(2 + z(1 − 2s)).
+/// σ(z) = z·s; σ′ = s(1 + z(1 − s)); σ″ = s(1 − s)(2 + z(1 − 2s)). Here s = 1 / (1 + e⁻ᶻ).
 ///
 /// 1 − s is computed as the sigmoid of −z, for it is multiplied by z. Beyond |z| = 1000 s is 0
 /// or 1; the limits keep ∞·0 out. Elfwing, Uchibe and Doya,

@@ -1,6 +1,6 @@
 import CBridge
 
-/// σ(z) = 1 / (1 + e⁻ᶻ), σ′ = a(1 − a), σ″ = a(1 − a)(1 − 2a).
+/// σ(z) = 1 / (1 + e⁻ᶻ); σ′ = a(1 − a); σ″ = a(1 − a)(1 − 2a).
 ///
 /// Rumelhart, Hinton and Williams, "Learning representations by back-propagating errors",
 /// 1986.

@@ -1,6 +1,7 @@
 import CBridge
 
-/// σᵢ(z) = eᶻⁱ / Σₖ eᶻᵏ over a row; Jᵀg = a ⊙ (g − Σₖ aₖgₖ).
+/// σ(z)ᵢ = eᶻⁱ / Σₖ eᶻᵏ over a row; σ′ = the matrix J = diag(a) − a aᵀ, with
+/// Jᵀg = a ⊙ (g − Σₖ aₖgₖ); σ″ = an array with three indices.
 ///
 /// The largest z of the row is taken off first, so that no exponential overflows.
 /// Bridle, "Probabilistic interpretation of feedforward classification network outputs", 1990.

@@ -1,6 +1,6 @@
 import CBridge
 
-/// σ(z) = ln(1 + eᶻ) = max(z, 0) + ln(1 + e^−|z|); σ′ = 1 / (1 + e⁻ᶻ) = 1 − e⁻ᵃ,
+/// σ(z) = ln(1 + eᶻ) = max(z, 0) + ln(1 + e^−|z|); σ′ = 1 / (1 + e⁻ᶻ) = 1 − e⁻ᵃ;
 /// σ″ = σ′(1 − σ′).
 ///
 /// 1 − e⁻ᵃ by expm1 is as accurate as a. Dugas et al., "Incorporating second-order

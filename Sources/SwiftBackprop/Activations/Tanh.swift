@@ -1,6 +1,6 @@
 import CBridge
 
-/// σ(z) = tanh z, σ′ = 1 − a², σ″ = −2a(1 − a²).
+/// σ(z) = tanh z; σ′ = 1 − a²; σ″ = −2a(1 − a²).
 ///
 /// 1 − a² is computed as (1 − a)(1 + a), which loses nothing near |a| = 1. LeCun, Bottou,
 /// Orr and Müller, "Efficient BackProp", 1998, section 4.4.

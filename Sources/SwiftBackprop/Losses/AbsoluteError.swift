@@ -1,6 +1,6 @@
 import CBridge
 
-/// ℓ(a, t) = |a − t|, ∂ℓ/∂a = the sign of a − t, 0 at 0.
+/// ℓ(a, t) = |a − t|; ∂ℓ/∂a = the sign of a − t, 0 at 0; ∂²ℓ/∂a² = 0.
 ///
 /// Bloomfield and Steiger, "Least Absolute Deviations", 1983.
 struct AbsoluteError: Loss {

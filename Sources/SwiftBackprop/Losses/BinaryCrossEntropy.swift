@@ -1,6 +1,7 @@
 import CBridge
 
-/// ℓ(a, t) = −t·ln a − (1 − t)·ln(1 − a), ∂ℓ/∂a = (a − t)/(a(1 − a)), a clipped to [ε, 1 − ε].
+/// ℓ(a, t) = −t·ln a − (1 − t)·ln(1 − a); ∂ℓ/∂a = (a − t)/(a(1 − a));
+/// ∂²ℓ/∂a² = t/a² + (1 − t)/(1 − a)². a is clipped to [ε, 1 − ε], and outside the derivatives are 0.
 ///
 /// With sigmoid: ℓ = max(z, 0) − zt + ln(1 + e^−|z|), ∂C/∂z = a − t. Bishop, "Pattern
 /// Recognition and Machine Learning", 2006, section 4.3.2.

@@ -1,6 +1,7 @@
 import CBridge
 
-/// ℓ(a, t) = −t·ln a, ∂ℓ/∂a = −t/a, with a clipped to [ε, 1 − ε].
+/// ℓ(a, t) = −t·ln a; ∂ℓ/∂a = −t/a; ∂²ℓ/∂a² = t/a². a is clipped to [ε, 1 − ε], and outside
+/// the derivatives are 0.
 ///
 /// With softmax: ℓ = t·(ln Σeᶻ − z), ∂C/∂z = a − t, since the targets of a row sum to 1.
 /// Bishop, "Pattern Recognition and Machine Learning", 2006, section 4.3.4.

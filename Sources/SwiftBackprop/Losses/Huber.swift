@@ -1,6 +1,7 @@
 import CBridge
 
-/// ℓ(a, t) = ½r² for |r| ≤ δ, else δ(|r| − ½δ), with r = a − t; ∂ℓ/∂a = r limited to [−δ, δ].
+/// ℓ(a, t) = ½r² for |r| ≤ δ, else δ(|r| − ½δ), with r = a − t; ∂ℓ/∂a = r limited to [−δ, δ];
+/// ∂²ℓ/∂a² = 1 for |r| < δ, else 0.
 ///
 /// Huber, "Robust estimation of a location parameter", 1964.
 struct Huber: Loss {

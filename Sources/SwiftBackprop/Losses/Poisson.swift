@@ -1,7 +1,7 @@
 import CBridge
 
-/// ℓ(a, t) = a − t·ln a, ∂ℓ/∂a = 1 − t/a, with a clipped to ≥ ε: the negative logarithm of a
-/// Poisson probability, without ln t!.
+/// ℓ(a, t) = a − t·ln a; ∂ℓ/∂a = 1 − t/a; ∂²ℓ/∂a² = t/a². a is clipped to ≥ ε, and outside the
+/// derivatives are 0. ℓ is the negative logarithm of a Poisson probability, without ln t!.
 ///
 /// With exp: ℓ = eᶻ − tz, ∂C/∂z = a − t. McCullagh and Nelder, "Generalized Linear Models",
 /// 1989, chapter 6.

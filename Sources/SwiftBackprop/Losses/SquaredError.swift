@@ -1,6 +1,6 @@
 import CBridge
 
-/// ℓ(a, t) = ½(a − t)², ∂ℓ/∂a = a − t.
+/// ℓ(a, t) = ½(a − t)²; ∂ℓ/∂a = a − t; ∂²ℓ/∂a² = 1.
 ///
 /// Bishop, "Pattern Recognition and Machine Learning", 2006, section 5.2.
 struct SquaredError: Loss {
