@@ -38,7 +38,9 @@ OPTIMIZERS: dict[str, dict[str, float]] = {
         "epsilon": 1e-7,
         "weight_decay": 0.05,
     },
+    "AdamHat": {"lr": 0.01, "beta_1": 0.8, "beta_2": 0.99, "epsilon": 1e-7},
 }
+OPTIMIZERS_IN_TORCH = [name for name in OPTIMIZERS if name != "AdamHat"]
 
 
 def quiet_network(*args: Any, **keywords: Any) -> Any:

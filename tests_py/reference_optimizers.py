@@ -109,6 +109,18 @@ class AdamW(Adam):
     weight_decay: float = 0.01
 
 
+@dataclass
+class AdamHat(Adam):
+    """Adam with ε̂ added to √v before the correction: the end of the paper's section 2."""
+
+    def update(self, key: object, g: Array) -> Array:
+        m, v = self.slot(key, "m", g), self.slot(key, "v", g)
+        m[...] = self.beta_1 * m + (1 - self.beta_1) * g
+        v[...] = self.beta_2 * v + (1 - self.beta_2) * g * g
+        lr = self.lr * (1 - self.beta_2**self.t) ** 0.5 / (1 - self.beta_1**self.t)
+        return lr * m / (np.sqrt(v) + self.epsilon)
+
+
 RULES: dict[str, type[Optimizer]] = {
     "SGD": SGD,
     "Momentum": Momentum,
@@ -117,6 +129,7 @@ RULES: dict[str, type[Optimizer]] = {
     "Adagrad": Adagrad,
     "Adam": Adam,
     "AdamW": AdamW,
+    "AdamHat": AdamHat,
 }
 
 

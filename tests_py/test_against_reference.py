@@ -186,6 +186,7 @@ SLOTS = {
     "Adagrad": ["s"],
     "Adam": ["m", "v"],
     "AdamW": ["m", "v"],
+    "AdamHat": ["m", "v"],
 }
 
 

@@ -252,6 +252,11 @@ extension LossKernels {
       w -= 0.001 * 0.01 * w
       adam(&w, &m, &v, g, t)
     },
+    "adam_hat": { w, m, v, g, t in
+      m = 0.9 * m + 0.1 * g
+      v = 0.999 * v + 0.001 * g * g
+      w -= 0.001 * sqrt(1 - pow(0.999, t)) / (1 - pow(0.9, t)) * m / (sqrt(v) + 1e-8)
+    },
   ]
 
   private static let adam: Step = { w, m, v, g, t in

@@ -112,6 +112,7 @@ struct OptimizerEntry {
       .init(Adagrad.self),
       .init(Adam.self),
       .init(AdamW.self),
+      .init(AdamHat.self),
     ]
   }
 }
