@@ -8,6 +8,7 @@ protocol Engine: AnyObject {
   var l1: Double { get set }
   var l2: Double { get set }
   var clipNorm: Double { get set }
+  var sharesPenalties: Bool { get set }
   var random: Random { get set }
   var slotCount: Int { get }
   var blockRows: Int { get }

@@ -300,6 +300,7 @@ public func sb_get_option(
     case SB_OPTION_L2: result = engine.l2
     case SB_OPTION_CLIP_NORM: result = engine.clipNorm
     case SB_OPTION_STEPS: result = Double(engine.steps)
+    case SB_OPTION_SHARES: result = engine.sharesPenalties ? 1 : 0
     default: result = try engine.hyperparameter(Int(option) - Int(SB_OPTION_HYPER))
     }
     value.pointee = result
@@ -335,6 +336,7 @@ public func sb_set_option(
       try check("the number of steps")
       // 2⁵³: the range in which a double counts without gaps.
       engine.steps = Int(Swift.min(value, 0x1p53))
+    case SB_OPTION_SHARES: engine.sharesPenalties = value != 0
     default: throw EngineError.noOption
     }
   }

@@ -26,6 +26,7 @@ final class Fit<T: Scalar>: FitSession {
   private var records: [sb_epoch] = []
   private var sums: MetricSums
   private var lossSum = 0.0
+  private var penaltySum = 0.0
   private var seconds = 0.0
 
   init(_ network: Network<T>, _ config: sb_fit_config) throws(EngineError) {
@@ -119,7 +120,7 @@ final class Fit<T: Scalar>: FitSession {
 
   private func beginEpoch() {
     next = 0
-    lossSum = 0
+    (lossSum, penaltySum) = (0, 0)
     sums.reset()
     phase = records.count == epochs ? .done : .training
     network.forgetPass()
@@ -137,6 +138,11 @@ final class Fit<T: Scalar>: FitSession {
     let targets = memory.targets
     let weight = weights.scale(rows, into: targets.scale)
     if weight > 0 {
+      if network.sharesPenalties {
+        network.penaltyShare = 1 / weight
+        penaltySum += network.penalty() * network.penaltyShare * Double(count)
+      }
+      defer { network.penaltyShare = 1 }
       do {
         lossSum += try learn(rows) * Double(count)
       } catch {
@@ -241,7 +247,8 @@ final class Fit<T: Scalar>: FitSession {
       sb_epoch(
         loss: lossSum / Double(x.rows),
         accuracy: network.hasClasses ? sums.metrics().accuracy : .nan,
-        penalty: network.penalty(), seconds: 0, valid: valid ?? none))
+        penalty: network.sharesPenalties ? penaltySum / Double(x.rows) : network.penalty(),
+        seconds: 0, valid: valid ?? none))
     beginEpoch()
   }
 

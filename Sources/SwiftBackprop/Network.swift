@@ -22,6 +22,10 @@ final class Network<T: Scalar> {
   var l2: Double { didSet { areOptionsHarmless = judgeOptions() } }
   /// The largest norm of the gradient; 0 for no limit.
   var clipNorm: Double
+  /// Whether `fit` divides the penalties by the Σw of each minibatch.
+  var sharesPenalties = false
+  /// What penalties are multiplied with: 1, or 1/Σw while `fit` makes a step.
+  var penaltyShare = 1.0
   private(set) var areOptionsHarmless = false
   var random: Random
 
@@ -87,6 +91,7 @@ final class Network<T: Scalar> {
     optimizer = other.optimizer
     (steps, l1, l2, clipNorm) = (other.steps, other.l1, other.l2, other.clipNorm)
     (random, gradientState) = (other.random, other.gradientState)
+    sharesPenalties = other.sharesPenalties
     parameters = try Storage(count: layout.parameterCount)
     gradients = try Storage(count: layout.parameterCount)
     var slots: [Storage<T>] = []

@@ -133,7 +133,9 @@ extension Network {
     let clip = clipFactor()
     return Update(
       factors: optimizer.factors(steps),
-      weights: Penalties(clip: clip, l1: T(l1), l2: T(l2), decays: optimizer.decay != 0),
+      weights: Penalties(
+        clip: clip, l1: T(l1 * penaltyShare), l2: T(l2 * penaltyShare),
+        decays: optimizer.decay != 0),
       biases: Penalties(clip: clip))
   }
 

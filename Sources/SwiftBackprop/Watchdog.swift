@@ -40,7 +40,7 @@ extension Network {
   /// Whether gradients within `bound` can overflow nothing: far below the square root of the
   /// largest number not even the squares of Adam do.
   func isHarmless(bound: Double) -> Bool {
-    areOptionsHarmless
+    areOptionsHarmless && penaltyShare <= 1
       && bound * Swift.max(1, rate) < Double(T.greatestFiniteMagnitude).squareRoot() / 1e4
   }
 

@@ -41,6 +41,7 @@ OPTION_L1: int
 OPTION_L2: int
 OPTION_CLIP_NORM: int
 OPTION_STEPS: int
+OPTION_SHARES: int
 OPTION_HYPER: int
 
 class DivergenceError(FloatingPointError): ...

@@ -266,6 +266,7 @@ int64_t sb_slot_count(const sb_net *net);
 #define SB_OPTION_L2 1
 #define SB_OPTION_CLIP_NORM 2
 #define SB_OPTION_STEPS 3  // updates done so far (t of Adam)
+#define SB_OPTION_SHARES 8 // 1: in fit, l1 and l2 are divided by the sum of the batch's weights
 #define SB_OPTION_HYPER 16
 sb_status sb_get_option(const sb_net *net, int32_t option, double *value, sb_error *error);
 sb_status sb_set_option(sb_net *net, int32_t option, double value, sb_error *error);
@@ -375,7 +376,8 @@ typedef struct sb_fit_config {
 typedef struct sb_epoch {
   double loss;      // C, weighted by rows over the epoch's minibatches
   double accuracy;  // NaN where it has no sense
-  double penalty;   // l2/2 |W|^2 + l1 |W| at the epoch's end; 0 without
+  double penalty;   // l2/2 |W|^2 + l1 |W| at the epoch's end, 0 without; with
+                    // SB_OPTION_SHARES the mean over the minibatches, as loss
   double seconds;   // time spent in the engine
   sb_metrics valid; // NaN without validation data
 } sb_epoch;
