@@ -1,0 +1,545 @@
+"""Estimators with the names and rules of scikit-learn's, on this engine.
+
+    from swiftbackprop.sklearn import MLPClassifier
+    model = make_pipeline(StandardScaler(), MLPClassifier(random_state=0)).fit(X, y)
+
+`MLPClassifier` and `MLPRegressor` take the place of those in ``sklearn.neural_network``:
+the same parameters, the same objective, the same rules to stop; and what those do not have.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+from scipy.special import xlogy
+from sklearn.base import ClassifierMixin, RegressorMixin
+from sklearn.metrics import accuracy_score, r2_score
+from sklearn.utils.class_weight import compute_sample_weight
+from sklearn.utils.metaestimators import available_if
+
+from swiftbackprop._arrays import FloatArray
+from swiftbackprop._callbacks import CallbackLike
+from swiftbackprop._functions import Activation, Loss
+from swiftbackprop._recipe import ActivationLike, LossLike, OptimizerLike
+from swiftbackprop._sklearn_base import Estimator
+from swiftbackprop._sklearn_callbacks import with_callbacks
+from swiftbackprop._sklearn_targets import Labels, find_labels
+from swiftbackprop._sklearn_train import Rows, predict_blocks
+from swiftbackprop.network import Network
+
+__all__ = ["MLPClassifier", "MLPRegressor"]
+
+
+def _is_stochastic(estimator: Estimator) -> bool:
+    if estimator.solver == "lbfgs":
+        raise AttributeError("partial_fit goes by minibatches, and solver='lbfgs' does not")
+    return True
+
+
+class MLPClassifier(ClassifierMixin, Estimator):  # type: ignore[misc]
+    """A network that tells classes: two, several, or several labels a row.
+
+    Parameters
+    ----------
+    hidden_layer_sizes : int or sequence of int, default (100,)
+        The units of each hidden layer.
+    activation : str, Activation or list of these, default "relu"
+        Of all hidden layers, or one for each: scikit-learn's "identity", "logistic",
+        "tanh", "relu", or any of `swiftbackprop.activations`.
+    solver : {"adam", "sgd", "lbfgs"}, default "adam"
+        In scikit-learn's forms.
+    alpha : float, default 0.0001
+        The penalty is alpha/2 ΣW² / Σw, with the Σw of each minibatch (its number of rows).
+    batch_size : int or "auto", default "auto"
+        Rows of a minibatch; "auto" is 200, or all if there are fewer.
+    learning_rate : {"constant", "invscaling", "adaptive"}, default "constant"
+        For solver="sgd": lr stays, or is learning_rate_init / (t + 1)^power_t after t rows,
+        or is divided by 5 where training would have stopped.
+    learning_rate_init : float, default 0.001
+    power_t : float, default 0.5
+    max_iter : int, default 200
+        Epochs, or iterations of lbfgs, at most.
+    shuffle : bool, default True
+        Draw a new order of the rows for every epoch.
+    random_state : int, RandomState or None, default None
+        The initial weights and the rows set apart are scikit-learn's of the same number.
+    tol : float, default 1e-4
+        What counts as an improvement; for lbfgs the limit of the gradient.
+    verbose : bool, default False
+        Print a line for each epoch.
+    warm_start : bool, default False
+        Go on from what the last `fit` has left.
+    momentum : float, default 0.9
+    nesterovs_momentum : bool, default True
+    early_stopping : bool, default False
+        Set rows apart, stop when their score improves no more, and keep the best weights.
+    validation_fraction : float, default 0.1
+        The share of rows set apart.
+    beta_1, beta_2, epsilon : float, default 0.9, 0.999 and 1e-8
+        Of solver="adam".
+    n_iter_no_change : int, default 10
+        So many epochs without improvement are allowed.
+    max_fun : int, default 15000
+        Calls of the objective by lbfgs, at most.
+
+    Other Parameters
+    ----------------
+    loss : str or Loss, default "log_loss"
+        Or any of `swiftbackprop.losses`, on the same softmax or sigmoid outputs.
+    class_weight : dict, "balanced" or None, default None
+        Weights of the classes; rows have them times their `sample_weight`.
+    validation_data : (X, y) or (X, y, sample_weight), optional
+        Evaluated after every epoch; early_stopping takes it and sets no rows apart.
+    callbacks : list of Callback or callable, optional
+        As for `Network.fit`.
+    optimizer : Optimizer or str, optional
+        Any of `swiftbackprop.optimizers`, in place of `solver` and what belongs to it.
+    dtype : {"float32", "float64"}, optional
+        Of all numbers in the network. By default float32 for an X of float32, else float64.
+
+    Attributes
+    ----------
+    classes_ : ndarray
+    coefs_, intercepts_ : list of ndarray
+        W(m)ᵀ, (D(m-1), D(m)), and b(m), (D(m),), of every layer: live views of the network.
+        Arrays that are put in their place are used as well.
+    network_ : Network
+        The network itself, with everything there is to look at and to train.
+    loss_, loss_curve_, best_loss_ : float, list, float
+        The objective of the last epoch, of each, and the least.
+    validation_scores_, best_validation_score_, validation_loss_curve_
+        The accuracy on the rows to validate on, its best, and their loss without the penalty; None
+        without such rows.
+    n_iter_, t_ : int
+        Epochs of the last `fit`, and rows seen in all.
+    n_layers_, n_outputs_, n_features_in_ : int
+    feature_names_in_ : ndarray of str
+        If X has such names.
+    out_activation_ : str
+
+    Notes
+    -----
+    The objective is Σ wₙCₙ / Σ wₙ + alpha/2 ΣW² / Σ wₙ for each minibatch, Cₙ the
+    cross-entropy of row n; ``loss_curve_`` holds its mean over an epoch.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from swiftbackprop.sklearn import MLPClassifier
+    >>> X, y = load_iris(return_X_y=True)
+    >>> model = MLPClassifier((16,), solver="lbfgs", random_state=0, max_iter=500).fit(X, y)
+    >>> model.score(X, y) > 0.95
+    True
+    >>> model.network_.sizes
+    (4, 16, 3)
+    """
+
+    _labels: Labels
+    classes_: Any
+
+    def __init__(
+        self,
+        hidden_layer_sizes: int | Sequence[int] = (100,),
+        activation: ActivationLike | Sequence[ActivationLike] = "relu",
+        *,
+        solver: str = "adam",
+        alpha: float = 0.0001,
+        batch_size: int | str = "auto",
+        learning_rate: str = "constant",
+        learning_rate_init: float = 0.001,
+        power_t: float = 0.5,
+        max_iter: int = 200,
+        shuffle: bool = True,
+        random_state: Any = None,
+        tol: float = 1e-4,
+        verbose: bool = False,
+        warm_start: bool = False,
+        momentum: float = 0.9,
+        nesterovs_momentum: bool = True,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-8,
+        n_iter_no_change: float = 10,
+        max_fun: int = 15000,
+        loss: LossLike = "log_loss",
+        class_weight: Mapping[Any, float] | str | None = None,
+        validation_data: Sequence[Any] | None = None,
+        callbacks: Iterable[CallbackLike] | None = None,
+        optimizer: OptimizerLike | None = None,
+        dtype: npt.DTypeLike | None = None,
+    ) -> None:
+        self.hidden_layer_sizes = hidden_layer_sizes
+        self.activation = activation
+        self.solver = solver
+        self.alpha = alpha
+        self.batch_size = batch_size
+        self.learning_rate = learning_rate
+        self.learning_rate_init = learning_rate_init
+        self.power_t = power_t
+        self.max_iter = max_iter
+        self.shuffle = shuffle
+        self.random_state = random_state
+        self.tol = tol
+        self.verbose = verbose
+        self.warm_start = warm_start
+        self.momentum = momentum
+        self.nesterovs_momentum = nesterovs_momentum
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.beta_1 = beta_1
+        self.beta_2 = beta_2
+        self.epsilon = epsilon
+        self.n_iter_no_change = n_iter_no_change
+        self.max_fun = max_fun
+        self.loss = loss
+        self.class_weight = class_weight
+        self.validation_data = validation_data
+        self.callbacks = callbacks
+        self.optimizer = optimizer
+        self.dtype = dtype
+
+    @with_callbacks  # type: ignore[untyped-decorator]
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+        """Learn from the rows of X and their labels.
+
+        Parameters
+        ----------
+        X : array_like or sparse matrix, shape (N, D(0))
+            Numbers of any type, or a frame of them.
+        y : array_like, shape (N,) or (N, number of labels)
+            Classes of any sort, or a matrix of 0 and 1.
+        sample_weight : array_like, shape (N,), optional
+            Weights of at least 0.
+
+        Returns
+        -------
+        self
+        """
+        return self._fit(X, y, sample_weight)
+
+    @available_if(_is_stochastic)  # type: ignore[untyped-decorator]
+    def partial_fit(self, X: Any, y: Any, sample_weight: Any = None, classes: Any = None) -> Self:
+        """Train for one epoch on these rows and keep the optimizer's state.
+
+        Parameters
+        ----------
+        X, y, sample_weight
+            As for `fit`; y need not have every class.
+        classes : array_like, optional
+            All classes; needed in the first call.
+
+        Returns
+        -------
+        self
+        """
+        if self.class_weight == "balanced":
+            raise ValueError(
+                "class_weight='balanced' is not known before all rows are: give a dict of "
+                "weights to partial_fit"
+            )
+        if not hasattr(self, "_labels"):
+            if classes is None:
+                raise ValueError("classes must be passed on the first call to partial_fit.")
+            found = find_labels(y)
+            self._learn_labels(found if found.kind == "multilabel" else find_labels(classes))
+        elif classes is not None and not np.array_equal(np.unique(classes), self.classes_):
+            raise ValueError(
+                f"`classes={classes!r}` is not the same as on last call to partial_fit, was: "
+                f"{self.classes_!r}"
+            )
+        return self._fit(X, y, sample_weight, is_partial=True)
+
+    def predict(self, X: Any) -> Any:
+        """Return the class of every row, (N,), or its labels, (N, number of labels)."""
+        return self._labels_of(self._outputs(X))
+
+    def predict_proba(self, X: Any) -> FloatArray:
+        """Return the probability of each class in the order of `classes_`, for every row."""
+        a = self._outputs(X)
+        if self._labels.kind != "binary":
+            return a
+        return np.hstack([1 - a, a]) if len(self.classes_) > 1 else np.ones_like(a)
+
+    def predict_log_proba(self, X: Any) -> FloatArray:
+        """Return the logarithm of `predict_proba`."""
+        with np.errstate(divide="ignore"):
+            return np.asarray(np.log(self.predict_proba(X)))
+
+    # --- What targets mean ----------------------------------------------------------------
+
+    def _learn_labels(self, labels: Labels) -> None:
+        self._labels, self.classes_ = labels, labels.classes
+
+    def _labels_of(self, a: FloatArray) -> Any:
+        return self._labels.decode(a)
+
+    def _read_targets(self, y: Any, *, first: bool, is_partial: bool) -> FloatArray:
+        if first and not is_partial:
+            self._learn_labels(find_labels(y))
+        else:
+            self._labels.check(y, same=self.warm_start and not is_partial)
+        self.n_outputs_ = self._labels.outputs
+        return self._labels.encode(y)
+
+    def _encode(self, y: Any) -> FloatArray:
+        self._labels.check(y, same=False)
+        return self._labels.encode(y)
+
+    def _output_and_loss(self) -> tuple[Activation, Loss]:
+        several = self._labels.kind == "multiclass"
+        name = "cross_entropy" if several else "binary_cross_entropy"
+        loss = self.loss
+        if loss in ("log_loss", "cross_entropy", "binary_cross_entropy"):
+            loss = name
+        rule = loss if isinstance(loss, Loss) else Loss(loss)
+        return Activation("softmax" if several else "sigmoid"), rule
+
+    def _with_class_weights(self, y: Any, weights: FloatArray | None) -> FloatArray | None:
+        if self.class_weight is None:
+            return weights
+        own = compute_sample_weight(self.class_weight, y)
+        return np.asarray(own if weights is None else own * weights)
+
+    def _stratifies(self) -> bool:
+        return self._labels.kind == "binary"
+
+    def _validation_score(self, net: Network, logs: Mapping[str, float], valid: Rows) -> float:
+        if "val_accuracy" in logs and self._labels.kind != "multilabel":
+            return logs["val_accuracy"]
+        found = self._labels_of(predict_blocks(net, valid.X))
+        known = valid.y if self._labels.kind == "multilabel" else self.classes_[valid.y]
+        return float(accuracy_score(known, found, sample_weight=valid.weights))
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_label = True
+        return tags
+
+
+class MLPRegressor(RegressorMixin, Estimator):  # type: ignore[misc]
+    """A network that tells numbers: one or several a row.
+
+    Parameters
+    ----------
+    loss : str or Loss, default "squared_error"
+        "squared_error", "poisson" (with y of at least 0 and exp on the output), or any
+        other of `swiftbackprop.losses`.
+    hidden_layer_sizes : int or sequence of int, default (100,)
+        The units of each hidden layer.
+    activation : str, Activation or list of these, default "relu"
+        Of all hidden layers, or one for each: scikit-learn's "identity", "logistic",
+        "tanh", "relu", or any of `swiftbackprop.activations`.
+    solver : {"adam", "sgd", "lbfgs"}, default "adam"
+        In scikit-learn's forms.
+    alpha : float, default 0.0001
+        The penalty is alpha/2 ΣW² / Σw, with the Σw of each minibatch (its number of rows).
+    batch_size : int or "auto", default "auto"
+        Rows of a minibatch; "auto" is 200, or all if there are fewer.
+    learning_rate : {"constant", "invscaling", "adaptive"}, default "constant"
+        For solver="sgd": lr stays, or is learning_rate_init / (t + 1)^power_t after t rows,
+        or is divided by 5 where training would have stopped.
+    learning_rate_init : float, default 0.001
+    power_t : float, default 0.5
+    max_iter : int, default 200
+        Epochs, or iterations of lbfgs, at most.
+    shuffle : bool, default True
+        Draw a new order of the rows for every epoch.
+    random_state : int, RandomState or None, default None
+        The initial weights and the rows set apart are scikit-learn's of the same number.
+    tol : float, default 1e-4
+        What counts as an improvement; for lbfgs the limit of the gradient.
+    verbose : bool, default False
+        Print a line for each epoch.
+    warm_start : bool, default False
+        Go on from what the last `fit` has left.
+    momentum : float, default 0.9
+    nesterovs_momentum : bool, default True
+    early_stopping : bool, default False
+        Set rows apart, stop when their score improves no more, and keep the best weights.
+    validation_fraction : float, default 0.1
+        The share of rows set apart.
+    beta_1, beta_2, epsilon : float, default 0.9, 0.999 and 1e-8
+        Of solver="adam".
+    n_iter_no_change : int, default 10
+        So many epochs without improvement are allowed.
+    max_fun : int, default 15000
+        Calls of the objective by lbfgs, at most.
+
+    Other Parameters
+    ----------------
+    validation_data : (X, y) or (X, y, sample_weight), optional
+        Evaluated after every epoch; early_stopping takes it and sets no rows apart.
+    callbacks : list of Callback or callable, optional
+        As for `Network.fit`.
+    optimizer : Optimizer or str, optional
+        Any of `swiftbackprop.optimizers`, in place of `solver` and what belongs to it.
+    dtype : {"float32", "float64"}, optional
+        Of all numbers in the network. By default float32 for an X of float32, else float64.
+
+    Attributes
+    ----------
+    coefs_, intercepts_ : list of ndarray
+        W(m)ᵀ, (D(m-1), D(m)), and b(m), (D(m),), of every layer: live views of the network.
+        Arrays that are put in their place are used as well.
+    network_ : Network
+        The network itself, with everything there is to look at and to train.
+    loss_, loss_curve_, best_loss_ : float, list, float
+        The objective of the last epoch, of each, and the least.
+    validation_scores_, best_validation_score_, validation_loss_curve_
+        R² on the rows to validate on, its best, and their loss without the penalty; None
+        without such rows.
+    n_iter_, t_ : int
+        Epochs of the last `fit`, and rows seen in all.
+    n_layers_, n_outputs_, n_features_in_ : int
+    feature_names_in_ : ndarray of str
+        If X has such names.
+    out_activation_ : str
+
+    Notes
+    -----
+    The objective is Σ wₙCₙ / Σ wₙ + alpha/2 ΣW² / Σ wₙ for each minibatch, Cₙ = ½ Σ (a − t)²
+    over the outputs; ``loss_curve_`` holds its mean over an epoch. For poisson it adds
+    t ln t − t to Cₙ, as scikit-learn does: 0 is a perfect fit.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_diabetes
+    >>> from sklearn.preprocessing import scale
+    >>> from swiftbackprop.sklearn import MLPRegressor
+    >>> X, y = load_diabetes(return_X_y=True)
+    >>> model = MLPRegressor(hidden_layer_sizes=8, solver="lbfgs", alpha=1, random_state=0)
+    >>> model.fit(scale(X), scale(y)).score(scale(X), scale(y)) > 0.5
+    True
+    """
+
+    _wants_numbers = True
+
+    def __init__(
+        self,
+        loss: LossLike = "squared_error",
+        hidden_layer_sizes: int | Sequence[int] = (100,),
+        activation: ActivationLike | Sequence[ActivationLike] = "relu",
+        *,
+        solver: str = "adam",
+        alpha: float = 0.0001,
+        batch_size: int | str = "auto",
+        learning_rate: str = "constant",
+        learning_rate_init: float = 0.001,
+        power_t: float = 0.5,
+        max_iter: int = 200,
+        shuffle: bool = True,
+        random_state: Any = None,
+        tol: float = 1e-4,
+        verbose: bool = False,
+        warm_start: bool = False,
+        momentum: float = 0.9,
+        nesterovs_momentum: bool = True,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-8,
+        n_iter_no_change: float = 10,
+        max_fun: int = 15000,
+        validation_data: Sequence[Any] | None = None,
+        callbacks: Iterable[CallbackLike] | None = None,
+        optimizer: OptimizerLike | None = None,
+        dtype: npt.DTypeLike | None = None,
+    ) -> None:
+        self.loss = loss
+        self.hidden_layer_sizes = hidden_layer_sizes
+        self.activation = activation
+        self.solver = solver
+        self.alpha = alpha
+        self.batch_size = batch_size
+        self.learning_rate = learning_rate
+        self.learning_rate_init = learning_rate_init
+        self.power_t = power_t
+        self.max_iter = max_iter
+        self.shuffle = shuffle
+        self.random_state = random_state
+        self.tol = tol
+        self.verbose = verbose
+        self.warm_start = warm_start
+        self.momentum = momentum
+        self.nesterovs_momentum = nesterovs_momentum
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.beta_1 = beta_1
+        self.beta_2 = beta_2
+        self.epsilon = epsilon
+        self.n_iter_no_change = n_iter_no_change
+        self.max_fun = max_fun
+        self.validation_data = validation_data
+        self.callbacks = callbacks
+        self.optimizer = optimizer
+        self.dtype = dtype
+
+    @with_callbacks  # type: ignore[untyped-decorator]
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+        """Learn from the rows of X and their targets.
+
+        Parameters
+        ----------
+        X : array_like or sparse matrix, shape (N, D(0))
+            Numbers of any type, or a frame of them.
+        y : array_like, shape (N,) or (N, D(L))
+        sample_weight : array_like, shape (N,), optional
+            Weights of at least 0.
+
+        Returns
+        -------
+        self
+        """
+        return self._fit(X, y, sample_weight)
+
+    @available_if(_is_stochastic)  # type: ignore[untyped-decorator]
+    def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+        """Train for one epoch on these rows and keep the optimizer's state.
+
+        Parameters
+        ----------
+        X, y, sample_weight
+            As for `fit`.
+
+        Returns
+        -------
+        self
+        """
+        return self._fit(X, y, sample_weight, is_partial=True)
+
+    def predict(self, X: Any) -> FloatArray:
+        """Return the outputs of every row, (N,) or (N, D(L))."""
+        a = self._outputs(X)
+        return a[:, 0] if a.shape[1] == 1 else a
+
+    # --- What targets mean ----------------------------------------------------------------
+
+    def _read_targets(self, y: Any, *, first: bool, is_partial: bool) -> FloatArray:
+        outputs = 1 if y.ndim == 1 else y.shape[1]
+        if not first and outputs != self.n_outputs_:
+            raise ValueError(f"y has {outputs} outputs, and had {self.n_outputs_} before")
+        self.n_outputs_ = outputs
+        return np.asarray(y)
+
+    def _encode(self, y: Any) -> FloatArray:
+        return np.asarray(y)
+
+    def _output_and_loss(self) -> tuple[Activation, Loss]:
+        rule = self.loss if isinstance(self.loss, Loss) else Loss(self.loss)
+        return Activation(rule.partner), rule
+
+    def _constant(self, data: Rows) -> float:
+        if self._output_and_loss()[1].name != "poisson":
+            return 0.0
+        t = data.y.reshape(len(data), -1)
+        return float(np.average((xlogy(t, t) - t).sum(axis=1), weights=data.weights))
+
+    def _validation_score(self, net: Network, logs: Mapping[str, float], valid: Rows) -> float:
+        if "val_r2" in logs:
+            return logs["val_r2"]
+        found = predict_blocks(net, valid.X)
+        return float(r2_score(valid.y.reshape(found.shape), found, sample_weight=valid.weights))
