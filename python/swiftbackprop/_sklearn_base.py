@@ -125,6 +125,8 @@ class Estimator(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
 
     def _fit(self, X: Any, y: Any, sample_weight: Any, *, is_partial: bool = False) -> Self:
         self._check_parameters()
+        if self.early_stopping and is_partial:
+            raise ValueError("partial_fit does not support early_stopping=True")
         first = not hasattr(self, "coefs_") or not (self.warm_start or is_partial)
         old = None if first else self._ready()
         X, y = validate_data(
@@ -217,7 +219,8 @@ class Estimator(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
             self.validation_loss_curve_: list[float] | None = None
             self.validation_scores_: list[float] | None = None
             self.best_validation_score_ = self.best_loss_ = None
-        if (self.early_stopping or self.validation_data) and self.validation_scores_ is None:
+        validates = self.early_stopping or self.validation_data is not None
+        if validates and self.validation_scores_ is None:
             self.validation_loss_curve_, self.validation_scores_ = [], []
             self.best_validation_score_ = -np.inf
         if self.early_stopping:
@@ -233,8 +236,6 @@ class Estimator(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
         is_partial: bool,
         callbacks: list[Any],
     ) -> None:
-        if self.early_stopping and is_partial:
-            raise ValueError("partial_fit does not support early_stopping=True")
         data, valid = self._split(data, random)
         watch = Watch(self, net, len(data), self._constant(data), valid)
         train(self, net, data, watch, callbacks, is_partial=is_partial)

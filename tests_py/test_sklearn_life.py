@@ -1,0 +1,291 @@
+"""The estimators' life: going on, storing, copying, meta-estimators, kinds of data."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+import warnings
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+import pytest
+
+pytest.importorskip("sklearn", minversion="1.6")
+
+from scipy import sparse
+from sklearn import neural_network as theirs
+from sklearn.base import clone
+from sklearn.datasets import load_digits, load_iris
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.model_selection import GridSearchCV, cross_val_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.utils import estimator_html_repr
+
+from swiftbackprop.sklearn import MLPClassifier, MLPRegressor
+
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+IRIS = load_iris(return_X_y=True)
+
+
+def short(**changes: Any) -> MLPClassifier:
+    parameters = {"hidden_layer_sizes": 8, "max_iter": 4, "random_state": 0, "batch_size": 32}
+    return MLPClassifier(**parameters | changes)
+
+
+def weights_of(model: Any) -> Any:
+    return model.network_.parameters.copy()
+
+
+# --- Going on -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("changes", [{}, {"solver": "sgd", "learning_rate": "invscaling"}])
+def test_partial_fit_epoch_by_epoch_is_scikit_learns(changes: dict[str, Any]) -> None:
+    X, y = IRIS
+    both = [
+        module(random_state=0, shuffle=False, hidden_layer_sizes=8, batch_size=32, **changes)
+        for module in (theirs.MLPClassifier, MLPClassifier)
+    ]
+    for part in (slice(0, 60), slice(60, 150), slice(0, 150), slice(20, 90)):
+        for model in both:
+            model.partial_fit(X[part], y[part], classes=[0, 1, 2])
+    one, other = both
+    for a, b in zip(one.coefs_, other.coefs_, strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-12)
+    assert (one.t_, one.n_iter_) == (other.t_, other.n_iter_) == (370, 1)
+    np.testing.assert_allclose(one.loss_curve_, other.loss_curve_)
+
+
+def test_partial_fit_draws_a_new_order_each_time() -> None:
+    X, y = IRIS
+    model = short()
+    orders = [model.partial_fit(X, y, classes=[0, 1, 2]).network_._generator() for _ in range(3)]
+    assert len(set(orders)) == 3
+
+
+def test_partial_fit_wants_the_classes_first() -> None:
+    X, y = IRIS
+    with pytest.raises(ValueError, match="classes must be passed on the first call"):
+        short().partial_fit(X, y)
+    model = short().partial_fit(X[:50], y[:50], classes=[0, 1, 2])
+    np.testing.assert_array_equal(model.partial_fit(X, y).classes_, [0, 1, 2])
+    with pytest.raises(ValueError, match="not the same as on last call"):
+        model.partial_fit(X, y, classes=[0, 1])
+    with pytest.raises(ValueError, match="has classes not in"):
+        model.partial_fit(X, y + 1)
+    with pytest.raises(ValueError, match="does not support early_stopping"):
+        short(early_stopping=True).partial_fit(X, y, classes=[0, 1, 2])
+    assert not hasattr(short(solver="lbfgs"), "partial_fit")
+    assert not hasattr(MLPRegressor(solver="lbfgs"), "partial_fit")
+
+
+def test_a_new_learning_rate_counts_in_partial_fit() -> None:
+    X, y = IRIS
+    model = short().partial_fit(X, y, classes=[0, 1, 2])
+    model.set_params(learning_rate_init=1e-30, alpha=0.5).partial_fit(X, y)
+    assert model.network_.optimizer.lr == 1e-30
+    assert model.network_.l2 == 0.5
+    assert model.network_.step_count == 10
+
+
+def test_warm_start_goes_on_as_scikit_learn_does() -> None:
+    X, y = IRIS
+    both = [
+        module(warm_start=True, random_state=0, shuffle=False, batch_size=32, max_iter=3, tol=0.0)
+        for module in (theirs.MLPClassifier, MLPClassifier)
+    ]
+    for model in both:
+        model.fit(X, y).fit(X, y).set_params(learning_rate_init=0.01).fit(X, y)
+    one, other = both
+    np.testing.assert_allclose(one.loss_curve_, other.loss_curve_)
+    assert (one.n_iter_, one.t_) == (other.n_iter_, other.t_) == (3, 1350)
+    with pytest.raises(ValueError, match="same classes as in the previous call"):
+        other.fit(X, np.minimum(y, 1))
+    with pytest.raises(ValueError, match="asked to go on"):
+        other.set_params(hidden_layer_sizes=5).fit(X, y)
+
+
+def test_without_warm_start_everything_is_new() -> None:
+    X, y = IRIS
+    model = short().fit(X, y)
+    weights, curve = weights_of(model), list(model.loss_curve_)
+    model.partial_fit(X, y).fit(X, y)
+    np.testing.assert_array_equal(weights_of(model), weights)
+    assert model.loss_curve_ == curve
+    assert model.fit(X[:, :2], y == 0).network_.sizes == (2, 8, 1)
+
+
+def test_warm_start_keeps_the_best_weights_of_all_fits() -> None:
+    X, y = IRIS
+    model = short(early_stopping=True, warm_start=True, max_iter=50, learning_rate_init=0.05)
+    best = weights_of(model.fit(X, y))
+    score = model.best_validation_score_
+    model.set_params(learning_rate_init=10.0, max_iter=2).fit(X, y)
+    assert model.best_validation_score_ == score
+    np.testing.assert_array_equal(weights_of(model), best)
+
+
+def test_early_stopping_stops_early_and_keeps_the_best() -> None:
+    X, y = IRIS
+    model = short(early_stopping=True, max_iter=200, learning_rate_init=0.05).fit(X, y)
+    assert model.n_iter_ == len(model.validation_scores_) < 200
+    assert model.best_validation_score_ == max(model.validation_scores_)
+    assert model.best_loss_ is None
+
+
+# --- Storing and copying -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("duplicate", [copy.deepcopy, lambda m: pickle.loads(pickle.dumps(m))])
+@pytest.mark.parametrize("solver", ["adam", "sgd"])
+def test_a_copy_goes_on_bit_for_bit(duplicate: Any, solver: str) -> None:
+    X, y = IRIS
+    model = short(solver=solver, learning_rate="adaptive").fit(X, y)
+    twin = duplicate(model)
+    assert twin.network_ is not model.network_
+    np.testing.assert_array_equal(twin.predict_proba(X), model.predict_proba(X))
+    for _ in range(2):
+        model.partial_fit(X, y)
+        assert not np.array_equal(weights_of(twin), weights_of(model))
+        np.testing.assert_array_equal(weights_of(twin.partial_fit(X, y)), weights_of(model))
+    assert twin.loss_curve_ == model.loss_curve_
+
+
+def test_an_unfitted_estimator_pickles() -> None:
+    assert pickle.loads(pickle.dumps(short())).get_params() == short().get_params()
+
+
+def test_coefs_are_the_networks_and_can_be_replaced() -> None:
+    X, y = IRIS
+    model = short().fit(X, y)
+    assert [coef.shape for coef in model.coefs_] == [(4, 8), (8, 3)]
+    model.coefs_[0][...] = 0
+    assert not model.network_.layers[0].W.any()
+    model.coefs_[1] = np.zeros((8, 3))
+    model.intercepts_ = [np.zeros(8), np.array([0.0, 9.0, 0.0])]
+    assert set(model.predict(X)) == {1}
+    assert set(pickle.loads(pickle.dumps(model)).predict(X)) == {1}
+    model.coefs_[0] = np.zeros((3, 3))
+    with pytest.raises(ValueError, match="W of layer 1"):
+        model.predict(X)
+
+
+def test_clone_and_html() -> None:
+    X, y = IRIS
+    model = short(callbacks=[], activation=["tanh"]).fit(X, y)
+    twin = clone(model)
+    assert not hasattr(twin, "coefs_")
+    assert twin.get_params() == model.get_params()
+    assert "MLPClassifier" in estimator_html_repr(make_pipeline(StandardScaler(), model))
+    assert "activation=['tanh']" in repr(model)
+
+
+# --- Meta-estimators ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("backend", ["threading", "loky"])
+def test_pipeline_grid_search_and_joblib(backend: str) -> None:
+    import joblib
+
+    X, y = IRIS
+    pipeline = make_pipeline(StandardScaler(), short(max_iter=20, learning_rate_init=0.02))
+    grid = {"mlpclassifier__hidden_layer_sizes": [4, (8, 4)], "mlpclassifier__alpha": [0, 0.1]}
+    with joblib.parallel_backend(backend, n_jobs=2), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        search = GridSearchCV(pipeline, grid, cv=3, error_score="raise").fit(X, y)
+    alone = GridSearchCV(pipeline, grid, cv=3).fit(X, y)
+    np.testing.assert_array_equal(
+        search.cv_results_["mean_test_score"], alone.cv_results_["mean_test_score"]
+    )
+    assert search.best_score_ > 0.85
+
+
+def test_threads_predict_with_one_estimator() -> None:
+    X, y = IRIS
+    model = short().fit(X, y)
+    expected = model.predict_proba(X)
+    with ThreadPoolExecutor(4) as pool:
+        for found in pool.map(lambda _: model.predict_proba(X), range(50)):
+            np.testing.assert_array_equal(found, expected)
+
+
+# --- Kinds of data --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("form", [sparse.csr_matrix, sparse.csr_array, sparse.csc_array])
+@pytest.mark.parametrize("changes", [{"solver": "adam"}, {"solver": "lbfgs"}])
+def test_sparse_rows_train_as_dense_ones(form: Any, changes: dict[str, Any]) -> None:
+    X, y = load_digits(return_X_y=True)
+    model = short(shuffle=False, **changes)
+    dense = clone(model).fit(X, y)
+    thin = clone(model).fit(form(X), y)
+    np.testing.assert_allclose(thin.loss_curve_, dense.loss_curve_, rtol=1e-9)
+    np.testing.assert_allclose(thin.predict_proba(form(X)), dense.predict_proba(X), atol=1e-9)
+
+
+def test_sparse_rows_are_shuffled_stopped_and_stored() -> None:
+    X, y = load_digits(return_X_y=True)
+    X = X / 16
+    model = short(early_stopping=True, max_iter=30, hidden_layer_sizes=32)
+    thin = model.fit(sparse.csr_array(X), y)
+    assert thin.score(sparse.csr_array(X), y) > 0.9
+    assert len(thin.validation_loss_curve_) == thin.n_iter_
+    assert thin.network_.history.epochs == thin.n_iter_
+    again = clone(model).fit(sparse.csr_array(X), y)
+    np.testing.assert_array_equal(weights_of(again), weights_of(thin))
+
+
+def test_a_wide_sparse_matrix_never_becomes_dense() -> None:
+    rng = np.random.default_rng(0)
+    X = sparse.random_array((3000, 60_000), density=2e-4, rng=rng, format="csr")
+    y = (np.asarray(X[:, :30_000].sum(axis=1)) > 0).astype(int).ravel()
+    import tracemalloc
+
+    model = MLPClassifier(2, max_iter=1, random_state=0, dtype="float32")
+    tracemalloc.start()
+    model.fit(X, y).predict(X)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 3000 * 60_000 * 4 / 5  # of what all rows would take
+
+
+@pytest.mark.parametrize("library", ["pandas", "polars"])
+def test_frames_and_their_names(library: str) -> None:
+    frames = pytest.importorskip(library)
+    X, y = IRIS
+    names = ["a", "b", "c", "d"]
+    frame = frames.DataFrame({name: X[:, i] for i, name in enumerate(names)})
+    model = short().fit(frame, frames.Series(np.array(["x", "y", "z"])[y]))
+    assert list(model.feature_names_in_) == names
+    assert set(model.predict(frame)) <= {"x", "y", "z"}
+    with pytest.raises(ValueError, match="feature names should match"):
+        model.predict(frame[["b", "a", "c", "d"]])
+
+
+def test_integers_are_not_converted_as_a_whole() -> None:
+    X, y = load_digits(return_X_y=True)
+    expected = short(shuffle=False).fit(X, y).loss_curve_
+    found = short(shuffle=False).fit(X.astype(np.uint8), y).loss_curve_
+    np.testing.assert_allclose(found, expected)
+
+
+def test_labels_of_any_sort() -> None:
+    X, y = IRIS
+    for labels in (["b", "a", "c"], [3.0, -1.0, 7.0], [10**12, 5, -(2**40)], [True, False, True]):
+        given = np.array(labels)[y]
+        model = short(max_iter=300, solver="lbfgs").fit(X, given)
+        np.testing.assert_array_equal(model.classes_, np.unique(given))
+        assert model.score(X, given) > 0.9
+    one = short().fit(X, np.full(150, "only"))
+    assert set(one.predict(X)) == {"only"}
+    np.testing.assert_array_equal(one.predict_proba(X), np.ones((150, 1)))
+
+
+def test_convergence_warning() -> None:
+    X, y = IRIS
+    for solver in ("adam", "lbfgs"):
+        with pytest.warns(ConvergenceWarning):
+            short(solver=solver).fit(X, y)
+    assert cross_val_score(short(max_iter=50, learning_rate_init=0.03), X, y).mean() > 0.85

@@ -1,0 +1,235 @@
+"""What the estimators have beside scikit-learn's parameters, and their errors."""
+
+from __future__ import annotations
+
+import os
+import signal
+from typing import Any
+
+import numpy as np
+import pytest
+
+pytest.importorskip("sklearn", minversion="1.6")
+
+from sklearn.datasets import load_diabetes, load_iris
+from sklearn.metrics import accuracy_score, r2_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler, scale
+
+import swiftbackprop as sb
+from swiftbackprop.sklearn import MLPClassifier, MLPRegressor
+
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+IRIS = load_iris(return_X_y=True)
+DIABETES = tuple(scale(part) for part in load_diabetes(return_X_y=True))
+
+
+def short(kind: Any = MLPClassifier, **changes: Any) -> Any:
+    parameters = {"hidden_layer_sizes": 8, "max_iter": 4, "random_state": 0, "batch_size": 32}
+    return kind(**parameters | changes)
+
+
+def test_an_activation_for_each_layer() -> None:
+    slope = sb.activation("leaky_relu", slope=0.2)
+    model = short(hidden_layer_sizes=(8, 6, 4), activation=["logistic", slope, "gelu"]).fit(*IRIS)
+    assert [layer.activation.name for layer in model.network_.layers] == [
+        "sigmoid", "leaky_relu", "gelu", "softmax",
+    ]  # fmt: skip
+    assert model.network_.layers[1].activation == slope
+    with pytest.raises(ValueError, match="lists 1 rules, but there are 2 hidden layers"):
+        short(hidden_layer_sizes=(8, 6), activation=["relu"]).fit(*IRIS)
+    with pytest.raises(ValueError, match="relu"):
+        short(activation="relo").fit(*IRIS)
+
+
+@pytest.mark.parametrize("loss", ["huber", "absolute_error", sb.loss("huber", delta=0.5)])
+def test_other_losses_of_numbers(loss: Any) -> None:
+    X, y = DIABETES
+    model = short(MLPRegressor, loss=loss, max_iter=60, learning_rate_init=0.01).fit(X, y)
+    assert model.network_.loss == (sb.loss(loss) if isinstance(loss, str) else loss)
+    assert model.score(X, y) > 0.4
+
+
+def test_other_losses_of_classes_leave_probabilities() -> None:
+    X, y = IRIS
+    model = short(loss="squared_error", solver="lbfgs", max_iter=200).fit(X, y)
+    assert model.out_activation_ == "softmax"
+    np.testing.assert_allclose(model.predict_proba(X).sum(axis=1), 1)
+    assert model.score(X, y) > 0.9
+
+
+@pytest.mark.parametrize("solver", ["adam", "lbfgs"])
+def test_validation_data_and_curves(solver: str) -> None:
+    X, y = IRIS
+    held = (X[::3], y[::3], np.linspace(0, 1, 50))
+    model = short(solver=solver, validation_data=held).fit(X, y)
+    expected = accuracy_score(y[::3], model.predict(X[::3]), sample_weight=held[2])
+    assert model.validation_scores_[-1] == pytest.approx(expected)
+    assert len(model.validation_loss_curve_) == len(model.loss_curve_) == model.n_iter_ == 4
+    loss = model.network_.evaluate(X[::3], y[::3], sample_weight=held[2])["loss"]
+    assert model.validation_loss_curve_[-1] == pytest.approx(loss)
+
+
+def test_early_stopping_by_data_of_ones_own() -> None:
+    X, y = DIABETES
+    model = short(
+        MLPRegressor, max_iter=300, early_stopping=True, validation_data=(X[::4], y[::4])
+    ).fit(np.delete(X, np.s_[::4], 0), np.delete(y, np.s_[::4]))
+    assert model.n_iter_ < 300
+    assert model.best_validation_score_ == max(model.validation_scores_)
+    assert r2_score(y[::4], model.predict(X[::4])) == pytest.approx(model.best_validation_score_)
+    with pytest.raises(TypeError, match="validation_data is a tuple"):
+        short(validation_data=X).fit(*IRIS)
+
+
+@pytest.mark.parametrize("solver", ["sgd", "lbfgs"])
+def test_callbacks(solver: str) -> None:
+    seen: list[float] = []
+
+    def stop_after_two(net: sb.Network, epoch: int, logs: Any) -> bool:
+        assert epoch == len(seen)
+        seen.append(logs["loss"])
+        return epoch == 1
+
+    model = short(solver=solver, callbacks=[stop_after_two], max_iter=50, alpha=0.0).fit(*IRIS)
+    assert model.n_iter_ == 2
+    np.testing.assert_allclose(seen, model.loss_curve_)
+
+
+def test_any_optimizer() -> None:
+    model = short(optimizer=sb.RMSprop(0.02), max_iter=30).fit(*IRIS)
+    assert model.network_.optimizer.recipe == sb.RMSprop(0.02)
+    assert model.partial_fit(*IRIS).network_.step_count == 31 * 5
+    with pytest.raises(ValueError, match="lbfgs"):
+        short(optimizer="adamw", solver="lbfgs").fit(*IRIS)
+
+
+@pytest.mark.parametrize("solver", ["adam", "lbfgs"])
+def test_dtype(solver: str) -> None:
+    X, y = IRIS
+    model = short(dtype="float32", solver=solver).fit(X, y)
+    assert model.network_.dtype == model.coefs_[0].dtype == np.float32
+    assert model.predict_proba(X).dtype == np.float32
+    other = short(dtype="float64", solver=solver, shuffle=False).fit(X.astype(np.float32), y)
+    assert other.coefs_[0].dtype == np.float64
+
+
+def test_class_weights_are_sample_weights() -> None:
+    X, y = IRIS
+    X, y = X[:120], y[:120]
+    by_class = short(class_weight={0: 1, 1: 2, 2: 5}, shuffle=False).fit(X, y)
+    by_row = short(shuffle=False).fit(X, y, np.array([1, 2, 5])[y])
+    assert by_class.loss_curve_ == by_row.loss_curve_
+    balanced = short(class_weight="balanced", shuffle=False).fit(X, y, np.full(120, 2.0))
+    by_row = short(shuffle=False).fit(X, y, 120 / (3 * np.bincount(y))[y] * 2)
+    np.testing.assert_allclose(balanced.loss_curve_, by_row.loss_curve_)
+    with pytest.raises(ValueError, match="balanced"):
+        short(class_weight="balanced").partial_fit(X, y, classes=[0, 1, 2])
+
+
+def test_the_network_shows_gradients_and_activations() -> None:
+    X, y = IRIS
+    net = short().fit(X, y).network_
+    a = net.forward(X)
+    net.backward(y)
+    np.testing.assert_allclose(net.layers[1].grad_z, (a - np.eye(3)[y]) / 150, atol=1e-12)
+
+
+def test_scikit_learns_callbacks_follow_the_epochs() -> None:
+    pytest.importorskip("sklearn.callback")
+    X, y = IRIS
+
+    class Log:
+        def __init__(self) -> None:
+            self.calls: list[str] = []
+            self.losses: list[float] = []
+
+        def setup(self, estimator: Any, context: Any) -> None:
+            self.calls.append("setup")
+
+        def teardown(self, estimator: Any, context: Any) -> None:
+            self.calls.append("teardown")
+
+        def on_fit_task_begin(self, estimator: Any, context: Any) -> None:
+            self.calls.append(f"begin {context.task_name}")
+
+        def on_fit_task_end(
+            self, estimator: Any, context: Any, *, X: Any, y: Any, fitted_estimator: Any
+        ) -> bool:
+            self.calls.append(f"end {context.task_name} {context.task_id}")
+            if fitted_estimator is not None:
+                assert fitted_estimator.network_ is not estimator.network_
+                self.losses.append(fitted_estimator.score(X, y))
+            return context.task_name == "epoch" and context.task_id == 1
+
+    log = Log()
+    model = short().set_callbacks(log).fit(X, y)
+    assert model.n_iter_ == 2
+    assert log.calls == [
+        "setup", "begin fit", "begin epoch", "end epoch 0", "begin epoch", "end epoch 1",
+        "end fit 0", "teardown",
+    ]  # fmt: skip
+    assert log.losses[-1] == model.score(X, y)
+    log.calls.clear()
+    make_pipeline(StandardScaler(), short(solver="lbfgs").set_callbacks(log)).fit(X, y)
+    assert log.calls.count("begin epoch") == 2
+
+
+@pytest.mark.parametrize("solver", ["adam", "lbfgs"])
+def test_ctrl_c_warns_and_keeps_the_model(solver: str) -> None:
+    def interrupt(net: sb.Network, epoch: int, logs: Any) -> None:
+        if epoch == 2:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    model = short(callbacks=[interrupt], max_iter=1000, solver=solver)
+    with pytest.warns(UserWarning, match="interrupted by user"):
+        model.fit(*IRIS)
+    assert model.n_iter_ < 1000
+    assert np.isfinite(model.predict_proba(IRIS[0])).all()
+
+
+def test_verbose_prints_a_line_for_each_epoch(capsys: pytest.CaptureFixture[str]) -> None:
+    short(verbose=True, early_stopping=True).fit(*IRIS)
+    lines = capsys.readouterr().out.splitlines()
+    assert len([line for line in lines if line.startswith("Iteration")]) == 4
+    assert len([line for line in lines if line.startswith("Validation score")]) == 4
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"solver": "adams"}, ["solver", "adam"]),
+        ({"alpha": -1}, ["alpha", "-1"]),
+        ({"max_iter": 0}, ["max_iter", "at least 1"]),
+        ({"batch_size": "all"}, ["batch_size", "auto"]),
+        ({"learning_rate_init": 0.0}, ["learning_rate_init", "above 0"]),
+        ({"hidden_layer_sizes": (3, 0)}, ["hidden_layer_sizes must be > 0"]),
+        ({"loss": "hubert"}, ["huber"]),
+        ({"validation_fraction": 0.001, "early_stopping": True}, ["validation set is too small"]),
+        ({"solver": "sgd", "learning_rate_init": 1e60, "alpha": 1e60}, ["non-finite"]),
+    ],
+    ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
+)
+def test_errors_say_what_is_wanted(changes: dict[str, Any], words: list[str]) -> None:
+    with pytest.raises(ValueError) as caught:  # noqa: PT011 - the words follow
+        short(MLPRegressor, **changes).fit(*DIABETES)
+    for word in words:
+        assert word in str(caught.value)
+
+
+def test_negative_weights_and_targets_are_refused() -> None:
+    X, y = DIABETES
+    with pytest.raises(ValueError, match="Negative values"):
+        short(MLPRegressor).fit(X, y, -np.ones(len(y)))
+    with pytest.raises(ValueError, match="poisson"):
+        short(MLPRegressor, loss="poisson").fit(X, y)
+    with pytest.raises(ValueError, match="Unknown label type"):
+        short().fit(X, y)
+    with pytest.raises(ValueError, match="several columns of classes"):
+        short().fit(X, np.arange(2 * len(X)).reshape(-1, 2) % 3)
+
+
+def test_a_batch_too_large_is_clipped() -> None:
+    with pytest.warns(UserWarning, match="clipped"):
+        model = short(batch_size=1000).fit(*IRIS)
+    assert model.network_.step_count == 4
