@@ -410,7 +410,8 @@ class MLPRegressor(RegressorMixin, Estimator):  # type: ignore[misc]
     >>> from sklearn.preprocessing import scale
     >>> from swiftbackprop.sklearn import MLPRegressor
     >>> X, y = load_diabetes(return_X_y=True)
-    >>> model = MLPRegressor(hidden_layer_sizes=8, solver="lbfgs", alpha=1, random_state=0)
+    >>> model = MLPRegressor(hidden_layer_sizes=8, solver="lbfgs", max_iter=2000, alpha=1,
+    ...                      random_state=0)
     >>> model.fit(scale(X), scale(y)).score(scale(X), scale(y)) > 0.5
     True
     """
