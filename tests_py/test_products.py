@@ -75,6 +75,39 @@ def test_steps_inside_fit_are_the_steps_outside(
     )
 
 
+@pytest.mark.parametrize("optimizer", ["SGD", "Adam"])
+def test_gradients_are_whole_after_a_fit_that_ended_early(optimizer: str) -> None:
+    """Steps inside fit keep no grad_W; the last one's is made when fit ends."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(96, 40)).astype("f")
+    y = rng.normal(size=(96, 3)).astype("f")
+    weights = np.ones(96)
+    weights[64:] = 0
+    net = sb.Network([40, 64, 3], seed=0, optimizer=getattr(sb, optimizer)(0.01))
+    net.fit(*(X, y), epochs=1, batch_size=32, shuffle=False, sample_weight=weights, progress=False)
+    twin = sb.Network([40, 64, 3], seed=0, optimizer=getattr(sb, optimizer)(0.01))
+    for rows in (slice(0, 32), slice(32, 64)):
+        twin.forward(X[rows])
+        twin.backward(y[rows])
+        twin.step()
+    for layer, other in zip(net.layers, twin.layers, strict=True):
+        np.testing.assert_allclose(layer.grad_W, other.grad_W, atol=1e-5)
+        np.testing.assert_allclose(layer.grad_b, other.grad_b, atol=1e-5)
+
+
+@pytest.mark.parametrize("optimizer", ["SGD", "Adam"])
+def test_a_batch_that_diverges_leaves_no_mixed_gradients(optimizer: str) -> None:
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(96, 40)).astype("f")
+    y = rng.normal(size=(96, 3)).astype("f")
+    y[32:64] *= 1e30
+    net = sb.Network([40, 64, 3], seed=0, optimizer=getattr(sb, optimizer)(0.01))
+    with pytest.raises(sb.DivergenceError):
+        net.fit(X, y, epochs=1, batch_size=32, shuffle=False, progress=False)
+    with pytest.raises(RuntimeError, match="call backward again"):
+        net.step()
+
+
 def test_numbers_below_the_normal_ones_count_as_zero() -> None:
     """Arithmetic with them is a hundred times slower: a dead unit's momentum ends as 0."""
     net = sb.Network([1, 1], output="identity", initializer=[([[1e-20]], [0.0])])

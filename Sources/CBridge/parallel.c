@@ -11,7 +11,7 @@
 #include "old_symbols.h"
 #include "sb_support.h"
 
-#define MOST_PARTS 48
+#define MOST_PARTS SB_MOST_THREADS
 // Turns of the spinning loops: some tens of microseconds.
 #define SPINS 2000
 
@@ -44,14 +44,13 @@ static uint64_t first_parts(int parts) { return ((uint64_t)1 << parts) - 1; }
 static void take_parts(uint64_t job, int own) {
   uint64_t value = atomic_load(&ticket);
   while (job_of(value) == job) {
-    sb_task task = atomic_load(&job_task);
-    void *context = atomic_load(&job_context);
     uint64_t left = value & first_parts(MOST_PARTS);
     if (left == 0) return;
     int part = left >> own & 1 ? own : __builtin_ctzll(left);
-    // Success means that the job was not done yet, so task and context are its own.
     if (atomic_compare_exchange_weak(&ticket, &value, value & ~((uint64_t)1 << part))) {
-      task(context, part);
+      // The job that this part belongs to cannot end before: task and context are its own.
+      sb_task task = atomic_load(&job_task);
+      task(atomic_load(&job_context), part);
       atomic_fetch_sub(&unfinished, 1);
       value = atomic_load(&ticket);
     }
@@ -91,6 +90,7 @@ static void forget_workers(void) {
   pthread_cond_init(&called, NULL);
   workers = 0;
   atomic_store(&sleeping, 0);
+  atomic_store(&ticket, 0);
 }
 
 static void watch_forks(void) { pthread_atfork(NULL, NULL, forget_workers); }
@@ -113,9 +113,8 @@ static void start_workers(int wanted) {
 }
 
 void sb_parallel(int parts, sb_task task, void *context) {
-  if (parts > MOST_PARTS) parts = MOST_PARTS;
   // When somebody else has the pool the same parts run one after the other, with the same bits.
-  if (parts <= 1 || pthread_mutex_trylock(&owner) != 0) {
+  if (parts <= 1 || parts > MOST_PARTS || pthread_mutex_trylock(&owner) != 0) {
     for (int part = 0; part < parts; part++) task(context, part);
     return;
   }

@@ -378,7 +378,7 @@ public func sb_plan(_ net: OpaquePointer?, _ rows: Int64, _ threads: Int32) -> I
     parts =
       Plan.ofStep(
         rows: Int(rows), layout: engine.layout, hasState: engine.slotCount > 0,
-        threads: Int(threads)
+        threads: Int(Swift.min(threads, SB_MOST_THREADS))
       ).parts
   }
   return Int32(truncatingIfNeeded: parts)

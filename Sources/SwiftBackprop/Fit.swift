@@ -146,6 +146,9 @@ final class Fit<T: Scalar>: FitSession {
       do {
         lossSum += try learn(rows) * Double(count)
       } catch {
+        // What is left of the batch before cannot be made good any more.
+        if unsettled != nil { network.gradientState = .spoiled }
+        unsettled = nil
         throw inContext(error)
       }
       score(count, weight)

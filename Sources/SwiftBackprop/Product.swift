@@ -162,8 +162,8 @@ extension Matrix {
 
 /// C [m, n] ← factor·A [m, k]·B [k, n], or C + factor·A·B when `keeps`; n is C's stride.
 ///
-/// m is at least `tileRows`, B is not transposed, and the memory of B and C's rows goes on for
-/// a vector behind the last of B: what is read there is not used.
+/// m is at least `tileRows`, B is not transposed, and its memory goes on for a vector behind the
+/// last of B: what is read there is not used.
 func product<T: Scalar>(
   _ a: Matrix<T>, _ b: Matrix<T>, into c: UnsafeMutablePointer<T>, keeps: Bool, factor: T
 ) {

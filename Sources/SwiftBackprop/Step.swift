@@ -28,8 +28,8 @@ extension Network {
   enum Made { case everything, parametersOnly }
 
   /// The gradients of a pass and the update from them; together where nothing lies between,
-  /// so that every g is used while it is in the cache. Plain descent goes without grad_W
-  /// unless they are wanted.
+  /// so that every g is used while it is in the cache; grad_W itself is only kept if it
+  /// is wanted.
   func update(
     _ tape: Tape<T>, _ plan: Plan, isHarmless: Bool, wantsGradients: Bool
   ) throws(EngineError) -> Made {
@@ -54,7 +54,7 @@ extension Network {
       }
       if part == 0 { applyToBiases(update) }
     }
-    return rate == nil ? .everything : .parametersOnly
+    return wantsGradients ? .everything : .parametersOnly
   }
 
   /// One update of everything. Where a number might overflow it is made on probation, and

@@ -19,7 +19,7 @@ final class Block {
     holders = memory.bindMemory(to: Int64.self, capacity: 1)
     holders.initialize(to: 0)
     base = memory + Block.header
-    // Not what lay there before: numbers below the normal ones would be slow.
+    // So that nothing is read that was never written.
     (base + byteCount).initializeMemory(as: UInt8.self, repeating: 0, count: Block.header)
   }
 

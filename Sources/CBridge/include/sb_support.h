@@ -53,6 +53,9 @@ static inline int64_t sb_nanoseconds(void) {
   return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
 }
 
+// As many threads as the engine ever uses.
+#define SB_MOST_THREADS 48
+
 typedef void (*sb_task)(void *context, int part);
 
 // Runs task(context, part) for part = 0..parts-1, at once where threads are free, and
