@@ -166,7 +166,7 @@ def test_training_does_not_allocate_in_the_steady_state(threads: str, tmp_path: 
     )  # fmt: skip
     said = run_python_ok(STEADY, threads, env={"LD_PRELOAD": str(library)}, timeout=300)
     each = [tuple(map(float, line.split())) for line in said.splitlines()]
-    assert len(each) == 22
+    assert len(each) == 24
     for calls, size in each:
         assert calls <= (0 if threads == "1" else 16), each
         assert size <= 1024, each
