@@ -17,7 +17,7 @@ final class Fit<T: Scalar>: FitSession {
   private let order: UnsafeMutablePointer<Int32>?
   private let orderBlock: Block?
 
-  private enum Phase { case checking, training, validating, done }
+  private enum Phase { case checking, starting, training, validating, done }
   private var phase = Phase.checking
   private var next = 0
   /// The last batch, while its grad_W are not made.
@@ -93,6 +93,9 @@ final class Fit<T: Scalar>: FitSession {
   private func advance() throws(EngineError) {
     switch phase {
     case .checking: try check()
+    case .starting:
+      beginEpoch()
+      try train()
     case .training: try train()
     case .validating:
       guard let validation else { return endEpoch(nil) }
@@ -252,7 +255,10 @@ final class Fit<T: Scalar>: FitSession {
         accuracy: network.hasClasses ? sums.metrics().accuracy : .nan,
         penalty: network.sharesPenalties ? penaltySum / Double(x.rows) : network.penalty(),
         seconds: 0, valid: valid ?? none))
-    beginEpoch()
+    // The next order is drawn when it is needed: who stores the network between two epochs
+    // finds the generator as the next `fit` wants it.
+    next = 0
+    phase = records.count == epochs ? .done : .starting
   }
 
   private func inContext(_ error: EngineError) -> EngineError {
