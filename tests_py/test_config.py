@@ -9,7 +9,6 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -390,18 +389,3 @@ def test_two_instances_of_the_module_are_isolated() -> None:
         """
     )
     assert said == "isolated\n"
-
-
-# --- Isolation ------------------------------------------------------------------------------
-
-
-def test_pickling_is_refused_rather_than_wrong_or_works() -> None:
-    import pickle
-
-    net = sb.Network([2, 3], seed=0)
-    try:
-        again: Any = pickle.loads(pickle.dumps(net))
-    except TypeError as error:
-        assert "pickle" in str(error)  # noqa: PT017
-    else:
-        np.testing.assert_array_equal(again.parameters, net.parameters)

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING
 
 from swiftbackprop import datasets, lab
 from swiftbackprop._arrays import explain_copy
-from swiftbackprop._callbacks import Callback
+from swiftbackprop._callbacks import Callback, Checkpoint
 from swiftbackprop._config import config, get_num_threads, set_num_threads, show_config
 from swiftbackprop._engine import core
+from swiftbackprop._files import load
 from swiftbackprop._functions import (
     Activation,
     Initializer,
@@ -48,6 +49,7 @@ DivergenceError = core.DivergenceError
 __all__ = [
     "Activation",
     "Callback",
+    "Checkpoint",
     "DivergenceError",
     "HealthCheck",
     "HealthReport",
@@ -71,6 +73,7 @@ __all__ = [
     "initializer",
     "initializers",
     "lab",
+    "load",
     "loss",
     "losses",
     "optimizer",

@@ -1,7 +1,8 @@
 """The inside of a network: what it is made of, its parameters and its layers."""
 
+import copy
 from collections.abc import Iterable
-from typing import Any, Self
+from typing import Any, Self, SupportsIndex
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +13,7 @@ from swiftbackprop._functions import Loss
 from swiftbackprop._layers import Layer, Layers, find_layer
 from swiftbackprop._optimizers import LiveOptimizer
 from swiftbackprop._recipe import Recipe, as_clip_norm, as_penalty
+from swiftbackprop._state import Numbers, live_recipe, restore
 
 __all__ = ["NetworkInside"]
 
@@ -221,4 +223,12 @@ class NetworkInside(core.Net):
         return self.copy()
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
-        return self.copy()
+        twin = memo[id(self)] = self.copy()
+        twin.__dict__.update(copy.deepcopy(self.__dict__, memo))
+        return twin
+
+    def __reduce_ex__(self, protocol: SupportsIndex) -> tuple[Any, ...]:
+        twin = NetworkInside.copy(self)  # the state of one moment, whatever other threads do
+        recipe = live_recipe(twin)
+        attributes = {**twin.__dict__, "_made": recipe}
+        return restore, (type(self), recipe, self._seed, Numbers.of(twin), attributes)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from types import TracebackType
-from typing import NoReturn, Self
+from typing import Self
 
 import numpy as np
 import numpy.typing as npt
@@ -11,6 +11,7 @@ from swiftbackprop import _display, training
 from swiftbackprop._arrays import FloatArray, as_data
 from swiftbackprop._callbacks import CallbackLike
 from swiftbackprop._engine import core
+from swiftbackprop._exchange import NetworkExchange
 from swiftbackprop._history import History
 from swiftbackprop._plan import plan
 from swiftbackprop._recipe import (
@@ -27,7 +28,7 @@ from swiftbackprop._study import NetworkStudy
 __all__ = ["Network"]
 
 
-class Network(NetworkStudy):
+class Network(NetworkExchange, NetworkStudy):
     r"""A feed-forward network of dense layers m = 1..L.
 
     z(m) = W(m) a(m-1) + b(m) and a(m) = σ(z(m)); a batch is N rows, a(0) is X. The cost
@@ -322,12 +323,6 @@ class Network(NetworkStudy):
         self._reset(number)
         self._seed, self._history = number, None
         self._start()
-
-    def __reduce_ex__(self, protocol: object) -> NoReturn:
-        raise TypeError(
-            "a Network cannot be pickled: keep net.parameters.copy() and the arguments of "
-            "its construction, or make a copy with net.copy()"
-        )
 
     def __enter__(self) -> Self:
         return self

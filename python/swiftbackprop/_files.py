@@ -1,0 +1,384 @@
+"""Networks in files: safetensors, with what the network is made of in its metadata.
+
+The format is described in docs/files.md. A file is data: it is checked against what it
+says of itself before anything is made from it, and runs no code.
+"""
+
+import json
+import math
+import os
+import stat
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from itertools import chain
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+
+import numpy as np
+
+from swiftbackprop._arrays import FloatArray
+from swiftbackprop._atomic import replacing
+from swiftbackprop._functions import Activation, Initializer, Loss
+from swiftbackprop._optimizers import optimizer as make_optimizer
+from swiftbackprop._recipe import Recipe, as_seed, make_recipe
+from swiftbackprop._rules import Rule
+from swiftbackprop._state import Trained, live_recipe
+
+if TYPE_CHECKING:
+    from swiftbackprop._inside import NetworkInside
+    from swiftbackprop.network import Network
+
+__all__ = ["load", "read_metadata", "save"]
+
+# The one key of the metadata, and the version of what stands there.
+_KEY = "swiftbackprop"
+_VERSION = 1
+
+_DTYPES = {"float32": "F32", "float64": "F64"}  # as safetensors calls them
+_KINDS = {
+    "a number": (int, float),
+    "an int": (int,),
+    "a str": (str,),
+    "a list": (list,),
+    "a dict": (dict,),
+}
+_STATE_WORDS = 4
+_LONGEST = 500  # characters of a message: what stands in a file may be long
+
+R = TypeVar("R", bound=Rule)
+
+
+def save(
+    net: "NetworkInside",
+    path: str | os.PathLike[str],
+    optimizer: bool,
+    generator: bool,
+    notes: Mapping[str, str] | None = None,
+) -> None:
+    """Write a network; `Network.save` documents it. `notes` go into the metadata."""
+    write_file = _safetensors("numpy").save_file
+    twin = net.copy()  # the state of one moment, whatever other threads do
+    recipe = live_recipe(twin)
+    tensors = _tensors("layers", recipe, twin.unflatten(twin.parameters))
+    tensors |= _tensors("initial", recipe, recipe.start)
+    description = _describe(recipe, net.seed)
+    if optimizer:
+        trained = Trained.of(twin)
+        tensors |= {_slot(k): slot for k, slot in enumerate(trained.slots)}
+        description["steps"] = trained.steps
+    if generator:
+        description["generator"] = [f"{word:016x}" for word in twin._generator()]
+    for name, tensor in tensors.items():
+        if not np.isfinite(tensor).all():
+            raise ValueError(f"{name} contains NaN or infinity: such a network is not saved")
+    metadata = {**(notes or {}), _KEY: json.dumps(description, allow_nan=False)}
+    dense = {name: np.ascontiguousarray(tensor) for name, tensor in tensors.items()}
+    with replacing(path) as passing:
+        write_file(dense, passing, metadata)
+
+
+def load(path: str | os.PathLike[str]) -> "Network":
+    """Read a network that `Network.save` wrote.
+
+    Parameters
+    ----------
+    path : str or path-like
+
+    Returns
+    -------
+    Network
+        With its weights, and if they were saved the optimizer's state and the random
+        numbers to come: then training goes on with the same bits.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be read.
+    ValueError
+        If it is no such file, or damaged; nothing in a file runs code.
+    ImportError
+        If safetensors is not installed.
+
+    See Also
+    --------
+    Network.save
+
+    Examples
+    --------
+    >>> import os, tempfile, numpy as np, swiftbackprop as sb
+    >>> net = sb.Network([2, 3, 1], seed=0)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = os.path.join(folder, "net.safetensors")
+    ...     net.save(path)
+    ...     again = sb.load(path)
+    >>> bool(np.all(again.parameters == net.parameters))
+    True
+    """
+    with _Reader(path) as file:
+        return file.network()
+
+
+def read_metadata(path: str | os.PathLike[str]) -> dict[str, str]:
+    """Return the notes of a file beside the description of its network."""
+    with _Reader(path) as file:
+        return {key: text for key, text in file.metadata.items() if key != _KEY}
+
+
+def _safetensors(module: str = "") -> Any:
+    """Import the package safetensors."""
+    from importlib import import_module
+
+    try:
+        return import_module(f"safetensors.{module}" if module else "safetensors")
+    except ImportError as error:
+        raise ImportError(
+            "networks are kept in files by the package safetensors, which is not installed: "
+            "pip install safetensors"
+        ) from error
+
+
+# --- What a file holds --------------------------------------------------------------------
+
+
+def _shapes(group: str, recipe: Recipe) -> Iterator[tuple[str, tuple[int, ...]]]:
+    """Yield the names and shapes of W(m), [D(m), D(m-1)], and b(m), [D(m)]."""
+    for m, shape in enumerate(recipe.shapes, start=1):
+        yield f"{group}.{m}.W", shape
+        yield f"{group}.{m}.b", shape[:1]
+
+
+def _tensors(
+    group: str, recipe: Recipe, pairs: Iterable[tuple[FloatArray, FloatArray]]
+) -> dict[str, FloatArray]:
+    names = (name for name, _ in _shapes(group, recipe))
+    return dict(zip(names, chain.from_iterable(pairs), strict=False))
+
+
+def _slot(k: int) -> str:
+    return f"optimizer.{k}"
+
+
+def _describe(recipe: Recipe, seed: int) -> dict[str, Any]:
+    """Return a recipe as JSON has it."""
+
+    def described(rule: Rule) -> dict[str, Any]:
+        return {"name": rule.name, "parameters": rule.parameters}
+
+    return {
+        "version": _VERSION,
+        "sizes": list(recipe.sizes),
+        "activations": [described(rule) for rule in recipe.activations],
+        "loss": described(recipe.loss),
+        "optimizer": described(recipe.optimizer),
+        "initializers": [described(rule) for rule in recipe.initializers],
+        "dtype": recipe.dtype.name,
+        "l1": recipe.l1,
+        "l2": recipe.l2,
+        "clip_norm": recipe.clip_norm or None,
+        "seed": str(seed),  # as text: not every reader of JSON has integers of 64 bits
+    }
+
+
+# --- Reading what may be anything ---------------------------------------------------------
+
+
+class _Reader:
+    """A file that is open; every flaw becomes a ValueError that names the file."""
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = os.fsdecode(path)
+        safetensors = _safetensors()
+        if not stat.S_ISREG(os.stat(self.path).st_mode):
+            self.refuse("it is no regular file")
+        with open(self.path, "rb"):  # says as Python does what hinders it
+            pass
+        try:
+            self.file = safetensors.safe_open(self.path, framework="np")
+            self.metadata: dict[str, str] = self.file.metadata() or {}
+            self.names = frozenset(self.file.keys())
+        except safetensors.SafetensorError as error:
+            self.refuse(f"it is no safetensors file, or damaged ({error})")
+
+    def __enter__(self) -> "_Reader":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        del self.file
+
+    def refuse(self, reason: str) -> NoReturn:
+        raise ValueError(f"{self.path} is not read: {reason[:_LONGEST]}")
+
+    def network(self) -> "Network":
+        """Return the network, once everything fits."""
+        description = self.description()
+        try:
+            network = self.build(description)
+        except (TypeError, ValueError, OverflowError, RecursionError) as error:
+            self.refuse(str(error))
+        return network
+
+    def description(self) -> dict[str, Any]:
+        """Return what the metadata say of the network."""
+        if _KEY not in self.metadata:
+            self.refuse(
+                "it has no description of a network, as files that net.save writes do; "
+                "weights alone go into a network by net.load_state_dict or net.set_weights"
+            )
+        try:
+            description = json.loads(self.metadata[_KEY], parse_constant=_no_constant)
+        except (ValueError, RecursionError) as error:
+            self.refuse(f"its description is damaged ({error})")
+        if not isinstance(description, dict):
+            self.refuse("its description is no object")
+        if description.pop("version", None) != _VERSION:
+            self.refuse(
+                f"its description is not of version {_VERSION}: another version of "
+                "swiftbackprop wrote it"
+            )
+        return description
+
+    def build(self, description: dict[str, Any]) -> "Network":
+        from swiftbackprop.network import Network
+
+        recipe, seed = _recipe(description)
+        steps = _optional(description, "steps", "an int")
+        if steps is not None and not 0 <= steps <= 2**53:
+            raise ValueError(f"steps is {_short(steps)}")
+        state = _generator(description)
+        if description:
+            raise ValueError(f"its description has more than is known: {_short(description)}")
+        groups = ["layers", "initial"] if "initial.1.W" in self.names else ["layers"]
+        for group in groups:  # all of them, before there is memory for any
+            for name, shape in _shapes(group, recipe):
+                self.expect(name, shape, recipe.dtype)
+        net = Network.__new__(Network)
+        net._build(recipe, seed)
+        net.parameters[...] = net.flatten(self.pairs("layers", recipe))
+        if "initial" in groups:
+            net._made = replace(recipe, start=tuple(self.pairs("initial", recipe)))
+        slots = [_slot(k) for k in range(0 if steps is None else net._slot_count())]
+        known = 2 * len(recipe.shapes) * len(groups) + len(slots)
+        if known != len(self.names):
+            raise ValueError(f"it holds {len(self.names)} tensors, and {known} are wanted")
+        for name in slots:
+            self.expect(name, (recipe.n_parameters,), recipe.dtype)
+        if steps is not None:
+            Trained(tuple(self.tensor(name) for name in slots), steps).write(net)
+        if state is not None:
+            net._set_generator(state)
+        return net
+
+    def expect(self, name: str, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
+        """Look at a tensor without reading it."""
+        if name not in self.names:
+            raise ValueError(f"{name} is missing")
+        lazy = self.file.get_slice(name)
+        got, kind = tuple(lazy.get_shape()), lazy.get_dtype()
+        if got != shape:
+            raise ValueError(f"{name} has shape {got}, and {shape} is wanted")
+        if kind != _DTYPES[dtype.name]:
+            raise ValueError(f"{name} is of type {kind}, and {_DTYPES[dtype.name]} is wanted")
+
+    def pairs(self, group: str, recipe: Recipe) -> list[tuple[FloatArray, FloatArray]]:
+        """Return W and b of every layer."""
+        arrays = [self.tensor(name) for name, _ in _shapes(group, recipe)]
+        return list(zip(arrays[::2], arrays[1::2], strict=True))
+
+    def tensor(self, name: str) -> FloatArray:
+        array: FloatArray = self.file.get_tensor(name)
+        if not np.isfinite(array).all():
+            raise ValueError(f"{name} contains NaN or infinity")
+        return array
+
+
+def _recipe(data: dict[str, Any]) -> tuple[Recipe, int]:
+    """Return the recipe and the seed that a description gives."""
+    dtype = _take(data, "dtype", "a str")
+    if dtype not in _DTYPES:
+        raise ValueError(f"dtype is {_short(dtype)}")
+    activations = [_rule(Activation, each) for each in _list(data, "activations", "a dict")]
+    if not activations:
+        raise ValueError("activations is empty")
+    optimizer = _take(data, "optimizer", "a dict")
+    recipe = make_recipe(
+        sizes=_list(data, "sizes", "an int"),
+        activation=activations[:-1],
+        output=activations[-1],
+        loss=_rule(Loss, _take(data, "loss", "a dict")),
+        optimizer=make_optimizer(_name(optimizer), **_values(optimizer)),
+        dtype=dtype,
+        initializer=[_rule(Initializer, each) for each in _list(data, "initializers", "a dict")],
+        l1=_take(data, "l1", "a number"),
+        l2=_take(data, "l2", "a number"),
+        clip_norm=_optional(data, "clip_norm", "a number"),
+    )
+    seed = _take(data, "seed", "a str")
+    if not (seed.isascii() and seed.isdecimal() and len(seed) <= 20):
+        raise ValueError(f"seed is {_short(seed)}")
+    return recipe, as_seed(int(seed))
+
+
+def _rule(kind: type[R], data: dict[str, Any]) -> R:
+    return kind(_name(data), **_values(data))
+
+
+def _name(data: dict[str, Any]) -> str:
+    name: str = _take(data, "name", "a str")
+    if len(name) > 100:
+        raise ValueError(f"{_short(name)} is no name")
+    return name
+
+
+def _values(data: dict[str, Any]) -> dict[str, float]:
+    values: dict[str, float] = _take(data, "parameters", "a dict")
+    for name in values:
+        _check(values[name], name, "a number")
+    return values
+
+
+def _generator(data: dict[str, Any]) -> tuple[int, int, int, int] | None:
+    """Return the generator's state, if it is there: four words of 16 hexadecimal digits."""
+    if "generator" not in data:
+        return None
+    words = _list(data, "generator", "a str")
+    digits = set("0123456789abcdef")
+    if len(words) != _STATE_WORDS or any(len(w) != 16 or set(w) - digits for w in words):
+        raise ValueError(f"generator is {_short(words)}")
+    s0, s1, s2, s3 = (int(word, 16) for word in words)
+    return s0, s1, s2, s3
+
+
+def _take(data: dict[str, Any], name: str, kind: str) -> Any:
+    """Take an entry out of a description."""
+    if name not in data:
+        raise ValueError(f"{name} is missing in its description")
+    return _check(data.pop(name), name, kind)
+
+
+def _optional(data: dict[str, Any], name: str, kind: str) -> Any:
+    if data.get(name) is None:
+        return data.pop(name, None)
+    return _take(data, name, kind)
+
+
+def _list(data: dict[str, Any], name: str, kind: str) -> list[Any]:
+    return [_check(entry, name, kind) for entry in _take(data, name, "a list")]
+
+
+def _check(value: Any, name: str, kind: str) -> Any:
+    if not isinstance(value, _KINDS[kind]) or isinstance(value, bool):
+        raise ValueError(f"{name} is {_short(value)} and not {kind}")
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ValueError(f"{name} is {value}")
+    return value
+
+
+def _short(value: object) -> str:
+    try:
+        text = repr(value)
+    except ValueError:  # an int of thousands of digits
+        text = "an int out of all bounds"
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no number")

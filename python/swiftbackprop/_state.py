@@ -1,0 +1,89 @@
+"""A network as data: its recipe as it is now, its numbers, and both together again."""
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from swiftbackprop._arrays import FloatArray
+from swiftbackprop._engine import core
+from swiftbackprop._recipe import Recipe
+
+if TYPE_CHECKING:
+    from swiftbackprop._inside import NetworkInside
+
+__all__ = ["Numbers", "Trained", "live_recipe", "restore"]
+
+
+@dataclass(frozen=True)
+class Trained:
+    """The optimizer's memory: its arrays, each of shape (P,), and the updates made."""
+
+    slots: tuple[FloatArray, ...]
+    steps: int
+
+    @classmethod
+    def of(cls, net: "NetworkInside") -> "Trained":
+        """Return that of a network, with views of its arrays."""
+        return cls(net.optimizer.state, net.step_count)
+
+    def write(self, net: "NetworkInside") -> None:
+        """Give it to a network of the same sizes and optimizer."""
+        for own, slot in zip(net.optimizer.state, self.slots, strict=True):
+            own[...] = slot
+        net._set_option(core.OPTION_STEPS, float(self.steps))
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """Everything that a network has learnt and would do next."""
+
+    parameters: FloatArray
+    gradients: FloatArray | None
+    optimizer: Trained
+    generator: tuple[int, int, int, int]
+
+    @classmethod
+    def of(cls, net: "NetworkInside") -> "Numbers":
+        """Return those of a network; the arrays are views."""
+        gradients = net.gradients
+        return cls(
+            net.parameters,
+            gradients if np.any(gradients) else None,
+            Trained.of(net),
+            net._generator(),
+        )
+
+    def write(self, net: "NetworkInside") -> None:
+        """Give them to a network of the same sizes and optimizer."""
+        net.parameters[...] = self.parameters
+        if self.gradients is not None:
+            net.gradients[...] = self.gradients
+        self.optimizer.write(net)
+        net._set_generator(self.generator)
+
+
+def live_recipe(net: "NetworkInside") -> Recipe:
+    """Return what a network is made of, with the options that it has now."""
+    return replace(
+        net._recipe,
+        optimizer=net.optimizer.recipe,
+        l1=net.l1,
+        l2=net.l2,
+        clip_norm=net.clip_norm or 0.0,
+    )
+
+
+def restore(
+    kind: "type[NetworkInside]",
+    recipe: Recipe,
+    seed: int,
+    numbers: Numbers,
+    attributes: dict[str, Any],
+) -> "NetworkInside":
+    """Return the network that was pickled."""
+    net = kind.__new__(kind)
+    net._build(recipe, seed)
+    numbers.write(net)
+    net.__dict__.update(attributes)
+    return net

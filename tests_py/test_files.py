@@ -1,0 +1,679 @@
+"""Networks in files and pickles: the same bits again, and files that are not what they say."""
+
+from __future__ import annotations
+
+import copy
+import errno
+import json
+import multiprocessing
+import os
+import pickle
+import stat
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+import swiftbackprop as sb
+from helpers import DTYPES, OPTIMIZERS, refused, run_python_ok
+from swiftbackprop import _files
+
+safetensors_numpy = pytest.importorskip("safetensors.numpy")
+hypothesis = pytest.importorskip("hypothesis")
+st = hypothesis.strategies
+
+RULES = {"SGD": sb.SGD(0.05), "Momentum": sb.Momentum(0.03), "Adam": sb.Adam(0.01)}
+
+
+def make(**keywords: Any) -> Any:
+    """A network of three classes: [4, 8, 3]."""
+    keywords = {"loss": "cross_entropy", "seed": 3, **keywords}
+    return sb.Network([4, 8, 3], **keywords)
+
+
+def examples(rows: int = 50) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
+    rng = np.random.default_rng(1)
+    return rng.normal(size=(rows, 4)).astype(np.float32), rng.integers(0, 3, rows)
+
+
+def train(net: Any, epochs: int = 2) -> Any:
+    net.fit(*examples(), epochs=epochs, batch_size=8, progress=False)
+    return net
+
+
+def assert_same(one: Any, other: Any, *, history: bool = False) -> None:
+    """Both networks are the same to the last bit, and stay so in training."""
+    assert type(one) is type(other)
+    for name in ("sizes", "dtype", "seed", "loss", "l1", "l2", "clip_norm", "step_count"):
+        assert getattr(one, name) == getattr(other, name), name
+    assert one.optimizer.recipe == other.optimizer.recipe
+    assert [layer.activation for layer in one.layers] == [la.activation for la in other.layers]
+    assert one._generator() == other._generator()
+    np.testing.assert_array_equal(one.parameters, other.parameters)
+    for mine, theirs in zip(one.optimizer.state, other.optimizer.state, strict=True):
+        np.testing.assert_array_equal(mine, theirs)
+    if history:
+        assert dict(one.history or {}) == dict(other.history or {})
+    assert not np.shares_memory(one.parameters, other.parameters)
+    one, other = one.copy(), other.copy()
+    np.testing.assert_array_equal(train(one).parameters, train(other).parameters)
+    one.reset(5)
+    other.reset(5)
+    np.testing.assert_array_equal(one.parameters, other.parameters)
+
+
+def unusual(dtype: str = "float32") -> Any:
+    """A network with everything that can be chosen, options changed after some steps."""
+    rng = np.random.default_rng(0)
+    pairs = [(rng.normal(size=(8, 4)), rng.normal(size=8)),
+             (rng.normal(size=(3, 8)), rng.normal(size=3))]  # fmt: skip
+    net = make(
+        activation=sb.activation("leaky_relu", slope=0.2), dtype=dtype, initializer=pairs,
+        optimizer=sb.AdamW(0.01, beta_1=0.8), l1=0.001, l2=0.01, clip_norm=1.5,
+    )  # fmt: skip
+    train(net)
+    net.optimizer.lr, net.l2, net.clip_norm = 0.003, 0.02, 2.5
+    return train(net)
+
+
+# --- There and back ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("name", list(OPTIMIZERS))
+def test_a_file_holds_all_of_a_network(name: str, dtype: str, tmp_path: Path) -> None:
+    net = train(make(optimizer=getattr(sb, name)(**OPTIMIZERS[name]), dtype=dtype))
+    net.save(tmp_path / "net.safetensors")
+    assert_same(net, sb.load(tmp_path / "net.safetensors"))
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("way", ["file", "pickle", "deepcopy", "copy"])
+def test_what_is_unusual_survives(way: str, dtype: str, tmp_path: Path) -> None:
+    net = unusual(dtype)
+    again = {"file": through_file, "pickle": through_pickle, "deepcopy": copy.deepcopy,
+             "copy": copy.copy}[way](net)  # fmt: skip
+    assert_same(net, again, history=way != "file")
+    assert (again.optimizer.lr, again.l1, again.l2, again.clip_norm) == (0.003, 0.001, 0.02, 2.5)
+
+
+def through_file(net: Any) -> Any:
+    import tempfile
+
+    with tempfile.TemporaryDirectory() as folder:
+        net.save(os.path.join(folder, "net"))
+        return sb.load(os.path.join(folder, "net"))
+
+
+def through_pickle(net: Any) -> Any:
+    return pickle.loads(pickle.dumps(net))
+
+
+@pytest.mark.parametrize("rule", sb.activations())
+def test_every_activation_survives(rule: str) -> None:
+    net = sb.Network([2, 3, 2], activation=rule, output=rule, loss="squared_error", seed=0)
+    again = through_file(net)
+    X = np.ones((1, 2), np.float32)
+    np.testing.assert_array_equal(again.predict(X), net.predict(X))
+
+
+@pytest.mark.parametrize("loss", sb.losses())
+@pytest.mark.parametrize("initializer", sb.initializers())
+def test_every_loss_and_initializer_survives(loss: str, initializer: str) -> None:
+    net = sb.Network([2, 3, 2], loss=loss, initializer=initializer, seed=0)
+    again = through_file(net)
+    assert again.loss == net.loss
+    again.reset(4)
+    net.reset(4)
+    np.testing.assert_array_equal(again.parameters, net.parameters)
+
+
+def test_a_network_that_clips_warns_once_and_not_when_it_is_read(tmp_path: Path) -> None:
+    with pytest.warns(UserWarning, match="clips"):
+        net = sb.Network([2, 2], output="identity", loss="cross_entropy", seed=0)
+    again = through_pickle(through_file(net))  # warnings are errors here
+    assert again.layers[-1].activation.name == "identity"
+
+
+def test_the_recipe_is_in_the_file_to_its_last_field() -> None:
+    """A new field of a network has to find its place in the files."""
+    from dataclasses import fields
+
+    from swiftbackprop._recipe import Recipe
+
+    described = _files._describe(make()._recipe, 0)
+    assert {field.name for field in fields(Recipe)} - set(described) == {"start"}
+
+
+@pytest.mark.parametrize("optimizer", [False, True])
+@pytest.mark.parametrize("generator", [False, True])
+def test_state_is_optional(optimizer: bool, generator: bool, tmp_path: Path) -> None:
+    net = train(make())
+    net.save(tmp_path / "net", optimizer=optimizer, generator=generator)
+    again, fresh = sb.load(tmp_path / "net"), make()
+    np.testing.assert_array_equal(again.parameters, net.parameters)
+    assert again.optimizer.recipe == net.optimizer.recipe
+    assert again.step_count == (net.step_count if optimizer else 0)
+    assert any(state.any() for state in again.optimizer.state) == optimizer
+    assert again._generator() == (net if generator else fresh)._generator()
+
+
+def test_the_format_is_the_documented_one(tmp_path: Path) -> None:
+    """W as (D(m), D(m-1)) in C order; flat optimizer arrays; one description as JSON."""
+    net = train(make())
+    net.save(tmp_path / "net")
+    tensors = safetensors_numpy.load_file(tmp_path / "net")
+    assert set(tensors) == {"layers.1.W", "layers.1.b", "layers.2.W", "layers.2.b",
+                            "optimizer.0", "optimizer.1"}  # fmt: skip
+    for layer in net.layers:
+        np.testing.assert_array_equal(tensors[f"layers.{layer.m}.W"], layer.W)
+        np.testing.assert_array_equal(tensors[f"layers.{layer.m}.b"], layer.b)
+    np.testing.assert_array_equal(tensors["optimizer.1"], net.optimizer.state[1])
+    raw = (tmp_path / "net").read_bytes()
+    size = int.from_bytes(raw[:8], "little")
+    metadata = json.loads(raw[8 : 8 + size])["__metadata__"]
+    assert list(metadata) == ["swiftbackprop"]
+    described = json.loads(metadata["swiftbackprop"])
+    assert described["version"] == 1
+    assert described["sizes"] == [4, 8, 3]
+    assert described["activations"][1] == {"name": "softmax", "parameters": {}}
+    assert described["optimizer"]["parameters"]["lr"] == net.optimizer.lr
+    assert described["steps"] == net.step_count
+    assert tuple(int(word, 16) for word in described["generator"]) == net._generator()
+
+
+def test_the_same_network_is_the_same_file(tmp_path: Path) -> None:
+    net = train(make())
+    net.save(tmp_path / "one")
+    net.copy().save(tmp_path / "two")
+    assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes()
+
+
+# --- Going on -----------------------------------------------------------------------------
+
+RESUME = """
+    import sys, numpy as np, swiftbackprop as sb
+    from test_files import examples
+    net = sb.load(sys.argv[1])
+    net.fit(*examples(203), epochs=5, batch_size=16, progress=False)
+    net.save(sys.argv[2])
+"""
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("name", list(RULES))
+def test_ten_epochs_are_five_and_five_in_another_process(
+    name: str, dtype: str, tmp_path: Path
+) -> None:
+    """Bit for bit, with shuffling: saved after fit, and by a callback within it."""
+
+    def start() -> Any:
+        return make(optimizer=RULES[name], dtype=dtype)
+
+    options: dict[str, Any] = {"batch_size": 16, "progress": False}
+    whole, first, watched = start(), start(), start()
+    whole.fit(*examples(203), epochs=10, **options)
+    first.fit(*examples(203), epochs=5, **options)
+    first.save(tmp_path / "five")
+    checkpoint = sb.Checkpoint(tmp_path / "epoch-{epoch}", every=5)
+    watched.fit(*examples(203), epochs=10, callbacks=[checkpoint], **options)
+    assert (tmp_path / "five").read_bytes() == (tmp_path / "epoch-5").read_bytes()
+    run_python_ok(RESUME, str(tmp_path / "five"), str(tmp_path / "ten"))
+    whole.save(tmp_path / "wanted")
+    assert (tmp_path / "ten").read_bytes() == (tmp_path / "wanted").read_bytes()
+    assert (tmp_path / "ten").read_bytes() == (tmp_path / "epoch-10").read_bytes()
+
+
+def test_training_that_a_callback_stopped_goes_on_with_the_same_bits() -> None:
+    whole, parts = make(), make()
+    X, y = examples(203)
+    whole.fit(X, y, epochs=10, progress=False)
+    parts.fit(X, y, epochs=10, progress=False, callbacks=[lambda net, epoch, logs: epoch == 4])
+    parts.fit(X, y, epochs=5, progress=False)
+    np.testing.assert_array_equal(whole.parameters, parts.parameters)
+
+
+# --- Pickles ------------------------------------------------------------------------------
+
+
+class Named(sb.Network):
+    """A subclass with an __init__ and attributes of its own."""
+
+    def __init__(self, label: list[str]) -> None:
+        super().__init__([4, 3], loss="cross_entropy", seed=0)
+        self.label = label
+
+
+@pytest.mark.parametrize("protocol", range(2, pickle.HIGHEST_PROTOCOL + 1))
+def test_pickles_of_every_protocol(protocol: int) -> None:
+    net = train(make())
+    again = pickle.loads(pickle.dumps(net, protocol))
+    assert_same(net, again, history=True)
+    assert again.history.stop_reason == "completed"
+
+
+def test_gradients_are_in_a_pickle_and_a_step_can_follow() -> None:
+    net = make()
+    X, y = examples()
+    net.forward(X)
+    net.backward(y)
+    again = pickle.loads(pickle.dumps(net))
+    np.testing.assert_array_equal(again.gradients, net.gradients)
+    net.step()
+    again.step()
+    np.testing.assert_array_equal(again.parameters, net.parameters)
+    refused(lambda: again.layers[0].z, RuntimeError, "forward")
+
+
+def test_subclasses_keep_what_is_theirs() -> None:
+    net = Named(["a", "b"])
+    for again in (through_pickle(net), copy.deepcopy(net)):
+        assert type(again) is Named
+        assert again.label == ["a", "b"]
+        assert again.label is not net.label
+    pair = [net, net]
+    twin = copy.deepcopy(pair)
+    assert twin[0] is twin[1]
+
+
+def test_a_deep_copy_has_a_history_of_its_own() -> None:
+    net = train(make())
+    twin = copy.deepcopy(net)
+    twin.history["loss"].append(0.0)
+    assert len(net.history["loss"]) == 2
+
+
+def test_closed_networks_are_neither_pickled_nor_saved(tmp_path: Path) -> None:
+    net = make()
+    net.close()
+    refused(lambda: pickle.dumps(net), RuntimeError, "closed")
+    refused(lambda: net.save(tmp_path / "net"), RuntimeError, "closed")
+    assert list(tmp_path.iterdir()) == []
+
+
+def predict(net: Any) -> npt.NDArray[Any]:
+    """What a worker process does."""
+    a: npt.NDArray[Any] = train(net).predict(examples()[0])
+    return a
+
+
+@pytest.mark.filterwarnings("ignore:.*use of fork:DeprecationWarning")
+@pytest.mark.parametrize("method", ["spawn", "fork"])
+def test_networks_go_to_other_processes_and_back(method: str) -> None:
+    nets = [make(seed=seed) for seed in range(3)]
+    with multiprocessing.get_context(method).Pool(2) as pool:
+        there = pool.map(predict, nets)
+    for net, a in zip(nets, there, strict=True):
+        np.testing.assert_array_equal(a, predict(net))
+
+
+# --- Checkpoints --------------------------------------------------------------------------
+
+
+def test_a_checkpoint_every_few_epochs(tmp_path: Path) -> None:
+    net = make()
+    X, y = examples()
+    path = tmp_path / "net-{epoch:02d}.safetensors"
+    net.fit(X, y, epochs=7, callbacks=[sb.Checkpoint(path, every=3)], progress=False)
+    assert sorted(found.name for found in tmp_path.iterdir()) == [
+        "net-03.safetensors", "net-06.safetensors"
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("monitor", "best"), [("loss", min), ("val_accuracy", max), ("val_loss", min)]
+)
+def test_a_checkpoint_of_the_best_epoch(monitor: str, best: Any, tmp_path: Path) -> None:
+    net = make(optimizer=sb.SGD(3.0))
+    X, y = examples(60)
+    checkpoint = sb.Checkpoint(tmp_path / "best", monitor=monitor)
+    data = (X[40:], y[40:])
+    kept: list[npt.NDArray[Any]] = []
+
+    def keep(net: Any, epoch: int, logs: Any) -> None:
+        kept.append(net.parameters.copy())
+
+    history = net.fit(
+        X[:40], y[:40], epochs=20, validation_data=data, callbacks=[checkpoint, keep],
+        progress=False,
+    )  # fmt: skip
+    column = history[monitor]
+    place = column.index(best(column))
+    assert 0 < place < 19, "the test wants a best epoch in between"
+    np.testing.assert_array_equal(sb.load(tmp_path / "best").parameters, kept[place])
+    assert checkpoint.best == column[place]
+    assert checkpoint.path == str(tmp_path / "best")
+
+
+def test_a_checkpoint_starts_anew_with_each_fit(tmp_path: Path) -> None:
+    checkpoint = sb.Checkpoint(tmp_path / "best", monitor="loss")
+    X, y = examples()
+    make().fit(X, y, epochs=5, callbacks=[checkpoint], progress=False)
+    net = make()
+    net.fit(X, y, epochs=1, callbacks=[checkpoint], progress=False)
+    np.testing.assert_array_equal(sb.load(tmp_path / "best").parameters, net.parameters)
+
+
+def test_what_a_checkpoint_refuses(tmp_path: Path) -> None:
+    path = tmp_path / "net"
+    refused(lambda: sb.Checkpoint(path, every=0), ValueError, "every is at least 1")
+    refused(lambda: sb.Checkpoint(path, mode="up"), ValueError, "'min'.*'max'")
+    refused(lambda: sb.Checkpoint(f"{path}-{{loss}}"), ValueError, r"\{epoch\}")
+    refused(lambda: sb.Checkpoint(path, monitor="loss", every=2), ValueError, "every.*monitor")
+    refused(lambda: sb.Checkpoint(3), TypeError, "path")  # type: ignore[arg-type]
+    X, y = examples()
+    for name, pattern in (("val_loss", "validation"), ("los", "did you mean 'loss'")):
+        checkpoint = sb.Checkpoint(path, monitor=name)
+        refused(
+            lambda c=checkpoint: make().fit(X, y, callbacks=[c], progress=False),
+            ValueError, name, pattern,
+        )  # fmt: skip
+    lost = sb.Checkpoint(tmp_path / "nowhere" / "net")
+    refused(
+        lambda: make().fit(X, y, callbacks=[lost], progress=False), OSError, "no folder.*nowhere"
+    )
+
+
+# --- Whole or not at all --------------------------------------------------------------------
+
+
+def test_a_failure_leaves_what_was_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "net"
+    make().save(path)
+    before = path.read_bytes()
+
+    def full(tensors: object, name: str, metadata: object) -> None:
+        Path(name).write_bytes(b"half")
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(safetensors_numpy, "save_file", full)
+    refused(lambda: train(make()).save(path), OSError, "No space")
+    assert path.read_bytes() == before
+    assert [found.name for found in tmp_path.iterdir()] == ["net"]
+
+
+def test_the_file_is_on_the_disk_before_it_has_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done: list[str] = []
+    real_sync, real_replace = os.fsync, os.replace
+    monkeypatch.setattr(os, "fsync", lambda fd: (done.append("sync"), real_sync(fd))[1])
+    monkeypatch.setattr(os, "replace", lambda *a: (done.append("replace"), real_replace(*a))[1])
+    make().save(tmp_path / "net")
+    assert done == ["sync", "replace", "sync"]
+
+
+def test_permissions_and_links_stay(tmp_path: Path) -> None:
+    path, link = tmp_path / "net", tmp_path / "link"
+    path.write_bytes(b"")
+    path.chmod(0o640)
+    link.symlink_to("net")
+    make().save(link)
+    assert link.is_symlink()
+    assert stat.S_IMODE(path.stat().st_mode) == 0o640
+    new = tmp_path / "new"
+    mask = os.umask(0o027)
+    try:
+        make().save(new)
+    finally:
+        os.umask(mask)
+    assert stat.S_IMODE(new.stat().st_mode) == 0o640
+
+
+def test_what_cannot_be_written(tmp_path: Path) -> None:
+    net = make()
+    refused(lambda: net.save(tmp_path), OSError, "is a folder")
+    refused(lambda: net.save(tmp_path / "no" / "net"), OSError, "no folder")
+    refused(lambda: net.save(3), TypeError, "path|str")
+    net.layers[0].b[2] = np.nan
+    refused(lambda: net.save(tmp_path / "net"), ValueError, r"layers\.1\.b.*NaN")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_without_safetensors(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "safetensors", None)
+    monkeypatch.setitem(sys.modules, "safetensors.numpy", None)
+    refused(lambda: make().save(tmp_path / "net"), ImportError, "pip install safetensors")
+    refused(lambda: sb.load(tmp_path / "net"), ImportError, "pip install safetensors")
+
+
+def test_optional_packages_are_not_imported_with_the_package() -> None:
+    said = run_python_ok(
+        """
+        import sys, swiftbackprop as sb, pickle
+        pickle.dumps(sb.Network([2, 1], seed=0))
+        wanted = {"safetensors", "torch", "onnx", "sklearn", "pandas"}
+        print(sorted(wanted & set(sys.modules)))
+        """
+    )
+    assert said == "[]\n"
+
+
+# --- Files are data -------------------------------------------------------------------------
+
+
+def small() -> Any:
+    net = sb.Network([2, 2, 1], activation=[sb.activation("elu", alpha=0.5)], seed=0)
+    net.forward(np.ones((1, 2), np.float32))
+    net.backward(np.ones(1))
+    net.step()
+    return net
+
+
+@pytest.fixture(scope="module")
+def good(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """The bytes of a good file."""
+    path = tmp_path_factory.mktemp("good") / "net"
+    small().save(path)
+    return path.read_bytes()
+
+
+def read(content: bytes, folder: Path) -> Any:
+    """Load what may be anything: a network, or one of the errors that are promised."""
+    path = folder / "file"
+    path.write_bytes(content)
+    try:
+        return sb.load(path)
+    except ValueError as caught:
+        error = caught
+    assert str(path) in str(error)
+    assert len(str(error)) < 1000
+    return None
+
+
+@hypothesis.given(data=st.data())
+@hypothesis.settings(max_examples=400)
+def test_truncated_files(data: Any, good: bytes, tmp_path_factory: Any) -> None:
+    cut = data.draw(st.integers(0, len(good) - 1))
+    assert read(good[:cut], tmp_path_factory.getbasetemp()) is None
+
+
+@hypothesis.given(data=st.data())
+@hypothesis.settings(max_examples=1500)
+def test_flipped_bytes(data: Any, good: bytes, tmp_path_factory: Any) -> None:
+    """They are found, or change a number and leave a network that works."""
+    content = bytearray(good)
+    for _ in range(data.draw(st.integers(1, 4))):
+        content[data.draw(st.integers(0, len(good) - 1))] = data.draw(st.integers(0, 255))
+    net = read(bytes(content), tmp_path_factory.getbasetemp())
+    if net is not None:
+        assert net.parameters.shape == (net.n_parameters,)
+        assert np.isfinite(net.parameters).all()
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner),
+    max_leaves=5,
+)
+
+
+@hypothesis.given(data=st.data())
+@hypothesis.settings(max_examples=800)
+def test_any_value_anywhere_in_the_description(
+    data: Any, good: bytes, tmp_path_factory: Any
+) -> None:
+    described = description_of(good)
+    place: Any = described
+    while True:
+        keys = list(place) if isinstance(place, dict) else list(range(len(place)))
+        key = data.draw(st.sampled_from(keys))
+        if not isinstance(place[key], dict | list) or not place[key] or data.draw(st.booleans()):
+            break
+        place = place[key]
+    place[key] = data.draw(JSON)
+    net = read(with_description(good, described), tmp_path_factory.getbasetemp())
+    assert net is None or net.sizes == (2, 2, 1)
+
+
+@hypothesis.given(content=st.binary(max_size=200))
+def test_any_bytes(content: bytes, tmp_path_factory: Any) -> None:
+    assert read(content, tmp_path_factory.getbasetemp()) is None
+
+
+def split(content: bytes) -> tuple[dict[str, Any], bytes]:
+    size = int.from_bytes(content[:8], "little")
+    return json.loads(content[8 : 8 + size]), content[8 + size :]
+
+
+def joined(header: Any, body: bytes) -> bytes:
+    text = header if isinstance(header, bytes) else json.dumps(header).encode()
+    text += b" " * (-len(text) % 8)
+    return len(text).to_bytes(8, "little") + text + body
+
+
+def description_of(content: bytes) -> dict[str, Any]:
+    described: dict[str, Any] = json.loads(split(content)[0]["__metadata__"]["swiftbackprop"])
+    return described
+
+
+def with_description(content: bytes, described: Any) -> bytes:
+    header, body = split(content)
+    text = described if isinstance(described, str) else json.dumps(described)
+    header["__metadata__"]["swiftbackprop"] = text
+    return joined(header, body)
+
+
+HOSTILE: dict[str, tuple[Callable[[Any], Any], str]] = {
+    "unknown rule": (lambda d: d["loss"].update(name="os.system"), "unknown loss 'os.system'"),
+    "unknown optimizer": (lambda d: d["optimizer"].update(name="evil"), "unknown optimizer"),
+    "long name": (lambda d: d["loss"].update(name="x" * 10**6), "is no name"),
+    "unknown parameter": (
+        lambda d: d["activations"][0]["parameters"].update(beta=1), "unknown parameter 'beta'"),
+    "NaN": (lambda d: d.update(l1=float("nan")), "NaN is no number"),
+    "infinity": (lambda d: d["optimizer"]["parameters"].update(lr=1e999), "Infinity"),
+    "negative rate": (lambda d: d["optimizer"]["parameters"].update(lr=-1), "lr"),
+    "text for a number": (lambda d: d.update(l2="0"), "l2 is '0' and not a number"),
+    "bool for a number": (lambda d: d.update(l2=True), "l2 is True"),
+    "huge sizes": (lambda d: d.update(sizes=[2**31 - 1] * 3), r"layers\.1\.W has shape"),
+    "absurd sizes": (lambda d: d.update(sizes=[10**30, 2, 1]), r"sizes\[0\]"),
+    "negative sizes": (lambda d: d.update(sizes=[-2, 2, 1]), r"sizes\[0\]"),
+    "many layers": (lambda d: d.update(sizes=[1] * 10**5), "activation lists 1"),
+    "no sizes": (lambda d: d.pop("sizes"), "sizes is missing"),
+    "no layers": (lambda d: d.update(sizes=[], activations=[]), "activations is empty"),
+    "other dtype": (lambda d: d.update(dtype="float64"), r"layers\.1\.W is of type F32"),
+    "strange dtype": (lambda d: d.update(dtype="O,O,(9999999,)f8"), "dtype is"),
+    "future": (lambda d: d.update(version=2), "another version"),
+    "surplus": (lambda d: d.update(run="rm -rf"), "more than is known.*run"),
+    "steps": (lambda d: d.update(steps=-1), "steps is -1"),
+    "many steps": (lambda d: d.update(steps=10**400), "steps is"),
+    "no steps": (lambda d: d.pop("steps"), "holds 6 tensors, and 4 are wanted"),
+    "zero generator": (lambda d: d.update(generator=["0" * 16] * 4), "not all zero"),
+    "short generator": (lambda d: d.update(generator=["1" * 16] * 3), "generator is"),
+    "strange generator": (lambda d: d.update(generator=["-" + "1" * 15] * 4), "generator is"),
+    "seed": (lambda d: d.update(seed="99999999999999999999"), "seed lies in"),
+    "strange seed": (lambda d: d.update(seed="²"), "seed is"),
+    "other optimizer": (lambda d: d.update(optimizer={"name": "sgd", "parameters": {}}), "tensors"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", list(HOSTILE))
+def test_hostile_descriptions(what: str, good: bytes, tmp_path: Path) -> None:
+    change, pattern = HOSTILE[what]
+    described = description_of(good)
+    change(described)
+    (tmp_path / "file").write_bytes(with_description(good, described))
+    message = refused(lambda: sb.load(tmp_path / "file"), ValueError, "is not read", pattern)
+    assert len(message) < 700
+
+
+@pytest.mark.parametrize(
+    ("text", "pattern"),
+    [
+        ("", "damaged"),
+        ("{", "damaged"),
+        ("[]", "is no object"),
+        ("[" * 10**5, "damaged"),
+        ('{"version": 1, "sizes": ' + "[" * 900 + "]" * 900 + "}", "missing|damaged"),
+        ('{"version": ' + "9" * 10**5 + "}", "damaged"),
+        ('{"version": 1}', "is missing"),
+        ('"text"', "is no object"),
+    ],
+)
+def test_descriptions_that_are_none(text: str, pattern: str, good: bytes, tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(with_description(good, text))
+    refused(lambda: sb.load(tmp_path / "file"), ValueError, "is not read", pattern)
+
+
+def test_hostile_tensors(good: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "file"
+
+    def reads(content: bytes, pattern: str) -> None:
+        path.write_bytes(content)
+        refused(lambda: sb.load(path), ValueError, "is not read", pattern)
+
+    header, body = split(good)
+    reads(joined(header, body + b"more"), "damaged")
+    reads((2**63 - 1).to_bytes(8, "little") + good[8:], "damaged")
+    reads(joined(b"[" * 10**5, body), "damaged")
+    for name, value in {"dtype": "F64", "shape": [2**40, 2**40], "data_offsets": [8, 0]}.items():
+        changed = copy.deepcopy(header)
+        changed["layers.1.W"][name] = value
+        reads(joined(changed, body), "damaged")
+    changed = copy.deepcopy(header)
+    changed["layers.1.W"]["shape"] = [4]
+    reads(joined(changed, body), r"layers\.1\.W has shape \(4,\)")
+    changed = copy.deepcopy(header)
+    changed["layers.1.W"]["dtype"] = "I32"
+    reads(joined(changed, body), "is of type I32")
+    changed = copy.deepcopy(header)
+    changed["other"] = changed.pop("layers.1.W")
+    reads(joined(changed, body), r"layers\.1\.W is missing")
+    place = header["layers.2.W"]["data_offsets"][0]
+    nan = np.float32(np.nan).tobytes()
+    reads(joined(header, body[:place] + nan + body[place + 4 :]), r"layers\.2\.W contains NaN")
+    del header["__metadata__"]
+    reads(joined(header, body), "no description of a network.*load_state_dict")
+
+
+def test_a_network_larger_than_the_memory_is_refused_before_it_is_made(tmp_path: Path) -> None:
+    """A file of 1 TB, which is one hole."""
+    rows, cols = 2**20, 2**18
+    net = sb.Network([1, 1], seed=0)
+    net.save(tmp_path / "net", optimizer=False)
+    described = description_of((tmp_path / "net").read_bytes())
+    described["sizes"] = [cols, rows]
+    end = 4 * rows * cols
+    header = {
+        "__metadata__": {"swiftbackprop": json.dumps(described)},
+        "layers.1.W": {"dtype": "F32", "shape": [rows, cols], "data_offsets": [0, end]},
+        "layers.1.b": {"dtype": "F32", "shape": [rows], "data_offsets": [end, end + 4 * rows]},
+    }
+    path = tmp_path / "huge"
+    head = joined(header, b"")
+    path.write_bytes(head)
+    os.truncate(path, len(head) + end + 4 * rows)
+    refused(lambda: sb.load(path), MemoryError, "memory")
+
+
+def test_what_is_no_file(tmp_path: Path) -> None:
+    refused(lambda: sb.load(tmp_path / "none"), FileNotFoundError, "none")
+    refused(lambda: sb.load(tmp_path), ValueError, "no regular file")
+    refused(lambda: sb.load("/dev/zero"), ValueError, "no regular file")
+    os.mkfifo(tmp_path / "pipe")
+    refused(lambda: sb.load(tmp_path / "pipe"), ValueError, "no regular file")
+    refused(lambda: sb.load(3), TypeError, "path|str")  # type: ignore[arg-type]
