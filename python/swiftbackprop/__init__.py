@@ -15,6 +15,7 @@ from swiftbackprop import datasets, lab
 from swiftbackprop._arrays import explain_copy
 from swiftbackprop._callbacks import Callback, Checkpoint
 from swiftbackprop._config import config, get_num_threads, set_num_threads, show_config
+from swiftbackprop._elsewhere import from_sklearn, from_torch
 from swiftbackprop._engine import core
 from swiftbackprop._files import load
 from swiftbackprop._functions import (
@@ -69,6 +70,8 @@ __all__ = [
     "config",
     "datasets",
     "explain_copy",
+    "from_sklearn",
+    "from_torch",
     "get_num_threads",
     "initializer",
     "initializers",

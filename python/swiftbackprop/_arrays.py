@@ -5,6 +5,7 @@ objects that are no arrays, dtypes that are no numbers, masks, and the reasons w
 array cannot be used in place.
 """
 
+import contextlib
 import operator
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -91,9 +92,28 @@ def _as_array(value: Any, what: str) -> FloatArray:
     except (ValueError, TypeError, RuntimeError, BufferError, OverflowError) as error:
         kind = type(error) if isinstance(error, ValueError) else TypeError
         raise kind(
-            f"{what}, of type {type(value).__name__}, cannot be read as an array: {error}"
+            f"{what}, of type {type(value).__name__}, cannot be read as an array: "
+            f"{_tensor_advice(value, what) or error}"
         ) from error
     return array
+
+
+# Devices whose memory NumPy can read, in DLPack's numbers: the CPU's, and what is pinned.
+_HOST_DEVICES = (1, 3, 11)
+
+
+def _tensor_advice(value: Any, what: str) -> str:
+    """Return what to do about a tensor that NumPy cannot read; "" if it is another matter."""
+    device = getattr(value, "__dlpack_device__", None)
+    if device is not None:
+        with contextlib.suppress(Exception):  # whatever a stranger's method does
+            if device()[0] not in _HOST_DEVICES:
+                return f"it lies on another device: copy it to the CPU first, as {what}.cpu() does"
+    if getattr(value, "requires_grad", False) is True:
+        return f"it requires grad: pass {what}.detach()"
+    if "bfloat16" in str(getattr(value, "dtype", "")):
+        return f"NumPy has no bfloat16: pass {what}.float()"
+    return ""
 
 
 def _check_dtype(array: FloatArray, value: Any, what: str) -> None:

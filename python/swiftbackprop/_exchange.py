@@ -1,9 +1,17 @@
 """The part of `Network` that writes files and speaks with other libraries."""
 
 import os
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
 
-from swiftbackprop import _files
+import numpy.typing as npt
+
+from swiftbackprop import _files, _weights
+from swiftbackprop._arrays import FloatArray
 from swiftbackprop._inside import NetworkInside
+
+if TYPE_CHECKING:
+    import torch
 
 __all__ = ["NetworkExchange"]
 
@@ -44,3 +52,104 @@ class NetworkExchange(NetworkInside):
         load : Read the file.
         """
         _files.save(self, path, bool(optimizer), bool(generator))
+
+    def state_dict(self) -> dict[str, FloatArray]:
+        """Return copies of the weights, by the names that PyTorch gives them.
+
+        Returns
+        -------
+        dict of str to ndarray
+            ``"0.weight"``, (D(1), D(0)), ``"0.bias"``, (D(1),), and so on: the number is the
+            place of the Linear in the Sequential that `to_torch` makes, activations counted.
+
+        See Also
+        --------
+        load_state_dict : The way back.
+
+        Examples
+        --------
+        >>> import swiftbackprop as sb
+        >>> for name, array in sb.Network([2, 3, 1], seed=0).state_dict().items():
+        ...     print(name, array.shape)
+        0.weight (3, 2)
+        0.bias (3,)
+        2.weight (1, 3)
+        2.bias (1,)
+        """
+        return _weights.state_dict(self)
+
+    def load_state_dict(self, state: Mapping[str, npt.ArrayLike]) -> None:
+        """Write weights by PyTorch's names; the optimizer's state stays.
+
+        Parameters
+        ----------
+        state : mapping of str to array_like
+            As `state_dict` returns it, or the ``state_dict()`` of a Sequential of PyTorch
+            that is laid out as the one that `to_torch` makes.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If a name or a shape does not fit; then nothing was written.
+        """
+        _weights.load_state_dict(self, state)
+
+    def get_weights(self) -> list[FloatArray]:
+        """Return copies of the weights in the order and layout of Keras.
+
+        Returns
+        -------
+        list of ndarray
+            W(1)ᵀ of shape (D(0), D(1)), b(1), W(2)ᵀ, b(2) and so on. Every other one makes
+            scikit-learn's ``coefs_`` and ``intercepts_``.
+
+        Examples
+        --------
+        >>> import swiftbackprop as sb
+        >>> [array.shape for array in sb.Network([2, 3, 1], seed=0).get_weights()]
+        [(2, 3), (3,), (3, 1), (1,)]
+        """
+        return _weights.kernels(self)
+
+    def set_weights(self, weights: Iterable[npt.ArrayLike]) -> None:
+        """Write weights in the order and layout of Keras; the optimizer's state stays.
+
+        Parameters
+        ----------
+        weights : list of array_like
+            As `get_weights` returns them.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If their number or a shape does not fit; then nothing was written.
+        """
+        _weights.set_kernels(self, weights)
+
+    def to_torch(self, logits: bool = False) -> "torch.nn.Sequential":
+        """Return a Sequential of PyTorch that computes what `predict` does.
+
+        Parameters
+        ----------
+        logits : bool, default False
+            Leave the output's activation out: the module then returns z(L), as PyTorch's
+            CrossEntropyLoss and BCEWithLogitsLoss want it.
+
+        Returns
+        -------
+        torch.nn.Sequential
+            Linears with copies of the weights, and activations between them.
+
+        Raises
+        ------
+        ImportError
+            If PyTorch is not installed.
+
+        See Also
+        --------
+        from_torch : The way back.
+        """
+        from swiftbackprop import _torch
+
+        module: torch.nn.Sequential = _torch.sequential(self, bool(logits))
+        return module

@@ -68,7 +68,7 @@ def unknown(kind: str, name: str, allowed: Collection[str]) -> str:
     >>> unknown("activation", "swish", ["relu", "silu"])
     "unknown activation 'swish' (it is called 'silu' here); allowed: relu, silu"
     """
-    other = _ELSEWHERE.get(kind, {}).get(_squash(name, "_"))
+    other = translated(kind, name)
     if other in allowed:
         hint = f" (it is called {other!r} here)"
     else:
@@ -76,6 +76,11 @@ def unknown(kind: str, name: str, allowed: Collection[str]) -> str:
         hint = f"; did you mean {near!r}?" if near else ""
     listed = ", ".join(allowed) or "none"
     return f"unknown {kind} {name!r}{hint}{'' if hint[-1:] == '?' else ';'} allowed: {listed}"
+
+
+def translated(kind: str, name: str) -> str:
+    """Return what a name of another library is here; the same name if it is not known."""
+    return _ELSEWHERE.get(kind, {}).get(_squash(name, "_"), name)
 
 
 def nearest(name: str, allowed: Iterable[str]) -> str | None:

@@ -1,0 +1,142 @@
+"""Networks made from the models of other libraries."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from swiftbackprop._arrays import FloatArray, as_data
+from swiftbackprop._functions import Activation, as_rule
+from swiftbackprop._names import translated
+from swiftbackprop._recipe import ActivationLike, LossLike
+from swiftbackprop.network import Network
+
+if TYPE_CHECKING:
+    import torch
+
+__all__ = ["from_sklearn", "from_torch"]
+
+
+def from_torch(
+    module: "torch.nn.Module",
+    output: ActivationLike | None = None,
+    loss: LossLike | None = None,
+) -> Network:
+    """Make a network from a chain of Linears and activations of PyTorch.
+
+    Parameters
+    ----------
+    module : torch.nn.Sequential or torch.nn.Linear
+        In float32 or float64, on the CPU. Sequentials in it are opened, Identity is left out.
+    output : str or Activation, optional
+        The activation of layer L where the module ends in a Linear, as it does before
+        CrossEntropyLoss. By default the one that `loss` picks, and identity without a loss.
+    loss : str or Loss, optional
+        As for `Network`.
+
+    Returns
+    -------
+    Network
+        With copies of the weights; b is 0 where a Linear has no bias. With the default
+        output its `predict` gives what the module gives in evaluation.
+
+    Raises
+    ------
+    ValueError
+        If the module holds what a network here does not have, such as Dropout.
+    TypeError
+        If it is no module of PyTorch.
+
+    See Also
+    --------
+    Network.to_torch : The way back.
+
+    Examples
+    --------
+    ::
+
+        logits = torch.nn.Sequential(
+            torch.nn.Linear(784, 128), torch.nn.ReLU(), torch.nn.Linear(128, 10))
+        net = sb.from_torch(logits, output="softmax")
+    """
+    from swiftbackprop import _torch
+
+    pairs, rules = _torch.read(module)
+    last = rules[-1]
+    if last is not None and output is not None and as_rule(Activation, output, "output") != last:
+        raise ValueError(f"output is {output!r}, but the module ends in {last!r}: leave output out")
+    if last is None and output is None and loss is None:
+        last = Activation("identity")
+    hidden = [rule or Activation("identity") for rule in rules[:-1]]
+    return _network(pairs, hidden, last or output, loss)
+
+
+def from_sklearn(mlp: Any) -> Network:
+    """Make a network from a fitted MLPClassifier or MLPRegressor of scikit-learn.
+
+    Parameters
+    ----------
+    mlp : MLPClassifier or MLPRegressor
+        Anything with coefs_, intercepts_, activation and out_activation_ will do.
+
+    Returns
+    -------
+    Network
+        With copies of the weights, and the loss that is the partner of the output. Its
+        `predict` gives what ``predict_proba`` gives, or a regressor's ``predict``; for two
+        classes the probability of the second.
+
+    Raises
+    ------
+    ValueError
+        If the model is not fitted, or has an activation that is not known here.
+    TypeError
+        If it is no such model.
+
+    Notes
+    -----
+    Classes are their places in ``mlp.classes_``: ``mlp.classes_[net.predict_classes(X)]``.
+    The penalty alpha is not taken over. The way back is
+    ``mlp.coefs_, mlp.intercepts_ = net.get_weights()[::2], net.get_weights()[1::2]``.
+
+    Examples
+    --------
+    >>> import numpy as np, swiftbackprop as sb
+    >>> from types import SimpleNamespace
+    >>> mlp = SimpleNamespace(coefs_=[np.array([[2.0], [1.0]])], intercepts_=[np.array([3.0])],
+    ...                       activation="relu", out_activation_="identity")
+    >>> sb.from_sklearn(mlp).predict(np.array([[1.0, 1.0]]))
+    array([[6.]])
+    """
+    if not hasattr(mlp, "coefs_"):
+        if hasattr(mlp, "fit"):
+            raise ValueError(f"this {type(mlp).__name__} is not fitted: call its fit first")
+        raise TypeError(f"mlp is an MLPClassifier or MLPRegressor, not a {type(mlp).__name__}")
+    coefs = [as_data(W, "coefs_") for W in mlp.coefs_]
+    pairs = [(W.T, as_data(b, "intercepts_")) for W, b in zip(coefs, mlp.intercepts_, strict=True)]
+    names = mlp.activation
+    if isinstance(names, str):
+        names = [names] * (len(coefs) - 1)
+    hidden = [_known(name) for name in names]
+    return _network(pairs, hidden, _known(mlp.out_activation_), None)
+
+
+def _known(rule: ActivationLike) -> Activation:
+    """Return the activation that scikit-learn calls by this name."""
+    name = translated("activation", rule) if isinstance(rule, str) else rule
+    return as_rule(Activation, name, "activation")
+
+
+def _network(
+    pairs: Sequence[tuple[FloatArray, FloatArray]],
+    hidden: Sequence[Activation],
+    output: ActivationLike | None,
+    loss: LossLike | None,
+) -> Network:
+    """Return a network with these weights as its initial ones."""
+    sizes = [pairs[0][0].shape[1], *(len(b) for _, b in pairs)]
+    dtypes = {array.dtype for pair in pairs for array in pair}
+    dtype = "float32" if dtypes == {np.dtype("float32")} else "float64"
+    return Network(
+        sizes, activation=list(hidden), output=output, loss=loss, dtype=dtype, initializer=pairs
+    )

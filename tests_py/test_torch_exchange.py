@@ -1,0 +1,442 @@
+"""Networks from and to PyTorch, Keras' lists and scikit-learn's MLP; tensors as arrays."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+import sys
+import warnings
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+import swiftbackprop as sb
+from helpers import DTYPES, quiet_network, refused
+
+torch = pytest.importorskip("torch")
+nn = torch.nn
+
+CLOSE = {"float32": 1e-6, "float64": 1e-12}
+PARAMETERS = {"leaky_relu": {"slope": 0.3}, "elu": {"alpha": 0.7}}
+
+
+def assert_close(actual: npt.ArrayLike, wanted: npt.ArrayLike, dtype: str) -> None:
+    """Equal to the tolerance of the type, relative to the largest number."""
+    x, r = np.asarray(actual), np.asarray(wanted)
+    assert x.shape == r.shape
+    assert x.dtype == r.dtype == dtype
+    np.testing.assert_allclose(x, r, rtol=0, atol=CLOSE[dtype] * max(1.0, float(abs(r).max())))
+
+
+def make(name: str, dtype: str, **keywords: Any) -> Any:
+    """A network [5, 7, 6, 3] with one activation everywhere."""
+    rule = sb.activation(name, **PARAMETERS.get(name, {}))
+    keywords = {"output": rule, "loss": "squared_error", "dtype": dtype, "seed": 2, **keywords}
+    net = quiet_network([5, 7, 6, 3], activation=rule, **keywords)
+    net.parameters[...] += np.linspace(-0.2, 0.2, net.n_parameters)
+    if name == "exp":
+        net.parameters[...] *= 0.2  # exp of exp of exp
+    return net
+
+
+def inputs(dtype: str, rows: int = 40) -> npt.NDArray[Any]:
+    X: npt.NDArray[Any] = np.random.default_rng(3).normal(size=(rows, 5)).astype(dtype)
+    return X
+
+
+def run(module: Any, X: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    a: npt.NDArray[Any] = module(torch.from_numpy(X)).detach().numpy()
+    return a
+
+
+# --- There and back -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("name", sb.activations())
+def test_every_activation_goes_to_torch_and_back(name: str, dtype: str) -> None:
+    net, X = make(name, dtype), inputs(dtype)
+    module = net.to_torch()
+    assert_close(run(module, X), net.predict(X), dtype)
+    again = sb.from_torch(module)
+    assert [layer.activation for layer in again.layers] == [la.activation for la in net.layers]
+    np.testing.assert_array_equal(again.parameters, net.parameters)
+    assert_close(again.predict(X), run(module, X), dtype)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize(
+    ("part", "name"),
+    [
+        (nn.Identity(), "identity"), (nn.Sigmoid(), "sigmoid"), (nn.Tanh(), "tanh"),
+        (nn.ReLU(), "relu"), (nn.LeakyReLU(), "leaky_relu"), (nn.LeakyReLU(0.2), "leaky_relu"),
+        (nn.ELU(), "elu"), (nn.ELU(0.5), "elu"), (nn.GELU(), "gelu"),
+        (nn.GELU(approximate="tanh"), "gelu_tanh"), (nn.SiLU(), "silu"),
+        (nn.Softplus(), "softplus"), (nn.Softmax(dim=1), "softmax"),
+    ],
+)  # fmt: skip
+def test_every_module_of_torch_is_read(part: Any, name: str, dtype: str) -> None:
+    torch.manual_seed(0)
+    module = nn.Sequential(nn.Linear(5, 6), part, nn.Linear(6, 3), part).to(getattr(torch, dtype))
+    net, X = sb.from_torch(module, loss="squared_error"), inputs(dtype)
+    assert [layer.activation.name for layer in net.layers] == [name, name]
+    assert net.dtype == dtype
+    assert_close(net.predict(X), run(module, X), dtype)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_large_numbers_go_through_softplus(dtype: str) -> None:
+    net = sb.Network([1, 1], output="softplus", dtype=dtype, initializer=[([[1.0]], [0.0])])
+    X = np.array([[-300.0], [-30.0], [0.0], [19.0], [21.0], [39.0], [41.0], [500.0]], dtype)
+    np.testing.assert_allclose(run(net.to_torch(), X), net.predict(X), rtol=4 * np.finfo(dtype).eps)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_training_goes_the_same_way_on_both_sides(dtype: str) -> None:
+    """Ten steps of Adam on the logits, with the loss that belongs to them."""
+    net = sb.Network([5, 8, 3], loss="cross_entropy", dtype=dtype, seed=0)
+    module = net.to_torch(logits=True)
+    assert [type(part) for part in module] == [nn.Linear, nn.ReLU, nn.Linear]
+    optimizer = torch.optim.Adam(module.parameters(), lr=1e-3)
+    X, y = inputs(dtype), np.arange(40) % 3
+    for _ in range(10):
+        net.forward(X)
+        cost = net.backward(y)
+        net.step()
+        loss = nn.functional.cross_entropy(module(torch.from_numpy(X)), torch.from_numpy(y))
+        assert abs(loss.item() - cost) < 10 * CLOSE[dtype]
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    assert_close(module[2].weight.detach(), net.layers[1].W.copy(), dtype)
+
+
+def test_the_last_linear_is_identity_unless_told() -> None:
+    module = nn.Sequential(nn.Linear(5, 6), nn.Tanh(), nn.Linear(6, 3))
+    X = inputs("float32")
+    plain, told = sb.from_torch(module), sb.from_torch(module, output="softmax")
+    assert (plain.layers[-1].activation.name, plain.loss.name) == ("identity", "squared_error")
+    assert (told.layers[-1].activation.name, told.loss.name) == ("softmax", "cross_entropy")
+    assert_close(told.predict(X), run(nn.Sequential(module, nn.Softmax(dim=1)), X), "float32")
+    chosen = sb.from_torch(module, loss="binary_cross_entropy")
+    assert chosen.layers[-1].activation.name == "sigmoid"
+    both = sb.from_torch(module, output="identity", loss="huber")
+    assert (both.layers[-1].activation.name, both.loss.name) == ("identity", "huber")
+
+
+def test_forms_of_a_module() -> None:
+    torch.manual_seed(0)
+    X = inputs("float64")
+    inner = nn.Sequential(nn.Linear(5, 4, bias=False), nn.Identity(), nn.ReLU(), nn.Dropout(0.0))
+    module = nn.Sequential(inner, nn.Linear(4, 4), nn.Sequential(nn.Linear(4, 2))).double()
+    net = sb.from_torch(module)
+    assert [layer.activation.name for layer in net.layers] == ["relu", "identity", "identity"]
+    assert_close(net.predict(X), run(module, X), "float64")
+    lone = nn.Linear(5, 2).double()
+    assert_close(sb.from_torch(lone).predict(X), run(lone, X), "float64")
+    named = nn.Sequential()
+    named.add_module("first", nn.Linear(5, 2))
+    assert sb.from_torch(named).sizes == (5, 2)
+
+
+def test_nothing_is_shared_and_no_random_number_is_drawn() -> None:
+    net = make("tanh", "float32")
+    state = torch.random.get_rng_state()
+    module = net.to_torch()
+    assert torch.equal(state, torch.random.get_rng_state())
+    before = net.parameters.copy()
+    with torch.no_grad():
+        for parameter in module.parameters():
+            assert parameter.requires_grad
+            parameter.zero_()
+    np.testing.assert_array_equal(net.parameters, before)
+    again = sb.from_torch(module)
+    again.parameters[...] = 1
+    assert not any(parameter.any() for parameter in module.parameters())
+
+
+def test_modules_can_be_pickled() -> None:
+    module = make("exp", "float32").to_torch()
+    again = pickle.loads(pickle.dumps(copy.deepcopy(module)))
+    assert torch.equal(again(torch.ones(1, 5)), module(torch.ones(1, 5)))
+
+
+class Twice(nn.Linear):  # type: ignore[misc]
+    """A Linear that is none."""
+
+    def forward(self, x: Any) -> Any:
+        return 2 * super().forward(x)
+
+
+def hooked() -> Any:
+    module = nn.Linear(2, 2)
+    module.register_forward_hook(lambda *_: None)
+    return module
+
+
+REFUSED: dict[str, tuple[Any, str]] = {
+    "dropout": (lambda: nn.Dropout(0.5), "Dropout.*take it out"),
+    "batch norm": (lambda: nn.BatchNorm1d(2), "BatchNorm1d.*fold"),
+    "layer norm": (lambda: nn.LayerNorm(2), "LayerNorm.*a chain of Linear"),
+    "log softmax": (lambda: nn.LogSoftmax(dim=1), "LogSoftmax.*output='softmax'"),
+    "prelu": (lambda: nn.PReLU(), "PReLU.*a chain of Linear, Identity, Sigmoid"),
+    "two": (lambda: nn.Sequential(nn.ReLU(), nn.Tanh()), r"module\[1\]\[1\].*another activation"),
+    "softplus": (lambda: nn.Softplus(beta=2), "beta=1"),
+    "threshold": (lambda: nn.Softplus(threshold=5), "threshold of at least 20"),
+    "columns": (lambda: nn.Softmax(dim=0), "rows"),
+    "subclass": (lambda: Twice(2, 2), "Twice"),
+    "hooks": (hooked, r"module\[1\] has hooks"),
+    "bfloat16": (lambda: nn.Linear(2, 2, dtype=torch.bfloat16), r"bfloat16.*module\.float"),
+    "meta": (lambda: nn.Linear(2, 2, device="meta"), r"device meta.*module\.cpu"),
+    "slope": (lambda: nn.LeakyReLU(-1.0), "slope"),
+    "weight norm": (
+        lambda: nn.utils.parametrizations.weight_norm(nn.Linear(2, 2)), "ParametrizedLinear"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", list(REFUSED))
+def test_what_is_refused(what: str) -> None:
+    part, pattern = REFUSED[what]
+    module = nn.Sequential(nn.Linear(2, 2), part())
+    refused(lambda: sb.from_torch(module), ValueError, pattern)
+
+
+def test_what_is_no_chain() -> None:
+    refused(lambda: sb.from_torch(nn.Sequential()), ValueError, "no Linear")
+    refused(lambda: sb.from_torch(nn.Sequential(nn.ReLU(), nn.Linear(2, 2))), ValueError, "before")
+    flat = nn.Sequential(nn.Flatten(), nn.Linear(2, 2))
+    refused(lambda: sb.from_torch(flat), ValueError, "Flatten.*reshape")
+    refused(lambda: sb.from_torch([nn.Linear(2, 2)]), TypeError, "list")  # type: ignore[arg-type]
+    wrong = nn.Sequential(nn.Linear(2, 3), nn.Linear(2, 3))
+    refused(lambda: sb.from_torch(wrong), ValueError, r"W of layer 2.*\(3, 3\), not \(3, 2\)")
+    done = nn.Sequential(nn.Linear(2, 2), nn.Softmax(dim=1))
+    assert sb.from_torch(done, output="softmax").sizes == (2, 2)
+    refused(lambda: sb.from_torch(done, output="sigmoid"), ValueError, "ends in.*softmax")
+    broken = nn.Linear(2, 2)
+    broken.weight.data[0, 0] = float("nan")
+    refused(lambda: sb.from_torch(broken), ValueError, "NaN")
+
+
+def test_without_torch(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "torch", None)
+    monkeypatch.delitem(sys.modules, "swiftbackprop._torch", raising=False)
+    monkeypatch.delattr(sb, "_torch", raising=False)
+    refused(lambda: make("relu", "float32").to_torch(), ImportError, "pip install torch")
+
+
+# --- State dicts ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("name", ["relu", "identity", "softmax"])
+def test_state_dicts_have_pytorch_names_and_layout(name: str, dtype: str) -> None:
+    net = make(name, dtype)
+    module, state = net.to_torch(), net.state_dict()
+    wanted = module.state_dict()
+    assert list(state) == list(wanted)
+    for key, array in state.items():
+        assert array.flags.c_contiguous
+        np.testing.assert_array_equal(array, wanted[key].numpy())
+    module.load_state_dict({key: torch.from_numpy(array) for key, array in state.items()})
+    other = make(name, dtype, seed=9)
+    other.load_state_dict(wanted)
+    np.testing.assert_array_equal(other.parameters, net.parameters)
+    state["0.bias"][...] = 7
+    assert not (net.layers[0].b == 7).any()
+
+
+def test_state_dicts_that_do_not_fit_change_nothing() -> None:
+    net = make("relu", "float32")
+    before, good = net.parameters.copy(), net.state_dict()
+
+    def says(state: Any, kind: type[Exception], *patterns: str) -> None:
+        refused(lambda: net.load_state_dict(state), kind, *patterns)
+        np.testing.assert_array_equal(net.parameters, before)
+
+    zeros = {key: np.zeros_like(array) for key, array in good.items()}
+    says(list(zeros.items()), TypeError, "list")
+    says({**zeros, "6.weight": zeros["4.weight"]}, ValueError, "unknown name '6.weight'", "0.bias")
+    says({k: v for k, v in zeros.items() if k != "4.bias"}, ValueError, "lacks 4.bias")
+    says({**zeros, "4.weight": zeros["4.weight"].T}, ValueError, r"4\.weight.*transpose")
+    says({**zeros, "4.bias": np.full(3, np.nan)}, ValueError, r"4\.bias.*NaN")
+    says({**zeros, "4.bias": ["a"] * 3}, TypeError, "4.bias")
+    parameters = dict(net.to_torch().named_parameters())
+    says(parameters, TypeError, r"requires grad.*\.detach\(\)")
+    net.load_state_dict(zeros)
+    assert not net.parameters.any()
+
+
+# --- Keras and scikit-learn -----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_weights_in_the_order_of_keras(dtype: str) -> None:
+    net = make("tanh", dtype)
+    weights = net.get_weights()
+    assert [array.shape for array in weights] == [(5, 7), (7,), (7, 6), (6,), (6, 3), (3,)]
+    assert all(array.flags.c_contiguous for array in weights)
+    a = inputs(dtype)
+    for kernel, bias in zip(weights[::2], weights[1::2], strict=True):
+        a = np.tanh(a @ kernel + bias)
+    assert_close(a, net.predict(inputs(dtype)), dtype)
+    other = make("tanh", dtype, seed=5)
+    other.set_weights(weights)
+    np.testing.assert_array_equal(other.parameters, net.parameters)
+
+
+def test_weights_that_do_not_fit_change_nothing() -> None:
+    net = make("relu", "float32")
+    before = net.parameters.copy()
+
+    def says(weights: Any, kind: type[Exception], *patterns: str) -> None:
+        refused(lambda: net.set_weights(weights), kind, *patterns)
+        np.testing.assert_array_equal(net.parameters, before)
+
+    zeros = [np.zeros_like(array) for array in net.get_weights()]
+    says(3, TypeError, "int")
+    says(zeros[:-1], ValueError, "5 arrays.*3 layers want 6")
+    says([zeros[0].T, *zeros[1:]], ValueError, r"weights\[0\].*\(5, 7\), not \(7, 5\).*transpose")
+    says([*zeros[:-1], np.zeros(4)], ValueError, r"weights\[5\].*\(3,\), not \(4,\)")
+    says([*zeros[:-1], np.full(3, np.inf)], ValueError, r"weights\[5\].*infinity")
+    net.set_weights(iter(zeros))
+    assert not net.parameters.any()
+
+
+SKLEARN = [
+    ("identity", 1, False), ("logistic", 2, True), ("tanh", 3, True), ("relu", 3, True),
+    ("relu", 1, False), ("tanh", 2, False),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize(("activation", "outputs", "classifies"), SKLEARN)
+def test_models_of_scikit_learn(
+    activation: str, outputs: int, classifies: bool, dtype: str
+) -> None:
+    neural = pytest.importorskip("sklearn.neural_network")
+    X = inputs(dtype, 60)
+    kind = neural.MLPClassifier if classifies else neural.MLPRegressor
+    mlp = kind(hidden_layer_sizes=(7, 6), activation=activation, max_iter=5, random_state=0)
+    if classifies:
+        y: Any = np.array(["x", "y", "z"])[np.arange(60) % outputs]
+    else:
+        y = X[:, :outputs].squeeze()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # five steps do not converge
+        mlp.fit(X, y)
+    net = sb.from_sklearn(mlp)
+    assert net.dtype == mlp.coefs_[0].dtype
+    ours = net.predict(X)
+    theirs = mlp.predict_proba(X) if classifies else mlp.predict(X).reshape(len(X), -1)
+    if classifies and outputs == 2:
+        theirs = theirs[:, 1:]
+    np.testing.assert_allclose(ours, theirs, atol=CLOSE[dtype] * 10)
+    if classifies:
+        np.testing.assert_array_equal(mlp.classes_[net.predict_classes(X)], mlp.predict(X))
+    # The way back, of a network with other weights.
+    other = sb.from_sklearn(mlp)
+    other.parameters[...] *= 0.5
+    mlp.coefs_, mlp.intercepts_ = other.get_weights()[::2], other.get_weights()[1::2]
+    np.testing.assert_array_equal(sb.from_sklearn(mlp).parameters, other.parameters)
+
+
+def test_what_is_no_model_of_scikit_learn() -> None:
+    neural = pytest.importorskip("sklearn.neural_network")
+    refused(lambda: sb.from_sklearn(neural.MLPClassifier()), ValueError, "not fitted.*fit first")
+    refused(lambda: sb.from_sklearn(3), TypeError, "int")
+    model = SimpleNamespace(
+        coefs_=[np.ones((2, 1))], intercepts_=[np.ones(1)], activation="relu",
+        out_activation_="spline",
+    )  # fmt: skip
+    refused(lambda: sb.from_sklearn(model), ValueError, "unknown activation 'spline'")
+
+
+# --- Tensors as arrays ------------------------------------------------------------------------
+
+
+def address(array: Any) -> int:
+    place: int = np.asarray(array).__array_interface__["data"][0]
+    return place
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_tensors_are_read_where_they_lie(dtype: str) -> None:
+    net = make("relu", dtype)
+    tensor = torch.from_numpy(inputs(dtype))
+    for X in (tensor, tensor[::2], tensor.T.contiguous().T, tensor[:, :]):
+        assert sb.explain_copy(X, net).startswith("X is used in place")
+        a = net.forward(X, copy=False)
+        assert address(net.layer(0).a) == X.data_ptr()
+        np.testing.assert_array_equal(a, net.forward(X.numpy()))
+        np.testing.assert_array_equal(net.predict(X, copy=False), a)
+    y = torch.zeros(40, 3, dtype=tensor.dtype)
+    net.forward(tensor)
+    net.backward(y, sample_weight=torch.ones(40, dtype=tensor.dtype), copy=False)
+    history = net.fit(tensor, y, epochs=1, validation_data=(tensor, y), progress=False)
+    assert history.epochs == 1
+    assert net.evaluate(tensor, y)["loss"] == pytest.approx(history["val_loss"][0], rel=1e-5)
+
+
+class WithDLPack:
+    """A tensor that has DLPack and nothing else."""
+
+    def __init__(self, array: npt.NDArray[Any], device: tuple[int, int] = (1, 0)) -> None:
+        self.array, self.device = array, device
+
+    def __dlpack__(self, **keywords: Any) -> Any:
+        if self.device[0] != 1:
+            raise BufferError("cannot export")
+        return self.array.__dlpack__(**keywords)
+
+    def __dlpack_device__(self) -> tuple[int, int]:
+        return self.device
+
+
+class WithArray:
+    """What has __array__ and nothing else."""
+
+    def __init__(self, array: npt.NDArray[Any]) -> None:
+        self.array = array
+
+    def __array__(self, dtype: Any = None, copy: Any = None) -> Any:
+        return self.array
+
+
+@pytest.mark.parametrize("wrap", [WithDLPack, WithArray, memoryview])
+def test_other_protocols_are_read_where_the_numbers_lie(wrap: Any) -> None:
+    net, X = make("tanh", "float32"), inputs("float32")
+    wrapped = wrap(X)
+    assert sb.explain_copy(wrapped, net).startswith("X is used in place")
+    a = net.forward(wrapped, copy=False)
+    assert address(net.layer(0).a) == address(X)
+    np.testing.assert_array_equal(a, net.forward(X))
+    net.fit(wrapped, WithDLPack(np.zeros((40, 3), np.float32)), epochs=1, progress=False)
+
+
+def test_tensors_that_cannot_be_read() -> None:
+    net = make("relu", "float32")
+    X = torch.ones(2, 5)
+
+    def says(X: Any, pattern: str) -> None:
+        for call in (net.forward, net.predict, lambda X: net.fit(X, np.ones((2, 3)))):
+            refused(lambda call=call: call(X), TypeError, pattern)
+        refused(lambda: sb.explain_copy(X, net), TypeError, pattern)
+
+    says(X.clone().requires_grad_(), r"requires grad: pass X\.detach\(\)")
+    says(X.bfloat16(), r"bfloat16: pass X\.float\(\)")
+    says(X.to("meta"), "meta device")
+    says(WithDLPack(np.ones((2, 5)), device=(2, 0)), r"another device.*X\.cpu\(\)")
+    says(X.to_sparse(), "Tensor, cannot be read")
+    says(X.to(torch.complex64), "complex64")
+
+
+def test_tensors_are_converted_where_they_have_to_be() -> None:
+    net, X = make("relu", "float32"), torch.arange(10).reshape(2, 5)
+    assert "int64" in sb.explain_copy(X, net)
+    refused(lambda: net.forward(X, copy=False), ValueError, "int64")
+    np.testing.assert_array_equal(net.forward(X), net.forward(X.numpy().astype(np.float32)))
+    half = torch.ones(2, 5, dtype=torch.float16)
+    assert net.forward(half).shape == (2, 3)
