@@ -153,3 +153,30 @@ class NetworkExchange(NetworkInside):
 
         module: torch.nn.Sequential = _torch.sequential(self, bool(logits))
         return module
+
+    def to_onnx(self, path: str | os.PathLike[str], logits: bool = False) -> None:
+        """Write the network as an ONNX model, which other programs run.
+
+        The model takes ``X`` of shape (N, D(0)), any N, in the network's dtype, and gives
+        a(L), whose name is ``a3`` in a network of three layers; every z and a between has a
+        name too. It is checked by ONNX before it is written, whole or not at all.
+
+        Parameters
+        ----------
+        path : str or path-like
+            By custom it ends in ``.onnx``.
+        logits : bool, default False
+            Leave the output's activation out: the model then gives z(L).
+
+        Raises
+        ------
+        ImportError
+            If the package onnx is not installed.
+        OSError
+            If the file cannot be written.
+        ValueError
+            If the weights are larger than an ONNX file can be.
+        """
+        from swiftbackprop import _onnx
+
+        _onnx.write(self, path, bool(logits))

@@ -1,0 +1,179 @@
+"""Networks as ONNX models.
+
+Only operators that ONNX has had since opset 13 and that onnxruntime runs in float32 and in
+float64 are used; activations without one of their own are composed of others. ONNX is
+imported with this module, which nothing imports before it is needed.
+"""
+
+import math
+import os
+from collections.abc import Callable
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from swiftbackprop._arrays import FloatArray
+from swiftbackprop._atomic import replacing
+from swiftbackprop._functions import Activation
+from swiftbackprop._version import __version__
+
+if TYPE_CHECKING:
+    from swiftbackprop._inside import NetworkInside
+
+__all__ = ["write"]
+
+try:
+    onnx: Any = import_module("onnx")
+except ImportError as error:
+    raise ImportError(
+        "this needs the package onnx, which is not installed: pip install onnx"
+    ) from (error)
+
+_OPSET = 13
+_IR_VERSION = 8  # read by every onnxruntime since 1.10
+_LARGEST = 2**31 - 2**20  # a file of protocol buffers stays below 2 GB
+
+
+def write(net: "NetworkInside", path: str | os.PathLike[str], logits: bool) -> None:
+    """Write a network to a file; `Network.to_onnx` documents it."""
+    size = net.n_parameters * net.dtype.itemsize
+    if size > _LARGEST:
+        raise ValueError(f"the weights take {size} bytes, and an ONNX file holds less than 2 GB")
+    model = _model(net, logits)
+    onnx.checker.check_model(model, full_check=True)
+    with replacing(path) as passing, open(passing, "wb") as file:
+        file.write(model.SerializeToString())
+
+
+def _model(net: "NetworkInside", logits: bool) -> Any:
+    graph = _Graph(net.dtype)
+    name, last = "X", len(net.layers)
+    for layer in net.layers:
+        m = layer.m
+        name = graph.linear(name, f"z{m}", graph.constant(f"W{m}", layer.W), f"b{m}", layer.b)
+        if not (logits and m == last):
+            name = graph.activation(name, f"a{m}", layer.activation)
+    helper = onnx.helper
+    element = helper.np_dtype_to_tensor_dtype(net.dtype)
+    made = helper.make_graph(
+        graph.nodes,
+        "swiftbackprop",
+        [helper.make_tensor_value_info("X", element, ["N", net.sizes[0]])],
+        [helper.make_tensor_value_info(name, element, ["N", net.sizes[-1]])],
+        graph.constants,
+    )
+    return helper.make_model(
+        made,
+        opset_imports=[helper.make_opsetid("", _OPSET)],
+        ir_version=_IR_VERSION,
+        producer_name="swiftbackprop",
+        producer_version=__version__,
+    )
+
+
+class _Graph:
+    """The nodes and constants of a model on their way."""
+
+    def __init__(self, dtype: np.dtype[Any]) -> None:
+        self.dtype = dtype
+        self.nodes: list[Any] = []
+        self.constants: list[Any] = []
+
+    def node(self, operator: str, *inputs: str, name: str = "", **attributes: Any) -> str:
+        """Add an operator; return the name of what it computes."""
+        result = name or f"t{len(self.nodes)}"
+        self.nodes.append(onnx.helper.make_node(operator, list(inputs), [result], **attributes))
+        return result
+
+    def constant(self, name: str, array: FloatArray) -> str:
+        dense = np.ascontiguousarray(array)
+        self.constants.append(onnx.numpy_helper.from_array(dense, name))
+        return name
+
+    def number(self, value: float) -> str:
+        name = f"c{len(self.constants)}"
+        return self.constant(name, np.array(value, self.dtype))
+
+    def linear(self, a: str, z: str, W: str, b: str, bias: FloatArray) -> str:
+        """Add z = a Wᵀ + b: a [N, D(m-1)], W [D(m), D(m-1)], b [D(m)]."""
+        return self.node("Gemm", a, W, self.constant(b, bias), name=z, transB=1)
+
+    def activation(self, z: str, a: str, rule: Activation) -> str:
+        """Add a = σ(z); identity adds nothing."""
+        if rule.name not in _MAKERS:
+            raise ValueError(f"there is no ONNX form of the activation {rule.name}")
+        made = _MAKERS[rule.name](self, z, rule)
+        if made != z:
+            self.nodes[-1].output[0] = a
+            made = a
+        return made
+
+    def scaled(self, x: str, factor: float) -> str:
+        return self.node("Mul", x, self.number(factor))
+
+    def parts(self, z: str) -> tuple[str, str]:
+        """Add max(z, 0) and min(z, 0)."""
+        zero = self.number(0)
+        return self.node("Max", z, zero), self.node("Min", z, zero)
+
+
+# Each adds σ(z), in an order in which its last node is the result.
+
+
+def _leaky_relu(graph: _Graph, z: str, rule: Activation) -> str:
+    above, below = graph.parts(z)
+    return graph.node("Add", above, graph.scaled(below, rule.slope))
+
+
+def _elu(graph: _Graph, z: str, rule: Activation) -> str:
+    above, below = graph.parts(z)
+    rest = graph.node("Sub", graph.node("Exp", below), graph.number(1))
+    return graph.node("Add", above, graph.scaled(rest, rule.alpha))
+
+
+def _softplus(graph: _Graph, z: str, rule: Activation) -> str:
+    """max(z, 0) + ln(1 + e^-|z|)."""
+    above, _ = graph.parts(z)
+    small = graph.node("Exp", graph.node("Neg", graph.node("Abs", z)))
+    return graph.node("Add", above, graph.node("Log", graph.node("Add", small, graph.number(1))))
+
+
+def _silu(graph: _Graph, z: str, rule: Activation) -> str:
+    return graph.node("Mul", z, graph.node("Sigmoid", z))
+
+
+def _gelu(graph: _Graph, z: str, rule: Activation) -> str:
+    """½ z (1 + erf(z/√2)); erf in float32, for onnxruntime has no other."""
+    kind = onnx.TensorProto
+    x = graph.scaled(z, math.sqrt(0.5))
+    if graph.dtype == np.float64:
+        erf = graph.node("Erf", graph.node("Cast", x, to=kind.FLOAT))
+        erf = graph.node("Cast", erf, to=kind.DOUBLE)
+    else:
+        erf = graph.node("Erf", x)
+    return graph.node("Mul", graph.scaled(z, 0.5), graph.node("Add", erf, graph.number(1)))
+
+
+def _gelu_tanh(graph: _Graph, z: str, rule: Activation) -> str:
+    """½ z (1 + tanh(√(2/π) (z + 0.044715 z³)))."""
+    cube = graph.node("Mul", z, graph.node("Mul", z, z))
+    sum_ = graph.node("Add", z, graph.scaled(cube, 0.044715))
+    tanh = graph.node("Tanh", graph.scaled(sum_, math.sqrt(2 / math.pi)))
+    return graph.node("Mul", graph.scaled(z, 0.5), graph.node("Add", tanh, graph.number(1)))
+
+
+_MAKERS: dict[str, Callable[[_Graph, str, Activation], str]] = {
+    "identity": lambda graph, z, rule: z,
+    "sigmoid": lambda graph, z, rule: graph.node("Sigmoid", z),
+    "tanh": lambda graph, z, rule: graph.node("Tanh", z),
+    "relu": lambda graph, z, rule: graph.node("Relu", z),
+    "leaky_relu": _leaky_relu,
+    "elu": _elu,
+    "gelu": _gelu,
+    "gelu_tanh": _gelu_tanh,
+    "silu": _silu,
+    "softplus": _softplus,
+    "exp": lambda graph, z, rule: graph.node("Exp", z),
+    "softmax": lambda graph, z, rule: graph.node("Softmax", z, axis=1),
+}
