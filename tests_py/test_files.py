@@ -582,6 +582,7 @@ HOSTILE: dict[str, tuple[Callable[[Any], Any], str]] = {
     "steps": (lambda d: d.update(steps=-1), "steps is -1"),
     "many steps": (lambda d: d.update(steps=10**400), "steps is"),
     "no steps": (lambda d: d.pop("steps"), "holds 6 tensors, and 4 are wanted"),
+    "notes": (lambda d: d.update(notes={"table": 3}), "table is 3"),
     "zero generator": (lambda d: d.update(generator=["0" * 16] * 4), "not all zero"),
     "short generator": (lambda d: d.update(generator=["1" * 16] * 3), "generator is"),
     "strange generator": (lambda d: d.update(generator=["-" + "1" * 15] * 4), "generator is"),

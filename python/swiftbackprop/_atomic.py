@@ -5,7 +5,24 @@ import os
 import secrets
 from collections.abc import Iterator
 
-__all__ = ["replacing"]
+__all__ = ["as_target", "replacing"]
+
+
+def as_target(path: str | os.PathLike[str]) -> str:
+    """Return the full name of a file that could be written, with links followed.
+
+    Raises
+    ------
+    OSError
+        If it is a folder, or in none.
+    """
+    target = os.path.realpath(os.fsdecode(path))
+    if os.path.isdir(target):
+        raise IsADirectoryError(f"{target} is a folder: give the name of a file in it")
+    folder = os.path.dirname(target)
+    if not os.path.isdir(folder):
+        raise FileNotFoundError(f"there is no folder {folder}: make it first")
+    return target
 
 
 @contextlib.contextmanager
@@ -25,12 +42,8 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[str]:
     OSError
         If the folder is missing or cannot be written to, or the disk is full.
     """
-    target = os.path.realpath(os.fsdecode(path))
-    if os.path.isdir(target):
-        raise IsADirectoryError(f"{target} is a folder: give the name of a file in it")
+    target = as_target(path)
     folder = os.path.dirname(target)
-    if not os.path.isdir(folder):
-        raise FileNotFoundError(f"there is no folder {folder}: make it first")
     passing = os.path.join(folder, f".{secrets.token_hex(8)}.tmp")
     handle = os.open(passing, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
     try:

@@ -5,7 +5,6 @@ says of itself before anything is made from it, and runs no code.
 """
 
 import json
-import math
 import os
 import stat
 from collections.abc import Iterable, Iterator, Mapping
@@ -18,6 +17,7 @@ import numpy as np
 from swiftbackprop._arrays import FloatArray
 from swiftbackprop._atomic import replacing
 from swiftbackprop._functions import Activation, Initializer, Loss
+from swiftbackprop._json import check, entries, optional, parse, short, take
 from swiftbackprop._optimizers import optimizer as make_optimizer
 from swiftbackprop._recipe import Recipe, as_seed, make_recipe
 from swiftbackprop._rules import Rule
@@ -27,20 +27,13 @@ if TYPE_CHECKING:
     from swiftbackprop._inside import NetworkInside
     from swiftbackprop.network import Network
 
-__all__ = ["load", "read_metadata", "save"]
+__all__ = ["load", "read_notes", "safetensors", "save"]
 
 # The one key of the metadata, and the version of what stands there.
 _KEY = "swiftbackprop"
 _VERSION = 1
 
 _DTYPES = {"float32": "F32", "float64": "F64"}  # as safetensors calls them
-_KINDS = {
-    "a number": (int, float),
-    "an int": (int,),
-    "a str": (str,),
-    "a list": (list,),
-    "a dict": (dict,),
-}
 _STATE_WORDS = 4
 _LONGEST = 500  # characters of a message: what stands in a file may be long
 
@@ -54,8 +47,8 @@ def save(
     generator: bool,
     notes: Mapping[str, str] | None = None,
 ) -> None:
-    """Write a network; `Network.save` documents it. `notes` go into the metadata."""
-    write_file = _safetensors("numpy").save_file
+    """Write a network; `Network.save` documents it. `notes` are texts that go with it."""
+    write_file = safetensors("numpy").save_file
     twin = net.copy()  # the state of one moment, whatever other threads do
     recipe = live_recipe(twin)
     tensors = _tensors("layers", recipe, twin.unflatten(twin.parameters))
@@ -70,7 +63,10 @@ def save(
     for name, tensor in tensors.items():
         if not np.isfinite(tensor).all():
             raise ValueError(f"{name} contains NaN or infinity: such a network is not saved")
-    metadata = {**(notes or {}), _KEY: json.dumps(description, allow_nan=False)}
+    if notes:
+        description["notes"] = dict(notes)
+    # A single entry: safetensors writes several in an order that changes.
+    metadata = {_KEY: json.dumps(description, allow_nan=False)}
     dense = {name: np.ascontiguousarray(tensor) for name, tensor in tensors.items()}
     with replacing(path) as passing:
         write_file(dense, passing, metadata)
@@ -117,13 +113,13 @@ def load(path: str | os.PathLike[str]) -> "Network":
         return file.network()
 
 
-def read_metadata(path: str | os.PathLike[str]) -> dict[str, str]:
-    """Return the notes of a file beside the description of its network."""
+def read_notes(path: str | os.PathLike[str]) -> dict[str, str]:
+    """Return the texts that go with the network in a file."""
     with _Reader(path) as file:
-        return {key: text for key, text in file.metadata.items() if key != _KEY}
+        return file.notes(file.description())
 
 
-def _safetensors(module: str = "") -> Any:
+def safetensors(module: str = "") -> Any:
     """Import the package safetensors."""
     from importlib import import_module
 
@@ -186,16 +182,16 @@ class _Reader:
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = os.fsdecode(path)
-        safetensors = _safetensors()
+        package = safetensors()
         if not stat.S_ISREG(os.stat(self.path).st_mode):
             self.refuse("it is no regular file")
         with open(self.path, "rb"):  # says as Python does what hinders it
             pass
         try:
-            self.file = safetensors.safe_open(self.path, framework="np")
+            self.file = package.safe_open(self.path, framework="np")
             self.metadata: dict[str, str] = self.file.metadata() or {}
             self.names = frozenset(self.file.keys())
-        except safetensors.SafetensorError as error:
+        except package.SafetensorError as error:
             self.refuse(f"it is no safetensors file, or damaged ({error})")
 
     def __enter__(self) -> "_Reader":
@@ -224,11 +220,9 @@ class _Reader:
                 "weights alone go into a network by net.load_state_dict or net.set_weights"
             )
         try:
-            description = json.loads(self.metadata[_KEY], parse_constant=_no_constant)
-        except (ValueError, RecursionError) as error:
-            self.refuse(f"its description is damaged ({error})")
-        if not isinstance(description, dict):
-            self.refuse("its description is no object")
+            description = parse(self.metadata[_KEY])
+        except ValueError as error:
+            self.refuse(str(error))
         if description.pop("version", None) != _VERSION:
             self.refuse(
                 f"its description is not of version {_VERSION}: another version of "
@@ -236,16 +230,24 @@ class _Reader:
             )
         return description
 
+    def notes(self, description: dict[str, Any]) -> dict[str, str]:
+        """Take the notes out of a description."""
+        notes: dict[str, str] = optional(description, "notes", "a dict") or {}
+        for name in notes:
+            check(notes[name], name, "a str")
+        return notes
+
     def build(self, description: dict[str, Any]) -> "Network":
         from swiftbackprop.network import Network
 
         recipe, seed = _recipe(description)
-        steps = _optional(description, "steps", "an int")
+        self.notes(description)
+        steps = optional(description, "steps", "an int")
         if steps is not None and not 0 <= steps <= 2**53:
-            raise ValueError(f"steps is {_short(steps)}")
+            raise ValueError(f"steps is {short(steps)}")
         state = _generator(description)
         if description:
-            raise ValueError(f"its description has more than is known: {_short(description)}")
+            raise ValueError(f"its description has more than is known: {short(description)}")
         groups = ["layers", "initial"] if "initial.1.W" in self.names else ["layers"]
         for group in groups:  # all of them, before there is memory for any
             for name, shape in _shapes(group, recipe):
@@ -292,28 +294,28 @@ class _Reader:
 
 def _recipe(data: dict[str, Any]) -> tuple[Recipe, int]:
     """Return the recipe and the seed that a description gives."""
-    dtype = _take(data, "dtype", "a str")
+    dtype = take(data, "dtype", "a str")
     if dtype not in _DTYPES:
-        raise ValueError(f"dtype is {_short(dtype)}")
-    activations = [_rule(Activation, each) for each in _list(data, "activations", "a dict")]
+        raise ValueError(f"dtype is {short(dtype)}")
+    activations = [_rule(Activation, each) for each in entries(data, "activations", "a dict")]
     if not activations:
         raise ValueError("activations is empty")
-    optimizer = _take(data, "optimizer", "a dict")
+    optimizer = take(data, "optimizer", "a dict")
     recipe = make_recipe(
-        sizes=_list(data, "sizes", "an int"),
+        sizes=entries(data, "sizes", "an int"),
         activation=activations[:-1],
         output=activations[-1],
-        loss=_rule(Loss, _take(data, "loss", "a dict")),
+        loss=_rule(Loss, take(data, "loss", "a dict")),
         optimizer=make_optimizer(_name(optimizer), **_values(optimizer)),
         dtype=dtype,
-        initializer=[_rule(Initializer, each) for each in _list(data, "initializers", "a dict")],
-        l1=_take(data, "l1", "a number"),
-        l2=_take(data, "l2", "a number"),
-        clip_norm=_optional(data, "clip_norm", "a number"),
+        initializer=[_rule(Initializer, each) for each in entries(data, "initializers", "a dict")],
+        l1=take(data, "l1", "a number"),
+        l2=take(data, "l2", "a number"),
+        clip_norm=optional(data, "clip_norm", "a number"),
     )
-    seed = _take(data, "seed", "a str")
+    seed = take(data, "seed", "a str")
     if not (seed.isascii() and seed.isdecimal() and len(seed) <= 20):
-        raise ValueError(f"seed is {_short(seed)}")
+        raise ValueError(f"seed is {short(seed)}")
     return recipe, as_seed(int(seed))
 
 
@@ -322,16 +324,16 @@ def _rule(kind: type[R], data: dict[str, Any]) -> R:
 
 
 def _name(data: dict[str, Any]) -> str:
-    name: str = _take(data, "name", "a str")
+    name: str = take(data, "name", "a str")
     if len(name) > 100:
-        raise ValueError(f"{_short(name)} is no name")
+        raise ValueError(f"{short(name)} is no name")
     return name
 
 
 def _values(data: dict[str, Any]) -> dict[str, float]:
-    values: dict[str, float] = _take(data, "parameters", "a dict")
+    values: dict[str, float] = take(data, "parameters", "a dict")
     for name in values:
-        _check(values[name], name, "a number")
+        check(values[name], name, "a number")
     return values
 
 
@@ -339,46 +341,9 @@ def _generator(data: dict[str, Any]) -> tuple[int, int, int, int] | None:
     """Return the generator's state, if it is there: four words of 16 hexadecimal digits."""
     if "generator" not in data:
         return None
-    words = _list(data, "generator", "a str")
+    words = entries(data, "generator", "a str")
     digits = set("0123456789abcdef")
     if len(words) != _STATE_WORDS or any(len(w) != 16 or set(w) - digits for w in words):
-        raise ValueError(f"generator is {_short(words)}")
+        raise ValueError(f"generator is {short(words)}")
     s0, s1, s2, s3 = (int(word, 16) for word in words)
     return s0, s1, s2, s3
-
-
-def _take(data: dict[str, Any], name: str, kind: str) -> Any:
-    """Take an entry out of a description."""
-    if name not in data:
-        raise ValueError(f"{name} is missing in its description")
-    return _check(data.pop(name), name, kind)
-
-
-def _optional(data: dict[str, Any], name: str, kind: str) -> Any:
-    if data.get(name) is None:
-        return data.pop(name, None)
-    return _take(data, name, kind)
-
-
-def _list(data: dict[str, Any], name: str, kind: str) -> list[Any]:
-    return [_check(entry, name, kind) for entry in _take(data, name, "a list")]
-
-
-def _check(value: Any, name: str, kind: str) -> Any:
-    if not isinstance(value, _KINDS[kind]) or isinstance(value, bool):
-        raise ValueError(f"{name} is {_short(value)} and not {kind}")
-    if isinstance(value, float) and not math.isfinite(value):
-        raise ValueError(f"{name} is {value}")
-    return value
-
-
-def _short(value: object) -> str:
-    try:
-        text = repr(value)
-    except ValueError:  # an int of thousands of digits
-        text = "an int out of all bounds"
-    return text if len(text) <= 60 else f"{text[:57]}..."
-
-
-def _no_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no number")

@@ -1,0 +1,378 @@
+"""What ``python -m swiftbackprop`` does: info, train, predict and bench."""
+
+import argparse
+import csv
+import os
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+import swiftbackprop as sb
+from swiftbackprop import _files
+from swiftbackprop._arrays import FloatArray
+from swiftbackprop._atomic import as_target, replacing
+from swiftbackprop._prepare import Preparation, Target
+from swiftbackprop._recipe import DTYPES
+from swiftbackprop._table import ENDINGS, Table, read_table
+
+__all__ = ["main"]
+
+_NOTE = "table"  # in the model's file: what is done with the columns
+_INTERRUPTED = 130
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command and return the exit status: 0, 1 after an error, 2 for wrong arguments."""
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    try:
+        options.run(options)
+        sys.stdout.flush()
+    except KeyboardInterrupt:
+        return _complain("stopped by Ctrl-C", _INTERRUPTED)
+    except BrokenPipeError:  # whoever reads has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except OSError as error:
+        reason = error.strerror or str(error)
+        return _complain(f"{error.filename}: {reason}" if error.filename else reason, 1)
+    except (ValueError, TypeError, ImportError, MemoryError, ArithmeticError) as error:
+        return _complain(str(error) or type(error).__name__, 1)
+    return 0
+
+
+def _complain(sentence: str, status: int) -> int:
+    print(f"swiftbackprop: {sentence}", file=sys.stderr)
+    return status
+
+
+# --- Arguments ------------------------------------------------------------------------------
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m swiftbackprop",
+        description="A neural-network engine in Swift: train on a table, predict, measure.",
+        epilog="exit status: 0 done, 1 an error that is told on stderr, 2 wrong arguments",
+    )
+    parser.add_argument("--version", action="version", version=f"swiftbackprop {sb.__version__}")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    info = commands.add_parser("info", help="versions, the engine's level, BLAS, threads")
+    info.set_defaults(run=lambda options: sb.show_config())
+    _add_train(commands)
+    _add_predict(commands)
+    bench = commands.add_parser(
+        "bench",
+        help="measure training and prediction on this machine, for some seconds",
+        description="Measure a network 784-128-10 in float32 on random numbers.",
+    )
+    bench.set_defaults(run=_bench)
+    return parser
+
+
+def _add_train(commands: Any) -> None:
+    train = commands.add_parser(
+        "train",
+        help="train on a table and save the model",
+        description="Train a network to predict one column of a table from the others. Numbers "
+        "are standardised, texts become one input for each that occurs; what is missing is the "
+        "mean, or none of them. The weights of the best epoch on held-out rows are saved.",
+    )
+    add = train.add_argument
+    kinds = ", ".join(ENDINGS)
+    add("data", help=f"a table ({kinds}): text with names in its first line, a matrix of rows, "
+        "or an archive of X and y")  # fmt: skip
+    add("--target", metavar="COLUMN", help="the column to predict (default: the last column of "
+        ".npy, y of .npz)")  # fmt: skip
+    add("--drop", metavar="COLUMN", action="append", default=[], help="leave a column out")
+    add("--task", choices=["auto", "classification", "regression"], default="auto",
+        help="auto: texts and up to 20 whole numbers are classes")  # fmt: skip
+    add("--model", metavar="FILE", help="where to save (default: the name of the data with "
+        ".safetensors, in this folder)")  # fmt: skip
+    add("--hidden", metavar="D,D", type=_sizes, default=[64, 64], help="units of the hidden "
+        "layers, 0 for none (default: 64,64)")  # fmt: skip
+    add("--activation", choices=sb.activations(), default="relu", help="of the hidden layers",
+        metavar="NAME")  # fmt: skip
+    add("--optimizer", choices=sb.optimizers(), default="adam", metavar="NAME",
+        help=f"one of {', '.join(sb.optimizers())} (default: adam)")  # fmt: skip
+    add("--lr", type=_number(0, None), help="learning rate (default: the optimizer's)")
+    add("--l2", type=_number(0, None), default=0.0, help="penalty l2/2 Σ W² (default: 0)")
+    add("--epochs", type=_count, default=200, help="at most (default: 200)")
+    add("--patience", type=_count, default=20, help="epochs without progress on held-out rows "
+        "before it ends (default: 20)")  # fmt: skip
+    add("--batch-size", type=_count, default=32, help="rows of a minibatch (default: 32)")
+    add("--validation", type=_number(0, 1), default=0.2, metavar="SHARE",
+        help="of the rows to hold out, between 0 and 1 (default: 0.2)")  # fmt: skip
+    add(
+        "--seed", type=_seed, default=0, help="of weights, shuffling and held-out rows (default: 0)"
+    )
+    add("--dtype", choices=DTYPES, default="float32", help="of all numbers (default: float32)")
+    add("--quiet", action="store_true", help="no progress bar and no report")
+    train.set_defaults(run=_train)
+
+
+def _add_predict(commands: Any) -> None:
+    predict = commands.add_parser(
+        "predict",
+        help="predict with a saved model",
+        description="Write one line for each row of a table, as CSV: the prediction, of a model "
+        "that `train` saved, or a(L), of another one.",
+    )
+    predict.add_argument("model", help="a file that `train`, or net.save, wrote")
+    predict.add_argument("data", help="a table with the columns that the model was trained on")
+    predict.add_argument("--output", metavar="FILE", help="write there (default: stdout)")
+    predict.add_argument(
+        "--probabilities", action="store_true", help="a column for each class beside it"
+    )
+    predict.set_defaults(run=_predict)
+
+
+def _sizes(text: str) -> list[int]:
+    return [] if text.strip() == "0" else [_count(part) for part in text.split(",")]
+
+
+def _count(text: str) -> int:
+    if not (text.strip().isascii() and text.strip().isdecimal()) or not 1 <= int(text) < 2**31:
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number of at least 1")
+    return int(text)
+
+
+def _seed(text: str) -> int:
+    return 0 if text.strip() == "0" else _count(text)
+
+
+def _number(least: float, end: float | None) -> Callable[[str], float]:
+    def number(text: str) -> float:
+        limits = f"between {least} and {end}" if end else f"above or at {least}"
+        try:
+            value = float(text)
+        except ValueError:
+            value = -1.0
+        if not (least <= value < float("inf")) or (end and not least < value < end):
+            raise argparse.ArgumentTypeError(f"{text!r} is no number {limits}")
+        return value
+
+    return number
+
+
+# --- Training -------------------------------------------------------------------------------
+
+
+def _train(options: argparse.Namespace) -> None:
+    path = options.model or f"{Path(options.data).stem}.safetensors"
+    as_target(path)  # what hinders the result is better said before the work than after
+    _files.safetensors()
+    table = read_table(options.data)
+    name = _target_name(options.target, table)
+    target = Target.learn(name, table.column(name), options.task)
+    order = np.random.default_rng(options.seed).permutation(table.rows)
+    held = round(table.rows * options.validation)
+    if not 0 < held < table.rows:
+        raise ValueError(
+            f"--validation {options.validation} holds out {held} of {table.rows} rows: some have "
+            "to be held out, and some to be left"
+        )
+    features = _features(options.drop, table, name)
+    preparation = Preparation.learn(table, features, target, order[held:])
+    X, y = preparation.matrix(table, options.dtype), target.encode(table.column(name))
+    valid = (X[order[:held]], y[order[:held]])
+    net, best = _network(options, preparation), _Best(options.patience)
+    history = net.fit(
+        X[order[held:]],
+        y[order[held:]],
+        epochs=options.epochs,
+        batch_size=options.batch_size,
+        validation_data=valid,
+        callbacks=[best],
+        progress=not options.quiet,
+    )
+    notes = {_NOTE: preparation.to_json()}
+    _files.save(best.net or net, path, optimizer=False, generator=False, notes=notes)
+    if not options.quiet:
+        _report(table, preparation, best, history, valid)
+        print(f"saved     {path}")
+
+
+class _Best(sb.Callback):
+    """Keeps the best epoch, and ends training when none was better for some time."""
+
+    def __init__(self, patience: int) -> None:
+        self.patience = patience
+        self.net: sb.Network | None = None
+        self.epoch, self.loss = -1, float("inf")
+
+    def on_epoch_end(self, net: sb.Network, epoch: int, logs: Mapping[str, float]) -> bool:
+        """Look at an epoch."""
+        if logs["val_loss"] < self.loss:
+            self.epoch, self.loss, self.net = epoch, logs["val_loss"], net.copy()
+        return epoch - self.epoch >= self.patience
+
+
+def _target_name(wanted: str | None, table: Table) -> str:
+    if wanted is not None:
+        return wanted
+    if Path(table.path).suffix.lower() in (".npy", ".npz"):
+        return list(table.columns)[-1]  # y, where it is there
+    raise ValueError(f"name the column to predict with --target: {table.path}, {table.names()}")
+
+
+def _features(drop: Sequence[str], table: Table, target: str) -> list[str]:
+    for name in drop:
+        table.column(name)  # says so if there is none
+    features = [name for name in table.columns if name != target and name not in drop]
+    if not features:
+        raise ValueError(f"{table.path} has no column to predict {target!r} from")
+    return features
+
+
+def _network(options: argparse.Namespace, preparation: Preparation) -> sb.Network:
+    given = {} if options.lr is None else {"lr": options.lr}
+    return sb.Network(
+        [preparation.inputs, *options.hidden, preparation.outputs],
+        activation=options.activation,
+        loss="cross_entropy" if preparation.target.classes else "squared_error",
+        optimizer=sb.optimizer(options.optimizer, **given),
+        l2=options.l2,
+        seed=options.seed,
+        dtype=options.dtype,
+    )
+
+
+def _report(
+    table: Table,
+    preparation: Preparation,
+    best: _Best,
+    history: sb.History,
+    valid: tuple[FloatArray, npt.NDArray[Any]],
+) -> None:
+    """Print what was trained, and how good it is on rows that it has not seen."""
+    target, net = preparation.target, best.net
+    kind = f"{len(target.classes)} classes" if target.classes else "a number"
+    print(
+        f"data      {table.path}: {table.rows} rows, {len(preparation.features)} columns; "
+        f"{target.name!r} is {kind}"
+    )
+    if net is None:
+        return
+    layers = "-".join(str(size) for size in net.sizes)
+    print(f"network   {layers}, {net.n_parameters} parameters, {net.dtype}, seed {net.seed}")
+    print(
+        f"training  {table.rows - len(valid[1])} rows, {history.epochs} epochs in "
+        f"{sum(history['seconds']):.2f} s; the best was epoch {best.epoch + 1}"
+    )
+    found = net.evaluate(*valid)
+    if target.classes:
+        usual = np.bincount(valid[1]).max() / len(valid[1])
+        print(
+            f"result    accuracy {found['accuracy']:.3f} on {len(valid[1])} held-out rows "
+            f"(always the most frequent class: {usual:.3f})"
+        )
+    else:
+        usual, mae = float(np.abs(valid[1]).mean()) * target.scale, found["mae"] * target.scale
+        print(
+            f"result    r2 {found['r2']:.3f}, mean absolute error {mae:.4g} "
+            f"on {len(valid[1])} held-out rows (always the mean: {usual:.4g})"
+        )
+
+
+# --- Prediction -----------------------------------------------------------------------------
+
+
+def _predict(options: argparse.Namespace) -> None:
+    net = sb.load(options.model)
+    notes = _files.read_notes(options.model)
+    table = read_table(options.data)
+    if _NOTE in notes:
+        preparation = _preparation(options.model, notes[_NOTE], net)
+        a = net.predict(preparation.matrix(table, net.dtype))
+        header, rows = _predictions(preparation.target, a, options.probabilities)
+    else:
+        if options.probabilities:
+            raise ValueError(f"{options.model} names no classes: leave --probabilities out")
+        a = net.predict(_numbers(table, net, options.model))
+        header = [f"a{place}" for place in range(a.shape[1])]
+        rows = [[f"{value:.7g}" for value in row] for row in a]
+    if options.output is None:
+        csv.writer(sys.stdout, lineterminator="\n").writerows([header, *rows])
+        return
+    with (
+        replacing(options.output) as passing,
+        open(passing, "w", newline="", encoding="utf-8") as file,
+    ):
+        csv.writer(file, lineterminator="\n").writerows([header, *rows])
+
+
+def _preparation(model: str, text: str, net: sb.Network) -> Preparation:
+    """Return what was done with the columns; it stands in a file, and may be anything."""
+    try:
+        preparation = Preparation.from_json(text)
+        if (preparation.inputs, preparation.outputs) != (net.sizes[0], net.sizes[-1]):
+            raise ValueError("its columns do not fit its network")
+    except (ValueError, OverflowError, RecursionError) as error:
+        raise ValueError(f"{model} is not read: {error}") from None
+    return preparation
+
+
+def _predictions(
+    target: Target, a: FloatArray, probabilities: bool
+) -> tuple[list[str], list[list[str]]]:
+    """Return the header and the rows to write."""
+    rows = [[text] for text in target.decode(a)]
+    if not probabilities:
+        return [target.name], rows
+    if not target.classes:
+        raise ValueError("the model predicts a number: leave --probabilities out")
+    header = [target.name, *(f"p({target.label(k)})" for k in range(len(target.classes)))]
+    for row, shares in zip(rows, a, strict=True):
+        row.extend(f"{share:.7g}" for share in shares)
+    return header, rows
+
+
+def _numbers(table: Table, net: sb.Network, model: str) -> FloatArray:
+    """Return a table of numbers alone as X of shape (N, D(0))."""
+    texts = [name for name, column in table.columns.items() if column.dtype.kind == "O"]
+    if texts:
+        raise ValueError(
+            f"{table.path} holds texts in {', '.join(texts)}, and {model} wants numbers"
+        )
+    if len(table.columns) != net.sizes[0]:
+        raise ValueError(
+            f"{table.path} has {len(table.columns)} columns, and {model} wants {net.sizes[0]}"
+        )
+    return np.column_stack([column.astype(net.dtype) for column in table.columns.values()])
+
+
+# --- Measurement ----------------------------------------------------------------------------
+
+
+def _bench(options: argparse.Namespace) -> None:
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((12_800, 784), dtype=np.float32)
+    y = rng.integers(0, 10, len(X))
+    net = sb.Network([784, 128, 10], loss="cross_entropy", optimizer=sb.SGD(0.01), seed=0)
+    print("784-128-10, float32, the best of 3; times depend on what else the machine does")
+    for batch_size in (32, 128):
+        fit = _best_time(lambda size=batch_size: net.fit(  # type: ignore[misc]
+            X, y, epochs=1, batch_size=size, progress=False))  # fmt: skip
+        steps = len(X) / batch_size
+        print(f"fit       {fit / steps * 1e6:8.1f} us a step of {batch_size} rows")
+    rows = len(X) / _best_time(lambda: net.predict(X))
+    print(f"predict   {rows / 1e6:8.2f} million rows a second")
+    single = _best_time(lambda: [net.predict(X[:1]) for _ in range(1000)]) / 1000
+    print(f"predict   {single * 1e6:8.1f} us for one row")
+    print("Beside NumPy, PyTorch, JAX and scikit-learn: `make bench` in the project's sources.")
+
+
+def _best_time(work: Callable[[], object]) -> float:
+    """Return the shortest of three times, in seconds, after one call to warm up."""
+    times = []
+    for _ in range(4):
+        start = time.perf_counter()
+        work()
+        times.append(time.perf_counter() - start)
+    return min(times[1:])
