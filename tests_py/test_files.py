@@ -149,6 +149,21 @@ def test_the_recipe_is_in_the_file_to_its_last_field() -> None:
     assert {field.name for field in fields(Recipe)} - set(described) == {"start"}
 
 
+def test_every_option_of_the_engine_is_in_files_and_pickles() -> None:
+    """A new option has to find its place in _state.py, or in the recipe."""
+    from swiftbackprop import _state
+    from swiftbackprop._engine import core
+
+    engine = {name for name in dir(core) if name.startswith("OPTION_")}
+    of_recipe = {"OPTION_L1", "OPTION_L2", "OPTION_CLIP_NORM", "OPTION_STEPS", "OPTION_HYPER"}
+    assert {getattr(core, name) for name in engine - of_recipe} == set(_state._OPTIONS.values())
+    net = make(l2=0.1)
+    net._set_option(core.OPTION_SHARES, 1.0)
+    for again in (through_file(net), through_pickle(net), copy.deepcopy(net)):
+        assert again._option(core.OPTION_SHARES) == 1
+        assert_same(net, again)
+
+
 @pytest.mark.parametrize("optimizer", [False, True])
 @pytest.mark.parametrize("generator", [False, True])
 def test_state_is_optional(optimizer: bool, generator: bool, tmp_path: Path) -> None:
@@ -582,6 +597,8 @@ HOSTILE: dict[str, tuple[Callable[[Any], Any], str]] = {
     "steps": (lambda d: d.update(steps=-1), "steps is -1"),
     "many steps": (lambda d: d.update(steps=10**400), "steps is"),
     "no steps": (lambda d: d.pop("steps"), "holds 6 tensors, and 4 are wanted"),
+    "option": (lambda d: d["options"].update(run=1), "unknown option 'run'"),
+    "huge option": (lambda d: d["options"].update(shares_penalties=10**400), "too large"),
     "notes": (lambda d: d.update(notes={"table": 3}), "table is 3"),
     "zero generator": (lambda d: d.update(generator=["0" * 16] * 4), "not all zero"),
     "short generator": (lambda d: d.update(generator=["1" * 16] * 3), "generator is"),

@@ -21,7 +21,7 @@ from swiftbackprop._json import check, entries, optional, parse, short, take
 from swiftbackprop._optimizers import optimizer as make_optimizer
 from swiftbackprop._recipe import Recipe, as_seed, make_recipe
 from swiftbackprop._rules import Rule
-from swiftbackprop._state import Trained, live_recipe
+from swiftbackprop._state import Trained, live_recipe, options, set_options
 
 if TYPE_CHECKING:
     from swiftbackprop._inside import NetworkInside
@@ -35,6 +35,7 @@ _VERSION = 1
 
 _DTYPES = {"float32": "F32", "float64": "F64"}  # as safetensors calls them
 _STATE_WORDS = 4
+_LONGEST_NAME = 100
 _LONGEST = 500  # characters of a message: what stands in a file may be long
 
 R = TypeVar("R", bound=Rule)
@@ -53,7 +54,7 @@ def save(
     recipe = live_recipe(twin)
     tensors = _tensors("layers", recipe, twin.unflatten(twin.parameters))
     tensors |= _tensors("initial", recipe, recipe.start)
-    description = _describe(recipe, net.seed)
+    description = {**_describe(recipe, net.seed), "options": options(twin)}
     if optimizer:
         trained = Trained.of(twin)
         tensors |= {_slot(k): slot for k, slot in enumerate(trained.slots)}
@@ -245,7 +246,7 @@ class _Reader:
         steps = optional(description, "steps", "an int")
         if steps is not None and not 0 <= steps <= 2**53:
             raise ValueError(f"steps is {short(steps)}")
-        state = _generator(description)
+        state, values = _generator(description), _numbers(description, "options")
         if description:
             raise ValueError(f"its description has more than is known: {short(description)}")
         groups = ["layers", "initial"] if "initial.1.W" in self.names else ["layers"]
@@ -263,6 +264,7 @@ class _Reader:
             raise ValueError(f"it holds {len(self.names)} tensors, and {known} are wanted")
         for name in slots:
             self.expect(name, (recipe.n_parameters,), recipe.dtype)
+        set_options(net, values)
         if steps is not None:
             Trained(tuple(self.tensor(name) for name in slots), steps).write(net)
         if state is not None:
@@ -306,7 +308,7 @@ def _recipe(data: dict[str, Any]) -> tuple[Recipe, int]:
         activation=activations[:-1],
         output=activations[-1],
         loss=_rule(Loss, take(data, "loss", "a dict")),
-        optimizer=make_optimizer(_name(optimizer), **_values(optimizer)),
+        optimizer=make_optimizer(_name(optimizer), **_numbers(optimizer, "parameters")),
         dtype=dtype,
         initializer=[_rule(Initializer, each) for each in entries(data, "initializers", "a dict")],
         l1=take(data, "l1", "a number"),
@@ -320,20 +322,24 @@ def _recipe(data: dict[str, Any]) -> tuple[Recipe, int]:
 
 
 def _rule(kind: type[R], data: dict[str, Any]) -> R:
-    return kind(_name(data), **_values(data))
+    return kind(_name(data), **_numbers(data, "parameters"))
 
 
 def _name(data: dict[str, Any]) -> str:
     name: str = take(data, "name", "a str")
-    if len(name) > 100:
+    if len(name) > _LONGEST_NAME:
         raise ValueError(f"{short(name)} is no name")
     return name
 
 
-def _values(data: dict[str, Any]) -> dict[str, float]:
-    values: dict[str, float] = take(data, "parameters", "a dict")
-    for name in values:
-        check(values[name], name, "a number")
+def _numbers(data: dict[str, Any], name: str) -> dict[str, float]:
+    """Take an object of numbers out."""
+    values: dict[str, float] = take(data, name, "a dict")
+    for each, value in values.items():
+        if len(each) > _LONGEST_NAME:
+            raise ValueError(f"{short(each)} is no name")
+        check(value, each, "a number")
+        float(value)  # an int may be larger than any
     return values
 
 

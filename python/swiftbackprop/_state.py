@@ -1,5 +1,6 @@
 """A network as data: its recipe as it is now, its numbers, and both together again."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -7,12 +8,35 @@ import numpy as np
 
 from swiftbackprop._arrays import FloatArray
 from swiftbackprop._engine import core
+from swiftbackprop._names import unknown
 from swiftbackprop._recipe import Recipe
 
 if TYPE_CHECKING:
     from swiftbackprop._inside import NetworkInside
 
-__all__ = ["Numbers", "Trained", "live_recipe", "restore"]
+__all__ = ["Numbers", "Trained", "live_recipe", "options", "restore", "set_options"]
+
+# Options of the engine that no recipe holds, by their names in files.
+_OPTIONS = {"shares_penalties": core.OPTION_SHARES}
+
+
+def options(net: "NetworkInside") -> dict[str, float]:
+    """Return the options of a network that its recipe does not hold."""
+    return {name: net._option(number) for name, number in _OPTIONS.items()}
+
+
+def set_options(net: "NetworkInside", values: Mapping[str, float]) -> None:
+    """Set what `options` returned.
+
+    Raises
+    ------
+    ValueError
+        If there is no such option, or not of this value.
+    """
+    for name, value in values.items():
+        if name not in _OPTIONS:
+            raise ValueError(unknown("option", name, _OPTIONS))
+        net._set_option(_OPTIONS[name], value)
 
 
 @dataclass(frozen=True)
@@ -42,6 +66,7 @@ class Numbers:
     gradients: FloatArray | None
     optimizer: Trained
     generator: tuple[int, int, int, int]
+    options: dict[str, float]
 
     @classmethod
     def of(cls, net: "NetworkInside") -> "Numbers":
@@ -52,6 +77,7 @@ class Numbers:
             gradients if np.any(gradients) else None,
             Trained.of(net),
             net._generator(),
+            options(net),
         )
 
     def write(self, net: "NetworkInside") -> None:
@@ -61,6 +87,7 @@ class Numbers:
             net.gradients[...] = self.gradients
         self.optimizer.write(net)
         net._set_generator(self.generator)
+        set_options(net, self.options)
 
 
 def live_recipe(net: "NetworkInside") -> Recipe:
