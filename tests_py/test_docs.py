@@ -90,7 +90,8 @@ PUBLIC = [
     "forward", "backward", "step", "fit", "predict", "predict_classes", "evaluate", "reset",
     "copy", "summary", "release", "stop", "flatten", "unflatten", "layer", "close",
     "input_gradient", "jacobian", "gradient_norms", "hvp", "plan", "trace", "diagram", "gradcheck",
-    "health", "plot_weights", "plot_activations",
+    "health", "plot_weights", "plot_activations", "save", "state_dict", "load_state_dict",
+    "get_weights", "set_weights", "to_torch", "to_onnx",
 ]  # fmt: skip
 
 

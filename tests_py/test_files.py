@@ -8,6 +8,7 @@ import json
 import multiprocessing
 import os
 import pickle
+import re
 import stat
 import sys
 from collections.abc import Callable
@@ -19,8 +20,9 @@ import numpy.typing as npt
 import pytest
 
 import swiftbackprop as sb
-from helpers import DTYPES, OPTIMIZERS, refused, run_python_ok
+from helpers import DTYPES, OPTIMIZERS, ROOT, refused, run_python_ok
 from swiftbackprop import _files
+from test_docs import run_example
 
 safetensors_numpy = pytest.importorskip("safetensors.numpy")
 hypothesis = pytest.importorskip("hypothesis")
@@ -206,6 +208,24 @@ def test_the_same_network_is_the_same_file(tmp_path: Path) -> None:
     net.save(tmp_path / "one")
     net.copy().save(tmp_path / "two")
     assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes()
+
+
+PAGE = ROOT / "docs" / "files.md"
+
+
+@pytest.mark.skipif(not PAGE.exists(), reason="the docs are not part of an installation")
+def test_the_page_is_true(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its example runs, and its tables name every key, tensor and activation."""
+    text = PAGE.read_text("utf-8")
+    (example,) = re.findall(r"^```pycon\n(.*?)^```$", text, re.M | re.S)
+    monkeypatch.chdir(tmp_path)
+    run_example(example, "docs/files.md")
+    rows = [line.split("|")[1] for line in text.splitlines() if line.startswith("| ")]
+    described = description_of((tmp_path / "net.safetensors").read_bytes())
+    keys = {key for row in rows for key in re.findall(r"`(\w+)`", row)}
+    assert set(described) | {"notes"} <= keys
+    activations = {name for row in rows for name in re.findall(r"\w+", row)}
+    assert set(sb.activations()) <= activations
 
 
 # --- Going on -----------------------------------------------------------------------------
