@@ -10,6 +10,8 @@ struct Pass<T: Scalar> {
   let rows: Int
   let forward: Quantities<T>
   var backward: Quantities<T>?
+  /// What dropout dropped; nil for a pass in evaluation mode
+  let masks: Masks?
   /// grad_a(0) [N, D(0)], made when somebody asks
   var inputGradient: Storage<T>?
   var state = State.forward
@@ -97,24 +99,34 @@ extension Network {
       "X contains NaN or infinity (or a value beyond the network's dtype) in row \(first + row)")
   }
 
-  /// z(m) and a(m), m = 1..L, of a batch, by `method`; they stay to be looked at.
-  func forward(_ x: Source, by method: Method) throws(EngineError) {
+  /// z(m) and a(m), m = 1..L, of a batch, by `method`; they stay to be looked at. With dropout if
+  /// `training`.
+  func forward(_ x: Source, by method: Method, training: Bool) throws(EngineError) {
     try BLAS.require()
     try checkShape(x)
     guard let input = x.inPlace(T.self) else {
       throw .copy("X cannot be used where it lies")
     }
     _ = try checkFinite(input, first: 0)
+    try checkMethod(method, isMasked: training && dropsOut)
+    let masks = training ? drawMasks() : nil
     recyclePass()
     let quantities = try forwardPool.take(rows: x.rows, layout: layout)
-    let tape = Tape(input: input, z: quantities.z, a: quantities.a)
+    let tape = Tape(input: input, z: quantities.z, a: quantities.a, masks: masks)
     do {
       try forward(tape, by: method)
     } catch {
       forwardPool.give(quantities)
       throw error
     }
-    pass = Pass(input: input, rows: x.rows, forward: quantities)
+    pass = Pass(input: input, rows: x.rows, forward: quantities, masks: masks)
+  }
+
+  /// Refuses a method that knows nothing of masks.
+  private func checkMethod(_ method: Method, isMasked: Bool) throws(EngineError) {
+    if isMasked, method != .matrices {
+      throw .value("a pass with dropout is computed by matrices: leave method out")
+    }
   }
 
   /// Fills z and a.
@@ -165,6 +177,7 @@ extension Network {
     guard current.state != .spent else {
       throw .order("the weights have changed since the last forward: call forward again")
     }
+    try checkMethod(method, isMasked: current.masks != nil)
     let rows = current.rows
     let outputs = layout.sizes[layout.layers]
     let targets = try Targets(y, rows: rows, outputs: outputs)
@@ -182,7 +195,7 @@ extension Network {
     pass?.inputGradient = nil
     let tape = Tape(
       input: input, z: current.forward.z, a: current.forward.a, gradZ: quantities.z,
-      gradA: quantities.a)
+      gradA: quantities.a, masks: current.masks)
     let before = gradientState
     gradientState = .spoiled
     let cost = try backward(tape, memory, accumulate: accumulate, by: method)

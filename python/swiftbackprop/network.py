@@ -58,6 +58,15 @@ class Network(NetworkStudy):
         The objective is C + l2/2 Σ W² + l1 Σ \|W\|, without b.
     clip_norm : float, optional
         The limit of the norm of all gradients together, applied in `step`.
+    max_norm : float, optional
+        The limit of the norm of every row of W, which holds after every `step`.
+    dropout : float or list of float, default 0
+        The probability to drop a unit in training: a number for all hidden layers, or a list
+        with one for each layer or each hidden one. What is kept is divided by 1 - p, so that
+        `predict` and `evaluate` need no other weights.
+    input_scale : float, default 1
+        What integers in X are multiplied with wherever X is read, 1/255 for images of
+        uint8, say. Floating-point X is taken as it is.
 
     Attributes
     ----------
@@ -117,12 +126,16 @@ class Network(NetworkStudy):
         l1: float = 0.0,
         l2: float = 0.0,
         clip_norm: float | None = None,
+        max_norm: float | None = None,
+        dropout: float | Sequence[float] = 0.0,
+        input_scale: float = 1.0,
     ) -> None:
         recipe = make_recipe(
             *(sizes, activation, output, loss, optimizer, dtype),
             *(initializer, l1, l2, clip_norm),
         )
         self._build(recipe, as_seed(seed))
+        self.max_norm, self.dropout, self.input_scale = max_norm, dropout, input_scale
         self._start()
         warn_of_clipping(recipe, stacklevel=2)
 

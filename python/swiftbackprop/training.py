@@ -122,7 +122,7 @@ def fit(net: "Network", data: Data, options: Options) -> History:
             epochs,
             batch_size,
             bool(options.shuffle),
-            bool(callbacks),
+            int(bool(callbacks)),
         )
         net._history, net._stopped = history, False
         if options.progress and epochs:
