@@ -11,9 +11,9 @@ this package too, made from the engine's own list.
 
 from typing import TYPE_CHECKING
 
-from swiftbackprop import datasets, lab
+from swiftbackprop import datasets, lab, metrics, schedules
 from swiftbackprop._arrays import explain_copy
-from swiftbackprop._callbacks import Callback
+from swiftbackprop._callbacks import Callback, CSVLogger, EarlyStopping, LearningRateScheduler
 from swiftbackprop._config import config, get_num_threads, set_num_threads, show_config
 from swiftbackprop._engine import core
 from swiftbackprop._functions import (
@@ -47,13 +47,16 @@ DivergenceError = core.DivergenceError
 
 __all__ = [
     "Activation",
+    "CSVLogger",
     "Callback",
     "DivergenceError",
+    "EarlyStopping",
     "HealthCheck",
     "HealthReport",
     "History",
     "Initializer",
     "Layer",
+    "LearningRateScheduler",
     "LivePlot",
     "Loss",
     "Network",
@@ -73,8 +76,10 @@ __all__ = [
     "lab",
     "loss",
     "losses",
+    "metrics",
     "optimizer",
     "optimizers",
+    "schedules",
     "set_num_threads",
     "show_config",
 ]

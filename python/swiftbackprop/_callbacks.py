@@ -1,14 +1,28 @@
 """What users hang into a training: callbacks."""
 
+import csv
+import os
 from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import IO, TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
+
+from swiftbackprop._arrays import FloatArray
+from swiftbackprop.schedules import ReduceOnPlateau, Schedule, Watch, check_watch
 
 if TYPE_CHECKING:
     from swiftbackprop.network import Network
 
-__all__ = ["Callback", "CallbackLike", "as_callbacks", "call"]
+__all__ = [
+    "CSVLogger",
+    "Callback",
+    "CallbackLike",
+    "EarlyStopping",
+    "LearningRateScheduler",
+    "as_callbacks",
+    "call",
+    "wants_batches",
+]
 
 
 class Callback:
@@ -33,6 +47,24 @@ class Callback:
     def on_train_begin(self, net: "Network") -> None:
         """Be called before the first epoch."""
 
+    def on_epoch_begin(self, net: "Network", epoch: int) -> None:
+        """Be called before an epoch, counted from 0."""
+
+    def on_batch_end(self, net: "Network", batch: int, logs: Mapping[str, float]) -> bool | None:
+        """Be called after every update; return True to end the training.
+
+        Then `fit` leaves the engine after every batch, which takes some microseconds more.
+        The gradients are those of this batch.
+
+        Parameters
+        ----------
+        net : Network
+        batch : int
+            Counted from 0 in every epoch.
+        logs : dict
+            ``loss``: the mean of the epoch's batches so far.
+        """
+
     def on_epoch_end(self, net: "Network", epoch: int, logs: Mapping[str, float]) -> bool | None:
         """Be called at the end of an epoch; return True to end the training.
 
@@ -52,7 +84,7 @@ class Callback:
 CallbackLike: TypeAlias = Callback | Callable[["Network", int, Mapping[str, float]], bool | None]
 
 
-_METHODS = ("on_train_begin", "on_epoch_end", "on_train_end")
+_METHODS = ("on_train_begin", "on_epoch_begin", "on_batch_end", "on_epoch_end", "on_train_end")
 
 
 def as_callbacks(given: Iterable[CallbackLike]) -> list[Any]:
@@ -76,3 +108,235 @@ def call(callback: Any, method: str, *arguments: Any) -> Any:
         return callback(*arguments) if method == "on_epoch_end" else None
     function = getattr(callback, method, None)
     return None if function is None else function(*arguments)
+
+
+def wants_batches(callback: Any) -> bool:
+    """Return whether a callback does something after every batch."""
+    inherited = getattr(type(callback), "on_batch_end", None) is Callback.on_batch_end
+    return hasattr(callback, "on_batch_end") and not inherited
+
+
+class EarlyStopping(Callback):
+    """End the training when a quantity does not improve any more.
+
+    Parameters
+    ----------
+    monitor : str, optional
+        A column of the history; by default val_loss, or loss without validation.
+    patience : int, default 10
+        Epochs without improvement that are borne.
+    min_delta : float, default 0
+        Less than this is no improvement.
+    mode : {"min", "max"}, optional
+        Whether lower or higher is better; by default guessed from the name.
+    restore_best_weights : bool, default True
+        Go back to the weights of the best epoch when training ends.
+
+    Attributes
+    ----------
+    best : float
+        The best value so far.
+    best_epoch : int
+        Its epoch, from 0; -1 before the first.
+
+    Examples
+    --------
+    >>> import numpy as np, swiftbackprop as sb
+    >>> net = sb.Network([1, 1], optimizer=sb.SGD(0.5), seed=0)
+    >>> X, y = np.ones((4, 1)), np.ones(4)
+    >>> stop = sb.EarlyStopping(patience=2, min_delta=1e-3)
+    >>> history = net.fit(X, y, epochs=500, callbacks=[stop], progress=False)
+    >>> history.stop_reason, history.epochs < 50
+    ('stopped', True)
+    """
+
+    def __init__(
+        self,
+        monitor: str | None = None,
+        *,
+        patience: int = 10,
+        min_delta: float = 0.0,
+        mode: str | None = None,
+        restore_best_weights: bool = True,
+    ) -> None:
+        check_watch(monitor, patience, min_delta, mode)
+        self.monitor = monitor
+        self.patience = patience
+        self.min_delta = min_delta
+        self.mode = mode
+        self.restore_best_weights = restore_best_weights
+        self.best_epoch = -1
+        self._watch = Watch(monitor, min_delta, mode)
+        self._weights: FloatArray | None = None
+
+    @property
+    def best(self) -> float:
+        """The best value so far; NaN before the first epoch."""
+        return self._watch.best
+
+    def on_train_begin(self, net: "Network") -> None:
+        """Forget what was before."""
+        self._watch = Watch(self.monitor, self.min_delta, self.mode)
+        self._weights, self.best_epoch = None, -1
+
+    def on_epoch_end(self, net: "Network", epoch: int, logs: Mapping[str, float]) -> bool:
+        """Compare with the best epoch; return whether patience has ended."""
+        if self._watch.see(logs):
+            self.best_epoch = epoch
+            if self.restore_best_weights:
+                self._weights = net.parameters.copy()
+        return self._watch.waited > self.patience
+
+    def on_train_end(self, net: "Network") -> None:
+        """Put the best weights back."""
+        if self._weights is not None:
+            net.parameters[...] = self._weights
+            self._weights = None
+
+
+class LearningRateScheduler(Callback):
+    """Set the learning rate before every epoch, or for every batch.
+
+    The engine runs the batches of an epoch by itself in either case.
+
+    Parameters
+    ----------
+    schedule : Schedule, ReduceOnPlateau or callable
+        One of `swiftbackprop.schedules`, a factor of the rate that the optimizer has when
+        training begins, or a function ``f(epoch, lr)`` that returns the rate, as in Keras.
+    per_batch : bool, optional
+        Follow a schedule within the epochs too; by default only if the schedule is made for
+        that, as `schedules.OneCycle` is.
+
+    Notes
+    -----
+    The history has a column ``lr``: the rate of the epoch's last batch. After training with a
+    schedule of time the optimizer has its own rate again; a rate that was reduced on a plateau,
+    or set by a function, stays.
+
+    Examples
+    --------
+    >>> import numpy as np, swiftbackprop as sb
+    >>> net = sb.Network([2, 1], optimizer=sb.SGD(0.1), seed=0)
+    >>> steps = sb.LearningRateScheduler(sb.schedules.Step(2, gamma=0.5))
+    >>> history = net.fit(np.ones((4, 2)), np.ones(4), epochs=4, callbacks=[steps], progress=False)
+    >>> history["lr"]
+    [0.1, 0.1, 0.05, 0.05]
+    """
+
+    def __init__(
+        self,
+        schedule: Schedule | ReduceOnPlateau | Callable[[int, float], float],
+        *,
+        per_batch: bool | None = None,
+    ) -> None:
+        if isinstance(schedule, type) or not (
+            callable(schedule) or isinstance(schedule, ReduceOnPlateau)
+        ):
+            raise TypeError(
+                "schedule is one of swiftbackprop.schedules, such as Cosine(20), or a function "
+                f"f(epoch, lr), not {schedule!r}"
+            )
+        timed = isinstance(schedule, Schedule)
+        if per_batch and not timed:
+            raise ValueError("per_batch=True wants a schedule of time, such as Cosine(20)")
+        self.schedule = schedule
+        self.per_batch = (
+            bool(per_batch)
+            if per_batch is not None
+            else (isinstance(schedule, Schedule) and schedule.per_batch)
+        )
+        self._base = 0.0
+        self._cooldown = 0
+        self._watch: Watch | None = None
+
+    def on_train_begin(self, net: "Network") -> None:
+        """Take the optimizer's rate as the one to be scheduled."""
+        self._base = net.optimizer.lr
+        if isinstance(self.schedule, ReduceOnPlateau):
+            plan = self.schedule
+            self._watch = Watch(plan.monitor, plan.min_delta, plan.mode)
+            self._cooldown = 0
+
+    def on_epoch_begin(self, net: "Network", epoch: int) -> None:
+        """Set the rate of the epoch."""
+        if isinstance(self.schedule, Schedule):
+            net.optimizer.lr = self._base * float(self.schedule(epoch))
+        elif not isinstance(self.schedule, ReduceOnPlateau):
+            net.optimizer.lr = self.schedule(epoch, net.optimizer.lr)
+
+    def batch_rates(self, epoch: int, batches: int) -> FloatArray | None:
+        """Return lr for every batch of an epoch, for the engine; None to leave it alone."""
+        if not self.per_batch or not isinstance(self.schedule, Schedule):
+            return None
+        times = epoch + np.arange(batches) / batches
+        return np.ascontiguousarray(self._base * self.schedule(times), np.float64)
+
+    def on_epoch_end(self, net: "Network", epoch: int, logs: Mapping[str, float]) -> None:
+        """Reduce the rate on a plateau."""
+        plan = self.schedule
+        if not isinstance(plan, ReduceOnPlateau) or self._watch is None:
+            return
+        self._watch.see(logs)
+        if self._cooldown:
+            self._cooldown -= 1
+            self._watch.waited = 0
+        elif self._watch.waited > plan.patience:
+            lr = net.optimizer.lr
+            net.optimizer.lr = min(lr, max(lr * plan.factor, plan.min_lr))
+            self._cooldown, self._watch.waited = plan.cooldown, 0
+
+    def on_train_end(self, net: "Network") -> None:
+        """Put the rate back that a schedule of time began with."""
+        if isinstance(self.schedule, Schedule):
+            net.optimizer.lr = self._base
+
+
+class CSVLogger(Callback):
+    """Write the history to a file of comma-separated values, a line for every epoch.
+
+    Parameters
+    ----------
+    path : str or path-like
+    append : bool, default False
+        Go on with a file that is there, if its columns are the same.
+
+    Raises
+    ------
+    ValueError
+        If the file to go on with has other columns.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], *, append: bool = False) -> None:
+        self.path = os.fspath(path)
+        self.append = append
+        self._file: IO[str] | None = None
+
+    def on_train_begin(self, net: "Network") -> None:
+        """Open the file."""
+        mode = "a" if self.append else "w"
+        self._file = open(self.path, mode, newline="", encoding="utf-8")  # noqa: SIM115
+
+    def on_epoch_end(self, net: "Network", epoch: int, logs: Mapping[str, float]) -> None:
+        """Write the line of an epoch."""
+        if self._file is None:
+            return
+        names = ["epoch", *logs]
+        writer = csv.writer(self._file)
+        if self._file.tell() == 0:
+            writer.writerow(names)
+        elif epoch == 0:
+            with open(self.path, newline="", encoding="utf-8") as file:
+                found = next(csv.reader(file), [])
+            if found != names:
+                raise ValueError(
+                    f"{self.path} has the columns {', '.join(found)}, not {', '.join(names)}"
+                )
+        writer.writerow([epoch, *(repr(value) for value in logs.values())])
+        self._file.flush()
+
+    def on_train_end(self, net: "Network") -> None:
+        """Close the file."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None

@@ -1,6 +1,6 @@
 """The network: the engine's hot methods, and around them what a notebook wants."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import NoReturn, Self
 
@@ -23,6 +23,7 @@ from swiftbackprop._recipe import (
     warn_of_clipping,
 )
 from swiftbackprop._study import NetworkStudy
+from swiftbackprop.metrics import MetricLike, as_metrics
 
 __all__ = ["Network"]
 
@@ -179,6 +180,7 @@ class Network(NetworkStudy):
         y: npt.ArrayLike,
         *,
         sample_weight: npt.ArrayLike | None = None,
+        metrics: Iterable[MetricLike] = (),
     ) -> dict[str, float]:
         """Return the cost and the metrics over a data set.
 
@@ -188,12 +190,15 @@ class Network(NetworkStudy):
         y : array_like, shape (N, D(L)) or (N,)
             As for `backward`.
         sample_weight : array_like, shape (N,), optional
+        metrics : list of str or callable
+            More metrics, as in `swiftbackprop.metrics`: "accuracy", "top_3", "mae", "rmse",
+            "r2", "auc", or functions ``f(y, a)`` of targets and outputs.
 
         Returns
         -------
         dict
             ``loss``, the cost C without penalties, and for the cross-entropies
-            ``accuracy``, for other losses ``mse``, ``mae`` and ``r2``.
+            ``accuracy``, for other losses ``mse``, ``mae`` and ``r2``; then `metrics`.
 
         Raises
         ------
@@ -210,10 +215,16 @@ class Network(NetworkStudy):
         0.5
         """
         weights = None if sample_weight is None else as_data(sample_weight, "sample_weight")
-        loss, accuracy, mse, mae, r2 = self._evaluate(as_data(X, "X"), as_data(y, "y"), weights)
+        asked, X, y = as_metrics(metrics), as_data(X, "X"), as_data(y, "y")
+        loss, accuracy, mse, mae, r2 = self._evaluate(X, y, weights)
         if self.loss.flags & core.RULE_CLASSES:
-            return {"loss": loss, "accuracy": accuracy}
-        return {"loss": loss, "mse": mse, "mae": mae, "r2": r2}
+            result = {"loss": loss, "accuracy": accuracy}
+        else:
+            result = {"loss": loss, "mse": mse, "mae": mae, "r2": r2}
+        if asked:
+            a = self.predict(X)
+            result |= {name: metric(y, a, weights) for name, metric in asked.items()}
+        return result
 
     def fit(
         self,
@@ -226,6 +237,8 @@ class Network(NetworkStudy):
         validation_data: Sequence[npt.ArrayLike] | None = None,
         validation_split: float = 0.0,
         sample_weight: npt.ArrayLike | None = None,
+        class_weight: Mapping[int, float] | str | None = None,
+        metrics: Iterable[MetricLike] = (),
         callbacks: Iterable[CallbackLike] = (),
         progress: bool = True,
     ) -> History:
@@ -253,6 +266,12 @@ class Network(NetworkStudy):
             In [0, 1): the fraction of rows, the last ones, to validate on instead.
         sample_weight : array_like, shape (N,), optional
             Weights of at least 0.
+        class_weight : dict of int to float, or "balanced", optional
+            Factors of the rows' weights by their class, in training and in validation; 1 for
+            classes that are missing. "balanced" is N / (K·count), as in scikit-learn.
+        metrics : list of str or callable
+            As for `evaluate`: columns ``val_...`` of the history, from the outputs on the
+            validation data after every epoch.
         callbacks : iterable of Callback or callable
             See `Callback`. A callable is called as ``f(net, epoch, logs)`` at the end of
             every epoch, and ends the training by returning True.
@@ -283,7 +302,8 @@ class Network(NetworkStudy):
         3
         """
         data = training.gather(X, y, sample_weight, validation_data, validation_split)
-        options = training.Options(*(epochs, batch_size, shuffle, callbacks, progress))
+        data = training.with_class_weight(self, data, class_weight)
+        options = training.Options(*(epochs, batch_size, shuffle, callbacks, progress, metrics))
         return training.fit(self, data, options)
 
     def plan(

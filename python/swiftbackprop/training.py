@@ -1,23 +1,32 @@
 """Training over whole epochs: the loop around the engine's slices of work."""
 
+import math
 import operator
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy.typing as npt
 
 from swiftbackprop._arrays import FloatArray, as_data
-from swiftbackprop._callbacks import CallbackLike, as_callbacks, call
+from swiftbackprop._callbacks import (
+    CallbackLike,
+    LearningRateScheduler,
+    as_callbacks,
+    call,
+    wants_batches,
+)
+from swiftbackprop._class_weight import ClassWeights
 from swiftbackprop._engine import core
 from swiftbackprop._history import History
 from swiftbackprop._progress import ProgressBar
 from swiftbackprop._rules import as_number
+from swiftbackprop.metrics import MetricLike, as_metrics
 
 if TYPE_CHECKING:
     from swiftbackprop.network import Network
 
-__all__ = ["Data", "Options", "as_count", "fit", "gather"]
+__all__ = ["Data", "Options", "as_count", "fit", "gather", "with_class_weight"]
 
 # The engine comes back after this time at the latest, at the end of a batch: then
 # signals are handled, so that Ctrl-C acts within a tenth of a second.
@@ -45,6 +54,7 @@ class Options:
     shuffle: bool
     callbacks: Iterable[CallbackLike]
     progress: bool
+    metrics: Iterable[MetricLike] = ()
 
 
 def gather(
@@ -102,12 +112,25 @@ def _split(train: tuple[FloatArray, FloatArray, FloatArray | None], share: float
     return Data(*parts, *rest)  # type: ignore[arg-type]
 
 
+def with_class_weight(
+    net: "Network", data: Data, class_weight: Mapping[int, float] | str | None
+) -> Data:
+    """Return the data with the weights of their classes in those of their rows."""
+    if class_weight is None:
+        return data
+    table = ClassWeights(net, class_weight, data.y)
+    valid_weights = data.valid_weights
+    if data.valid_y is not None:
+        valid_weights = table.weigh(data.valid_y, valid_weights)
+    return replace(data, weights=table.weigh(data.y, data.weights), valid_weights=valid_weights)
+
+
 def fit(net: "Network", data: Data, options: Options) -> History:
     """Train a network; `Network.fit` documents it."""
     epochs = as_count(options.epochs, "epochs", least=0)
     batch_size = as_count(options.batch_size, "batch_size", least=1)
     callbacks = as_callbacks(options.callbacks)
-    run = _Run(net, _columns(net, validates=data.valid_X is not None), callbacks)
+    run = _Run(net, data, callbacks, options)
     history = run.history
     session: core.Fit | None = None
     try:
@@ -122,12 +145,12 @@ def fit(net: "Network", data: Data, options: Options) -> History:
             epochs,
             batch_size,
             bool(options.shuffle),
-            int(bool(callbacks)),
+            run.pause,
         )
         net._history, net._stopped = history, False
         if options.progress and epochs:
             run.bar = ProgressBar(epochs, len(data.X), batch_size)
-        run.begin()
+        run.begin(session)
         history.stop_reason = run.advance(session)
     except KeyboardInterrupt:
         history.stop_reason = "interrupted"
@@ -147,46 +170,94 @@ def fit(net: "Network", data: Data, options: Options) -> History:
 class _Run:
     """A session on its way."""
 
-    def __init__(
-        self,
-        net: "Network",
-        columns: Mapping[str, int],
-        callbacks: list[Any],
-    ) -> None:
+    def __init__(self, net: "Network", data: Data, callbacks: list[Any], options: Options) -> None:
         self.net = net
-        self.history = History(columns)
-        self.bar: ProgressBar | None = None
-        self.columns = columns
+        self.data = data
+        self.epochs = options.epochs
         self.callbacks = callbacks
         self.begun: list[Any] = []
+        self.bar: ProgressBar | None = None
+        self.metrics = as_metrics(options.metrics)
+        if self.metrics and data.valid_X is None:
+            raise ValueError("metrics are computed on validation data: give validation_data too")
+        self.batch_callbacks = [c for c in callbacks if wants_batches(c)]
+        #: When the engine comes back: 0 whenever it likes, 1 after every epoch, 2 every batch.
+        self.pause = 2 if self.batch_callbacks else int(bool(callbacks or self.metrics))
+        self.columns = _columns(net, validates=data.valid_X is not None)
+        seconds = self.columns.pop("seconds")
+        self.extra = [f"val_{name}" for name in self.metrics]
+        if any(isinstance(c, LearningRateScheduler) for c in callbacks):
+            self.extra.append("lr")
+        self.history = History(dict.fromkeys([*self.columns, *self.extra, "seconds"], 0))
+        self.columns["seconds"] = seconds
+        self.batches = -(-len(data.X) // max(1, min(options.batch_size, len(data.X))))
 
-    def begin(self) -> None:
+    def begin(self, session: "core.Fit") -> None:
         for callback in self.callbacks:
             self.begun.append(callback)
             call(callback, "on_train_begin", self.net)
+        if self.epochs:
+            self.begin_epoch(session, 0)
+
+    def begin_epoch(self, session: "core.Fit", epoch: int) -> None:
+        for callback in self.callbacks:
+            call(callback, "on_epoch_begin", self.net, epoch)
+            if isinstance(callback, LearningRateScheduler) and callback.per_batch:
+                rates = callback.batch_rates(epoch, self.batches)
+                if rates is not None:
+                    session.set_rates(rates)
 
     def advance(self, session: "core.Fit") -> str:
         """Work slice by slice; return why training ended."""
-        done = False
+        done, phase, batch, ended = False, 0, 0, 0
+        slice_ns = 0 if self.batch_callbacks else _SLICE_NS
         while not done:
             if self.net._stopped:
                 return "stopped"
-            ended, batch, _, loss, done, _ = session.run(_SLICE_NS)
+            trained = phase == 1
+            last = batch
+            ended, batch, _, loss, done, phase = session.run(slice_ns)
             before = self.history.epochs
             self.collect(session, ended)
             if self.bar:
                 self.bar.show(ended, batch, loss, self.history)
+            if self.batch_callbacks and trained and self.report_batch(last, loss):
+                return "stopped"
             for epoch in range(before, ended):
                 if self.report(epoch):
                     return "stopped"
+                if not done:
+                    self.begin_epoch(session, epoch + 1)
         return "completed"
 
-    def collect(self, session: "core.Fit", ended: int) -> None:
+    def collect(self, session: "core.Fit", ended: int, *, is_over: bool = False) -> None:
         """Store the records of the epochs that have ended since."""
         for epoch in range(self.history.epochs, ended):
             record = session.epoch(epoch)
             logs = {name: record[place] for name, place in self.columns.items()}
-            self.history.append(logs)
+            self.history.append(logs | self.measure(is_over))
+
+    def measure(self, is_over: bool) -> dict[str, float]:
+        """Return the columns that the engine does not know; NaN for metrics once it is over."""
+        values = dict.fromkeys(self.extra, math.nan)
+        if "lr" in values:
+            values["lr"] = self.net.optimizer.lr
+        X, y = self.data.valid_X, self.data.valid_y
+        if self.metrics and not is_over and X is not None and y is not None:
+            a = self.net.predict(X)
+            for name, metric in self.metrics.items():
+                values[f"val_{name}"] = metric(y, a, self.data.valid_weights)
+        return values
+
+    def report_batch(self, batch: int, loss: float) -> bool:
+        """Tell the callbacks of a batch; return whether one wants to stop."""
+        if math.isnan(loss) and self.history.epochs:  # the epoch has ended with it
+            loss = self.history["loss"][-1]
+        answers = [
+            call(callback, "on_batch_end", self.net, batch, {"loss": loss})
+            for callback in self.batch_callbacks
+        ]
+        return any(answer is not None and bool(answer) for answer in answers)
 
     def report(self, epoch: int) -> bool:
         """Tell the callbacks of an epoch; return whether one wants to stop."""
@@ -201,7 +272,7 @@ class _Run:
         """Store what is not stored yet, and give the network back."""
         try:
             while True:
-                self.collect(session, self.history.epochs + 1)
+                self.collect(session, self.history.epochs + 1, is_over=True)
         except ValueError:  # there is no such epoch
             pass
         finally:
