@@ -182,6 +182,24 @@ def test_integers_are_scaled_wherever_x_is_read(kind: Any) -> None:
     assert net.copy().input_scale == 1 / 255
 
 
+def test_derivatives_to_study_know_frozen_layers_dropout_and_scales() -> None:
+    X = np.random.default_rng(0).integers(0, 200, (7, 4)).astype(np.uint8)
+    scaled, y = X * np.float64(1 / 255), np.arange(7) % 3
+    options: dict[str, Any] = {"loss": "cross_entropy", "seed": 0, "dtype": "float64"}
+    net = sb.Network([4, 6, 5, 3], input_scale=1 / 255, dropout=0.5, **options)
+    plain = sb.Network([4, 6, 5, 3], **options)
+    for m in (1, 2):
+        net.layer(m).trainable = False
+    v = np.ones(net.n_parameters)
+    for ours, theirs in (
+        (net.input_gradient(X, y), plain.input_gradient(scaled, y)),
+        (net.gradient_norms(X, y), plain.gradient_norms(scaled, y)),
+        (net.hvp(X, y, v), plain.hvp(scaled, y, v)),
+        (net.jacobian(X), plain.jacobian(scaled)),
+    ):
+        assert_matches(ours, theirs, 1e-12)
+
+
 def test_input_scale_is_checked() -> None:
     for bad in (0, -1.0, float("nan")):
         refused(lambda bad=bad: sb.Network([1, 1], input_scale=bad), ValueError, "input_scale")

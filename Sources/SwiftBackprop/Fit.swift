@@ -171,7 +171,7 @@ final class Fit<T: Scalar>: FitSession {
     let count = selected.count
     let targets = memory.targets
     var tape = memory.tape(
-      memory.place(x, inPlace: inPlace, selected), masks: network.drawMasks())
+      memory.place(x, inPlace: inPlace, selected), masks: network.drawMasks(), isForUpdate: true)
     return try network.withThreads { (threads) throws(EngineError) in
       let plan = Plan.ofStep(
         rows: count, layout: network.layout, hasState: !network.slots.isEmpty, threads: threads)

@@ -44,9 +44,10 @@ final class LeanMemory<T: Scalar> {
   }
 
   /// The tape for `input`, of at most `rows` rows.
-  func tape(_ input: Matrix<T>, masks: Masks? = nil) -> Tape<T> {
+  func tape(_ input: Matrix<T>, masks: Masks? = nil, isForUpdate: Bool = false) -> Tape<T> {
     Tape(
-      input: input, z: z, a: a, gradZ: gradZ, gradA: gradZ, masks: masks, isForUpdate: true)
+      input: input, z: z, a: a, gradZ: gradZ, gradA: gradZ, masks: masks,
+      isForUpdate: isForUpdate)
   }
 
   /// Where the selected rows of a source are to be: in place if they are a range that BLAS can
