@@ -198,7 +198,7 @@ extension Network {
 
   /// Whether grad_W(m) and grad_b(m) are to be made.
   @inline(__always)
-  func wants(_ m: Int, _ tape: Tape<T>) -> Bool { !tape.isForUpdate || isTrainable[m - 1] }
+  func wants(_ m: Int, _ tape: Tape<T>) -> Bool { !tape.isForUpdate || trains(m) }
 
   /// a(m−1) [N, D(m−1)]
   func input(_ m: Int, _ tape: Tape<T>) -> Matrix<T> {

@@ -12,8 +12,9 @@ import CBridge
 /// in any way.
 struct Masks {
   let key: UInt64
-  /// p(m) in place m − 1
-  let rates: [Double]
+  /// p(m) in place m − 1, in memory of `Network.rates`: plain numbers alone, for a tape that
+  /// counted references would cost small networks time at every step
+  let rates: UnsafePointer<Double>
 
   /// The mask of layer m; nil if nothing is dropped there.
   func mask<T: Scalar>(_ m: Int, _: T.Type) -> Mask<T>? {
@@ -76,7 +77,7 @@ extension Network {
   /// The masks of the next training pass, nil if no layer drops anything. The generator
   /// gives one number for all of them.
   func drawMasks() -> Masks? {
-    dropsOut ? Masks(key: random.next(), rates: dropout) : nil
+    rates.map { Masks(key: random.next(), rates: $0.base) }
   }
 
   /// p of layer m.
@@ -85,8 +86,11 @@ extension Network {
     guard rate >= 0, rate < 1 else {
       throw .value("dropout of layer \(m) is the probability to drop a unit, in [0, 1)")
     }
-    dropout[m - 1] = rate
-    dropsOut = dropout.contains { $0 > 0 }
+    var changed = dropout
+    changed[m - 1] = rate
+    // New memory: the last pass may still look at the old one, which it keeps.
+    rates = try changed.contains { $0 > 0 } ? Storage(changed) : nil
+    dropout = changed
   }
 
   /// r(m) [N, D(m)] of the last training pass.
@@ -106,6 +110,6 @@ extension Network {
   /// The largest factor by which a mask multiplies.
   func largestScale(_ masks: Masks?) -> Double {
     guard let masks else { return 1 }
-    return masks.rates.reduce(1) { Swift.max($0, 1 / (1 - $1)) }
+    return (0..<layout.layers).reduce(1) { Swift.max($0, 1 / (1 - masks.rates[$1])) }
   }
 }

@@ -26,7 +26,8 @@ final class Fit<T: Scalar>: FitSession {
   private var records: [sb_epoch] = []
   private var sums: MetricSums
   /// lr for the batches of an epoch; empty to leave it alone.
-  var rates: [Double] = []
+  var rates: [Double] = [] { didSet { hasRates = !rates.isEmpty } }
+  private var hasRates = false
   private var lossSum = 0.0
   private var penaltySum = 0.0
   private var seconds = 0.0
@@ -148,7 +149,7 @@ final class Fit<T: Scalar>: FitSession {
       }
       defer { network.penaltyShare = 1 }
       do {
-        if next / batchSize < rates.count { try network.setRate(rates[next / batchSize]) }
+        if hasRates, next / batchSize < rates.count { try network.setRate(rates[next / batchSize]) }
         lossSum += try learn(rows) * Double(count)
       } catch {
         throw inContext(error)

@@ -30,11 +30,13 @@ final class Network<T: Scalar> {
   var maxNorm = 0.0
   /// What integers in X are multiplied with.
   var inputScale = 1.0
-  /// The probability p to drop a unit of layer m, in place m − 1, and whether one is above 0.
+  /// The probability p to drop a unit of layer m, in place m − 1; the same as memory for masks,
+  /// nil if nothing is dropped.
   var dropout: [Double]
-  var dropsOut = false
-  /// Whether layer m is updated, in place m − 1, and the first layer that is.
+  var rates: Storage<Double>?
+  /// Whether layer m is updated, in place m − 1; whether some are not, and the first that is.
   var isTrainable: [Bool]
+  var hasFrozenLayers = false
   var lowestTrained = 1
   private(set) var areOptionsHarmless = false
   var random: Random
@@ -105,8 +107,9 @@ final class Network<T: Scalar> {
     (random, gradientState) = (other.random, other.gradientState)
     sharesPenalties = other.sharesPenalties
     (maxNorm, inputScale) = (other.maxNorm, other.inputScale)
-    (dropout, dropsOut) = (other.dropout, other.dropsOut)
+    (dropout, rates) = (other.dropout, other.rates)
     (isTrainable, lowestTrained) = (other.isTrainable, other.lowestTrained)
+    hasFrozenLayers = other.hasFrozenLayers
     parameters = try Storage(count: layout.parameterCount)
     gradients = try Storage(count: layout.parameterCount)
     var slots: [Storage<T>] = []

@@ -12,6 +12,7 @@ struct Pass<T: Scalar> {
   var backward: Quantities<T>?
   /// What dropout dropped; nil for a pass in evaluation mode
   let masks: Masks?
+  let rates: Storage<Double>?
   /// grad_a(0) [N, D(0)], made when somebody asks
   var inputGradient: Storage<T>?
   var state = State.forward
@@ -108,7 +109,7 @@ extension Network {
       throw .copy("X cannot be used where it lies")
     }
     _ = try checkFinite(input, first: 0)
-    try checkMethod(method, isMasked: training && dropsOut)
+    try checkMethod(method, isMasked: training && rates != nil)
     let masks = training ? drawMasks() : nil
     recyclePass()
     let quantities = try forwardPool.take(rows: x.rows, layout: layout)
@@ -119,7 +120,7 @@ extension Network {
       forwardPool.give(quantities)
       throw error
     }
-    pass = Pass(input: input, rows: x.rows, forward: quantities, masks: masks)
+    pass = Pass(input: input, rows: x.rows, forward: quantities, masks: masks, rates: rates)
   }
 
   /// Refuses a method that knows nothing of masks.

@@ -8,13 +8,12 @@ extension Network {
   func setTrainable(_ m: Int, _ isTrainable: Bool) throws(EngineError) {
     guard m >= 1, m <= layout.layers else { throw EngineError.noOption }
     self.isTrainable[m - 1] = isTrainable
+    hasFrozenLayers = self.isTrainable.contains(false)
     lowestTrained = self.isTrainable.firstIndex(of: true).map { $0 + 1 } ?? layout.layers + 1
   }
 
-  var hasFrozenLayers: Bool { isTrainable.contains(false) }
-
   @inline(__always)
-  func trains(_ m: Int) -> Bool { isTrainable[m - 1] }
+  func trains(_ m: Int) -> Bool { !hasFrozenLayers || isTrainable[m - 1] }
 
   /// Where the gradients of the trained layers lie; one range if that is all of them.
   var trainedRanges: [Range<Int>] {
