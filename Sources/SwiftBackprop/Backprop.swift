@@ -43,8 +43,16 @@ extension Network {
 
   /// z(m) and a(m), m = 1..L, of some rows.
   func forward(_ tape: Tape<T>, _ rows: Range<Int>, _ watch: inout Watch<T>) {
-    var previous = tape.input.rows(rows.lowerBound, rows.upperBound)
-    for m in 1...layout.layers {
+    forward(tape, rows, &watch, layers: 1...layout.layers)
+  }
+
+  /// The same for some layers, from a of the layer below.
+  @inline(__always)
+  func forward(
+    _ tape: Tape<T>, _ rows: Range<Int>, _ watch: inout Watch<T>, layers: ClosedRange<Int>
+  ) {
+    var previous = input(layers.lowerBound, tape).rows(rows.lowerBound, rows.upperBound)
+    for m in layers {
       let start = rows.lowerBound * layout.sizes[m]
       let (z, a) = (tape.z[m - 1] + start, tape.a[m - 1] + start)
       if m == 1, let shares = tape.shares {
@@ -98,8 +106,24 @@ extension Network {
     sums: UnsafeMutablePointer<T>, _ watch: inout Watch<T>
   ) {
     outputGradient(tape, targets, rows)
+    let lowest = tape.isForUpdate ? lowestTrained : 1
+    guard lowest <= layout.layers else { return }
+    backward(
+      tape, rows, sums: sums, &watch, layers: lowest...layout.layers, isGiven: isFused(tape))
+  }
+
+  /// grad_a(m), for m < L, and grad_z(m), m = last..first of some layers; `isGiven` says that
+  /// grad_z(L) is there already.
+  @inline(__always)
+  func backward(
+    _ tape: Tape<T>, _ rows: Range<Int>, sums: UnsafeMutablePointer<T>, _ watch: inout Watch<T>,
+    layers: ClosedRange<Int>, isGiven: Bool
+  ) {
     var sum = sums + layout.unitCount
-    for m in stride(from: layout.layers, through: tape.isForUpdate ? lowestTrained : 1, by: -1) {
+    for m in stride(from: layout.layers, through: layers.upperBound + 1, by: -1) {
+      sum -= layout.sizes[m]
+    }
+    for m in layers.reversed() {
       let cols = layout.sizes[m]
       let start = rows.lowerBound * cols
       let (gradZ, gradA) = (tape.gradZ[m - 1] + start, tape.gradA[m - 1] + start)
@@ -111,10 +135,10 @@ extension Network {
         multiply(gradZNext, weights(m + 1).transpose, into: gradA)
       }
       let mask = tape.masks?.mask(m, T.self)
-      let isGiven = m == layout.layers && isFused(tape)
       watch.see(
         gradZ: differentiate(
-          m, gradA: isGiven ? nil : gradA, z, a, gradZ: gradZ, rows, sum, mask), m)
+          m, gradA: isGiven && m == layout.layers ? nil : gradA, z, a, gradZ: gradZ, rows, sum, mask
+        ), m)
     }
   }
 

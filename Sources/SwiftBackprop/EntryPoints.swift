@@ -233,6 +233,49 @@ public func sb_backward_by(
   }
 }
 
+// MARK: a pass in parts
+
+@_cdecl("sb_pass_begin")
+public func sb_pass_begin(
+  _ net: OpaquePointer?, _ x: UnsafePointer<sb_array>?, _ last: Int64, _ training: Int32,
+  _ error: UnsafeMutablePointer<sb_error>?
+) -> sb_status {
+  status(error) { () throws(EngineError) in
+    try engine(net).beginPass(source(x), last: Int(last), training: training != 0)
+  }
+}
+
+@_cdecl("sb_pass_forward")
+public func sb_pass_forward(
+  _ net: OpaquePointer?, _ first: Int64, _ last: Int64, _ error: UnsafeMutablePointer<sb_error>?
+) -> sb_status {
+  status(error) { () throws(EngineError) in try engine(net).resumeForward(Int(first), Int(last)) }
+}
+
+@_cdecl("sb_pass_put")
+public func sb_pass_put(
+  _ net: OpaquePointer?, _ what: Int32, _ m: Int64, _ values: UnsafePointer<sb_array>?,
+  _ error: UnsafeMutablePointer<sb_error>?
+) -> sb_status {
+  status(error) { () throws(EngineError) in try engine(net).put(what, Int(m), source(values)) }
+}
+
+@_cdecl("sb_pass_backward")
+public func sb_pass_backward(
+  _ net: OpaquePointer?, _ first: Int64, _ last: Int64, _ error: UnsafeMutablePointer<sb_error>?
+) -> sb_status {
+  status(error) { () throws(EngineError) in try engine(net).resumeBackward(Int(first), Int(last)) }
+}
+
+@_cdecl("sb_pass_end")
+public func sb_pass_end(
+  _ net: OpaquePointer?, _ accumulate: Int32, _ error: UnsafeMutablePointer<sb_error>?
+) -> sb_status {
+  status(error) { () throws(EngineError) in
+    try engine(net).endBackward(accumulate: accumulate != 0)
+  }
+}
+
 // MARK: looking inside
 
 @_cdecl("sb_get_view")

@@ -103,6 +103,11 @@ extension Network {
   /// z(m) and a(m), m = 1..L, of a batch, by `method`; they stay to be looked at. With dropout if
   /// `training`.
   func forward(_ x: Source, by method: Method, training: Bool) throws(EngineError) {
+    try forward(x, by: method, training: training, last: layout.layers)
+  }
+
+  /// The same for m = 1..last.
+  func forward(_ x: Source, by method: Method, training: Bool, last: Int) throws(EngineError) {
     try BLAS.require()
     try checkShape(x)
     guard let input = x.inPlace(T.self) else {
@@ -115,7 +120,7 @@ extension Network {
     let quantities = try forwardPool.take(rows: x.rows, layout: layout)
     let tape = Tape(input: input, z: quantities.z, a: quantities.a, masks: masks)
     do {
-      try forward(tape, by: method)
+      try forward(tape, by: method, layers: 1...last)
     } catch {
       forwardPool.give(quantities)
       throw error
@@ -131,13 +136,18 @@ extension Network {
   }
 
   /// Fills z and a.
-  private func forward(_ tape: Tape<T>, by method: Method) throws(EngineError) {
+  private func forward(
+    _ tape: Tape<T>, by method: Method, layers: ClosedRange<Int>
+  ) throws(EngineError) {
     let rows = tape.input.rows
     switch method {
     case .matrices:
       return try withThreads(rows: rows, work: workPerRow * Double(rows)) {
         (plan) throws(EngineError) in
-        try check(overRows(plan, rows) { rows, _, watch in forward(tape, rows, &watch) })
+        try check(
+          overRows(plan, rows) { rows, _, watch in
+            forward(tape, rows, &watch, layers: layers)
+          })
       }
     case .vectors: try withThreads { (_) throws(EngineError) in forwardByVectors(tape) }
     case .loops: forwardByLoops(tape)
@@ -188,12 +198,7 @@ extension Network {
     try targets.check(0..<rows, domain: loss.domain, loss: lossInfo.name, scratch: memory.t)
     if targets.areIndices { targets.read(RowSelection(0..<rows), into: memory.t) }
     let weight = rowWeights.scale(RowSelection(0..<rows), into: memory.scale)
-    if let old = current.backward { backwardPool.give(old) }
-    pass?.backward = nil
-    let quantities = try backwardPool.take(rows: rows, layout: layout)
-    pass?.backward = quantities
-    pass?.state = .forward
-    pass?.inputGradient = nil
+    let quantities = try beginBackward()
     let tape = Tape(
       input: input, z: current.forward.z, a: current.forward.a, gradZ: quantities.z,
       gradA: quantities.a, masks: current.masks)
@@ -204,6 +209,20 @@ extension Network {
     let stays = accumulate && before == .ready
     gradientState = weight == 0 && !stays ? .weightless : .ready
     return cost
+  }
+
+  /// Fresh memory for the grad_z and grad_a of the pass at hand.
+  func beginBackward() throws(EngineError) -> Quantities<T> {
+    guard let current = pass, current.state != .spent else {
+      throw .order("call forward first: this pass is over")
+    }
+    if let old = current.backward { backwardPool.give(old) }
+    pass?.backward = nil
+    let quantities = try backwardPool.take(rows: current.rows, layout: layout)
+    pass?.backward = quantities
+    pass?.state = .forward
+    pass?.inputGradient = nil
+    return quantities
   }
 
   /// Fills grad_a, grad_z, grad_W and grad_b. Returns C.

@@ -15,6 +15,7 @@ from swiftbackprop import datasets, lab, metrics, schedules
 from swiftbackprop._arrays import explain_copy
 from swiftbackprop._callbacks import Callback, CSVLogger, EarlyStopping, LearningRateScheduler
 from swiftbackprop._config import config, get_num_threads, set_num_threads, show_config
+from swiftbackprop._custom import CustomActivation, CustomLoss
 from swiftbackprop._engine import core
 from swiftbackprop._functions import (
     Activation,
@@ -49,6 +50,8 @@ __all__ = [
     "Activation",
     "CSVLogger",
     "Callback",
+    "CustomActivation",
+    "CustomLoss",
     "DivergenceError",
     "EarlyStopping",
     "HealthCheck",

@@ -1,8 +1,8 @@
 """The network: the engine's hot methods, and around them what a notebook wants."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import TracebackType
-from typing import NoReturn, Self
+from typing import Any, NoReturn, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -10,6 +10,7 @@ import numpy.typing as npt
 from swiftbackprop import _display, training
 from swiftbackprop._arrays import FloatArray, as_data
 from swiftbackprop._callbacks import CallbackLike
+from swiftbackprop._custom import is_custom
 from swiftbackprop._engine import core
 from swiftbackprop._history import History
 from swiftbackprop._plan import plan
@@ -136,6 +137,10 @@ class Network(NetworkStudy):
             *(initializer, l1, l2, clip_norm),
         )
         self._build(recipe, as_seed(seed))
+        if is_custom(recipe):
+            from swiftbackprop._custom_network import customised
+
+            self.__class__ = customised(type(self))
         self.max_norm, self.dropout, self.input_scale = max_norm, dropout, input_scale
         self._start()
         warn_of_clipping(recipe, stacklevel=2)
@@ -228,11 +233,11 @@ class Network(NetworkStudy):
 
     def fit(
         self,
-        X: npt.ArrayLike,
-        y: npt.ArrayLike,
+        X: npt.ArrayLike | Iterable[Any] | Callable[[], Iterable[Any]],
+        y: npt.ArrayLike | None = None,
         *,
         epochs: int = 10,
-        batch_size: int = 32,
+        batch_size: int | None = None,
         shuffle: bool = True,
         validation_data: Sequence[npt.ArrayLike] | None = None,
         validation_split: float = 0.0,
@@ -241,6 +246,7 @@ class Network(NetworkStudy):
         metrics: Iterable[MetricLike] = (),
         callbacks: Iterable[CallbackLike] = (),
         progress: bool = True,
+        steps_per_epoch: int | None = None,
     ) -> History:
         """Train for whole epochs inside the engine.
 
@@ -251,15 +257,21 @@ class Network(NetworkStudy):
 
         Parameters
         ----------
-        X : array_like, shape (N, D(0))
-        y : array_like, shape (N, D(L)) or (N,)
+        X : array_like, shape (N, D(0)), or iterable of (X, y) or (X, y, sample_weight)
+            Without `y`: pieces of the data, such as a list of shards, or batches from a
+            generator or a data loader. A function that returns an iterator is called for every
+            epoch. An iterator, which can be gone through once, wants one epoch or
+            `steps_per_epoch`.
+        y : array_like, shape (N, D(L)) or (N,), optional
             As for `backward`.
         epochs : int, default 10
             How often all rows are used.
         batch_size : int, default 32
-            Rows of a minibatch; the last of an epoch may be shorter.
+            Rows of a minibatch; the last of an epoch, or of a piece, may be shorter. Without it
+            a piece is a batch as a whole.
         shuffle : bool, default True
-            Draw a new order of the rows for every epoch.
+            Draw a new order of the rows for every epoch. Pieces keep their order; the rows of
+            each are shuffled.
         validation_data : (X, y) or (X, y, sample_weight), optional
             Evaluated at the end of every epoch.
         validation_split : float, default 0
@@ -277,6 +289,8 @@ class Network(NetworkStudy):
             every epoch, and ends the training by returning True.
         progress : bool, default True
             Show a progress bar, in a terminal or a notebook.
+        steps_per_epoch : int, optional
+            How many pieces make an epoch; by default as many as there are.
 
         Returns
         -------
@@ -286,7 +300,8 @@ class Network(NetworkStudy):
         Raises
         ------
         ValueError, TypeError
-            If an argument does not fit; then nothing was trained.
+            If an argument does not fit; then nothing was trained. What is wrong with a piece is
+            seen when its turn comes.
         DivergenceError
             If NaN or infinity arises; the weights are those before the bad step.
         KeyboardInterrupt
@@ -301,10 +316,18 @@ class Network(NetworkStudy):
         >>> len(history["loss"])
         3
         """
-        data = training.gather(X, y, sample_weight, validation_data, validation_split)
-        data = training.with_class_weight(self, data, class_weight)
         options = training.Options(*(epochs, batch_size, shuffle, callbacks, progress, metrics))
-        return training.fit(self, data, options)
+        if y is None:
+            pieces = training.gather_pieces(
+                *(self, X, steps_per_epoch, class_weight),
+                *(sample_weight, validation_data, validation_split),
+            )
+            return training.fit(self, pieces, options)
+        if steps_per_epoch is not None:
+            raise ValueError("steps_per_epoch is for data in pieces, without y")
+        arrays: Any = X
+        data = training.gather(arrays, y, sample_weight, validation_data, validation_split)
+        return training.fit(self, training.with_class_weight(self, data, class_weight), options)
 
     def plan(
         self, X: npt.ArrayLike | None = None, *, batch_size: int = 32, shuffle: bool = True

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import numpy.typing as npt
 
 from swiftbackprop._arrays import FloatArray, as_data
@@ -19,6 +20,7 @@ from swiftbackprop._callbacks import (
 from swiftbackprop._class_weight import ClassWeights
 from swiftbackprop._engine import core
 from swiftbackprop._history import History
+from swiftbackprop._pieces import BATCH_DONE, PieceSession, as_pieces
 from swiftbackprop._progress import ProgressBar
 from swiftbackprop._rules import as_number
 from swiftbackprop.metrics import MetricLike, as_metrics
@@ -26,7 +28,7 @@ from swiftbackprop.metrics import MetricLike, as_metrics
 if TYPE_CHECKING:
     from swiftbackprop.network import Network
 
-__all__ = ["Data", "Options", "as_count", "fit", "gather", "with_class_weight"]
+__all__ = ["Data", "Options", "as_count", "fit", "gather", "gather_pieces", "with_class_weight"]
 
 # The engine comes back after this time at the latest, at the end of a batch: then
 # signals are handled, so that Ctrl-C acts within a tenth of a second.
@@ -50,7 +52,7 @@ class Options:
     """The other arguments of `fit`."""
 
     epochs: int
-    batch_size: int
+    batch_size: int | None  # None: 32 rows, or a piece as a whole
     shuffle: bool
     callbacks: Iterable[CallbackLike]
     progress: bool
@@ -112,6 +114,60 @@ def _split(train: tuple[FloatArray, FloatArray, FloatArray | None], share: float
     return Data(*parts, *rest)  # type: ignore[arg-type]
 
 
+@dataclass(frozen=True)
+class Pieces:
+    """Training data that come in pieces, and the arrays to validate on."""
+
+    source: Any
+    steps: int | None
+    classes: ClassWeights | None
+    valid: Data  # whose X and y say nothing
+
+
+def gather_pieces(
+    net: "Network",
+    pieces: Any,
+    steps: int | None,
+    class_weight: Mapping[int, float] | str | None,
+    sample_weight: npt.ArrayLike | None,
+    validation_data: Sequence[npt.ArrayLike] | None,
+    validation_split: float,
+) -> Pieces:
+    """Return the data of a session whose X is an iterable of pairs."""
+    if sample_weight is not None:
+        raise ValueError("without y, weights come with the pieces: (X, y, sample_weight)")
+    if validation_split:
+        raise ValueError("validation_split wants arrays: give validation_data")
+    if class_weight == "balanced":
+        raise ValueError('class_weight="balanced" wants all of y: give a dict')
+    none = np.zeros((1, net.sizes[0])), np.zeros(0, np.int64)
+    classes = None if class_weight is None else ClassWeights(net, class_weight, none[1])
+    valid = gather(*none, None, validation_data, 0.0)
+    if classes is not None and valid.valid_y is not None:
+        weights = classes.weigh(valid.valid_y, valid.valid_weights)
+        valid = replace(valid, valid_weights=weights)
+    count = None if steps is None else as_count(steps, "steps_per_epoch", least=1)
+    return Pieces(pieces, count, classes, valid)
+
+
+def _begin_pieces(
+    net: "Network", data: Pieces, options: Options, epochs: int, pause: int
+) -> PieceSession:
+    size = options.batch_size
+    X, y, weights = data.valid.valid_X, data.valid.valid_y, data.valid.valid_weights
+    return PieceSession(
+        net,
+        as_pieces(data.source, epochs, data.steps),
+        epochs,
+        None if size is None else as_count(size, "batch_size", least=1),
+        data.steps,
+        bool(options.shuffle),
+        pause,
+        None if X is None or y is None else (X, y, weights),
+        data.classes,
+    )
+
+
 def with_class_weight(
     net: "Network", data: Data, class_weight: Mapping[int, float] | str | None
 ) -> Data:
@@ -125,31 +181,22 @@ def with_class_weight(
     return replace(data, weights=table.weigh(data.y, data.weights), valid_weights=valid_weights)
 
 
-def fit(net: "Network", data: Data, options: Options) -> History:
+def fit(net: "Network", data: Data | Pieces, options: Options) -> History:
     """Train a network; `Network.fit` documents it."""
     epochs = as_count(options.epochs, "epochs", least=0)
-    batch_size = as_count(options.batch_size, "batch_size", least=1)
     callbacks = as_callbacks(options.callbacks)
     run = _Run(net, data, callbacks, options)
     history = run.history
-    session: core.Fit | None = None
+    session: core.Fit | PieceSession | None = None
     try:
         # Inside, so that Ctrl-C at any moment gives the network back.
-        session = net._fit(
-            data.X,
-            data.y,
-            data.weights,
-            data.valid_X,
-            data.valid_y,
-            data.valid_weights,
-            epochs,
-            batch_size,
-            bool(options.shuffle),
-            run.pause,
-        )
+        if isinstance(data, Pieces):
+            session = _begin_pieces(net, data, options, epochs, run.pause)
+        else:
+            session = _begin(net, data, options, epochs, run.pause)
         net._history, net._stopped = history, False
         if options.progress and epochs:
-            run.bar = ProgressBar(epochs, len(data.X), batch_size)
+            run.bar = ProgressBar(epochs, run.batches)
         run.begin(session)
         history.stop_reason = run.advance(session)
     except KeyboardInterrupt:
@@ -167,39 +214,64 @@ def fit(net: "Network", data: Data, options: Options) -> History:
     return history
 
 
+def _begin(net: "Network", data: Data, options: Options, epochs: int, pause: int) -> "core.Fit":
+    batch_size = as_count(_size(options), "batch_size", least=1)
+    return net._fit(
+        data.X,
+        data.y,
+        data.weights,
+        data.valid_X,
+        data.valid_y,
+        data.valid_weights,
+        epochs,
+        batch_size,
+        bool(options.shuffle),
+        pause,
+    )
+
+
+def _size(options: Options) -> int:
+    return 32 if options.batch_size is None else options.batch_size
+
+
 class _Run:
     """A session on its way."""
 
-    def __init__(self, net: "Network", data: Data, callbacks: list[Any], options: Options) -> None:
+    def __init__(
+        self, net: "Network", data: Data | Pieces, callbacks: list[Any], options: Options
+    ) -> None:
         self.net = net
-        self.data = data
+        #: What is validated on.
+        self.data = data if isinstance(data, Data) else data.valid
+        self.batches = 0  # of an epoch; 0 if that is not known
+        if isinstance(data, Data) and len(data.X):
+            self.batches = -(-len(data.X) // max(1, min(_size(options), len(data.X))))
         self.epochs = options.epochs
         self.callbacks = callbacks
         self.begun: list[Any] = []
         self.bar: ProgressBar | None = None
         self.metrics = as_metrics(options.metrics)
-        if self.metrics and data.valid_X is None:
+        if self.metrics and self.data.valid_X is None:
             raise ValueError("metrics are computed on validation data: give validation_data too")
         self.batch_callbacks = [c for c in callbacks if wants_batches(c)]
         #: When the engine comes back: 0 whenever it likes, 1 after every epoch, 2 every batch.
         self.pause = 2 if self.batch_callbacks else int(bool(callbacks or self.metrics))
-        self.columns = _columns(net, validates=data.valid_X is not None)
+        self.columns = _columns(net, validates=self.data.valid_X is not None)
         seconds = self.columns.pop("seconds")
         self.extra = [f"val_{name}" for name in self.metrics]
         if any(isinstance(c, LearningRateScheduler) for c in callbacks):
             self.extra.append("lr")
         self.history = History(dict.fromkeys([*self.columns, *self.extra, "seconds"], 0))
         self.columns["seconds"] = seconds
-        self.batches = -(-len(data.X) // max(1, min(options.batch_size, len(data.X))))
 
-    def begin(self, session: "core.Fit") -> None:
+    def begin(self, session: "core.Fit | PieceSession") -> None:
         for callback in self.callbacks:
             self.begun.append(callback)
             call(callback, "on_train_begin", self.net)
         if self.epochs:
             self.begin_epoch(session, 0)
 
-    def begin_epoch(self, session: "core.Fit", epoch: int) -> None:
+    def begin_epoch(self, session: "core.Fit | PieceSession", epoch: int) -> None:
         for callback in self.callbacks:
             call(callback, "on_epoch_begin", self.net, epoch)
             if isinstance(callback, LearningRateScheduler) and callback.per_batch:
@@ -207,7 +279,7 @@ class _Run:
                 if rates is not None:
                     session.set_rates(rates)
 
-    def advance(self, session: "core.Fit") -> str:
+    def advance(self, session: "core.Fit | PieceSession") -> str:
         """Work slice by slice; return why training ended."""
         done, phase, batch, ended = False, 0, 0, 0
         slice_ns = 0 if self.batch_callbacks else _SLICE_NS
@@ -221,6 +293,8 @@ class _Run:
             self.collect(session, ended)
             if self.bar:
                 self.bar.show(ended, batch, loss, self.history)
+            if phase == BATCH_DONE:
+                trained, last = True, batch - 1
             if self.batch_callbacks and trained and self.report_batch(last, loss):
                 return "stopped"
             for epoch in range(before, ended):
@@ -230,7 +304,9 @@ class _Run:
                     self.begin_epoch(session, epoch + 1)
         return "completed"
 
-    def collect(self, session: "core.Fit", ended: int, *, is_over: bool = False) -> None:
+    def collect(
+        self, session: "core.Fit | PieceSession", ended: int, *, is_over: bool = False
+    ) -> None:
         """Store the records of the epochs that have ended since."""
         for epoch in range(self.history.epochs, ended):
             record = session.epoch(epoch)
@@ -268,7 +344,7 @@ class _Run:
         ]
         return any(answer is not None and bool(answer) for answer in answers)
 
-    def end(self, session: "core.Fit") -> None:
+    def end(self, session: "core.Fit | PieceSession") -> None:
         """Store what is not stored yet, and give the network back."""
         try:
             while True:

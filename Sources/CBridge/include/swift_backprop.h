@@ -230,6 +230,28 @@ sb_status sb_forward_by(sb_net *net, const sb_array *x, int32_t method, int32_t 
 sb_status sb_backward_by(sb_net *net, const sb_array *y, const sb_array *weights,
                          int32_t accumulate, int32_t method, double *loss, sb_error *error);
 
+// A pass in parts, for activations and losses that the engine does not have. The caller reads
+// z(m) by sb_get_view, puts its own a(m) and lets the pass go on; likewise on the way back. Of
+// such a layer the engine has identity as the activation: it multiplies with the mask alone.
+
+// As sb_forward_by with SB_MATRICES, for layers 1..last.
+sb_status sb_pass_begin(sb_net *net, const sb_array *x, int64_t last, int32_t training,
+                        sb_error *error);
+
+// z(m) and a(m) of layers first..last, from a(first - 1).
+sb_status sb_pass_forward(sb_net *net, int64_t first, int64_t last, sb_error *error);
+
+// Copies values [N, D(m)] to SB_A, SB_GRAD_A or SB_GRAD_Z of layer m; SB_GRAD_A of layer L
+// begins a backward pass. SB_ERROR_DIVERGED: values hold NaN or infinity.
+sb_status sb_pass_put(sb_net *net, int32_t what, int64_t m, const sb_array *values,
+                      sb_error *error);
+
+// grad_a(m), for m < L, and grad_z(m) of layers m = first, first - 1, ..., last.
+sb_status sb_pass_backward(sb_net *net, int64_t first, int64_t last, sb_error *error);
+
+// grad_W and grad_b of all layers from their grad_z; accumulate as in sb_backward.
+sb_status sb_pass_end(sb_net *net, int32_t accumulate, sb_error *error);
+
 // One update of every W and b from the gradients. The gradients stay as they are.
 sb_status sb_step(sb_net *net, sb_error *error);
 
