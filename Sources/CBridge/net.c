@@ -201,11 +201,13 @@ static const Method *find_method(PyObject *name) {
 
 static PyObject *net_forward(Net *self, PyObject *const *args, Py_ssize_t nargs,
                              PyObject *kwnames) {
-  static const char *const names[] = {"X", "copy", "method"};
-  PyObject *values[3];
-  if (!sb_parse("forward", args, nargs, kwnames, names, 1, 3, values)) return NULL;
+  static const char *const names[] = {"X", "copy", "method", "training"};
+  PyObject *values[4];
+  if (!sb_parse("forward", args, nargs, kwnames, names, 1, 4, values)) return NULL;
   const Method *method = find_method(values[2]);
   if (method == NULL || !sb_is_idle(self)) return NULL;
+  int training = values[3] == NULL ? 0 : PyObject_IsTrue(values[3]);
+  if (training < 0) return NULL;
   Py_buffer buffer;
   sb_array x;
   if (!sb_take(self, values[0], values[1], "_as_input", &buffer, &x)) return NULL;
@@ -228,7 +230,7 @@ static PyObject *net_forward(Net *self, PyObject *const *args, Py_ssize_t nargs,
     PyBuffer_Release(&buffer);
     return NULL;
   }
-  sb_status status = sb_forward_by(self->net, &x, method->code, &error);
+  sb_status status = sb_forward_by(self->net, &x, method->code, training, &error);
   if (status == SB_OK) {
     Py_buffer old = self->input;
     self->input = buffer;
@@ -472,6 +474,11 @@ static PyMethodDef net_methods[] = {
     {"_work", (PyCFunction)net_work, METH_O, NULL},
     {"_plan", (PyCFunction)net_plan, METH_VARARGS, NULL},
     {"_slot_count", (PyCFunction)net_slot_count, METH_NOARGS, NULL},
+    {"_pass_begin", (PyCFunction)sb_net_pass_begin, METH_VARARGS, NULL},
+    {"_pass_forward", (PyCFunction)sb_net_pass_forward, METH_VARARGS, NULL},
+    {"_pass_put", (PyCFunction)sb_net_pass_put, METH_VARARGS, NULL},
+    {"_pass_backward", (PyCFunction)sb_net_pass_backward, METH_VARARGS, NULL},
+    {"_pass_end", (PyCFunction)sb_net_pass_end, METH_O, NULL},
     {"_evaluate", FAST(sb_net_evaluate), METH_FASTCALL, NULL},
     {"_fit", FAST(sb_net_fit), METH_FASTCALL, NULL},
     {"_jacobian", FAST(sb_net_jacobian), METH_FASTCALL, NULL},

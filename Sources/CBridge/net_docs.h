@@ -1,7 +1,7 @@
 // Docstrings of Net's public methods (numpydoc), apart from the code they describe.
 PyDoc_STRVAR(
     forward_doc,
-    "forward($self, X, *, copy=None, method='matrices')\n--\n\n"
+    "forward($self, X, *, copy=None, method='matrices', training=False)\n--\n\n"
     "Compute z(m) = W(m) a(m-1) + b(m), a(m) = sigma(z(m)) for m = 1..L.\n\n"
     "Parameters\n"
     "----------\n"
@@ -14,7 +14,10 @@ PyDoc_STRVAR(
     "method : {'matrices', 'vectors', 'loops'}, default 'matrices'\n"
     "    How the same numbers are computed: the whole batch by matrix products on all\n"
     "    threads, one example at a time by matrix-vector products, or one number at a time\n"
-    "    by the lectures' sums in scalar loops. The last two take one thread.\n\n"
+    "    by the lectures' sums in scalar loops. The last two take one thread.\n"
+    "training : bool, default False\n"
+    "    Drop units, in a network with dropout: a(m) is then sigma(z(m)) times a mask of 0 and\n"
+    "    1 / (1 - p), and the next backward uses the same masks.\n\n"
     "Returns\n"
     "-------\n"
     "ndarray, shape (N, D(L))\n"

@@ -28,7 +28,7 @@ PyObject *sb_net_fit(Net *self, PyObject *const *args, Py_ssize_t nargs) {
   long long epochs = PyLong_AsLongLong(args[ARRAYS]);
   long long batch = PyLong_AsLongLong(args[ARRAYS + 1]);
   int shuffle = PyObject_IsTrue(args[ARRAYS + 2]);
-  int pause = PyObject_IsTrue(args[ARRAYS + 3]);
+  int pause = (int)PyLong_AsLong(args[ARRAYS + 3]);
   if (PyErr_Occurred() || !sb_is_idle(self)) return NULL;
 
   PyTypeObject *type = (PyTypeObject *)self->state->fit_type;
@@ -96,6 +96,29 @@ static PyObject *fit_epoch(Fit *self, PyObject *argument) {
                        record.valid.mse, record.valid.mae, record.valid.r2);
 }
 
+static PyObject *fit_set_rates(Fit *self, PyObject *argument) {
+  Py_buffer buffer;
+  sb_array rates;
+  if (!sb_acquire(argument, &buffer, &rates)) {
+    PyErr_SetString(PyExc_TypeError, "rates are an array");
+    return NULL;
+  }
+  sb_error error = {0};
+  sb_status status = SB_ERROR_TYPE;
+  bool dense = rates.dtype == SB_FLOAT64 && rates.cols == 1 && rates.row_stride == sizeof(double);
+  if (dense || rates.rows == 0) {
+    Work work = sb_begin_work(self->net, 0);
+    status = sb_fit_set_rates(self->fit, rates.data, rates.rows, &error);
+    sb_end_work(self->net, work);
+  } else {
+    PyErr_SetString(PyExc_TypeError, "rates are a dense array of float64");
+  }
+  PyBuffer_Release(&buffer);
+  if (PyErr_Occurred()) return NULL;
+  if (status != SB_OK) return sb_raise(self->net->state, &error);
+  Py_RETURN_NONE;
+}
+
 static PyObject *fit_end(Fit *self, PyObject *Py_UNUSED(unused)) {
   // Under the lock, should another thread be in run.
   Work work = sb_begin_work(self->net, 0);
@@ -120,6 +143,8 @@ static void fit_dealloc(Fit *self) {
 static PyMethodDef fit_methods[] = {
     {"run", (PyCFunction)fit_run, METH_O, "run(max_ns): work for about that long."},
     {"epoch", (PyCFunction)fit_epoch, METH_O, "epoch(index): the record of an ended epoch."},
+    {"set_rates", (PyCFunction)fit_set_rates, METH_O,
+     "set_rates(rates): lr for the batches of an epoch."},
     {"end", (PyCFunction)fit_end, METH_NOARGS, "end(): give the network back."},
     {NULL, NULL, 0, NULL},
 };

@@ -11,6 +11,9 @@ import CBridge
 //                grad_W(m)ᵀ = a(m−1)ᵀ grad_z(m)        [D(m−1), D(m)]
 //                grad_b(m) = column sums of grad_z(m)  [D(m)]
 //
+// With dropout, in training, a(m) = σ(z(m)) ⊙ r(m), and grad_a(m) ⊙ r(m) stands for grad_a(m) in
+// grad_z(m) (Dropout.swift).
+//
 // Everything but the last two works row by row, so threads share a batch by its rows; grad_W
 // they share by the rows of W(m)ᵀ.
 
@@ -29,6 +32,10 @@ struct Tape<T: Scalar> {
   /// grad_z(m), grad_a(m) [N, D(m)] in place m − 1
   var gradZ: [Rows] = []
   var gradA: [Rows] = []
+  /// What dropout drops; nil in evaluation and without dropout
+  var masks: Masks?
+  /// Whether gradients are made for the layers alone that are updated
+  var isForUpdate = false
 }
 
 extension Network {
@@ -36,8 +43,16 @@ extension Network {
 
   /// z(m) and a(m), m = 1..L, of some rows.
   func forward(_ tape: Tape<T>, _ rows: Range<Int>, _ watch: inout Watch<T>) {
-    var previous = tape.input.rows(rows.lowerBound, rows.upperBound)
-    for m in 1...layout.layers {
+    forward(tape, rows, &watch, layers: 1...layout.layers)
+  }
+
+  /// The same for some layers, from a of the layer below.
+  @inline(__always)
+  func forward(
+    _ tape: Tape<T>, _ rows: Range<Int>, _ watch: inout Watch<T>, layers: ClosedRange<Int>
+  ) {
+    var previous = input(layers.lowerBound, tape).rows(rows.lowerBound, rows.upperBound)
+    for m in layers {
       let start = rows.lowerBound * layout.sizes[m]
       let (z, a) = (tape.z[m - 1] + start, tape.a[m - 1] + start)
       if m == 1, let shares = tape.shares {
@@ -45,23 +60,24 @@ extension Network {
       } else {
         multiply(previous, weights(m), into: z)
       }
-      watch.see(z: activate(m, z, a, rows.count), m)
+      watch.see(z: activate(m, z, a, rows, tape.masks?.mask(m, T.self)), m)
       previous = Matrix(a, rows.count, layout.sizes[m])
     }
   }
 
-  /// z ← z + b, a ← σ(z), by blocks of rows that stay in the first-level cache. Returns the
-  /// bits of the largest |z|.
+  /// z ← z + b, a ← σ(z) ⊙ r, by blocks of rows that stay in the first-level cache; z and a are
+  /// those of `rows` of the batch. Returns the bits of the largest |z|.
   private func activate(
-    _ m: Int, _ z: UnsafeMutablePointer<T>, _ a: UnsafeMutablePointer<T>, _ rows: Int
+    _ m: Int, _ z: UnsafeMutablePointer<T>, _ a: UnsafeMutablePointer<T>, _ rows: Range<Int>,
+    _ mask: Mask<T>?
   ) -> T.Bits {
     let cols = layout.sizes[m]
     let kernels = activations[m - 1]
     let block = rowsPerBlock(cols)
     var largest: T.Bits = 0
     var n = 0
-    while n < rows {
-      let count = Swift.min(block, rows - n)
+    while n < rows.count {
+      let count = Swift.min(block, rows.count - n)
       let (zBlock, aBlock) = (z + n * cols, a + n * cols)
       largest = Swift.max(largest, addRow(bias(m), to: zBlock, count, cols))
       if z == a {
@@ -69,6 +85,7 @@ extension Network {
       } else {
         kernels.value(zBlock, aBlock, count, cols)
       }
+      mask?.apply(to: aBlock, first: rows.lowerBound + n, count, cols)
       n += count
     }
     return largest
@@ -89,8 +106,24 @@ extension Network {
     sums: UnsafeMutablePointer<T>, _ watch: inout Watch<T>
   ) {
     outputGradient(tape, targets, rows)
+    let lowest = tape.isForUpdate ? lowestTrained : 1
+    guard lowest <= layout.layers else { return }
+    backward(
+      tape, rows, sums: sums, &watch, layers: lowest...layout.layers, isGiven: isFused(tape))
+  }
+
+  /// grad_a(m), for m < L, and grad_z(m), m = last..first of some layers; `isGiven` says that
+  /// grad_z(L) is there already.
+  @inline(__always)
+  func backward(
+    _ tape: Tape<T>, _ rows: Range<Int>, sums: UnsafeMutablePointer<T>, _ watch: inout Watch<T>,
+    layers: ClosedRange<Int>, isGiven: Bool
+  ) {
     var sum = sums + layout.unitCount
-    for m in stride(from: layout.layers, through: 1, by: -1) {
+    for m in stride(from: layout.layers, through: layers.upperBound + 1, by: -1) {
+      sum -= layout.sizes[m]
+    }
+    for m in layers.reversed() {
       let cols = layout.sizes[m]
       let start = rows.lowerBound * cols
       let (gradZ, gradA) = (tape.gradZ[m - 1] + start, tape.gradA[m - 1] + start)
@@ -101,8 +134,11 @@ extension Network {
         let gradZNext = Matrix(tape.gradZ[m] + rows.lowerBound * next, rows.count, next)
         multiply(gradZNext, weights(m + 1).transpose, into: gradA)
       }
+      let mask = tape.masks?.mask(m, T.self)
       watch.see(
-        gradZ: differentiate(m, gradA: gradA, z, a, gradZ: gradZ, rows.count, sum), m)
+        gradZ: differentiate(
+          m, gradA: isGiven && m == layout.layers ? nil : gradA, z, a, gradZ: gradZ, rows, sum, mask
+        ), m)
     }
   }
 
@@ -114,32 +150,42 @@ extension Network {
     let (a, t) = (tape.a[m - 1] + start, targets.t + start)
     let (gradZ, gradA) = (tape.gradZ[m - 1] + start, tape.gradA[m - 1] + start)
     let scale = targets.scale + rows.lowerBound
+    let isFused = isFused(tape)
     if gradA != gradZ || !isFused { loss.gradient(a, t, scale, gradA, rows.count, cols) }
     if isFused { partnerGradient(a, t, scale, gradZ, rows.count, cols) }
   }
 
-  /// grad_z ← Jᵀ grad_a, which is grad_a ⊙ σ′(z), unless the loss gave grad_z itself; by
-  /// blocks of rows like `activate`. `sums` [D(m)] receives the column sums. Returns the bits
-  /// of the largest |grad_z|.
+  /// Whether loss and output activation are taken together: not if dropout stands between.
+  private func isFused(_ tape: Tape<T>) -> Bool {
+    guard isFused, let masks = tape.masks else { return isFused }
+    return masks.rates[layout.layers - 1] == 0
+  }
+
+  /// grad_z ← Jᵀ (grad_a ⊙ r), which is grad_a ⊙ σ′(z) without dropout; by blocks of rows like
+  /// `activate`. Without `gradA` the loss gave grad_z itself. `sums` [D(m)] receives the column
+  /// sums. Returns the bits of the largest |grad_z|.
   private func differentiate(
-    _ m: Int, gradA: UnsafeMutablePointer<T>, _ z: UnsafePointer<T>, _ a: UnsafePointer<T>,
-    gradZ: UnsafeMutablePointer<T>, _ rows: Int, _ sums: UnsafeMutablePointer<T>
+    _ m: Int, gradA: UnsafeMutablePointer<T>?, _ z: UnsafePointer<T>, _ a: UnsafePointer<T>,
+    gradZ: UnsafeMutablePointer<T>, _ rows: Range<Int>, _ sums: UnsafeMutablePointer<T>,
+    _ mask: Mask<T>?
   ) -> T.Bits {
     let cols = layout.sizes[m]
     let kernels = activations[m - 1]
-    let isGiven = m == layout.layers && isFused
     let block = rowsPerBlock(cols)
     var largest: T.Bits = 0
     sums.update(repeating: 0, count: cols)
     var n = 0
-    while n < rows {
-      let count = Swift.min(block, rows - n)
+    while n < rows.count {
+      let count = Swift.min(block, rows.count - n)
       let start = n * cols
-      if isGiven {
-        // Nothing but the sums is left to do.
+      if let gradA, let mask {
+        let grad = gradZ + start
+        if gradA != gradZ { grad.update(from: gradA + start, count: count * cols) }
+        mask.apply(to: grad, first: rows.lowerBound + n, count, cols)
+        kernels.maskedGradientInPlace(grad, z + start, a + start, mask.keep, count, cols)
       } else if gradA == gradZ {
         kernels.gradientInPlace(gradZ + start, z + start, a + start, count, cols)
-      } else {
+      } else if let gradA {
         kernels.gradient(gradA + start, z + start, a + start, gradZ + start, count, cols)
       }
       largest = Swift.max(largest, addColumns(gradZ + start, count, cols, to: sums))
@@ -174,22 +220,29 @@ extension Network {
       into: out, accumulate: accumulate, factor: factor)
   }
 
+  /// Whether grad_W(m) and grad_b(m) are to be made.
+  @inline(__always)
+  func wants(_ m: Int, _ tape: Tape<T>) -> Bool { !tape.isForUpdate || trains(m) }
+
   /// a(m−1) [N, D(m−1)]
   func input(_ m: Int, _ tape: Tape<T>) -> Matrix<T> {
     m == 1 ? tape.input : Matrix(tape.a[m - 2], tape.input.rows, layout.sizes[m - 1])
   }
 
   /// grad_b(m), m = 1..L, from the parts' column sums [parts, Σ D(m)].
-  func biasGradients(_ sums: UnsafePointer<T>, parts: Int, accumulate: Bool) {
-    var sum = sums
+  func biasGradients(
+    _ tape: Tape<T>, _ sums: UnsafePointer<T>, parts: Int, accumulate: Bool
+  ) {
+    var next = sums
     for m in 1...layout.layers {
-      let (gradient, cols) = (gradBias(m), layout.sizes[m])
+      let (sum, gradient, cols) = (next, gradBias(m), layout.sizes[m])
+      next += cols
+      guard wants(m, tape) else { continue }
       if !accumulate { gradient.update(repeating: 0, count: cols) }
       for part in 0..<parts {
         let share = sum + part * layout.unitCount
         for j in 0..<cols { gradient[j] += share[j] }
       }
-      sum += cols
     }
   }
 
@@ -202,7 +255,7 @@ extension Network {
     let start = rows.lowerBound * cols
     let (z, a, t) = (tape.z[m - 1] + start, tape.a[m - 1] + start, targets.t + start)
     let cost = targets.cost + rows.lowerBound
-    if isFused {
+    if isFused(tape) {
       loss.costFused(outputIsSoftmax, z, a, t, cost, rows.count, cols)
     } else {
       loss.cost(a, t, cost, rows.count, cols)

@@ -9,6 +9,10 @@ protocol Engine: AnyObject {
   var l2: Double { get set }
   var clipNorm: Double { get set }
   var sharesPenalties: Bool { get set }
+  var maxNorm: Double { get set }
+  var inputScale: Double { get set }
+  var dropout: [Double] { get }
+  var isTrainable: [Bool] { get }
   var random: Random { get set }
   var slotCount: Int { get }
   var blockRows: Int { get }
@@ -17,12 +21,20 @@ protocol Engine: AnyObject {
   func copied() throws(EngineError) -> any Engine
   func reset(seed: UInt64)
   func canUseInPlace(_ x: Source) -> Bool
-  func forward(_ x: Source, by method: Method) throws(EngineError)
+  func forward(_ x: Source, by method: Method, training: Bool) throws(EngineError)
+  // The same in parts, for functions of the caller's own.
+  func beginPass(_ x: Source, last: Int, training: Bool) throws(EngineError)
+  func resumeForward(_ first: Int, _ last: Int) throws(EngineError)
+  func put(_ what: Int32, _ m: Int, _ values: Source) throws(EngineError)
+  func resumeBackward(_ first: Int, _ last: Int) throws(EngineError)
+  func endBackward(accumulate: Bool) throws(EngineError)
   func releaseInput()
   func backward(_ y: Source, weights: Source?, accumulate: Bool, by method: Method)
     throws(EngineError) -> Double
   func step() throws(EngineError)
   func view(_ what: Int32, _ m: Int) throws(EngineError) -> sb_view
+  func setDropout(_ m: Int, _ rate: Double) throws(EngineError)
+  func setTrainable(_ m: Int, _ isTrainable: Bool) throws(EngineError)
   func hyperparameter(_ index: Int) throws(EngineError) -> Double
   func setHyperparameter(_ index: Int, _ value: Double) throws(EngineError)
   func predict(_ x: Source, _ range: Range<Int>, into out: UnsafeMutableRawPointer)
@@ -58,6 +70,8 @@ protocol EvaluationSession: AnyObject {
 
 /// A training in slices.
 protocol FitSession: AnyObject {
+  /// lr for the batches of an epoch, from the next batch on; empty to leave it alone.
+  var rates: [Double] { get set }
   /// Makes the gradients of the last batch complete.
   func settle()
   func run(for nanoseconds: Int64) throws(EngineError)

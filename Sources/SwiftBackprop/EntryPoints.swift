@@ -173,7 +173,9 @@ public func sb_reset(
 public func sb_forward(
   _ net: OpaquePointer?, _ x: UnsafePointer<sb_array>?, _ error: UnsafeMutablePointer<sb_error>?
 ) -> sb_status {
-  status(error) { () throws(EngineError) in try engine(net).forward(source(x), by: .matrices) }
+  status(error) { () throws(EngineError) in
+    try engine(net).forward(source(x), by: .matrices, training: false)
+  }
 }
 
 @_cdecl("sb_in_place")
@@ -210,11 +212,11 @@ public func sb_step(_ net: OpaquePointer?, _ error: UnsafeMutablePointer<sb_erro
 
 @_cdecl("sb_forward_by")
 public func sb_forward_by(
-  _ net: OpaquePointer?, _ x: UnsafePointer<sb_array>?, _ method: Int32,
+  _ net: OpaquePointer?, _ x: UnsafePointer<sb_array>?, _ method: Int32, _ training: Int32,
   _ error: UnsafeMutablePointer<sb_error>?
 ) -> sb_status {
   status(error) { () throws(EngineError) in
-    try engine(net).forward(source(x), by: Method(method))
+    try engine(net).forward(source(x), by: Method(method), training: training != 0)
   }
 }
 
@@ -228,6 +230,49 @@ public func sb_backward_by(
     let value = try engine(net).backward(
       source(y), weights: optional(weights), accumulate: accumulate != 0, by: Method(method))
     loss?.pointee = value
+  }
+}
+
+// MARK: a pass in parts
+
+@_cdecl("sb_pass_begin")
+public func sb_pass_begin(
+  _ net: OpaquePointer?, _ x: UnsafePointer<sb_array>?, _ last: Int64, _ training: Int32,
+  _ error: UnsafeMutablePointer<sb_error>?
+) -> sb_status {
+  status(error) { () throws(EngineError) in
+    try engine(net).beginPass(source(x), last: Int(last), training: training != 0)
+  }
+}
+
+@_cdecl("sb_pass_forward")
+public func sb_pass_forward(
+  _ net: OpaquePointer?, _ first: Int64, _ last: Int64, _ error: UnsafeMutablePointer<sb_error>?
+) -> sb_status {
+  status(error) { () throws(EngineError) in try engine(net).resumeForward(Int(first), Int(last)) }
+}
+
+@_cdecl("sb_pass_put")
+public func sb_pass_put(
+  _ net: OpaquePointer?, _ what: Int32, _ m: Int64, _ values: UnsafePointer<sb_array>?,
+  _ error: UnsafeMutablePointer<sb_error>?
+) -> sb_status {
+  status(error) { () throws(EngineError) in try engine(net).put(what, Int(m), source(values)) }
+}
+
+@_cdecl("sb_pass_backward")
+public func sb_pass_backward(
+  _ net: OpaquePointer?, _ first: Int64, _ last: Int64, _ error: UnsafeMutablePointer<sb_error>?
+) -> sb_status {
+  status(error) { () throws(EngineError) in try engine(net).resumeBackward(Int(first), Int(last)) }
+}
+
+@_cdecl("sb_pass_end")
+public func sb_pass_end(
+  _ net: OpaquePointer?, _ accumulate: Int32, _ error: UnsafeMutablePointer<sb_error>?
+) -> sb_status {
+  status(error) { () throws(EngineError) in
+    try engine(net).endBackward(accumulate: accumulate != 0)
   }
 }
 
@@ -301,10 +346,21 @@ public func sb_get_option(
     case SB_OPTION_CLIP_NORM: result = engine.clipNorm
     case SB_OPTION_STEPS: result = Double(engine.steps)
     case SB_OPTION_SHARES: result = engine.sharesPenalties ? 1 : 0
+    case SB_OPTION_MAX_NORM: result = engine.maxNorm
+    case SB_OPTION_INPUT_SCALE: result = engine.inputScale
+    case SB_OPTION_TRAINABLE...:
+      result = try layerOption(engine.isTrainable, option - SB_OPTION_TRAINABLE) ? 1 : 0
+    case SB_OPTION_DROPOUT...:
+      result = try layerOption(engine.dropout, option - SB_OPTION_DROPOUT)
     default: result = try engine.hyperparameter(Int(option) - Int(SB_OPTION_HYPER))
     }
     value.pointee = result
   }
+}
+
+private func layerOption<Value>(_ values: [Value], _ m: Int32) throws(EngineError) -> Value {
+  guard m >= 1, m <= values.count else { throw EngineError.noOption }
+  return values[Int(m) - 1]
 }
 
 @_cdecl("sb_set_option")
@@ -314,6 +370,12 @@ public func sb_set_option(
 ) -> sb_status {
   status(error) { () throws(EngineError) in
     let engine = try engine(net)
+    guard option < SB_OPTION_TRAINABLE else {
+      return try engine.setTrainable(Int(option - SB_OPTION_TRAINABLE), value != 0)
+    }
+    guard option < SB_OPTION_DROPOUT else {
+      return try engine.setDropout(Int(option - SB_OPTION_DROPOUT), value)
+    }
     guard option < SB_OPTION_HYPER else {
       return try engine.setHyperparameter(Int(option) - Int(SB_OPTION_HYPER), value)
     }
@@ -332,6 +394,12 @@ public func sb_set_option(
     case SB_OPTION_CLIP_NORM:
       try check("clip_norm")
       engine.clipNorm = value
+    case SB_OPTION_MAX_NORM:
+      try check("max_norm")
+      engine.maxNorm = value
+    case SB_OPTION_INPUT_SCALE:
+      try check("input_scale")
+      engine.inputScale = value
     case SB_OPTION_STEPS:
       try check("the number of steps")
       // 2⁵³: the range in which a double counts without gaps.
@@ -568,6 +636,20 @@ public func sb_fit_run(
     let session = try fitSession(fit)
     try session.run(for: maxNanoseconds)
     progress.pointee = session.progress
+  }
+}
+
+@_cdecl("sb_fit_set_rates")
+public func sb_fit_set_rates(
+  _ fit: OpaquePointer?, _ rates: UnsafePointer<Double>?, _ count: Int64,
+  _ error: UnsafeMutablePointer<sb_error>?
+) -> sb_status {
+  status(error) { () throws(EngineError) in
+    let session = try fitSession(fit)
+    guard count >= 0, count <= session.progress.batches, rates != nil || count == 0 else {
+      throw .value("there is a learning rate for each batch of an epoch at most")
+    }
+    session.rates = Array(UnsafeBufferPointer(start: rates, count: Int(count)))
   }
 }
 

@@ -15,6 +15,7 @@ final class Evaluation<T: Scalar>: EvaluationSession {
 
   init(_ network: Network<T>, x: Source, y: Source, weights: Source?) throws(EngineError) {
     try BLAS.require()
+    let x = x.scaled(by: network.inputScale)
     try network.checkShape(x)
     self.network = network
     self.x = x

@@ -9,7 +9,7 @@ final class Fit<T: Scalar>: FitSession {
   private let weights: RowWeights
   private let validation: Evaluation<T>?
   private let epochs, batchSize: Int
-  private let shuffles, pausesEachEpoch: Bool
+  private let shuffles, pausesEachEpoch, pausesEachBatch: Bool
   private let memory: LeanMemory<T>
   /// Of the parts' shares of a(0) W(1)ᵀ.
   private var shares: Storage<T>?
@@ -25,6 +25,9 @@ final class Fit<T: Scalar>: FitSession {
   private var largestInput: T.Bits = 0
   private var records: [sb_epoch] = []
   private var sums: MetricSums
+  /// lr for the batches of an epoch; empty to leave it alone.
+  var rates: [Double] = [] { didSet { hasRates = !rates.isEmpty } }
+  private var hasRates = false
   private var lossSum = 0.0
   private var penaltySum = 0.0
   private var seconds = 0.0
@@ -34,7 +37,7 @@ final class Fit<T: Scalar>: FitSession {
     guard let xArray = config.x, let yArray = config.y else { throw .value("X or y is missing") }
     guard config.epochs >= 0 else { throw .value("epochs must be at least 0") }
     guard config.batch_size >= 1 else { throw .value("batch_size must be at least 1") }
-    let x = try Source(xArray.pointee)
+    let x = try Source(xArray.pointee).scaled(by: network.inputScale)
     try network.checkShape(x)
     self.network = network
     self.x = x
@@ -57,6 +60,7 @@ final class Fit<T: Scalar>: FitSession {
     batchSize = Int(Swift.min(config.batch_size, xArray.pointee.rows))
     shuffles = config.shuffle != 0
     pausesEachEpoch = config.pause_each_epoch != 0
+    pausesEachBatch = config.pause_each_epoch == 2
     memory = try LeanMemory(rows: batchSize, network: network, trains: true)
     if config.shuffle != 0 {
       let block = try Block(byteCount: x.rows * MemoryLayout<Int32>.stride)
@@ -85,7 +89,7 @@ final class Fit<T: Scalar>: FitSession {
         seconds += Double(later - now) * 1e-9
       }
       now = later
-      if now >= end || pausesEachEpoch && records.count > ended { break }
+      if now >= end || pausesEachBatch || pausesEachEpoch && records.count > ended { break }
     }
   }
 
@@ -127,6 +131,7 @@ final class Fit<T: Scalar>: FitSession {
     sums.reset()
     phase = records.count == epochs ? .done : .training
     network.forgetPass()
+    if network.hasFrozenLayers { network.clearFrozenGradients() }
     guard phase == .training, let order else { return }
     // From the natural order, so that an epoch depends on the generator's state alone.
     for n in 0..<x.rows { order[n] = Int32(truncatingIfNeeded: n) }
@@ -147,6 +152,7 @@ final class Fit<T: Scalar>: FitSession {
       }
       defer { network.penaltyShare = 1 }
       do {
+        if hasRates, next / batchSize < rates.count { try network.setRate(rates[next / batchSize]) }
         lossSum += try learn(rows) * Double(count)
       } catch {
         // What is left of the batch before cannot be made good any more.
@@ -171,7 +177,8 @@ final class Fit<T: Scalar>: FitSession {
   private func learn(_ selected: RowSelection) throws(EngineError) -> Double {
     let count = selected.count
     let targets = memory.targets
-    var tape = memory.tape(memory.place(x, inPlace: inPlace, selected))
+    var tape = memory.tape(
+      memory.place(x, inPlace: inPlace, selected), masks: network.drawMasks(), isForUpdate: true)
     return try network.withThreads { (threads) throws(EngineError) in
       let plan = Plan.ofStep(
         rows: count, layout: network.layout, hasState: !network.slots.isEmpty, threads: threads)
@@ -193,7 +200,7 @@ final class Fit<T: Scalar>: FitSession {
       let bound = network.gradientBound(tape, largestInput, watch)
       let made = try network.update(
         tape, plan, isHarmless: network.isHarmless(bound: bound),
-        wantsGradients: next + count == x.rows)
+        wantsGradients: pausesEachBatch || next + count == x.rows)
       unsettled = made == .parametersOnly ? tape : nil
       return cost
     }
@@ -241,7 +248,7 @@ final class Fit<T: Scalar>: FitSession {
     unsettled = nil
     _ = sb_enter_blas()
     defer { sb_leave_blas() }
-    for m in 1...network.layout.layers {
+    for m in 1...network.layout.layers where network.trains(m) {
       network.weightGradient(m, tape, 0..<network.layout.sizes[m - 1], accumulate: false)
     }
   }

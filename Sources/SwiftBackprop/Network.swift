@@ -26,6 +26,18 @@ final class Network<T: Scalar> {
   var sharesPenalties = false
   /// What penalties are multiplied with: 1, or 1/Σw while `fit` makes a step.
   var penaltyShare = 1.0
+  /// The largest norm of a row of W; 0 for no limit.
+  var maxNorm = 0.0
+  /// What integers in X are multiplied with.
+  var inputScale = 1.0
+  /// The probability p to drop a unit of layer m, in place m − 1; the same as memory for masks,
+  /// nil if nothing is dropped.
+  var dropout: [Double]
+  var rates: Storage<Double>?
+  /// Whether layer m is updated, in place m − 1; whether some are not, and the first that is.
+  var isTrainable: [Bool]
+  var hasFrozenLayers = false
+  var lowestTrained = 1
   private(set) var areOptionsHarmless = false
   var random: Random
 
@@ -66,6 +78,8 @@ final class Network<T: Scalar> {
     var slots: [Storage<T>] = []
     for _ in 0..<optimizer.slots { slots.append(try Storage(count: layout.parameterCount)) }
     self.slots = slots
+    dropout = Array(repeating: 0, count: layout.layers)
+    isTrainable = Array(repeating: true, count: layout.layers)
     (l1, l2, clipNorm) = (config.l1, config.l2, config.clip_norm)
     random = Random(seed: config.seed)
     for (value, name): (Double, StaticString) in [(l1, "l1"), (l2, "l2"), (clipNorm, "clip_norm")] {
@@ -92,6 +106,10 @@ final class Network<T: Scalar> {
     (steps, l1, l2, clipNorm) = (other.steps, other.l1, other.l2, other.clipNorm)
     (random, gradientState) = (other.random, other.gradientState)
     sharesPenalties = other.sharesPenalties
+    (maxNorm, inputScale) = (other.maxNorm, other.inputScale)
+    (dropout, rates) = (other.dropout, other.rates)
+    (isTrainable, lowestTrained) = (other.isTrainable, other.lowestTrained)
+    hasFrozenLayers = other.hasFrozenLayers
     parameters = try Storage(count: layout.parameterCount)
     gradients = try Storage(count: layout.parameterCount)
     var slots: [Storage<T>] = []
@@ -151,6 +169,11 @@ final class Network<T: Scalar> {
     recipe.optimizer.values[index] = value
     optimizer = T.kernels(entry, recipe.optimizer.values)
     areOptionsHarmless = judgeOptions()
+  }
+
+  /// Sets lr.
+  func setRate(_ rate: Double) throws(EngineError) {
+    if rate != self.rate { try setHyperparameter(0, rate) }
   }
 
   /// lr

@@ -27,6 +27,8 @@ struct Plan {
   /// Whether the parts share a(0) W(1)ᵀ by the columns of a(0).
   private(set) var sharesInput = false
 
+  init(parts: Int) { self.parts = parts }
+
   /// The plan for `rows` rows and `work` floating-point operations with at most `threads`.
   init(
     rows: Int, work: Double, threads: Int, leastRows: Int = 32, leastWork: Double = 5e6
@@ -184,9 +186,9 @@ extension Network {
   /// grad_W and grad_b, after every row has its grad_z.
   func parameterGradients(_ tape: Tape<T>, _ plan: Plan, accumulate: Bool) {
     guard let memory = partMemory else { return }
-    biasGradients(memory.sums, parts: plan.parts, accumulate: accumulate)
+    biasGradients(tape, memory.sums, parts: plan.parts, accumulate: accumulate)
     concurrently(plan.parts) { part in
-      for m in 1...layout.layers {
+      for m in 1...layout.layers where wants(m, tape) {
         let share = plan.share(part, of: layout.sizes[m - 1], unit: 8)
         if !share.isEmpty { weightGradient(m, tape, share, accumulate: accumulate) }
       }

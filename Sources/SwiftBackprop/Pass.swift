@@ -10,6 +10,9 @@ struct Pass<T: Scalar> {
   let rows: Int
   let forward: Quantities<T>
   var backward: Quantities<T>?
+  /// What dropout dropped; nil for a pass in evaluation mode
+  let masks: Masks?
+  let rates: Storage<Double>?
   /// grad_a(0) [N, D(0)], made when somebody asks
   var inputGradient: Storage<T>?
   var state = State.forward
@@ -97,34 +100,54 @@ extension Network {
       "X contains NaN or infinity (or a value beyond the network's dtype) in row \(first + row)")
   }
 
-  /// z(m) and a(m), m = 1..L, of a batch, by `method`; they stay to be looked at.
-  func forward(_ x: Source, by method: Method) throws(EngineError) {
+  /// z(m) and a(m), m = 1..L, of a batch, by `method`; they stay to be looked at. With dropout if
+  /// `training`.
+  func forward(_ x: Source, by method: Method, training: Bool) throws(EngineError) {
+    try forward(x, by: method, training: training, last: layout.layers)
+  }
+
+  /// The same for m = 1..last.
+  func forward(_ x: Source, by method: Method, training: Bool, last: Int) throws(EngineError) {
     try BLAS.require()
     try checkShape(x)
     guard let input = x.inPlace(T.self) else {
       throw .copy("X cannot be used where it lies")
     }
     _ = try checkFinite(input, first: 0)
+    try checkMethod(method, isMasked: training && rates != nil)
+    let masks = training ? drawMasks() : nil
     recyclePass()
     let quantities = try forwardPool.take(rows: x.rows, layout: layout)
-    let tape = Tape(input: input, z: quantities.z, a: quantities.a)
+    let tape = Tape(input: input, z: quantities.z, a: quantities.a, masks: masks)
     do {
-      try forward(tape, by: method)
+      try forward(tape, by: method, layers: 1...last)
     } catch {
       forwardPool.give(quantities)
       throw error
     }
-    pass = Pass(input: input, rows: x.rows, forward: quantities)
+    pass = Pass(input: input, rows: x.rows, forward: quantities, masks: masks, rates: rates)
+  }
+
+  /// Refuses a method that knows nothing of masks.
+  private func checkMethod(_ method: Method, isMasked: Bool) throws(EngineError) {
+    if isMasked, method != .matrices {
+      throw .value("a pass with dropout is computed by matrices: leave method out")
+    }
   }
 
   /// Fills z and a.
-  private func forward(_ tape: Tape<T>, by method: Method) throws(EngineError) {
+  private func forward(
+    _ tape: Tape<T>, by method: Method, layers: ClosedRange<Int>
+  ) throws(EngineError) {
     let rows = tape.input.rows
     switch method {
     case .matrices:
       return try withThreads(rows: rows, work: workPerRow * Double(rows)) {
         (plan) throws(EngineError) in
-        try check(overRows(plan, rows) { rows, _, watch in forward(tape, rows, &watch) })
+        try check(
+          overRows(plan, rows) { rows, _, watch in
+            forward(tape, rows, &watch, layers: layers)
+          })
       }
     case .vectors: try withThreads { (_) throws(EngineError) in forwardByVectors(tape) }
     case .loops: forwardByLoops(tape)
@@ -165,6 +188,7 @@ extension Network {
     guard current.state != .spent else {
       throw .order("the weights have changed since the last forward: call forward again")
     }
+    try checkMethod(method, isMasked: current.masks != nil)
     let rows = current.rows
     let outputs = layout.sizes[layout.layers]
     let targets = try Targets(y, rows: rows, outputs: outputs)
@@ -174,15 +198,10 @@ extension Network {
     try targets.check(0..<rows, domain: loss.domain, loss: lossInfo.name, scratch: memory.t)
     if targets.areIndices { targets.read(RowSelection(0..<rows), into: memory.t) }
     let weight = rowWeights.scale(RowSelection(0..<rows), into: memory.scale)
-    if let old = current.backward { backwardPool.give(old) }
-    pass?.backward = nil
-    let quantities = try backwardPool.take(rows: rows, layout: layout)
-    pass?.backward = quantities
-    pass?.state = .forward
-    pass?.inputGradient = nil
+    let quantities = try beginBackward()
     let tape = Tape(
       input: input, z: current.forward.z, a: current.forward.a, gradZ: quantities.z,
-      gradA: quantities.a)
+      gradA: quantities.a, masks: current.masks)
     let before = gradientState
     gradientState = .spoiled
     let cost = try backward(tape, memory, accumulate: accumulate, by: method)
@@ -190,6 +209,20 @@ extension Network {
     let stays = accumulate && before == .ready
     gradientState = weight == 0 && !stays ? .weightless : .ready
     return cost
+  }
+
+  /// Fresh memory for the grad_z and grad_a of the pass at hand.
+  func beginBackward() throws(EngineError) -> Quantities<T> {
+    guard let current = pass, current.state != .spent else {
+      throw .order("call forward first: this pass is over")
+    }
+    if let old = current.backward { backwardPool.give(old) }
+    pass?.backward = nil
+    let quantities = try backwardPool.take(rows: current.rows, layout: layout)
+    pass?.backward = quantities
+    pass?.state = .forward
+    pass?.inputGradient = nil
+    return quantities
   }
 
   /// Fills grad_a, grad_z, grad_W and grad_b. Returns C.

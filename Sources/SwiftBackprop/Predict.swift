@@ -44,8 +44,10 @@ final class LeanMemory<T: Scalar> {
   }
 
   /// The tape for `input`, of at most `rows` rows.
-  func tape(_ input: Matrix<T>) -> Tape<T> {
-    Tape(input: input, z: z, a: a, gradZ: gradZ, gradA: gradZ)
+  func tape(_ input: Matrix<T>, masks: Masks? = nil, isForUpdate: Bool = false) -> Tape<T> {
+    Tape(
+      input: input, z: z, a: a, gradZ: gradZ, gradA: gradZ, masks: masks,
+      isForUpdate: isForUpdate)
   }
 
   /// Where the selected rows of a source are to be: in place if they are a range that BLAS can
@@ -80,6 +82,7 @@ extension Network {
     _ x: Source, _ range: Range<Int>, into out: UnsafeMutablePointer<T>
   ) throws(EngineError) {
     try BLAS.require()
+    let x = x.scaled(by: inputScale)
     try checkShape(x, mayBeEmpty: true)
     guard !range.isEmpty else { return }
     guard range.lowerBound >= 0, range.upperBound <= x.rows else {

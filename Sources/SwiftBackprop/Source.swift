@@ -4,6 +4,8 @@ import CBridge
 /// by row.
 struct Source {
   private(set) var array: sb_array
+  /// What integers are multiplied with when they are read.
+  private(set) var scale = 1.0
 
   var rows: Int { Int(array.rows) }
   var cols: Int { Int(array.cols) }
@@ -19,6 +21,13 @@ struct Source {
       throw .type("an array of an element type the engine does not know (\(array.dtype))")
     }
     self.array = array
+  }
+
+  /// The same array with its integers, if it holds any, to be scaled.
+  func scaled(by scale: Double) -> Source {
+    var source = self
+    if isInteger { source.scale = scale }
+    return source
   }
 
   /// The shape as Python writes it.
@@ -82,6 +91,12 @@ struct Source {
     case SB_UINT64: copy(rows, out) { (x: UInt64) in T(x) }
     case SB_BOOL: copy(rows, out) { (x: UInt8) in x == 0 ? 0 : 1 }
     default: copyLongDoubles(rows, out)
+    }
+    guard scale != 1 else { return }
+    let factor = T(scale)
+    for n in 0..<rows.count {
+      let row = out.0 + n &* out.1
+      for j in 0..<cols { row[j] *= factor }
     }
   }
 

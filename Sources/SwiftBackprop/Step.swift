@@ -39,11 +39,11 @@ extension Network {
       try update(plan, isHarmless: isHarmless)
       return .everything
     }
-    biasGradients(memory.sums, parts: plan.parts, accumulate: false)
+    biasGradients(tape, memory.sums, parts: plan.parts, accumulate: false)
     let update = preparedUpdate()
     let rate = update.weights.areNone && !wantsGradients ? optimizer.descentRate : nil
     concurrently(plan.parts) { part in
-      for m in 1...layout.layers {
+      for m in 1...layout.layers where trains(m) {
         let share = plan.share(part, of: layout.sizes[m - 1], unit: 8)
         guard !share.isEmpty else { continue }
         if let rate {
@@ -54,6 +54,7 @@ extension Network {
       }
       if part == 0 { applyToBiases(update) }
     }
+    limitRows(plan.parts)
     return wantsGradients ? .everything : .parametersOnly
   }
 
@@ -62,12 +63,13 @@ extension Network {
   private func update(_ plan: Plan, isHarmless: Bool) throws(EngineError) {
     guard !isHarmless else {
       let update = preparedUpdate()
-      return concurrently(plan.parts) { part in
-        for m in 1...layout.layers {
+      concurrently(plan.parts) { part in
+        for m in 1...layout.layers where trains(m) {
           apply(update, m, plan.share(part, of: layout.sizes[m - 1]))
         }
         if part == 0 { applyToBiases(update) }
       }
+      return limitRows(plan.parts)
     }
     try checkGradients()
     var kept: [Storage<T>] = []
@@ -76,7 +78,7 @@ extension Network {
       kept[kept.count - 1].copy(from: storage)
     }
     let update = preparedUpdate()
-    for m in 1...layout.layers { apply(update, m, 0..<layout.sizes[m - 1]) }
+    for m in 1...layout.layers where trains(m) { apply(update, m, 0..<layout.sizes[m - 1]) }
     applyToBiases(update)
     for storage in [parameters] + slots
     where largestMagnitude(storage.base, storage.count) >= T.infinityBits {
@@ -87,6 +89,7 @@ extension Network {
         "the step would make a weight or the optimizer's state infinite; it was not made; "
           + "a smaller learning rate may help")
     }
+    limitRows(plan.parts)
   }
 
   /// Makes grad_W(m) and updates W(m), in rows `share` of W(m)ᵀ, some rows at a time: they are
@@ -148,7 +151,7 @@ extension Network {
 
   /// Updates every b.
   func applyToBiases(_ update: Update) {
-    for m in 1...layout.layers {
+    for m in 1...layout.layers where trains(m) {
       apply(update.factors, layout.bias(m), gradBias(m), layout.sizes[m], update.biases)
     }
   }
@@ -164,7 +167,7 @@ extension Network {
       factors, parameters.base + start, g, first + start, second + start, count, penalties)
   }
 
-  /// min(1, c / ‖g‖₂), one norm over all gradients.
+  /// min(1, c / ‖g‖₂), one norm over all gradients of layers that are trained.
   private func clipFactor() -> T {
     guard clipNorm > 0 else { return 1 }
     let norm = gradientNorm()
@@ -172,12 +175,15 @@ extension Network {
   }
 
   private func gradientNorm() -> Double {
-    let squares = sumOfSquares(gradients.base, gradients.count)
+    var squares = 0.0
+    for range in trainedRanges {
+      squares += sumOfSquares(gradients.base + range.lowerBound, range.count)
+    }
     if squares.isFinite { return Double.sqrt(squares) }
     // Squares of numbers beyond 1e154 overflow: taken relative to the largest.
     let largest = T(bits: largestMagnitude(gradients.base, gradients.count))
     var sum = 0.0
-    for i in 0..<gradients.count {
+    for i in trainedRanges.joined() {
       let share = Double(gradients.base[i] / largest)
       sum += share * share
     }

@@ -61,6 +61,12 @@ struct Storage<T: Scalar> {
     self.count = count
   }
 
+  /// A copy of some numbers.
+  init(_ numbers: [T]) throws(EngineError) {
+    try self.init(count: numbers.count)
+    for (i, number) in numbers.enumerated() { base[i] = number }
+  }
+
   func fill(_ value: T) { base.update(repeating: value, count: count) }
 
   func copy(from other: Storage<T>) {

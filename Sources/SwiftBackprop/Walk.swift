@@ -33,6 +33,7 @@ extension Network {
     _ walk: inout Walk, over x: Source, most: Int, scratch: UnsafeMutablePointer<T>,
     _ body: (_ input: Matrix<T>, _ rows: Range<Int>) throws(EngineError) -> Void
   ) throws(EngineError) {
+    let x = x.scaled(by: inputScale)
     let inPlace = x.inPlace(T.self)
     while walk.next < x.rows {
       let rows = walk.next..<Swift.min(walk.next + most, x.rows)

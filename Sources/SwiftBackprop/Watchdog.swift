@@ -34,6 +34,7 @@ extension Network {
       let bits = largestMagnitude(tape.a[m - 1], tape.input.rows * layout.sizes[m])
       a = Swift.max(a, Double(T(bits: bits)))
     }
+    a *= largestScale(tape.masks)
     return Double(tape.input.rows) * a * Double(T(bits: watch.gradZ))
   }
 

@@ -34,7 +34,7 @@ private func pass(
         var t = matrix(t.baseAddress!, rows, 2)
         let w = matrix(w.baseAddress!, rows, 1)
         for turn in 0..<turns {
-          #expect(sb_forward_by(net, &x, forward, &error) == SB_OK, "\(text(error))")
+          #expect(sb_forward_by(net, &x, forward, 0, &error) == SB_OK, "\(text(error))")
           let status = withUnsafePointer(to: w) { w in
             sb_backward_by(
               net, &t, weighted ? w : nil, turn > 0 ? 1 : 0, backward, &cost, &error)
@@ -87,7 +87,7 @@ private func pass(
     withUnsafePointer(to: &input) { input in
       withUnsafePointer(to: &target) { target in
         var (x, t) = (matrix(input, 1, 1), matrix(target, 1, 1))
-        #expect(sb_forward_by(net, &x, method, &error) == SB_OK, "\(text(error))")
+        #expect(sb_forward_by(net, &x, method, 0, &error) == SB_OK, "\(text(error))")
         #expect(
           sb_backward_by(net, &t, nil, 0, method, &cost, &error) == SB_OK, "\(text(error))")
       }

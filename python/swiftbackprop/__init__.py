@@ -11,10 +11,11 @@ this package too, made from the engine's own list.
 
 from typing import TYPE_CHECKING
 
-from swiftbackprop import datasets, lab
+from swiftbackprop import datasets, lab, metrics, schedules
 from swiftbackprop._arrays import explain_copy
-from swiftbackprop._callbacks import Callback, Checkpoint
+from swiftbackprop._callbacks import Callback
 from swiftbackprop._config import config, get_num_threads, set_num_threads, show_config
+from swiftbackprop._custom import CustomActivation, CustomLoss
 from swiftbackprop._elsewhere import from_sklearn, from_torch
 from swiftbackprop._engine import core
 from swiftbackprop._files import load
@@ -40,6 +41,12 @@ from swiftbackprop._optimizers import (
     optimizer_classes,
     optimizers,
 )
+from swiftbackprop._stock_callbacks import (
+    Checkpoint,
+    CSVLogger,
+    EarlyStopping,
+    LearningRateScheduler,
+)
 from swiftbackprop._svg import Picture
 from swiftbackprop._trace import Step, Trace
 from swiftbackprop._version import __version__
@@ -49,14 +56,19 @@ DivergenceError = core.DivergenceError
 
 __all__ = [
     "Activation",
+    "CSVLogger",
     "Callback",
     "Checkpoint",
+    "CustomActivation",
+    "CustomLoss",
     "DivergenceError",
+    "EarlyStopping",
     "HealthCheck",
     "HealthReport",
     "History",
     "Initializer",
     "Layer",
+    "LearningRateScheduler",
     "LivePlot",
     "Loss",
     "Network",
@@ -79,8 +91,10 @@ __all__ = [
     "load",
     "loss",
     "losses",
+    "metrics",
     "optimizer",
     "optimizers",
+    "schedules",
     "set_num_threads",
     "show_config",
 ]

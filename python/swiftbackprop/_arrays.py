@@ -167,8 +167,8 @@ def as_input(net: "NetworkInside", X: Any, copy: object) -> FloatArray:
         _refuse(_reason(X, net), "X")
     array = as_data(X, "X")
     if copy:
-        return _converted(array, net.dtype)
-    return array if net._in_place(array) else _converted(array, net.dtype)
+        return _converted(array, net)
+    return array if net._in_place(array) else _converted(array, net)
 
 
 def as_target(net: "NetworkInside", y: Any, copy: object) -> FloatArray:
@@ -200,10 +200,13 @@ def _refuse(reason: str, what: str) -> None:
         raise ValueError(f"{what} needs a copy, and copy=False forbids it: {reason}")
 
 
-def _converted(array: FloatArray, dtype: np.dtype[Any]) -> FloatArray:
+def _converted(array: FloatArray, net: "NetworkInside") -> FloatArray:
     """Return a dense copy. What overflows becomes infinite, which the engine refuses."""
     with np.errstate(over="ignore"):
-        return np.array(array, dtype, order="C", copy=True)
+        copy = np.array(array, net.dtype, order="C", copy=True)
+        if array.dtype.kind in "biu":
+            copy *= net.dtype.type(net.input_scale)
+    return copy
 
 
 # --- Why not in place ---------------------------------------------------------------------

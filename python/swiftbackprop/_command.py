@@ -5,7 +5,7 @@ import csv
 import os
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -181,7 +181,8 @@ def _train(options: argparse.Namespace) -> None:
     preparation = Preparation.learn(table, features, target, order[held:])
     X, y = preparation.matrix(table, options.dtype), target.encode(table.column(name))
     valid = (X[order[:held]], y[order[:held]])
-    net, best = _network(options, preparation), _Best(options.patience)
+    net = _network(options, preparation)
+    best = sb.EarlyStopping("val_loss", patience=options.patience)
     history = net.fit(
         X[order[held:]],
         y[order[held:]],
@@ -192,25 +193,10 @@ def _train(options: argparse.Namespace) -> None:
         progress=not options.quiet,
     )
     notes = {_NOTE: preparation.to_json()}
-    _files.save(best.net or net, path, optimizer=False, generator=False, notes=notes)
+    _files.save(net, path, optimizer=False, generator=False, notes=notes)
     if not options.quiet:
-        _report(table, preparation, best, history, valid)
+        _report(table, preparation, net, best.best_epoch, history, valid)
         print(f"saved     {path}")
-
-
-class _Best(sb.Callback):
-    """Keeps the best epoch, and ends training when none was better for some time."""
-
-    def __init__(self, patience: int) -> None:
-        self.patience = patience
-        self.net: sb.Network | None = None
-        self.epoch, self.loss = -1, float("inf")
-
-    def on_epoch_end(self, net: sb.Network, epoch: int, logs: Mapping[str, float]) -> bool:
-        """Look at an epoch."""
-        if logs["val_loss"] < self.loss:
-            self.epoch, self.loss, self.net = epoch, logs["val_loss"], net.copy()
-        return epoch - self.epoch >= self.patience
 
 
 def _target_name(wanted: str | None, table: Table) -> str:
@@ -246,24 +232,23 @@ def _network(options: argparse.Namespace, preparation: Preparation) -> sb.Networ
 def _report(
     table: Table,
     preparation: Preparation,
-    best: _Best,
+    net: sb.Network,
+    best: int,
     history: sb.History,
     valid: tuple[FloatArray, npt.NDArray[Any]],
 ) -> None:
     """Print what was trained, and how good it is on rows that it has not seen."""
-    target, net = preparation.target, best.net
+    target = preparation.target
     kind = f"{len(target.classes)} classes" if target.classes else "a number"
     print(
         f"data      {table.path}: {table.rows} rows, {len(preparation.features)} columns; "
         f"{target.name!r} is {kind}"
     )
-    if net is None:
-        return
     layers = "-".join(str(size) for size in net.sizes)
     print(f"network   {layers}, {net.n_parameters} parameters, {net.dtype}, seed {net.seed}")
     print(
         f"training  {table.rows - len(valid[1])} rows, {history.epochs} epochs in "
-        f"{sum(history['seconds']):.2f} s; the best was epoch {best.epoch + 1}"
+        f"{sum(history['seconds']):.2f} s; the best was epoch {best + 1}"
     )
     found = net.evaluate(*valid)
     if target.classes:

@@ -36,6 +36,7 @@ A: int
 GRAD_Z: int
 GRAD_A: int
 SLOT: int
+MASK: int
 # Options of Net._option
 OPTION_L1: int
 OPTION_L2: int
@@ -43,6 +44,10 @@ OPTION_CLIP_NORM: int
 OPTION_STEPS: int
 OPTION_SHARES: int
 OPTION_HYPER: int
+OPTION_MAX_NORM: int
+OPTION_INPUT_SCALE: int
+OPTION_DROPOUT: int  # + m
+OPTION_TRAINABLE: int  # + m
 
 class DivergenceError(FloatingPointError): ...
 
@@ -84,6 +89,10 @@ class Fit:
         # val_loss, val_accuracy, val_mse, val_mae, val_r2).
         ...
 
+    def set_rates(self, rates: _FloatArray, /) -> None:
+        # lr for the first batches of every epoch from now on, dense float64.
+        ...
+
     def end(self) -> None: ...
 
 class Net:
@@ -117,7 +126,12 @@ class Net:
     def close(self) -> None: ...
     def _reset(self, seed: int, /) -> None: ...
     def forward(
-        self, X: Any, *, copy: bool | None = None, method: _Method = "matrices"
+        self,
+        X: Any,
+        *,
+        copy: bool | None = None,
+        method: _Method = "matrices",
+        training: bool = False,
     ) -> _FloatArray: ...
     def backward(
         self,
@@ -147,6 +161,14 @@ class Net:
     def _work(self, rows: int, /) -> float: ...
     def _plan(self, rows: int, threads: int, /) -> int: ...
     def _slot_count(self) -> int: ...
+    # A pass in parts, for functions of the user's own: the engine's layers 1..last, then
+    # first..last from a(first - 1); put what = A, GRAD_A or GRAD_Z of layer m; the way back from
+    # layer first down to last; and grad_W and grad_b.
+    def _pass_begin(self, X: Any, last: int, training: bool, /) -> None: ...
+    def _pass_forward(self, first: int, last: int, /) -> None: ...
+    def _pass_put(self, what: int, m: int, values: Any, /) -> None: ...
+    def _pass_backward(self, first: int, last: int, /) -> None: ...
+    def _pass_end(self, accumulate: bool, /) -> None: ...
     def _evaluate(
         self, X: Any, y: Any, sample_weight: Any, /
     ) -> tuple[float, float, float, float, float]:
@@ -164,7 +186,7 @@ class Net:
         epochs: int,
         batch_size: int,
         shuffle: bool,
-        pause_each_epoch: bool,
+        pause: int,  # 0 never, 1 at every epoch's end, 2 at every batch's
         /,
     ) -> Fit:
         # Starts a session and marks the net busy until Fit.end (or its deallocation).

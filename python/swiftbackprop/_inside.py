@@ -12,7 +12,14 @@ from swiftbackprop._engine import core
 from swiftbackprop._functions import Loss
 from swiftbackprop._layers import Layer, Layers, find_layer
 from swiftbackprop._optimizers import LiveOptimizer
-from swiftbackprop._recipe import Recipe, as_clip_norm, as_penalty
+from swiftbackprop._recipe import (
+    Recipe,
+    as_clip_norm,
+    as_dropout,
+    as_input_scale,
+    as_max_norm,
+    as_penalty,
+)
 from swiftbackprop._state import Numbers, live_recipe, restore
 
 __all__ = ["NetworkInside"]
@@ -110,6 +117,48 @@ class NetworkInside(core.Net):
     @clip_norm.setter
     def clip_norm(self, value: float | None) -> None:
         self._set_option(core.OPTION_CLIP_NORM, as_clip_norm(value))
+
+    @property
+    def max_norm(self) -> float | None:
+        """The limit of the norm of every row of W, None without one; can be set."""
+        return self._option(core.OPTION_MAX_NORM) or None
+
+    @max_norm.setter
+    def max_norm(self, value: float | None) -> None:
+        self._set_option(core.OPTION_MAX_NORM, as_max_norm(value))
+
+    @property
+    def dropout(self) -> tuple[float, ...]:
+        """The probability to drop a unit, for each layer; can be set, as in `Network`."""
+        return tuple(layer.dropout for layer in self.layers)
+
+    @dropout.setter
+    def dropout(self, value: float | Iterable[float]) -> None:
+        rates = as_dropout(value, len(self.layers))
+        for m, rate in enumerate(rates, start=1):
+            self._set_option(core.OPTION_DROPOUT + m, rate)
+
+    @property
+    def input_scale(self) -> float:
+        """What integers in X are multiplied with; can be set."""
+        return self._option(core.OPTION_INPUT_SCALE)
+
+    @input_scale.setter
+    def input_scale(self, value: float) -> None:
+        self._set_option(core.OPTION_INPUT_SCALE, as_input_scale(value))
+
+    @property
+    def generator_state(self) -> tuple[int, int, int, int]:
+        """The state of the random numbers, four integers; can be set to what it was before.
+
+        The generator serves initial weights, the order of the rows in `fit` and the masks of
+        dropout, so with the same state ``forward(X, training=True)`` drops the same units.
+        """
+        return self._generator()
+
+    @generator_state.setter
+    def generator_state(self, state: tuple[int, int, int, int]) -> None:
+        self._set_generator(state)
 
     # --- Looking inside -------------------------------------------------------------------
 

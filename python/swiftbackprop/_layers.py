@@ -11,7 +11,7 @@ from swiftbackprop._arrays import FloatArray
 from swiftbackprop._engine import core
 from swiftbackprop._functions import Activation
 from swiftbackprop._names import nearest
-from swiftbackprop._recipe import as_parameter
+from swiftbackprop._recipe import as_parameter, as_rate
 
 if TYPE_CHECKING:
     from swiftbackprop._inside import NetworkInside
@@ -49,7 +49,13 @@ class Layer:
     W, grad_W : ndarray, shape (D(m), D(m-1))
     b, grad_b : ndarray, shape (D(m),)
     z, a, grad_z, grad_a : ndarray, shape (N, D(m))
+    mask : ndarray, shape (N, D(m))
+        Of dropout, in the last training pass.
     activation : Activation
+    dropout : float
+        The probability to drop a unit in training; can be set.
+    trainable : bool
+        Whether `Network.step` and `Network.fit` update W and b; can be set.
     sizes : tuple of int
         (D(m-1), D(m)).
 
@@ -156,6 +162,41 @@ class Layer:
     def grad_a(self) -> FloatArray:
         """The gradient of C with respect to a, (N, D(m)), read-only."""
         return self._net._view(core.GRAD_A, self.m)
+
+    @property
+    def mask(self) -> FloatArray:
+        """What dropout multiplied a with: 0 or 1/(1 - p), (N, D(m)); read-only.
+
+        Of the last ``forward(X, training=True)``; made anew when asked for.
+        """
+        return self._view("mask", core.MASK)
+
+    @property
+    def dropout(self) -> float:
+        """The probability p to drop a unit of this layer in training; can be set."""
+        self._check("dropout")
+        return self._net._option(core.OPTION_DROPOUT + self.m)
+
+    @dropout.setter
+    def dropout(self, rate: float) -> None:
+        self._check("dropout")
+        number = as_rate(rate, f"dropout of layer {self.m}")
+        self._net._set_option(core.OPTION_DROPOUT + self.m, number)
+
+    @property
+    def trainable(self) -> bool:
+        """Whether W and b are updated; False freezes the layer.
+
+        `Network.fit` then makes no gradients of the layer (they are 0), and none at all below
+        the lowest layer that is updated. `Network.backward` makes all of them.
+        """
+        self._check("trainable")
+        return self._net._option(core.OPTION_TRAINABLE + self.m) != 0
+
+    @trainable.setter
+    def trainable(self, value: bool) -> None:
+        self._check("trainable")
+        self._net._set_option(core.OPTION_TRAINABLE + self.m, float(bool(value)))
 
     @property
     def activation(self) -> Activation:

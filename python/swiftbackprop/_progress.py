@@ -10,15 +10,15 @@ __all__ = ["ProgressBar"]
 class ProgressBar:
     """One progress bar over all batches, in a terminal or in a notebook."""
 
-    def __init__(self, epochs: int, rows: int, batch_size: int) -> None:
+    def __init__(self, epochs: int, batches: int) -> None:
         with warnings.catch_warnings():
             # In a notebook without ipywidgets the bar is text; that is good enough.
             warnings.simplefilter("ignore")
             from tqdm.auto import tqdm
         self.epochs = epochs
-        self.batches = -(-rows // max(1, min(batch_size, rows)))
+        self.batches = batches  # of an epoch; 0 if that is not known: the bar counts epochs
         self.shown = -1
-        self.bar = tqdm(total=epochs * self.batches, unit="batch")
+        self.bar = tqdm(total=epochs * (batches or 1), unit="batch" if batches else "epoch")
 
     def show(self, ended: int, batch: int, loss: float, history: History) -> None:
         if ended != self.shown:
@@ -29,7 +29,8 @@ class ProgressBar:
             self.bar.set_postfix_str(_postfix(history), refresh=False)
         elif loss == loss:
             self.bar.set_postfix_str(f"loss={loss:.4f}", refresh=False)
-        self.bar.update(ended * self.batches + batch - self.bar.n)
+        position = ended * self.batches + batch if self.batches else ended
+        self.bar.update(position - self.bar.n)
 
     def close(self, history: History) -> None:
         if history.epochs:

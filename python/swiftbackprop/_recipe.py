@@ -102,6 +102,42 @@ def as_clip_norm(value: float | None) -> float:
     return limit
 
 
+def as_max_norm(value: float | None) -> float:
+    """Return the limit of the norm of a row of W as the engine has it: 0 for none."""
+    limit = 0.0 if value is None else as_number(value, "max_norm")
+    if value is not None and not 0 < limit < math.inf:
+        raise ValueError(f"max_norm is a finite number above 0, or None for no limit; got {limit}")
+    return limit
+
+
+def as_input_scale(value: float) -> float:
+    """Return what integers in X are multiplied with."""
+    scale = as_number(value, "input_scale")
+    if not 0 < scale < math.inf:
+        raise ValueError(f"input_scale is a finite number above 0, such as 1/255; got {scale}")
+    return scale
+
+
+def as_dropout(dropout: float | Iterable[float], layers: int) -> tuple[float, ...]:
+    """Return the probability to drop a unit for each of the layers 1..L."""
+    if isinstance(dropout, str | bytes) or not isinstance(dropout, Iterable):
+        return (*(as_rate(dropout, "dropout"),) * (layers - 1), 0.0)
+    rates = [as_rate(rate, f"dropout of layer {m}") for m, rate in enumerate(dropout, start=1)]
+    if len(rates) not in (layers - 1, layers):
+        raise ValueError(
+            f"dropout lists {len(rates)} numbers, but the network has {layers} layers: one "
+            f"number for each, or for each of the {layers - 1} hidden ones"
+        )
+    return (*rates, 0.0)[:layers]
+
+
+def as_rate(value: Any, what: str) -> float:
+    rate = as_number(value, what)
+    if not 0 <= rate < 1:
+        raise ValueError(f"{what} is the probability to drop a unit, in [0, 1); got {rate}")
+    return rate
+
+
 def as_sizes(sizes: Iterable[int]) -> tuple[int, ...]:
     """Return D(0), ..., D(L) as ints of at least 1."""
     if isinstance(sizes, str | bytes) or not isinstance(sizes, Iterable):

@@ -17,12 +17,24 @@ if TYPE_CHECKING:
 __all__ = ["Numbers", "Trained", "live_recipe", "options", "restore", "set_options"]
 
 # Options of the engine that no recipe holds, by their names in files.
-_OPTIONS = {"shares_penalties": core.OPTION_SHARES}
+_OPTIONS = {
+    "shares_penalties": core.OPTION_SHARES,
+    "max_norm": core.OPTION_MAX_NORM,
+    "input_scale": core.OPTION_INPUT_SCALE,
+}
+# Those that every layer m has, ``"dropout.m"``, and what they are by themselves.
+_LAYER_OPTIONS = {"dropout": (core.OPTION_DROPOUT, 0.0), "trainable": (core.OPTION_TRAINABLE, 1.0)}
 
 
 def options(net: "NetworkInside") -> dict[str, float]:
     """Return the options of a network that its recipe does not hold."""
-    return {name: net._option(number) for name, number in _OPTIONS.items()}
+    values = {name: net._option(number) for name, number in _OPTIONS.items()}
+    for name, (number, usual) in _LAYER_OPTIONS.items():
+        for m in range(1, len(net.sizes)):
+            value = net._option(number + m)
+            if value != usual:
+                values[f"{name}.{m}"] = value
+    return values
 
 
 def set_options(net: "NetworkInside", values: Mapping[str, float]) -> None:
@@ -34,9 +46,13 @@ def set_options(net: "NetworkInside", values: Mapping[str, float]) -> None:
         If there is no such option, or not of this value.
     """
     for name, value in values.items():
-        if name not in _OPTIONS:
+        kind, _, m = name.partition(".")
+        if kind in _LAYER_OPTIONS and m in map(str, range(1, len(net.sizes))):
+            net._set_option(_LAYER_OPTIONS[kind][0] + int(m), value)
+        elif name in _OPTIONS:
+            net._set_option(_OPTIONS[name], value)
+        else:
             raise ValueError(unknown("option", name, _OPTIONS))
-        net._set_option(_OPTIONS[name], value)
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,8 @@
 """The network: the engine's hot methods, and around them what a notebook wants."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -10,6 +10,7 @@ import numpy.typing as npt
 from swiftbackprop import _display, training
 from swiftbackprop._arrays import FloatArray, as_data
 from swiftbackprop._callbacks import CallbackLike
+from swiftbackprop._custom import is_custom
 from swiftbackprop._engine import core
 from swiftbackprop._exchange import NetworkExchange
 from swiftbackprop._history import History
@@ -24,6 +25,7 @@ from swiftbackprop._recipe import (
     warn_of_clipping,
 )
 from swiftbackprop._study import NetworkStudy
+from swiftbackprop.metrics import MetricLike, as_metrics
 
 __all__ = ["Network"]
 
@@ -59,6 +61,15 @@ class Network(NetworkExchange, NetworkStudy):
         The objective is C + l2/2 Σ W² + l1 Σ \|W\|, without b.
     clip_norm : float, optional
         The limit of the norm of all gradients together, applied in `step`.
+    max_norm : float, optional
+        The limit of the norm of every row of W, which holds after every `step`.
+    dropout : float or list of float, default 0
+        The probability to drop a unit in training: a number for all hidden layers, or a list
+        with one for each layer or each hidden one. What is kept is divided by 1 - p, so that
+        `predict` and `evaluate` need no other weights.
+    input_scale : float, default 1
+        What integers in X are multiplied with wherever X is read, 1/255 for images of
+        uint8, say. Floating-point X is taken as it is.
 
     Attributes
     ----------
@@ -118,12 +129,21 @@ class Network(NetworkExchange, NetworkStudy):
         l1: float = 0.0,
         l2: float = 0.0,
         clip_norm: float | None = None,
+        max_norm: float | None = None,
+        dropout: float | Sequence[float] = 0.0,
+        input_scale: float = 1.0,
     ) -> None:
         recipe = make_recipe(
             *(sizes, activation, output, loss, optimizer, dtype),
             *(initializer, l1, l2, clip_norm),
         )
         self._build(recipe, as_seed(seed))
+        if is_custom(recipe):
+            from swiftbackprop._custom_network import customised
+
+            kind: Any = type(self)
+            self.__class__ = customised(kind)
+        self.max_norm, self.dropout, self.input_scale = max_norm, dropout, input_scale
         self._start()
         warn_of_clipping(recipe, stacklevel=2)
 
@@ -167,6 +187,7 @@ class Network(NetworkExchange, NetworkStudy):
         y: npt.ArrayLike,
         *,
         sample_weight: npt.ArrayLike | None = None,
+        metrics: Iterable[MetricLike] = (),
     ) -> dict[str, float]:
         """Return the cost and the metrics over a data set.
 
@@ -176,12 +197,15 @@ class Network(NetworkExchange, NetworkStudy):
         y : array_like, shape (N, D(L)) or (N,)
             As for `backward`.
         sample_weight : array_like, shape (N,), optional
+        metrics : list of str or callable
+            More metrics, as in `swiftbackprop.metrics`: "accuracy", "top_3", "mae", "rmse",
+            "r2", "auc", or functions ``f(y, a)`` of targets and outputs.
 
         Returns
         -------
         dict
             ``loss``, the cost C without penalties, and for the cross-entropies
-            ``accuracy``, for other losses ``mse``, ``mae`` and ``r2``.
+            ``accuracy``, for other losses ``mse``, ``mae`` and ``r2``; then `metrics`.
 
         Raises
         ------
@@ -198,24 +222,33 @@ class Network(NetworkExchange, NetworkStudy):
         0.5
         """
         weights = None if sample_weight is None else as_data(sample_weight, "sample_weight")
-        loss, accuracy, mse, mae, r2 = self._evaluate(as_data(X, "X"), as_data(y, "y"), weights)
+        asked, X, y = as_metrics(metrics), as_data(X, "X"), as_data(y, "y")
+        loss, accuracy, mse, mae, r2 = self._evaluate(X, y, weights)
         if self.loss.flags & core.RULE_CLASSES:
-            return {"loss": loss, "accuracy": accuracy}
-        return {"loss": loss, "mse": mse, "mae": mae, "r2": r2}
+            result = {"loss": loss, "accuracy": accuracy}
+        else:
+            result = {"loss": loss, "mse": mse, "mae": mae, "r2": r2}
+        if asked:
+            a = self.predict(X)
+            result |= {name: metric(y, a, weights) for name, metric in asked.items()}
+        return result
 
     def fit(
         self,
-        X: npt.ArrayLike,
-        y: npt.ArrayLike,
+        X: npt.ArrayLike | Iterable[Any] | Callable[[], Iterable[Any]],
+        y: npt.ArrayLike | None = None,
         *,
         epochs: int = 10,
-        batch_size: int = 32,
+        batch_size: int | None = None,
         shuffle: bool = True,
         validation_data: Sequence[npt.ArrayLike] | None = None,
         validation_split: float = 0.0,
         sample_weight: npt.ArrayLike | None = None,
+        class_weight: Mapping[int, float] | str | None = None,
+        metrics: Iterable[MetricLike] = (),
         callbacks: Iterable[CallbackLike] = (),
         progress: bool = True,
+        steps_per_epoch: int | None = None,
     ) -> History:
         """Train for whole epochs inside the engine.
 
@@ -226,26 +259,40 @@ class Network(NetworkExchange, NetworkStudy):
 
         Parameters
         ----------
-        X : array_like, shape (N, D(0))
-        y : array_like, shape (N, D(L)) or (N,)
+        X : array_like, shape (N, D(0)), or iterable of (X, y) or (X, y, sample_weight)
+            Without `y`: pieces of the data, such as a list of shards, or batches from a
+            generator or a data loader. A function that returns an iterator is called for every
+            epoch. An iterator, which can be gone through once, wants one epoch or
+            `steps_per_epoch`.
+        y : array_like, shape (N, D(L)) or (N,), optional
             As for `backward`.
         epochs : int, default 10
             How often all rows are used.
         batch_size : int, default 32
-            Rows of a minibatch; the last of an epoch may be shorter.
+            Rows of a minibatch; the last of an epoch, or of a piece, may be shorter. Without it
+            a piece is a batch as a whole.
         shuffle : bool, default True
-            Draw a new order of the rows for every epoch.
+            Draw a new order of the rows for every epoch. Pieces keep their order; the rows of
+            each are shuffled.
         validation_data : (X, y) or (X, y, sample_weight), optional
             Evaluated at the end of every epoch.
         validation_split : float, default 0
             In [0, 1): the fraction of rows, the last ones, to validate on instead.
         sample_weight : array_like, shape (N,), optional
             Weights of at least 0.
+        class_weight : dict of int to float, or "balanced", optional
+            Factors of the rows' weights by their class, in training and in validation; 1 for
+            classes that are missing. "balanced" is N / (K·count), as in scikit-learn.
+        metrics : list of str or callable
+            As for `evaluate`: columns ``val_...`` of the history, from the outputs on the
+            validation data after every epoch.
         callbacks : iterable of Callback or callable
             See `Callback`. A callable is called as ``f(net, epoch, logs)`` at the end of
             every epoch, and ends the training by returning True.
         progress : bool, default True
             Show a progress bar, in a terminal or a notebook.
+        steps_per_epoch : int, optional
+            How many pieces make an epoch; by default as many as there are.
 
         Returns
         -------
@@ -255,7 +302,8 @@ class Network(NetworkExchange, NetworkStudy):
         Raises
         ------
         ValueError, TypeError
-            If an argument does not fit; then nothing was trained.
+            If an argument does not fit; then nothing was trained. What is wrong with a piece is
+            seen when its turn comes.
         DivergenceError
             If NaN or infinity arises; the weights are those before the bad step.
         KeyboardInterrupt
@@ -270,9 +318,18 @@ class Network(NetworkExchange, NetworkStudy):
         >>> len(history["loss"])
         3
         """
-        data = training.gather(X, y, sample_weight, validation_data, validation_split)
-        options = training.Options(*(epochs, batch_size, shuffle, callbacks, progress))
-        return training.fit(self, data, options)
+        options = training.Options(*(epochs, batch_size, shuffle, callbacks, progress, metrics))
+        if y is None:
+            pieces = training.gather_pieces(
+                *(self, X, steps_per_epoch, class_weight),
+                *(sample_weight, validation_data, validation_split),
+            )
+            return training.fit(self, pieces, options)
+        if steps_per_epoch is not None:
+            raise ValueError("steps_per_epoch is for data in pieces, without y")
+        arrays: Any = X
+        data = training.gather(arrays, y, sample_weight, validation_data, validation_split)
+        return training.fit(self, training.with_class_weight(self, data, class_weight), options)
 
     def plan(
         self, X: npt.ArrayLike | None = None, *, batch_size: int = 32, shuffle: bool = True

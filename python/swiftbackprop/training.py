@@ -1,23 +1,29 @@
 """Training over whole epochs: the loop around the engine's slices of work."""
 
+import math
 import operator
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import numpy.typing as npt
 
 from swiftbackprop._arrays import FloatArray, as_data
-from swiftbackprop._callbacks import CallbackLike, as_callbacks, call
+from swiftbackprop._callbacks import CallbackLike, as_callbacks, call, wants_batches
+from swiftbackprop._class_weight import ClassWeights
 from swiftbackprop._engine import core
 from swiftbackprop._history import History
+from swiftbackprop._pieces import BATCH_DONE, PieceSession, as_pieces
 from swiftbackprop._progress import ProgressBar
 from swiftbackprop._rules import as_number
+from swiftbackprop._stock_callbacks import LearningRateScheduler
+from swiftbackprop.metrics import MetricLike, as_metrics
 
 if TYPE_CHECKING:
     from swiftbackprop.network import Network
 
-__all__ = ["Data", "Options", "as_count", "fit", "gather"]
+__all__ = ["Data", "Options", "as_count", "fit", "gather", "gather_pieces", "with_class_weight"]
 
 # The engine comes back after this time at the latest, at the end of a batch: then
 # signals are handled, so that Ctrl-C acts within a tenth of a second.
@@ -41,10 +47,11 @@ class Options:
     """The other arguments of `fit`."""
 
     epochs: int
-    batch_size: int
+    batch_size: int | None  # None: 32 rows, or a piece as a whole
     shuffle: bool
     callbacks: Iterable[CallbackLike]
     progress: bool
+    metrics: Iterable[MetricLike] = ()
 
 
 def gather(
@@ -102,32 +109,90 @@ def _split(train: tuple[FloatArray, FloatArray, FloatArray | None], share: float
     return Data(*parts, *rest)  # type: ignore[arg-type]
 
 
-def fit(net: "Network", data: Data, options: Options) -> History:
+@dataclass(frozen=True)
+class Pieces:
+    """Training data that come in pieces, and the arrays to validate on."""
+
+    source: Any
+    steps: int | None
+    classes: ClassWeights | None
+    valid: Data  # whose X and y say nothing
+
+
+def gather_pieces(
+    net: "Network",
+    pieces: Any,
+    steps: int | None,
+    class_weight: Mapping[int, float] | str | None,
+    sample_weight: npt.ArrayLike | None,
+    validation_data: Sequence[npt.ArrayLike] | None,
+    validation_split: float,
+) -> Pieces:
+    """Return the data of a session whose X is an iterable of pairs."""
+    if sample_weight is not None:
+        raise ValueError("without y, weights come with the pieces: (X, y, sample_weight)")
+    if validation_split:
+        raise ValueError("validation_split wants arrays: give validation_data")
+    if class_weight == "balanced":
+        raise ValueError('class_weight="balanced" wants all of y: give a dict')
+    none = np.zeros((1, net.sizes[0])), np.zeros(0, np.int64)
+    classes = None if class_weight is None else ClassWeights(net, class_weight, none[1])
+    valid = gather(*none, None, validation_data, 0.0)
+    if classes is not None and valid.valid_y is not None:
+        weights = classes.weigh(valid.valid_y, valid.valid_weights)
+        valid = replace(valid, valid_weights=weights)
+    count = None if steps is None else as_count(steps, "steps_per_epoch", least=1)
+    return Pieces(pieces, count, classes, valid)
+
+
+def _begin_pieces(
+    net: "Network", data: Pieces, options: Options, epochs: int, pause: int
+) -> PieceSession:
+    size = options.batch_size
+    X, y, weights = data.valid.valid_X, data.valid.valid_y, data.valid.valid_weights
+    return PieceSession(
+        net,
+        as_pieces(data.source, epochs, data.steps),
+        epochs,
+        None if size is None else as_count(size, "batch_size", least=1),
+        data.steps,
+        bool(options.shuffle),
+        pause,
+        None if X is None or y is None else (X, y, weights),
+        data.classes,
+    )
+
+
+def with_class_weight(
+    net: "Network", data: Data, class_weight: Mapping[int, float] | str | None
+) -> Data:
+    """Return the data with the weights of their classes in those of their rows."""
+    if class_weight is None:
+        return data
+    table = ClassWeights(net, class_weight, data.y)
+    valid_weights = data.valid_weights
+    if data.valid_y is not None:
+        valid_weights = table.weigh(data.valid_y, valid_weights)
+    return replace(data, weights=table.weigh(data.y, data.weights), valid_weights=valid_weights)
+
+
+def fit(net: "Network", data: Data | Pieces, options: Options) -> History:
     """Train a network; `Network.fit` documents it."""
     epochs = as_count(options.epochs, "epochs", least=0)
-    batch_size = as_count(options.batch_size, "batch_size", least=1)
     callbacks = as_callbacks(options.callbacks)
-    run = _Run(net, _columns(net, validates=data.valid_X is not None), callbacks)
+    run = _Run(net, data, callbacks, options)
     history = run.history
-    session: core.Fit | None = None
+    session: core.Fit | PieceSession | None = None
     try:
         # Inside, so that Ctrl-C at any moment gives the network back.
-        session = net._fit(
-            data.X,
-            data.y,
-            data.weights,
-            data.valid_X,
-            data.valid_y,
-            data.valid_weights,
-            epochs,
-            batch_size,
-            bool(options.shuffle),
-            bool(callbacks),
-        )
+        if isinstance(data, Pieces):
+            session = _begin_pieces(net, data, options, epochs, run.pause)
+        else:
+            session = _begin(net, data, options, epochs, run.pause)
         net._history, net._stopped = history, False
         if options.progress and epochs:
-            run.bar = ProgressBar(epochs, len(data.X), batch_size)
-        run.begin()
+            run.bar = ProgressBar(epochs, run.batches)
+        run.begin(session)
         history.stop_reason = run.advance(session)
     except KeyboardInterrupt:
         history.stop_reason = "interrupted"
@@ -144,49 +209,126 @@ def fit(net: "Network", data: Data, options: Options) -> History:
     return history
 
 
+def _begin(net: "Network", data: Data, options: Options, epochs: int, pause: int) -> "core.Fit":
+    batch_size = as_count(_size(options), "batch_size", least=1)
+    return net._fit(
+        data.X,
+        data.y,
+        data.weights,
+        data.valid_X,
+        data.valid_y,
+        data.valid_weights,
+        epochs,
+        batch_size,
+        bool(options.shuffle),
+        pause,
+    )
+
+
+def _size(options: Options) -> int:
+    return 32 if options.batch_size is None else options.batch_size
+
+
 class _Run:
     """A session on its way."""
 
     def __init__(
-        self,
-        net: "Network",
-        columns: Mapping[str, int],
-        callbacks: list[Any],
+        self, net: "Network", data: Data | Pieces, callbacks: list[Any], options: Options
     ) -> None:
         self.net = net
-        self.history = History(columns)
-        self.bar: ProgressBar | None = None
-        self.columns = columns
+        #: What is validated on.
+        self.data = data if isinstance(data, Data) else data.valid
+        self.batches = 0  # of an epoch; 0 if that is not known
+        if isinstance(data, Data) and len(data.X):
+            self.batches = -(-len(data.X) // max(1, min(_size(options), len(data.X))))
+        self.epochs = options.epochs
         self.callbacks = callbacks
         self.begun: list[Any] = []
+        self.bar: ProgressBar | None = None
+        self.metrics = as_metrics(options.metrics)
+        if self.metrics and self.data.valid_X is None:
+            raise ValueError("metrics are computed on validation data: give validation_data too")
+        self.batch_callbacks = [c for c in callbacks if wants_batches(c)]
+        #: When the engine comes back: 0 whenever it likes, 1 after every epoch, 2 every batch.
+        self.pause = 2 if self.batch_callbacks else int(bool(callbacks or self.metrics))
+        self.columns = _columns(net, validates=self.data.valid_X is not None)
+        seconds = self.columns.pop("seconds")
+        self.extra = [f"val_{name}" for name in self.metrics]
+        if any(isinstance(c, LearningRateScheduler) for c in callbacks):
+            self.extra.append("lr")
+        self.history = History(dict.fromkeys([*self.columns, *self.extra, "seconds"], 0))
+        self.columns["seconds"] = seconds
 
-    def begin(self) -> None:
+    def begin(self, session: "core.Fit | PieceSession") -> None:
         for callback in self.callbacks:
             self.begun.append(callback)
             call(callback, "on_train_begin", self.net)
+        if self.epochs:
+            self.begin_epoch(session, 0)
 
-    def advance(self, session: "core.Fit") -> str:
+    def begin_epoch(self, session: "core.Fit | PieceSession", epoch: int) -> None:
+        for callback in self.callbacks:
+            call(callback, "on_epoch_begin", self.net, epoch)
+            if isinstance(callback, LearningRateScheduler) and callback.per_batch:
+                rates = callback.batch_rates(epoch, self.batches)
+                if rates is not None:
+                    session.set_rates(rates)
+
+    def advance(self, session: "core.Fit | PieceSession") -> str:
         """Work slice by slice; return why training ended."""
-        done = False
+        done, phase, batch, ended = False, 0, 0, 0
+        slice_ns = 0 if self.batch_callbacks else _SLICE_NS
         while not done:
             if self.net._stopped:
                 return "stopped"
-            ended, batch, _, loss, done, _ = session.run(_SLICE_NS)
+            trained = phase == 1
+            last = batch
+            ended, batch, _, loss, done, phase = session.run(slice_ns)
             before = self.history.epochs
             self.collect(session, ended)
             if self.bar:
                 self.bar.show(ended, batch, loss, self.history)
+            if phase == BATCH_DONE:
+                trained, last = True, batch - 1
+            if self.batch_callbacks and trained and self.report_batch(last, loss):
+                return "stopped"
             for epoch in range(before, ended):
                 if self.report(epoch):
                     return "stopped"
+                if not done:
+                    self.begin_epoch(session, epoch + 1)
         return "completed"
 
-    def collect(self, session: "core.Fit", ended: int) -> None:
+    def collect(
+        self, session: "core.Fit | PieceSession", ended: int, *, is_over: bool = False
+    ) -> None:
         """Store the records of the epochs that have ended since."""
         for epoch in range(self.history.epochs, ended):
             record = session.epoch(epoch)
             logs = {name: record[place] for name, place in self.columns.items()}
-            self.history.append(logs)
+            self.history.append(logs | self.measure(is_over))
+
+    def measure(self, is_over: bool) -> dict[str, float]:
+        """Return the columns that the engine does not know; NaN for metrics once it is over."""
+        values = dict.fromkeys(self.extra, math.nan)
+        if "lr" in values:
+            values["lr"] = self.net.optimizer.lr
+        X, y = self.data.valid_X, self.data.valid_y
+        if self.metrics and not is_over and X is not None and y is not None:
+            a = self.net.predict(X)
+            for name, metric in self.metrics.items():
+                values[f"val_{name}"] = metric(y, a, self.data.valid_weights)
+        return values
+
+    def report_batch(self, batch: int, loss: float) -> bool:
+        """Tell the callbacks of a batch; return whether one wants to stop."""
+        if math.isnan(loss) and self.history.epochs:  # the epoch has ended with it
+            loss = self.history["loss"][-1]
+        answers = [
+            call(callback, "on_batch_end", self.net, batch, {"loss": loss})
+            for callback in self.batch_callbacks
+        ]
+        return any(answer is not None and bool(answer) for answer in answers)
 
     def report(self, epoch: int) -> bool:
         """Tell the callbacks of an epoch; return whether one wants to stop."""
@@ -197,11 +339,11 @@ class _Run:
         ]
         return any(answer is not None and bool(answer) for answer in answers)
 
-    def end(self, session: "core.Fit") -> None:
+    def end(self, session: "core.Fit | PieceSession") -> None:
         """Store what is not stored yet, and give the network back."""
         try:
             while True:
-                self.collect(session, self.history.epochs + 1)
+                self.collect(session, self.history.epochs + 1, is_over=True)
         except ValueError:  # there is no such epoch
             pass
         finally:

@@ -174,13 +174,13 @@ use_wrongly(sb_net *net)
     REFUSE(sb_forward(net, NULL, &error));
     const int32_t methods[] = {-1, 3, INT32_MIN, INT32_MAX};
     for (int i = 0; i < 4; i++) {
-        REFUSE_AS(SB_ERROR_VALUE, sb_forward_by(net, &good, methods[i], &error));
+        REFUSE_AS(SB_ERROR_VALUE, sb_forward_by(net, &good, methods[i], 0, &error));
         REFUSE_AS(SB_ERROR_VALUE, sb_backward_by(net, &good, NULL, 0, methods[i], &loss, &error));
     }
     for (int32_t method = SB_MATRICES; method <= SB_LOOPS; method++) {
         REFUSE_AS(SB_ERROR_ORDER, sb_backward_by(net, &good, NULL, 0, method, &loss, &error));
-        REFUSE(sb_forward_by(NULL, &good, method, &error));
-        REFUSE(sb_forward_by(net, NULL, method, &error));
+        REFUSE(sb_forward_by(NULL, &good, method, 1, &error));
+        REFUSE(sb_forward_by(net, NULL, method, 0, &error));
         REFUSE(sb_backward_by(net, NULL, NULL, 0, method, NULL, &error));
     }
     x = good, x.data = NULL;

@@ -18,7 +18,7 @@ extern "C" {
 #endif
 
 // Raised whenever a struct or a signature below changes.
-#define SB_ABI_VERSION 2
+#define SB_ABI_VERSION 3
 
 // ---------------------------------------------------------------- status and errors
 
@@ -223,9 +223,34 @@ sb_status sb_backward(sb_net *net, const sb_array *y, const sb_array *weights,
 #define SB_MATRICES 0  // the whole batch by matrix products, on all threads: as above
 #define SB_VECTORS 1   // one example after the other by matrix-vector products, one thread
 #define SB_LOOPS 2     // one number after the other in scalar loops, one thread, no BLAS
-sb_status sb_forward_by(sb_net *net, const sb_array *x, int32_t method, sb_error *error);
+// training != 0: with dropout, for which the generator draws one number; the backward pass that
+// follows uses the same masks. Both go by SB_MATRICES then.
+sb_status sb_forward_by(sb_net *net, const sb_array *x, int32_t method, int32_t training,
+                        sb_error *error);
 sb_status sb_backward_by(sb_net *net, const sb_array *y, const sb_array *weights,
                          int32_t accumulate, int32_t method, double *loss, sb_error *error);
+
+// A pass in parts, for activations and losses that the engine does not have. The caller reads
+// z(m) by sb_get_view, puts its own a(m) and lets the pass go on; likewise on the way back. Of
+// such a layer the engine has identity as the activation: it multiplies with the mask alone.
+
+// As sb_forward_by with SB_MATRICES, for layers 1..last.
+sb_status sb_pass_begin(sb_net *net, const sb_array *x, int64_t last, int32_t training,
+                        sb_error *error);
+
+// z(m) and a(m) of layers first..last, from a(first - 1).
+sb_status sb_pass_forward(sb_net *net, int64_t first, int64_t last, sb_error *error);
+
+// Copies values [N, D(m)] to SB_A, SB_GRAD_A or SB_GRAD_Z of layer m; SB_GRAD_A of layer L
+// begins a backward pass. SB_ERROR_DIVERGED: values hold NaN or infinity.
+sb_status sb_pass_put(sb_net *net, int32_t what, int64_t m, const sb_array *values,
+                      sb_error *error);
+
+// grad_a(m), for m < L, and grad_z(m) of layers m = first, first - 1, ..., last.
+sb_status sb_pass_backward(sb_net *net, int64_t first, int64_t last, sb_error *error);
+
+// grad_W and grad_b of all layers from their grad_z; accumulate as in sb_backward.
+sb_status sb_pass_end(sb_net *net, int32_t accumulate, sb_error *error);
 
 // One update of every W and b from the gradients. The gradients stay as they are.
 sb_status sb_step(sb_net *net, sb_error *error);
@@ -242,6 +267,8 @@ sb_status sb_step(sb_net *net, sb_error *error);
 #define SB_A 7            // snapshot, [N, D(m)], m = 1..L
 #define SB_GRAD_Z 8       // snapshot, [N, D(m)]
 #define SB_GRAD_A 9       // snapshot, [N, D(m)], m = 0..L
+#define SB_MASK 11        // snapshot, [N, D(m)]: what dropout multiplied a(m) with, in the last
+                          // sb_forward_by in training mode
 #define SB_SLOT 10        // live, [P]: optimizer state array `layer` = 0, 1, ...
 
 // A view of quantity `what` of layer m (ignored where there is none). Live views show
@@ -267,7 +294,12 @@ int64_t sb_slot_count(const sb_net *net);
 #define SB_OPTION_CLIP_NORM 2
 #define SB_OPTION_STEPS 3  // updates done so far (t of Adam)
 #define SB_OPTION_SHARES 8 // 1: in fit, l1 and l2 are divided by the sum of the batch's weights
+#define SB_OPTION_MAX_NORM 4     // the limit of the norm of every row of W, after a step; 0: none
+#define SB_OPTION_INPUT_SCALE 5  // what integers in X are multiplied with
 #define SB_OPTION_HYPER 16
+// Of layer m = 1..L, by adding m:
+#define SB_OPTION_DROPOUT (1 << 20)    // the probability to drop a unit, in [0, 1)
+#define SB_OPTION_TRAINABLE (1 << 21)  // 0: no step changes W(m) and b(m)
 sb_status sb_get_option(const sb_net *net, int32_t option, double *value, sb_error *error);
 sb_status sb_set_option(sb_net *net, int32_t option, double value, sb_error *error);
 
@@ -369,7 +401,8 @@ typedef struct sb_fit_config {
   int64_t epochs;
   int64_t batch_size;
   int32_t shuffle;
-  int32_t pause_each_epoch;  // 1: sb_fit_run returns at every epoch's end
+  int32_t pause_each_epoch;  // 1: sb_fit_run returns at every epoch's end, 2: at every batch's,
+                             // with its gradients
 } sb_fit_config;
 
 // What an epoch reports.
@@ -400,6 +433,11 @@ sb_status sb_fit_begin(sb_net *net, const sb_fit_config *config, sb_fit **fit,
 // Works for about max_ns nanoseconds (at least one batch) and returns at a batch boundary.
 // SB_ERROR_DIVERGED: the bad step was not applied.
 sb_status sb_fit_run(sb_fit *fit, int64_t max_ns, sb_progress *progress, sb_error *error);
+
+// Learning rates for the first `count` batches of an epoch, from the next batch on: batch k
+// (from 0) of every epoch sets the optimizer's lr to rates[k]. They are copied; 0 of them end
+// it. A rate that the optimizer refuses is an error of sb_fit_run.
+sb_status sb_fit_set_rates(sb_fit *fit, const double *rates, int64_t count, sb_error *error);
 
 // The record of epoch 0..ended-1.
 sb_status sb_fit_epoch(const sb_fit *fit, int64_t epoch, sb_epoch *record, sb_error *error);

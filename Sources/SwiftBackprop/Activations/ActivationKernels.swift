@@ -8,7 +8,7 @@ struct ActivationKernels<T: Scalar> {
   typealias Input = UnsafePointer<T>
   typealias Output = UnsafeMutablePointer<T>
 
-  /// Whether `gradient` reads z.
+  /// Whether `gradient` reads z, or `maskedGradientInPlace`.
   let needsZ: Bool
   /// Whether |σ(z)| ≤ |z| + 1, so that a bound on z bounds a.
   let isTame: Bool
@@ -30,6 +30,12 @@ struct ActivationKernels<T: Scalar> {
   let gradientChange:
     @Sendable (
       _ r: Output, _ gradA: Input, _ z: Input, _ a: Input, _ dz: Input, _ rows: Int, _ cols: Int
+    ) -> Void
+  /// The same where a(m) is σ(z) ⊙ r with dropout, and grad holds grad_a ⊙ r: σ(z) is a·`keep`
+  /// wherever it counts, or made anew from z
+  let maskedGradientInPlace:
+    @Sendable (
+      _ grad: Output, _ z: Input, _ a: Input, _ keep: T, _ rows: Int, _ cols: Int
     ) -> Void
   /// σ, σ′ or σ″ of every element, for order 0, 1, 2
   let apply: @Sendable (_ order: Int32, _ x: Input, _ out: Output, _ rows: Int, _ cols: Int) -> Void
@@ -75,6 +81,15 @@ struct ActivationKernels<T: Scalar> {
           ri * rule.derivative(z: zi, a: ai) + g * di * rule.secondDerivative(z: zi, a: ai)
       }
     }
+    // Where a was dropped, grad is 0.
+    maskedGradientInPlace = { grad, z, a, keep, rows, cols in
+      for i in 0..<rows &* cols {
+        let g = grad[i]
+        let zi = z[i]
+        let ai = a[i] * keep
+        grad[i] = g * rule.derivative(z: zi, a: ai)
+      }
+    }
     apply = { order, x, out, rows, cols in
       let count = rows &* cols
       switch order {
@@ -87,7 +102,7 @@ struct ActivationKernels<T: Scalar> {
 
   /// softmax, which acts on whole rows.
   init(_ rule: Softmax) {
-    needsZ = false
+    needsZ = true
     isTame = true
     actsOnRows = true
     value = { z, a, rows, cols in
@@ -102,6 +117,10 @@ struct ActivationKernels<T: Scalar> {
     gradientInPlace = { grad, _, a, rows, cols in rule.gradientInPlace(grad, a, rows, cols) }
     gradientChange = { r, gradA, _, a, dz, rows, cols in
       rule.gradientChange(r, gradA, a, dz, rows, cols)
+    }
+    // A dropped output is needed all the same: the others depend on its z.
+    maskedGradientInPlace = { grad, z, _, _, rows, cols in
+      rule.gradientInPlace(grad, fromZ: z, rows, cols)
     }
     apply = { _, x, out, rows, cols in
       out.update(from: x, count: rows &* cols)

@@ -66,6 +66,30 @@ struct Softmax: Sendable {
       for i in 0..<cols { r[i] = row[i] * (r[i] - sum) }
     }
   }
+
+  /// The same from z, which stays as it is.
+  @inline(__always)
+  func gradientInPlace<T: Scalar>(
+    _ grad: UnsafeMutablePointer<T>, fromZ z: UnsafePointer<T>, _ rows: Int, _ cols: Int
+  ) {
+    for n in 0..<rows {
+      let g = grad + n &* cols
+      let row = z + n &* cols
+      let top = largest(row, cols)
+      var (sum, dot): (T, T) = (0, 0)
+      for i in 0..<cols {
+        let e = T.exp(row[i] - top)
+        sum += e
+        dot = T.mulAdd(e, g[i], dot)
+      }
+      let share = 1 / sum
+      dot *= share
+      for i in 0..<cols {
+        let gi = g[i]
+        g[i] = T.exp(row[i] - top) * share * (gi - dot)
+      }
+    }
+  }
 }
 
 /// The largest element of a row.

@@ -1,0 +1,206 @@
+"""Activations and losses of one's own, as pairs of functions on NumPy arrays."""
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import numpy as np
+import numpy.typing as npt
+
+from swiftbackprop._arrays import FloatArray
+from swiftbackprop._engine import core
+from swiftbackprop._functions import Activation, Loss
+from swiftbackprop._rules import RuleInfo
+
+if TYPE_CHECKING:
+    from swiftbackprop._recipe import Recipe
+
+__all__ = ["CustomActivation", "CustomLoss", "is_custom"]
+
+
+class CustomActivation(Activation):
+    """An activation function of one's own: σ and σ′, number by number.
+
+    A network with such a layer goes through Python in every pass, which is slower.
+
+    Parameters
+    ----------
+    function : callable
+        ``f(z)`` returns σ(z), an array of the shape of z.
+    derivative : callable
+        ``df(z)`` returns σ′(z), of the same shape.
+    second_derivative : callable, optional
+        σ″(z).
+    name : str, optional
+        By default that of the function.
+    partner : str, default "glorot_uniform"
+        The initializer that its layers take by default.
+
+    Examples
+    --------
+    >>> import numpy as np, swiftbackprop as sb
+    >>> sine = sb.CustomActivation(np.sin, np.cos)
+    >>> net = sb.Network([1, 20, 1], activation=sine, seed=0, optimizer=sb.Adam(0.02))
+    >>> X = np.linspace(-3, 3, 64)[:, None]
+    >>> history = net.fit(X, np.sin(2 * X), epochs=60, progress=False)
+    >>> history["loss"][-1] < 0.1 * history["loss"][0]
+    True
+    """
+
+    __slots__ = ("_functions",)
+    _functions: tuple[Callable[..., Any] | None, ...]
+
+    def __init__(
+        self,
+        function: Callable[[Any], Any],
+        derivative: Callable[[Any], Any],
+        second_derivative: Callable[[Any], Any] | None = None,
+        *,
+        name: str | None = None,
+        partner: str = "glorot_uniform",
+    ) -> None:
+        functions = (function, derivative, second_derivative)
+        info = _describe("activation", functions, name, partner, 0)
+        _fill(self, info, functions)
+
+    def _apply(self, order: int, z: npt.ArrayLike) -> FloatArray:
+        x = np.asarray(z)
+        x = x if x.dtype == np.float32 else x.astype(np.float64)
+        function = self._functions[order]
+        if function is None:
+            raise ValueError(f"{self.name} was made without a second derivative")
+        return _checked(function(x), x.shape, x.dtype, self.name, "z")
+
+    def _as_engine_rule(self) -> tuple[str, tuple[float, ...]]:
+        return "identity", ()
+
+    __eq__ = object.__eq__
+    __hash__ = object.__hash__
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _remake, (type(self), self._functions, self._info)
+
+
+class CustomLoss(Loss):
+    """A loss of one's own: the cost of every example and its gradient by the outputs.
+
+    Weights of rows and the mean over the batch are the engine's. A network with such a loss
+    goes through Python in every pass, which is slower.
+
+    Parameters
+    ----------
+    function : callable
+        ``f(a, t)`` returns Cₙ for every row of a and t, both (N, D(L)): an array of shape (N,).
+    derivative : callable
+        ``df(a, t)`` returns the derivatives of Cₙ by a, (N, D(L)).
+    name : str, optional
+        By default that of the function.
+    output : str, default "identity"
+        The output activation that networks take by default.
+    classes : bool, default False
+        Whether accuracy is its metric.
+
+    Examples
+    --------
+    >>> import numpy as np, swiftbackprop as sb
+    >>> def quartic(a, t):
+    ...     return np.sum((a - t) ** 4, axis=1)
+    >>> def d_quartic(a, t):
+    ...     return 4 * (a - t) ** 3
+    >>> net = sb.Network([2, 1], loss=sb.CustomLoss(quartic, d_quartic), seed=0)
+    >>> net.loss
+    CustomLoss('quartic')
+    >>> round(net.evaluate(np.zeros((3, 2)), np.full(3, 2.0))["loss"], 3)
+    16.0
+    """
+
+    __slots__ = ("_functions",)
+    _functions: tuple[Callable[..., Any] | None, ...]
+
+    def __init__(
+        self,
+        function: Callable[[Any, Any], Any],
+        derivative: Callable[[Any, Any], Any],
+        *,
+        name: str | None = None,
+        output: str = "identity",
+        classes: bool = False,
+    ) -> None:
+        functions = (function, derivative)
+        flags = core.RULE_CLASSES if classes else 0
+        _fill(self, _describe("loss", functions, name, output, flags), functions)
+
+    def costs(self, a: FloatArray, t: FloatArray) -> FloatArray:
+        """Return Cₙ for every row, (N,)."""
+        function = self._functions[0]
+        value = None if function is None else function(a, t)
+        return _checked(value, (len(a),), a.dtype, self.name, "one number per row")
+
+    def _apply(self, order: int, a: npt.ArrayLike, t: npt.ArrayLike) -> FloatArray:
+        if order > 1:
+            raise ValueError(f"{self.name} has no second derivative")
+        x = np.atleast_2d(np.asarray(a))
+        x = x if x.dtype == np.float32 else x.astype(np.float64)
+        target = np.broadcast_to(np.asarray(t, x.dtype), x.shape)
+        function = self._functions[order]
+        if order == 0 or function is None:
+            return self.costs(x, target)
+        return _checked(function(x, target), x.shape, x.dtype, self.name, "a")
+
+    def _as_engine_rule(self) -> tuple[str, tuple[float, ...]]:
+        return "squared_error", ()
+
+    __eq__ = object.__eq__
+    __hash__ = object.__hash__
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _remake, (type(self), self._functions, self._info)
+
+
+def _describe(
+    kind: str,
+    functions: Sequence[Callable[..., Any] | None],
+    name: str | None,
+    partner: str,
+    flags: int,
+) -> RuleInfo:
+    for what, function in zip(("function", "derivative"), functions, strict=False):
+        if not callable(function):
+            raise TypeError(f"{what} of a custom {kind} is a function, not {function!r}")
+    called = name or str(getattr(functions[0], "__name__", f"custom_{kind}"))
+    return RuleInfo(called, called, "a function of one's own", partner, flags, {})
+
+
+def _fill(rule: Any, info: RuleInfo, functions: tuple[Callable[..., Any] | None, ...]) -> None:
+    for name, value in (("_info", info), ("_values", ()), ("_functions", functions)):
+        object.__setattr__(rule, name, value)
+
+
+def _remake(kind: type[Any], functions: tuple[Callable[..., Any], ...], info: RuleInfo) -> Any:
+    rule: Any = object.__new__(kind)
+    _fill(rule, info, functions)
+    return rule
+
+
+def _checked(
+    value: Any, shape: tuple[int, ...], dtype: np.dtype[Any], name: str, what: str
+) -> FloatArray:
+    """Return what a function gave, if it is an array of the right shape."""
+    array = np.asarray(value)
+    if array.shape != shape or array.dtype.kind not in "biuf":
+        raise ValueError(
+            f"{name} returned an array of shape {array.shape} and dtype {array.dtype}; wanted are "
+            f"numbers of shape {shape}: {what}"
+        )
+    return array.astype(dtype, copy=False)
+
+
+def is_custom(recipe: "Recipe") -> bool:
+    """Return whether a network of this recipe goes through Python."""
+    rules = (*recipe.activations, recipe.loss)
+    return any(isinstance(rule, CustomActivation | CustomLoss) for rule in rules)
+
+
+def refuse(what: str) -> NoReturn:
+    raise NotImplementedError(
+        f"{what} wants activations and a loss of the engine; this network has some of its own"
+    )

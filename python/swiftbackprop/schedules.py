@@ -1,0 +1,334 @@
+"""Learning-rate schedules: small recipes for `swiftbackprop.LearningRateScheduler`.
+
+A schedule is a factor of the optimizer's learning rate as a function of time t, counted in
+epochs: t = 0 at the start, 1.5 in the middle of the second epoch. It takes numbers and arrays.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+__all__ = [
+    "Constant",
+    "Cosine",
+    "Exponential",
+    "InverseScaling",
+    "OneCycle",
+    "ReduceOnPlateau",
+    "Schedule",
+    "Step",
+]
+
+_Array = npt.NDArray[np.float64]
+
+
+def _check(name: str, value: float, least: float, most: float = math.inf) -> None:
+    """Refuse a number that is not in (least, most]."""
+    number = isinstance(value, int | float | np.number) and not isinstance(value, bool)
+    if not number or not least < value <= most or math.isinf(value):
+        limit = f" and at most {most:g}" if most < math.inf else ""
+        raise ValueError(f"{name} is a number above {least:g}{limit}; got {value!r}")
+
+
+class Schedule:
+    """A factor of the learning rate as a function of time; the base of all schedules.
+
+    A schedule of one's own is a class with the method `factor`.
+
+    Examples
+    --------
+    >>> import swiftbackprop as sb
+    >>> class Halve(sb.schedules.Schedule):
+    ...     def factor(self, t):
+    ...         return 0.5 ** np.floor(t)
+    >>> Halve()(2.0)
+    0.25
+    """
+
+    #: Whether the rate changes with every batch, if `LearningRateScheduler` is not told.
+    per_batch = False
+
+    def factor(self, t: _Array) -> npt.ArrayLike:
+        """Return the factor at times t, an array of float64."""
+        raise NotImplementedError
+
+    def __call__(self, t: npt.ArrayLike) -> Any:
+        """Return the factor at time t, in epochs; an array for an array."""
+        times = np.asarray(t, np.float64)
+        factors = np.broadcast_to(np.asarray(self.factor(times), np.float64), times.shape)
+        return factors if times.ndim else float(factors)
+
+
+@dataclass(frozen=True)
+class Constant(Schedule):
+    """The rate as it is, or times a factor.
+
+    Parameters
+    ----------
+    value : float, default 1
+    """
+
+    value: float = 1.0
+
+    def __post_init__(self) -> None:
+        _check("value", self.value, 0)
+
+    def factor(self, t: _Array) -> npt.ArrayLike:
+        """Return value."""
+        return self.value
+
+
+@dataclass(frozen=True)
+class Step(Schedule):
+    """gamma^floor(t / every).
+
+    Parameters
+    ----------
+    every : float
+        Epochs between two steps.
+    gamma : float, default 0.1
+
+    Examples
+    --------
+    >>> import swiftbackprop as sb
+    >>> sb.schedules.Step(10, gamma=0.5)([0, 9, 10, 25])
+    array([1.  , 1.  , 0.5 , 0.25])
+    """
+
+    every: float
+    gamma: float = 0.1
+
+    def __post_init__(self) -> None:
+        _check("every", self.every, 0)
+        _check("gamma", self.gamma, 0, 1)
+
+    def factor(self, t: _Array) -> npt.ArrayLike:
+        """Return gamma^floor(t / every)."""
+        return self.gamma ** np.floor(t / self.every)
+
+
+@dataclass(frozen=True)
+class Exponential(Schedule):
+    """gamma^t.
+
+    Parameters
+    ----------
+    gamma : float, default 0.95
+    """
+
+    gamma: float = 0.95
+
+    def __post_init__(self) -> None:
+        _check("gamma", self.gamma, 0, 1)
+
+    def factor(self, t: _Array) -> npt.ArrayLike:
+        """Return gamma^t."""
+        return self.gamma**t
+
+
+@dataclass(frozen=True)
+class InverseScaling(Schedule):
+    """1 / (1 + t)^power.
+
+    Parameters
+    ----------
+    power : float, default 0.5
+
+    Notes
+    -----
+    scikit-learn's "invscaling" counts updates instead of epochs.
+    """
+
+    power: float = 0.5
+
+    def __post_init__(self) -> None:
+        _check("power", self.power, 0)
+
+    def factor(self, t: _Array) -> npt.ArrayLike:
+        """Return 1 / (1 + t)^power."""
+        return (1 + t) ** -self.power
+
+
+@dataclass(frozen=True)
+class Cosine(Schedule):
+    """From 1 to `least` by half a cosine, after a linear warm-up.
+
+    Parameters
+    ----------
+    epochs : float
+        The length, warm-up included; afterwards the factor stays at `least`.
+    warmup : float, default 0
+        Epochs in which the factor rises from `start` to 1.
+    least : float, default 0
+        The factor at the end.
+    start : float, default 0.1
+        The factor at the start of the warm-up.
+
+    Notes
+    -----
+    least + (1 - least)(1 + cos(π s))/2, where s goes from 0 to 1 after the warm-up: Loshchilov
+    and Hutter, "SGDR: stochastic gradient descent with warm restarts", ICLR 2017.
+
+    Examples
+    --------
+    >>> import swiftbackprop as sb
+    >>> sb.schedules.Cosine(10, warmup=2, start=0.5)([0, 1, 2, 6, 10]).round(3)
+    array([0.5 , 0.75, 1.  , 0.5 , 0.  ])
+    """
+
+    epochs: float
+    warmup: float = 0.0
+    least: float = 0.0
+    start: float = 0.1
+
+    def __post_init__(self) -> None:
+        _check("epochs", self.epochs, 0)
+        if not 0 <= self.warmup < self.epochs:
+            raise ValueError(f"warmup lies in [0, epochs); got {self.warmup!r}")
+        for name, value in (("least", self.least), ("start", self.start)):
+            if not 0 <= value <= 1:
+                raise ValueError(f"{name} lies in [0, 1]; got {value!r}")
+
+    def factor(self, t: _Array) -> npt.ArrayLike:
+        """Return the factor."""
+        s = np.clip((t - self.warmup) / (self.epochs - self.warmup), 0, 1)
+        falling = self.least + (1 - self.least) * (1 + np.cos(np.pi * s)) / 2
+        if not self.warmup:
+            return falling
+        rising = self.start + (1 - self.start) * t / self.warmup
+        return np.where(t < self.warmup, rising, falling)
+
+
+@dataclass(frozen=True)
+class OneCycle(Schedule):
+    """Up from 1/`div` to 1 and down to 1/`final_div`, by half cosines, with every batch.
+
+    The optimizer's learning rate is the highest.
+
+    Parameters
+    ----------
+    epochs : float
+        The length of the cycle, the epochs of `Network.fit`.
+    rise : float, default 0.3
+        The share of it that goes up.
+    div : float, default 25
+    final_div : float, default 2.5e5
+
+    Notes
+    -----
+    Smith and Topin, "Super-convergence", 2019; shape and defaults are those of PyTorch's
+    OneCycleLR, whose last rate is initial/1e4.
+    """
+
+    epochs: float
+    rise: float = 0.3
+    div: float = 25.0
+    final_div: float = 2.5e5
+    per_batch = True
+
+    def __post_init__(self) -> None:
+        _check("epochs", self.epochs, 0)
+        _check("div", self.div, 0)
+        _check("final_div", self.final_div, 0)
+        if not 0 < self.rise < 1:
+            raise ValueError(f"rise lies in (0, 1); got {self.rise!r}")
+
+    def factor(self, t: _Array) -> npt.ArrayLike:
+        """Return the factor."""
+        top = self.rise * self.epochs
+        up = np.clip(t / top, 0, 1)
+        down = np.clip((t - top) / (self.epochs - top), 0, 1)
+
+        def between(first: float, last: float, s: _Array) -> _Array:
+            share: _Array = (1 - np.cos(np.pi * s)) / 2
+            return first + (last - first) * share
+
+        return np.where(t < top, between(1 / self.div, 1, up), between(1, 1 / self.final_div, down))
+
+
+@dataclass(frozen=True)
+class ReduceOnPlateau:
+    """The rate times `factor`, whenever a quantity has not improved for some epochs.
+
+    Parameters
+    ----------
+    monitor : str, optional
+        A column of the history; by default val_loss, or loss without validation.
+    factor : float, default 0.1
+    patience : int, default 10
+        Epochs without improvement that are borne.
+    min_delta : float, default 0
+        Less than this is no improvement.
+    cooldown : int, default 0
+        Epochs after a reduction that are not counted.
+    min_lr : float, default 0
+        The rate never goes below.
+    mode : {"min", "max"}, optional
+        Whether lower or higher is better; by default guessed from the name.
+    """
+
+    monitor: str | None = None
+    factor: float = 0.1
+    patience: int = 10
+    min_delta: float = 0.0
+    cooldown: int = 0
+    min_lr: float = 0.0
+    mode: str | None = None
+
+    def __post_init__(self) -> None:
+        _check("factor", self.factor, 0, 1)
+        check_watch(self.monitor, self.patience, self.min_delta, self.mode)
+
+
+# --- What watches a quantity; early stopping uses it too ---------------------------------
+
+
+_LARGER_IS_BETTER = ("accuracy", "r2", "auc", "top_")
+
+
+def check_watch(monitor: object, patience: object, min_delta: object, mode: object) -> None:
+    """Refuse arguments of `Watch`."""
+    if monitor is not None and not isinstance(monitor, str):
+        raise TypeError(f"monitor is the name of a column of the history, not {monitor!r}")
+    if not isinstance(patience, int) or patience < 0:
+        raise ValueError(f"patience is a number of epochs, at least 0; got {patience!r}")
+    if not isinstance(min_delta, int | float) or not 0 <= min_delta < math.inf:
+        raise ValueError(f"min_delta is a number, at least 0; got {min_delta!r}")
+    if mode not in (None, "min", "max"):
+        raise ValueError(f'mode is "min", "max" or None; got {mode!r}')
+
+
+class Watch:
+    """The best value of a quantity so far, and for how many epochs it has been the best."""
+
+    def __init__(self, monitor: str | None, min_delta: float, mode: str | None) -> None:
+        self.monitor = monitor
+        self.min_delta = min_delta
+        self.mode = mode
+        self.best = math.nan
+        self.waited = 0
+
+    def see(self, logs: Mapping[str, float]) -> bool:
+        """Take in an epoch; return whether it is the best so far."""
+        if self.monitor is None:
+            self.monitor = "val_loss" if "val_loss" in logs else "loss"
+        if self.monitor not in logs:
+            raise ValueError(
+                f"monitor is {self.monitor!r}, but the history has {', '.join(logs)}"
+                + ("; val_ columns want validation data" if self.monitor[:4] == "val_" else "")
+            )
+        value = logs[self.monitor]
+        larger = any(word in self.monitor for word in _LARGER_IS_BETTER)
+        sign = -1 if self.mode == "max" or (self.mode is None and larger) else 1
+        improved = sign * value < sign * self.best - self.min_delta or (
+            math.isnan(self.best) and not math.isnan(value)
+        )
+        if improved:
+            self.best, self.waited = value, 0
+        else:
+            self.waited += 1
+        return improved
