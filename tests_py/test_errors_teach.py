@@ -232,8 +232,8 @@ WRONG_CALLS: dict[str, tuple[Callable[[], object], type[Exception], str]] = {
     ),
     "no name at all": (
         lambda: layer().xyz, AttributeError,
-        "a layer has no 'xyz'; it has W, b, grad_W, grad_b, z, a, grad_z, grad_a, activation, "
-        "sizes, m",
+        "a layer has no 'xyz'; it has W, b, grad_W, grad_b, z, a, grad_z, grad_a, mask, "
+        "dropout, trainable, activation, sizes, m",
     ),
     # --- The network
     "softmax with one unit": (

@@ -176,16 +176,16 @@ extension Network {
 
   private func gradientNorm() -> Double {
     var squares = 0.0
-    for range in trainedRanges {
-      squares += sumOfSquares(gradients.base + range.lowerBound, range.count)
-    }
+    forEachTrained { start, count in squares += sumOfSquares(gradients.base + start, count) }
     if squares.isFinite { return Double.sqrt(squares) }
     // Squares of numbers beyond 1e154 overflow: taken relative to the largest.
     let largest = T(bits: largestMagnitude(gradients.base, gradients.count))
     var sum = 0.0
-    for i in trainedRanges.joined() {
-      let share = Double(gradients.base[i] / largest)
-      sum += share * share
+    forEachTrained { start, count in
+      for i in start..<start + count {
+        let share = Double(gradients.base[i] / largest)
+        sum += share * share
+      }
     }
     return Double(largest) * Double.sqrt(sum)
   }

@@ -15,11 +15,12 @@ extension Network {
   @inline(__always)
   func trains(_ m: Int) -> Bool { !hasFrozenLayers || isTrainable[m - 1] }
 
-  /// Where the gradients of the trained layers lie; one range if that is all of them.
-  var trainedRanges: [Range<Int>] {
-    guard hasFrozenLayers else { return [0..<gradients.count] }
-    return (1...layout.layers).filter(trains).map { m in
-      layout.weights(m)..<layout.bias(m) + layout.sizes[m]
+  /// Calls `body` with where the gradients of the trained layers lie and how many they are; once
+  /// if that is all of them.
+  func forEachTrained(_ body: (_ start: Int, _ count: Int) -> Void) {
+    guard hasFrozenLayers else { return body(0, gradients.count) }
+    for m in 1...layout.layers where trains(m) {
+      body(layout.weights(m), layout.weightCount(m) + layout.sizes[m])
     }
   }
 

@@ -41,7 +41,7 @@ class CustomActivation(Activation):
     >>> sine = sb.CustomActivation(np.sin, np.cos)
     >>> net = sb.Network([1, 20, 1], activation=sine, seed=0, optimizer=sb.Adam(0.02))
     >>> X = np.linspace(-3, 3, 64)[:, None]
-    >>> history = net.fit(X, np.sin(2 * X), epochs=60, progress=False)
+    >>> history = net.fit(X, np.sin(2 * X), epochs=200, progress=False)
     >>> history["loss"][-1] < 0.1 * history["loss"][0]
     True
     """
