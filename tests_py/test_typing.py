@@ -52,7 +52,7 @@ MISTAKES = [
     "sb.Network([3, 2], 'tanh')",
     "sb.Network([3, 2], activations='tanh')",
     "sb.Network('32')",
-    "sb.Network([3, 2]).fit(1)",
+    "sb.Network([3, 2]).fit(None)",
     "sb.Network([3, 2]).forward(np.zeros((1, 3)), np.zeros(1))",
     "sb.Network([3, 2]).fit(np.zeros((1, 3)), [0], epoch=3)",
     "x: str = sb.Network([3, 2]).backward([0])",

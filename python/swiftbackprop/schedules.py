@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from swiftbackprop._names import unknown
+
 __all__ = [
     "Constant",
     "Cosine",
@@ -317,10 +319,8 @@ class Watch:
         if self.monitor is None:
             self.monitor = "val_loss" if "val_loss" in logs else "loss"
         if self.monitor not in logs:
-            raise ValueError(
-                f"monitor is {self.monitor!r}, but the history has {', '.join(logs)}"
-                + ("; val_ columns want validation data" if self.monitor[:4] == "val_" else "")
-            )
+            hint = "; val_ columns want validation data" if self.monitor[:4] == "val_" else ""
+            raise ValueError(f"monitor: {unknown('column', self.monitor, logs)}{hint}")
         value = logs[self.monitor]
         larger = any(word in self.monitor for word in _LARGER_IS_BETTER)
         sign = -1 if self.mode == "max" or (self.mode is None and larger) else 1
