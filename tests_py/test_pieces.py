@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ import numpy as np
 import pytest
 
 import swiftbackprop as sb
-from helpers import assert_matches, refused
+from helpers import assert_matches, refused, run_python_ok
 
 
 def data(rows: int = 96) -> tuple[np.ndarray, np.ndarray]:
@@ -173,7 +174,7 @@ def test_wrong_pieces() -> None:
     fit = network().fit
     refused(lambda: fit(X), TypeError, "does y miss")
     refused(lambda: fit(3), TypeError, "does y miss")
-    refused(lambda: fit([X, y], progress=False), TypeError, "pairs")
+    refused(lambda: fit([X, y], progress=False), TypeError, "piece 1", "a pair")
     refused(lambda: fit([], progress=False), ValueError, "no piece")
     refused(lambda: fit([(X, y)], sample_weight=np.ones(96)), ValueError, "with the pieces")
     refused(lambda: fit([(X, y)], validation_split=0.1), ValueError, "validation_data")
@@ -182,3 +183,207 @@ def test_wrong_pieces() -> None:
     refused(lambda: fit([(X, y[:5])], progress=False), ValueError, "rows")
     cycle = sb.LearningRateScheduler(sb.schedules.OneCycle(1))
     refused(lambda: fit([(X, y)], callbacks=[cycle], progress=False), ValueError, "arrays")
+
+
+# --- Where epochs begin and end -----------------------------------------------------------
+
+
+def test_steps_go_on_where_the_last_epoch_ended() -> None:
+    X, y = data()
+    pieces = shards(X, y, 16)
+    net, twin = network(), network()
+    options: dict[str, Any] = {"shuffle": False, "progress": False}
+    net.fit(pieces, epochs=3, steps_per_epoch=4, **options)
+    twin.fit(pieces + pieces, epochs=1, **options)
+    assert net.step_count == twin.step_count == 12
+    assert np.array_equal(net.parameters, twin.parameters)
+
+
+def test_an_iterator_that_ends_too_early_says_when() -> None:
+    X, y = data()
+    net = network()
+    once = iter(shards(X, y, 16))
+    refused(
+        lambda: net.fit(once, epochs=2, steps_per_epoch=4, progress=False),
+        ValueError, "epoch 2 wants 4 pieces", "after 2",
+    )  # fmt: skip
+    assert net.step_count == 6
+    assert net.history is not None
+    assert (net.history.epochs, net.history.stop_reason) == (1, "error")
+    refused(lambda: net.fit(once, progress=False, epochs=1), ValueError, "no piece")
+    refused(lambda: net.fit([], steps_per_epoch=2, progress=False), ValueError, "after 0")
+
+
+def test_schedules_follow_batches_where_their_number_is_known() -> None:
+    X, y = data()
+    cycle = sb.schedules.OneCycle(2)
+    net, twin = network(), network()
+    options: dict[str, Any] = {"epochs": 2, "shuffle": False, "progress": False}
+    pieces = shards(X, y, 16)
+    history = net.fit(
+        pieces, steps_per_epoch=6, callbacks=[sb.LearningRateScheduler(cycle)], **options
+    )
+    wanted = twin.fit(X, y, batch_size=16, callbacks=[sb.LearningRateScheduler(cycle)], **options)
+    assert np.array_equal(net.parameters, twin.parameters)
+    assert_matches(history["lr"], wanted["lr"], 1e-12)
+    refused(
+        lambda: net.fit(
+            pieces, steps_per_epoch=6, batch_size=8, progress=False,
+            callbacks=[sb.LearningRateScheduler(cycle)],
+        ),
+        ValueError, "steps_per_epoch", "arrays",
+    )  # fmt: skip
+
+
+def test_stock_callbacks_on_pieces(tmp_path: Path) -> None:
+    X, y = data()
+    net = network(optimizer=sb.Adam(0.05))
+    stop = sb.EarlyStopping("val_top_2", patience=1)
+    plateau = sb.LearningRateScheduler(sb.schedules.ReduceOnPlateau(patience=0, factor=0.5))
+    log = sb.CSVLogger(tmp_path / "log.csv")
+    history = net.fit(
+        shards(X, y, 32), epochs=60, batch_size=8, callbacks=[stop, plateau, log],
+        validation_data=(X[:30], (y[:30] + 1) % 3), metrics=["top_2"], progress=False,
+    )  # fmt: skip
+    assert history.stop_reason == "stopped"
+    assert stop.best_epoch == int(np.argmax(history["val_top_2"]))
+    assert history["lr"][-1] < history["lr"][0]
+    assert len((tmp_path / "log.csv").read_text().splitlines()) == history.epochs + 1
+
+
+def test_weighted_accuracy_of_pieces_is_that_of_the_whole() -> None:
+    X, y = data()
+    w = np.random.default_rng(1).uniform(0, 2, len(X))
+    w[:32] = 0  # the first piece says nothing
+    pieces = [(a, b, c) for (a, b), (c, _) in zip(shards(X, y, 32), shards(w, w, 32), strict=True)]
+    net, twin = network(), network()
+    options: dict[str, Any] = {"epochs": 2, "shuffle": False, "batch_size": 32, "progress": False}
+    history = net.fit(pieces, **options)
+    wanted = twin.fit(X, y, sample_weight=w, **options)
+    for name in ("loss", "accuracy"):
+        assert_matches(history[name], wanted[name], 1e-12, name)
+
+
+def test_stop_and_seconds() -> None:
+    X, y = data()
+    net = network()
+
+    def forever() -> Iterator[Any]:
+        while True:
+            if net.step_count == 5:
+                net.stop()
+            yield X, y
+
+    history = net.fit(forever(), epochs=1, progress=False)
+    assert history.stop_reason == "stopped"
+
+    def slow() -> Iterator[Any]:
+        time.sleep(0.05)
+        yield X, y
+
+    assert min(net.fit(slow, epochs=2, progress=False)["seconds"]) >= 0.05
+
+
+# --- Wrong pieces, and where they are -------------------------------------------------------
+
+
+def test_messages_name_the_piece() -> None:
+    X, y = data()
+    good, net = shards(X, y, 48), network()
+    bad = X[:48].copy()
+    bad[5, 1] = np.inf
+    huge = X[:48] * 1e300
+    wrong: list[tuple[Any, Any, str]] = [
+        ((X[:, :3], y), ValueError, r"epoch 1, piece 2: X has shape \(96, 3\)"),
+        ((X[:0], y[:0]), ValueError, "epoch 1, piece 2: .*no example"),
+        ((X, y[:7]), ValueError, "epoch 1, piece 2: .*96"),
+        ((bad, y[:48]), ValueError, "epoch 1, piece 2: .*row 5"),
+        ((X, y + 1), ValueError, "epoch 1, piece 2: .*0..2"),
+        ("ab", TypeError, "epoch 1, piece 2: wanted is a pair .* not a str"),
+        ({"X": X}, TypeError, "epoch 1, piece 2: .*dict"),
+        ((X, y, None, None), TypeError, "piece 2: .*tuple of 4"),
+        ((X, y, np.ones(3)), ValueError, "epoch 1, piece 2: .*3"),
+        ((X, None), TypeError, "epoch 1, piece 2: y is None"),
+        ((np.array(["a"]), y), TypeError, "epoch 1, piece 2: X has dtype"),
+        ((huge, y[:48]), sb.DivergenceError, "epoch 1, piece 2: batch 1 of 3: "),
+    ]
+    for item, kind, pattern in wrong:
+        net.parameters[...] = network().parameters * 1e10
+        refused(
+            lambda item=item: net.fit([good[0], item], batch_size=16, epochs=1, progress=False),
+            kind, pattern,
+        )  # fmt: skip
+        assert not net._busy
+    refused(lambda: net.fit("X.npy"), TypeError, "not a str", "does y miss")
+    refused(lambda: net.fit(lambda: 3, epochs=1, progress=False), TypeError, "returned a int")
+    refused(lambda: net.fit(good, steps_per_epoch=0), ValueError, "steps_per_epoch")
+
+
+def test_validation_data_are_looked_at_before_training() -> None:
+    X, y = data()
+    bad = X.copy()
+    bad[5, 1] = np.nan
+    net = network()
+    for valid, pattern in (((bad, y), "row 5"), ((X[:, :2], y), r"\(96, 2\)"), ((X, y[:3]), "96")):
+        refused(
+            lambda valid=valid: net.fit([(X, y)], validation_data=valid, progress=False),
+            ValueError, "validation data: ", pattern,
+        )  # fmt: skip
+    assert net.step_count == 0
+
+
+# --- Data loaders, and maps larger than memory ---------------------------------------------
+
+
+def test_a_data_loader_of_pytorch() -> None:
+    torch = pytest.importorskip("torch")
+    X, y = data()
+    X = X.astype(np.float32)
+    dataset = torch.utils.data.TensorDataset(torch.from_numpy(X), torch.from_numpy(y))
+    loader = torch.utils.data.DataLoader(dataset, batch_size=16)
+    net, twin = network(dtype="float32"), network(dtype="float32")
+    options: dict[str, Any] = {"epochs": 3, "shuffle": False, "progress": False}
+    net.fit(loader, class_weight={1: 2.0}, validation_data=(X, y), **options)
+    twin.fit(X, y, batch_size=16, class_weight={1: 2.0}, validation_data=(X, y), **options)
+    assert_matches(net.parameters, twin.parameters, 1e-6)
+    shuffled = torch.utils.data.DataLoader(dataset, batch_size=16, shuffle=True)
+    history = net.fit(shuffled, epochs=20, progress=False)
+    assert history["loss"][-1] < history["loss"][0]
+
+
+MAPS = """
+import resource, sys
+import numpy as np
+import swiftbackprop as sb
+
+rows, columns, dtype = 2**18, 784, np.dtype(sys.argv[2])
+X = np.memmap(sys.argv[1], dtype, "r", shape=(rows, columns))
+y = np.zeros(rows, np.int64)
+scale = 1.0 if dtype.kind == "f" else 1 / 255
+net = sb.Network([columns, 2], output="softmax", seed=0, input_scale=scale)
+net.fit(X[:4096], y[:4096], epochs=1, progress=False)  # what is needed anyway
+status = [line for line in open("/proc/self/status") if line.startswith("VmData")]
+# What is mapped from a file does not count; what is allocated may not grow by more than this.
+limit = int(status[0].split()[1]) * 1024 + 64 * 2**20
+resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
+try:
+    np.empty(128 * 2**20, np.uint8)
+except MemoryError:
+    print("limited")
+shards = [(X[i : i + 2**16], y[i : i + 2**16]) for i in range(0, rows, 2**16)]
+net.fit(X, y, epochs=1, batch_size=512, progress=False, validation_data=(X[: 2**17], y[: 2**17]))
+net.fit(shards, epochs=1, batch_size=512, progress=False, class_weight={1: 2.0})
+print(net.step_count, "done")
+"""
+
+
+@pytest.mark.parametrize("dtype", ["float32", "uint8"])
+def test_a_map_may_be_larger_than_memory(dtype: str, tmp_path: Path) -> None:
+    """64 MB may be allocated; X is 784 MB of float32, or would be if uint8 were converted."""
+    if not Path("/proc/self/status").exists():
+        pytest.skip("no /proc/self/status here")
+    path = tmp_path / "X"
+    with path.open("wb") as file:
+        file.truncate(2**18 * 784 * np.dtype(dtype).itemsize)  # sparse: a few KB of disk
+    said = run_python_ok(MAPS, str(path), dtype, timeout=300)
+    assert said.split() == ["limited", str(128 + 1024), "done"]

@@ -424,6 +424,25 @@ static PyObject *net_set_generator(Net *self, PyObject *argument) {
   Py_RETURN_NONE;
 }
 
+static PyObject *net_draw_order(Net *self, PyObject *argument) {
+  if (!sb_is_idle(self)) return NULL;
+  Py_buffer order;
+  if (PyObject_GetBuffer(argument, &order, PyBUF_WRITABLE | PyBUF_C_CONTIGUOUS) != 0) return NULL;
+  sb_error error = {0};
+  sb_status status = SB_ERROR_TYPE;
+  if (order.itemsize == sizeof(int32_t)) {
+    Work work = sb_begin_work(self, 1e9);
+    status = sb_draw_order(self->net, order.buf, order.len / order.itemsize, &error);
+    sb_end_work(self, work);
+  } else {
+    PyErr_SetString(PyExc_TypeError, "an order is an array of int32");
+  }
+  PyBuffer_Release(&order);
+  if (PyErr_Occurred()) return NULL;
+  if (status != SB_OK) return sb_raise(self->state, &error);
+  Py_RETURN_NONE;
+}
+
 static PyObject *net_work(Net *self, PyObject *argument) {
   long long rows = PyLong_AsLongLong(argument);
   if (PyErr_Occurred() || !sb_is_ready(self)) return NULL;
@@ -471,6 +490,7 @@ static PyMethodDef net_methods[] = {
     {"_set_option", (PyCFunction)net_set_option, METH_VARARGS, NULL},
     {"_generator", (PyCFunction)net_generator, METH_NOARGS, NULL},
     {"_set_generator", (PyCFunction)net_set_generator, METH_O, NULL},
+    {"_draw_order", (PyCFunction)net_draw_order, METH_O, NULL},
     {"_work", (PyCFunction)net_work, METH_O, NULL},
     {"_plan", (PyCFunction)net_plan, METH_VARARGS, NULL},
     {"_slot_count", (PyCFunction)net_slot_count, METH_NOARGS, NULL},
@@ -479,6 +499,7 @@ static PyMethodDef net_methods[] = {
     {"_pass_put", (PyCFunction)sb_net_pass_put, METH_VARARGS, NULL},
     {"_pass_backward", (PyCFunction)sb_net_pass_backward, METH_VARARGS, NULL},
     {"_pass_end", (PyCFunction)sb_net_pass_end, METH_O, NULL},
+    {"_pass_forget", (PyCFunction)sb_net_pass_forget, METH_NOARGS, NULL},
     {"_evaluate", FAST(sb_net_evaluate), METH_FASTCALL, NULL},
     {"_fit", FAST(sb_net_fit), METH_FASTCALL, NULL},
     {"_jacobian", FAST(sb_net_jacobian), METH_FASTCALL, NULL},

@@ -88,6 +88,17 @@ PyObject *sb_net_pass_end(Net *self, PyObject *argument) {
   if (status != SB_OK) return sb_raise(self->state, &error);
   Py_RETURN_NONE;
 }
+
+PyObject *sb_net_pass_forget(Net *self, PyObject *Py_UNUSED(unused)) {
+  Work work;
+  if (!sb_begin_idle(self, 0, &work)) return NULL;
+  sb_pass_forget(self->net);
+  Py_buffer old = self->input;
+  self->input.obj = NULL;
+  sb_end_work(self, work);
+  if (old.obj != NULL) PyBuffer_Release(&old);
+  Py_RETURN_NONE;
+}
 #else
 typedef int sb_without_python;
 #endif

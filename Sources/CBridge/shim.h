@@ -87,6 +87,7 @@ PyObject *sb_net_pass_forward(Net *self, PyObject *args);
 PyObject *sb_net_pass_put(Net *self, PyObject *args);
 PyObject *sb_net_pass_backward(Net *self, PyObject *args);
 PyObject *sb_net_pass_end(Net *self, PyObject *argument);
+PyObject *sb_net_pass_forget(Net *self, PyObject *unused);
 PyObject *sb_net_evaluate(Net *self, PyObject *const *args, Py_ssize_t nargs);
 PyObject *sb_net_jacobian(Net *self, PyObject *const *args, Py_ssize_t nargs);
 PyObject *sb_net_input_gradient(Net *self, PyObject *const *args, Py_ssize_t nargs);

@@ -19,6 +19,7 @@ protocol Engine: AnyObject {
   var workPerRow: Double { get }
 
   func copied() throws(EngineError) -> any Engine
+  func drawOrder(_ order: UnsafeMutablePointer<Int32>, count: Int)
   func reset(seed: UInt64)
   func canUseInPlace(_ x: Source) -> Bool
   func forward(_ x: Source, by method: Method, training: Bool) throws(EngineError)
@@ -28,6 +29,7 @@ protocol Engine: AnyObject {
   func put(_ what: Int32, _ m: Int, _ values: Source) throws(EngineError)
   func resumeBackward(_ first: Int, _ last: Int) throws(EngineError)
   func endBackward(accumulate: Bool) throws(EngineError)
+  func forgetPass()
   func releaseInput()
   func backward(_ y: Source, weights: Source?, accumulate: Bool, by method: Method)
     throws(EngineError) -> Double

@@ -276,6 +276,11 @@ public func sb_pass_end(
   }
 }
 
+@_cdecl("sb_pass_forget")
+public func sb_pass_forget(_ net: OpaquePointer?) {
+  _ = status(nil) { () throws(EngineError) in try engine(net).forgetPass() }
+}
+
 // MARK: looking inside
 
 @_cdecl("sb_get_view")
@@ -428,6 +433,19 @@ public func sb_set_generator(
       throw .value("a generator's state is four numbers that are not all zero")
     }
     try engine(net).random.state = (state[0], state[1], state[2], state[3])
+  }
+}
+
+@_cdecl("sb_draw_order")
+public func sb_draw_order(
+  _ net: OpaquePointer?, _ order: UnsafeMutablePointer<Int32>?, _ count: Int64,
+  _ error: UnsafeMutablePointer<sb_error>?
+) -> sb_status {
+  status(error) { () throws(EngineError) in
+    guard let order, count >= 0, count <= Int64(Int32.max) else {
+      throw .value("an order has 0 to \(Int32.max) places")
+    }
+    try engine(net).drawOrder(order, count: Int(count))
   }
 }
 

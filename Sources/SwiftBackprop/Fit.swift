@@ -133,9 +133,7 @@ final class Fit<T: Scalar>: FitSession {
     network.forgetPass()
     if network.hasFrozenLayers { network.clearFrozenGradients() }
     guard phase == .training, let order else { return }
-    // From the natural order, so that an epoch depends on the generator's state alone.
-    for n in 0..<x.rows { order[n] = Int32(truncatingIfNeeded: n) }
-    network.random.shuffle(order, count: x.rows)
+    network.drawOrder(order, count: x.rows)
   }
 
   /// One batch: forward, C, backward, update.
@@ -289,6 +287,15 @@ final class Fit<T: Scalar>: FitSession {
   func record(_ epoch: Int) throws(EngineError) -> sb_epoch {
     guard epoch >= 0, epoch < records.count else { throw .value("there is no epoch \(epoch)") }
     return records[epoch]
+  }
+}
+
+extension Network {
+  /// Draws the order of an epoch's rows.
+  func drawOrder(_ order: UnsafeMutablePointer<Int32>, count: Int) {
+    // From the natural order, so that an epoch depends on the generator's state alone.
+    for n in 0..<count { order[n] = Int32(truncatingIfNeeded: n) }
+    random.shuffle(order, count: count)
   }
 }
 

@@ -1,15 +1,15 @@
 """Activations and losses of one's own, as pairs of functions on NumPy arrays."""
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
-from swiftbackprop._arrays import FloatArray
+from swiftbackprop._arrays import FloatArray, as_floats
 from swiftbackprop._engine import core
 from swiftbackprop._functions import Activation, Loss
-from swiftbackprop._rules import RuleInfo
+from swiftbackprop._rules import RuleInfo, find
 
 if TYPE_CHECKING:
     from swiftbackprop._recipe import Recipe
@@ -63,12 +63,10 @@ class CustomActivation(Activation):
         _fill(self, info, functions)
 
     def _apply(self, order: int, z: npt.ArrayLike) -> FloatArray:
-        x = np.asarray(z)
-        x = x if x.dtype == np.float32 else x.astype(np.float64)
-        function = self._functions[order]
-        if function is None:
+        (x,) = as_floats(z=z)
+        if self._functions[order] is None:
             raise ValueError(f"{self.name} was made without a second derivative")
-        return _checked(function(x), x.shape, x.dtype, self.name, "z")
+        return _called(self, order, (x,), x.shape)[()]
 
     def _as_engine_rule(self) -> tuple[str, tuple[float, ...]]:
         return "identity", ()
@@ -129,22 +127,11 @@ class CustomLoss(Loss):
         flags = core.RULE_CLASSES if classes else 0
         _fill(self, _describe("loss", functions, name, output, flags), functions)
 
-    def costs(self, a: FloatArray, t: FloatArray) -> FloatArray:
-        """Return Cₙ for every row, (N,)."""
-        function = self._functions[0]
-        value = None if function is None else function(a, t)
-        return _checked(value, (len(a),), a.dtype, self.name, "one number per row")
-
     def _apply(self, order: int, a: npt.ArrayLike, t: npt.ArrayLike) -> FloatArray:
         if order > 1:
             raise ValueError(f"{self.name} has no second derivative")
-        x = np.atleast_2d(np.asarray(a))
-        x = x if x.dtype == np.float32 else x.astype(np.float64)
-        target = np.broadcast_to(np.asarray(t, x.dtype), x.shape)
-        function = self._functions[order]
-        if order == 0 or function is None:
-            return self.costs(x, target)
-        return _checked(function(x, target), x.shape, x.dtype, self.name, "a")
+        x, target = np.broadcast_arrays(*(np.atleast_2d(v) for v in as_floats(a=a, t=t)))
+        return _called(self, order, (x, target), x.shape if order else x.shape[:1])
 
     def _as_engine_rule(self) -> tuple[str, tuple[float, ...]]:
         return "squared_error", ()
@@ -163,8 +150,10 @@ def _describe(
     partner: str,
     flags: int,
 ) -> RuleInfo:
-    for what, function in zip(("function", "derivative"), functions, strict=False):
-        if not callable(function):
+    find(core.ACTIVATION if kind == "loss" else core.INITIALIZER, partner)  # or says what there is
+    names = ("function", "derivative", "second_derivative")
+    for what, function in zip(names, functions, strict=False):
+        if not callable(function) and (function is not None or what != "second_derivative"):
             raise TypeError(f"{what} of a custom {kind} is a function, not {function!r}")
     called = name or str(getattr(functions[0], "__name__", f"custom_{kind}"))
     return RuleInfo(called, called, "a function of one's own", partner, flags, {})
@@ -181,26 +170,30 @@ def _remake(kind: type[Any], functions: tuple[Callable[..., Any], ...], info: Ru
     return rule
 
 
-def _checked(
-    value: Any, shape: tuple[int, ...], dtype: np.dtype[Any], name: str, what: str
+_WORDS = ("", "the derivative of ", "the second derivative of ")
+
+
+def _called(
+    rule: CustomActivation | CustomLoss,
+    order: int,
+    arguments: tuple[FloatArray, ...],
+    shape: tuple[int, ...],
 ) -> FloatArray:
-    """Return what a function gave, if it is an array of the right shape."""
-    array = np.asarray(value)
+    """Return what a function gives, if it is an array of the right shape."""
+    function: Any = rule._functions[order]
+    array = np.asarray(function(*arguments))
     if array.shape != shape or array.dtype.kind not in "biuf":
+        per_row = " (a number for every row)" if len(shape) < len(arguments[0].shape) else ""
         raise ValueError(
-            f"{name} returned an array of shape {array.shape} and dtype {array.dtype}; wanted are "
-            f"numbers of shape {shape}: {what}"
+            f"{_WORDS[order]}{rule.name} returned an array of shape {array.shape} and dtype "
+            f"{array.dtype} for one of shape {arguments[0].shape}; wanted are numbers of shape "
+            f"{shape}{per_row}"
         )
-    return array.astype(dtype, copy=False)
+    with np.errstate(over="ignore"):
+        return array.astype(arguments[0].dtype, copy=False)
 
 
 def is_custom(recipe: "Recipe") -> bool:
     """Return whether a network of this recipe goes through Python."""
     rules = (*recipe.activations, recipe.loss)
     return any(isinstance(rule, CustomActivation | CustomLoss) for rule in rules)
-
-
-def refuse(what: str) -> NoReturn:
-    raise NotImplementedError(
-        f"{what} wants activations and a loss of the engine; this network has some of its own"
-    )

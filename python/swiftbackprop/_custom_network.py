@@ -1,15 +1,16 @@
 """A network with activations or a loss of one's own: passes that go through Python."""
 
-import time
 from functools import cache
-from typing import Any
+from typing import Any, NoReturn, SupportsIndex
+from weakref import WeakSet
 
 import numpy as np
 import numpy.typing as npt
 
-from swiftbackprop._arrays import FloatArray, as_data, as_input
-from swiftbackprop._custom import CustomActivation, CustomLoss, refuse
+from swiftbackprop._arrays import FloatArray, as_data, as_input, as_target, as_weights
+from swiftbackprop._custom import CustomActivation, CustomLoss
 from swiftbackprop._engine import core
+from swiftbackprop._sessions import Session, check
 from swiftbackprop.metrics import accuracy, mae, mse, r2
 from swiftbackprop.network import Network
 
@@ -17,13 +18,16 @@ __all__ = ["CustomNetwork", "customised"]
 
 _BLOCK = 1024  # rows of predict and evaluate
 
+# Networks whose fit is running: no attribute, which a copy would have too.
+_TRAINING: WeakSet["CustomNetwork"] = WeakSet()
+
 
 class CustomNetwork(Network):
-    """The network that `Network` becomes when a rule of its own is among its arguments.
+    """The network that `Network` becomes when a function of one's own is among its rules.
 
     It has the same methods. Every pass stops at the layers whose activation is a Python
-    function, and at the loss; `fit` is a Python loop over the minibatches. Jacobians, norms per
-    example and Hessian-vector products are the engine's and not to be had.
+    function, and at the loss; `fit` is a Python loop over the minibatches. What the engine
+    alone can do, such as Jacobians, is refused.
     """
 
     # --- Passes -----------------------------------------------------------------------------
@@ -38,22 +42,9 @@ class CustomNetwork(Network):
     ) -> FloatArray:
         """Compute z and a of all layers; as `Network.forward`."""
         if method != "matrices":
-            refuse(f"method={method!r}")
-        array = as_input(self, X, copy)
-        stops = [layer.m for layer in self.layers if isinstance(layer.activation, CustomActivation)]
-        last = len(self.layers)
-        drops = training and any(self.dropout)
-        first = 0
-        for stop in stops if stops[-1:] == [last] else [*stops, last]:
-            if first:
-                self._pass_forward(first + 1, stop)
-            else:
-                self._pass_begin(array, stop, training)
-            layer, first = self.layer(stop), stop
-            if stop in stops:
-                a = layer.activation(layer.z)
-                self._pass_put(core.A, stop, a * layer.mask if drops else a)
-        return self.layer(last).a
+            self._refuse(f"method={method!r}")
+        self._be_idle()
+        return self._forward(as_input(self, X, copy), training)
 
     def backward(
         self,
@@ -66,40 +57,60 @@ class CustomNetwork(Network):
     ) -> float:
         """Compute all gradients of C, and return C; as `Network.backward`."""
         if method != "matrices":
-            refuse(f"method={method!r}")
+            self._refuse(f"method={method!r}")
+        self._be_idle()
+        rows = len(self.layer(len(self.layers)).a)
+        t = self._targets(as_target(self, y, copy), rows)
+        w = None if sample_weight is None else as_weights(self, sample_weight, copy)
+        return self._backward(t, self._scale(w, rows), accumulate)
+
+    def _forward(self, X: FloatArray, training: bool) -> FloatArray:
+        last = len(self.layers)
+        stops = [layer.m for layer in self.layers if isinstance(layer.activation, CustomActivation)]
+        drops = training and any(self.dropout)
+        first = 0
+        try:
+            for stop in stops if stops[-1:] == [last] else [*stops, last]:
+                if first:
+                    self._pass_forward(first + 1, stop)
+                else:
+                    self._pass_begin(X, stop, training)
+                layer, first = self.layer(stop), stop
+                if stop in stops:
+                    a = layer.activation(layer.z)
+                    self._pass_put(core.A, stop, a * layer.mask if drops else a)
+        except BaseException:
+            self._pass_forget()  # nothing that is half done is left to look at
+            raise
+        return self.layer(last).a
+
+    def _backward(self, t: FloatArray, scale: FloatArray, accumulate: bool) -> float:
         top = self.layer(len(self.layers))
         a = top.a
-        t = self._rows(as_data(y, "y"), len(a))
-        scale = self._scale(sample_weight, len(a))
-        try:
-            cost = self._output_gradient(top, a, t, scale)
-            self._descend(top, scale[:, None] * (a - t))
-            self._pass_end(accumulate)
-        except BaseException:
-            self.release()  # nothing that is half done is left to look at
-            raise
-        return cost
-
-    def _output_gradient(self, top: Any, a: FloatArray, t: FloatArray, scale: FloatArray) -> float:
-        loss = self.loss
-        costs = loss.costs(a, t) if isinstance(loss, CustomLoss) else loss(a, t).sum(axis=1)
-        cost = float(scale.astype(np.float64) @ costs.astype(np.float64))
+        cost = _mean(self._costs(a, t), scale)
         if not np.isfinite(cost):
             raise core.DivergenceError(
                 f"the loss at the output, layer {top.m}, is NaN or infinite; a smaller learning "
                 "rate may help"
             )
-        self._pass_put(core.GRAD_A, top.m, loss.derivative(a, t) * scale[:, None])
+        try:
+            slope = self.loss.derivative(a, t) * scale[:, None]
+            self._pass_put(core.GRAD_A, top.m, slope)
+            self._descend(top, a, t, scale)
+            self._pass_end(accumulate)
+        except BaseException:
+            self._pass_forget()
+            raise
         return cost
 
-    def _descend(self, top: Any, fused: FloatArray) -> None:
+    def _descend(self, top: Any, a: FloatArray, t: FloatArray, scale: FloatArray) -> None:
         """Make grad_a and grad_z of all layers, from grad_a(L)."""
         first = top.m
-        # An engine's loss with its partner: grad_z(L) stays exact where the output saturates.
-        partners = self.loss.partner == top.activation.name and not top.dropout
-        custom = isinstance(self.loss, CustomLoss) or isinstance(top.activation, CustomActivation)
-        if partners and not custom and self.loss.partner != "identity":
-            self._pass_put(core.GRAD_Z, top.m, fused)
+        # The engine's loss with its partner: grad_z(L) stays exact where the output saturates.
+        fused = self.loss.flags & core.RULE_CLIPS and self.loss.partner == top.activation.name
+        engines = not isinstance(top.activation, CustomActivation) and not top.dropout
+        if fused and engines:
+            self._pass_put(core.GRAD_Z, top.m, scale[:, None] * (a - t))
             first -= 1
         for m in range(first, 0, -1):
             layer = self.layer(m)
@@ -112,91 +123,155 @@ class CustomNetwork(Network):
         if first:
             self._pass_backward(first, 1)
 
-    def _rows(self, y: FloatArray, rows: int) -> FloatArray:
+    def step(self) -> None:
+        """Update W and b from the gradients; as `Network.step`."""
+        self._be_idle()
+        super().step()
+
+    # --- Targets and weights --------------------------------------------------------------------
+
+    def _costs(self, a: FloatArray, t: FloatArray) -> FloatArray:
+        """Return Cₙ of every row, (N,)."""
+        loss = self.loss
+        return loss(a, t) if isinstance(loss, CustomLoss) else loss(a, t).sum(axis=1)
+
+    def _targets(self, y: FloatArray, rows: int) -> FloatArray:
         """Return targets as t, (N, D(L))."""
         outputs = self.sizes[-1]
         if len(y) != rows:
             raise ValueError(f"y has shape {y.shape}, but X has N = {rows} rows")
         if y.ndim == 1 and outputs > 1:
             if y.dtype.kind not in "biu":
-                raise TypeError("class numbers are integers: write y.astype(int)")
+                raise TypeError("y holds class numbers, which are integers: write y.astype(int)")
             if len(y) and not 0 <= y.min() <= y.max() < outputs:
-                raise ValueError(f"class numbers lie in 0..{outputs - 1}")
+                raise ValueError(f"y holds {y.min()}..{y.max()}; classes are 0..{outputs - 1}")
             return np.eye(outputs, dtype=self.dtype)[y.astype(np.int64)]
-        t = y.reshape(rows, -1)
+        t = y.reshape(rows, -1).astype(self.dtype)
         if t.shape[1] != outputs:
             raise ValueError(
                 f"y has shape {y.shape}, but layer L wants (N, D(L)) = ({rows}, {outputs})"
             )
-        t = t.astype(self.dtype)
         if not np.isfinite(t).all():
             raise ValueError("y contains NaN or infinity")
         return t
 
-    def _scale(self, weights: Any, rows: int) -> FloatArray:
-        """Return wₙ/Σw."""
+    def _scale(self, weights: FloatArray | None, rows: int) -> FloatArray:
+        """Return wₙ/Σw, (N,); 0 if all weights are."""
         if weights is None:
             return np.full(rows, 1 / rows, self.dtype)
-        w = as_data(weights, "sample_weight").astype(np.float64).ravel()
+        w = weights.astype(np.float64).ravel()
         if w.shape != (rows,):
-            raise ValueError(f"sample_weight has shape {w.shape}: wanted ({rows},)")
+            raise ValueError(f"sample_weight has shape {weights.shape}: wanted is ({rows},)")
         if not (np.isfinite(w).all() and (w >= 0).all()):
             raise ValueError("sample_weight is finite and at least 0")
-        total = w.sum()
-        return (w / total if total else w).astype(self.dtype)
+        return (w / (w.sum() or 1)).astype(self.dtype)
 
     # --- Whole data sets -----------------------------------------------------------------------
 
     def predict(self, X: npt.ArrayLike, *, copy: bool | None = None) -> FloatArray:
         """Return a(L), (N, D(L)), in evaluation mode; as `Network.predict`."""
         array = as_data(X, "X") if copy is None else as_input(self, X, copy)
-        with self.copy() as twin:
-            blocks = [twin.forward(array[i : i + _BLOCK]) for i in range(0, len(array), _BLOCK)]
-        if not blocks:
-            return np.zeros((0, self.sizes[-1]), self.dtype)
-        return np.concatenate(blocks)
+        out = np.empty((len(array), self.sizes[-1]), self.dtype)
+        with self.copy() as twin:  # the layers here stay as they are
+            for first in range(0, len(array) or 1, _BLOCK):
+                rows = slice(first, first + _BLOCK)
+                out[rows] = twin.forward(array[rows])
+        return out
 
     def _evaluate(
         self, X: Any, y: Any, sample_weight: Any
     ) -> tuple[float, float, float, float, float]:
         a = self.predict(X)
-        t, weights = self._rows(y, len(a)), self._scale(sample_weight, len(a))
-        loss = self.loss
-        costs = loss.costs(a, t) if isinstance(loss, CustomLoss) else loss(a, t).sum(axis=1)
-        cost = float(weights.astype(np.float64) @ costs.astype(np.float64))
-        share = accuracy(t, a, weights)
-        return cost, share, mse(t, a, weights), mae(t, a, weights), r2(t, a, weights)
+        t, scale = self._targets(y, len(a)), self._scale(sample_weight, len(a))
+        cost = _mean(self._costs(a, t), scale)
+        return cost, accuracy(t, a, scale), mse(t, a, scale), mae(t, a, scale), r2(t, a, scale)
 
-    def input_gradient(
-        self,
-        X: npt.ArrayLike,
-        y: npt.ArrayLike,
-        *,
-        sample_weight: npt.ArrayLike | None = None,
-        per_example: bool = False,
-    ) -> FloatArray:
-        """Return the gradient of C by X; as `Network.input_gradient`."""
-        if per_example and sample_weight is not None:
-            raise ValueError("per_example=True leaves the weights out: do not give both")
+    def _input_gradient(self, X: Any, y: Any, weights: Any, per_example: bool) -> FloatArray:
         with self.copy() as twin:
             rows = len(twin.forward(X))
-            twin.backward(y, sample_weight=sample_weight)
+            twin.backward(y, sample_weight=weights)
             gradient: FloatArray = twin.layer(0).grad_a * (rows if per_example else 1)
         return gradient
 
+    def _fit(self, *arguments: Any) -> Any:
+        self._be_idle()
+        return LoopSession(self, *arguments)
+
+    # --- What is going on ------------------------------------------------------------------------
+
+    @property
+    def _busy(self) -> bool:
+        return self in _TRAINING or super()._busy
+
+    def _be_idle(self) -> None:
+        if self._busy:
+            raise RuntimeError("this network is in fit: wait for its end or call stop() first")
+
+    def _reset(self, seed: int, /) -> None:
+        self._be_idle()
+        super()._reset(seed)
+
+    def close(self) -> None:
+        """Free the engine's memory; as `Network.close`."""
+        self._be_idle()
+        super().close()
+
+    def plan(
+        self, X: npt.ArrayLike | None = None, *, batch_size: int = 32, shuffle: bool = True
+    ) -> str:
+        """Say how `fit` would run a step; as `Network.plan`."""
+        engine = super().plan(X, batch_size=batch_size, shuffle=shuffle)
+        return f"{engine}\nIn between it stops for Python, at {self._own()}."
+
+    def __reduce_ex__(self, protocol: SupportsIndex) -> tuple[Any, ...]:
+        make, (_, *state) = super().__reduce_ex__(protocol)
+        kind = next(kind for kind in type(self).__mro__ if not issubclass(kind, CustomNetwork))
+        return make, (kind, *state)
+
+    # --- What only the engine's own rules can -------------------------------------------------
+
+    def _own(self) -> str:
+        """Name the functions of one's own."""
+        names = [
+            f"{layer.activation.name} (layer {layer.m})"
+            for layer in self.layers
+            if isinstance(layer.activation, CustomActivation)
+        ]
+        if isinstance(self.loss, CustomLoss):
+            names.append(f"{self.loss.name} (loss)")
+        return ", ".join(names)
+
+    def _refuse(self, what: str, instead: str = "") -> NoReturn:
+        raise NotImplementedError(
+            f"{what} is for the engine's own functions, and this network has some of yours: "
+            f"{self._own()}{instead}"
+        )
+
     def _jacobian(self, *arguments: Any) -> Any:
-        refuse("jacobian")
+        self._refuse("jacobian")
 
     def _gradient_norms(self, *arguments: Any) -> Any:
-        refuse("gradient_norms")
+        self._refuse("gradient_norms")
 
     def _hvp(self, *arguments: Any) -> Any:
-        refuse("hvp")
+        self._refuse("hvp")
 
-    # --- fit --------------------------------------------------------------------------------------
+    def save(self, *arguments: Any, **keywords: Any) -> None:
+        """Refuse: a file holds no functions."""
+        self._refuse("save", "; pickle keeps functions that can be imported")
 
-    def _fit(self, *arguments: Any) -> Any:
-        return LoopSession(self, *arguments)
+    def to_torch(self, *arguments: Any, **keywords: Any) -> Any:
+        """Refuse: PyTorch does not know the functions."""
+        self._refuse("to_torch", "; state_dict() has the weights")
+
+    def to_onnx(self, *arguments: Any, **keywords: Any) -> None:
+        """Refuse: ONNX does not know the functions."""
+        self._refuse("to_onnx", "; state_dict() has the weights")
+
+
+def _mean(costs: FloatArray, scale: FloatArray) -> float:
+    """Return C from the costs of the rows and their wₙ/Σw."""
+    return float(scale.astype(np.float64) @ costs.astype(np.float64))
 
 
 @cache
@@ -206,11 +281,14 @@ def customised(kind: type[Network]) -> Any:
         return kind
     if kind is Network:
         return CustomNetwork
-    return type(kind.__name__, (kind, CustomNetwork), {"__module__": kind.__module__})
+    names = {"__module__": kind.__module__, "__qualname__": kind.__qualname__}
+    return type(kind.__name__, (kind, CustomNetwork), names)
 
 
-class LoopSession:
+class LoopSession(Session):
     """A training session like the engine's, as a Python loop over minibatches."""
+
+    net: CustomNetwork
 
     def __init__(
         self,
@@ -226,102 +304,88 @@ class LoopSession:
         shuffle: bool,
         pause: int,
     ) -> None:
-        rows = len(X)
-        if X.ndim != 2 or not rows:
-            raise ValueError(f"X has shape {X.shape}, but layer 1 wants (N, {net.sizes[0]})")
-        if len(y) != rows:
-            raise ValueError(f"y has shape {y.shape}, but X has N = {rows} rows")
-        if X.dtype.kind == "f" and not np.isfinite(np.sum(X, dtype=np.float64)):
-            bad = np.flatnonzero(~np.isfinite(X).all(axis=1))
-            if len(bad):
-                raise ValueError(f"X contains NaN or infinity in row {bad[0]}")
-        self.net, self.X, self.y, self.weights = net, X, y, weights
-        self.w = None if weights is None else np.asarray(weights).ravel()
-        net._scale(weights, rows)
-        self.validation = None if valid_X is None else (valid_X, valid_y, valid_weights)
-        self.epochs, self.shuffle, self.pause = epochs, shuffle, pause
-        self.size = min(batch_size, rows)
-        self.batches = -(-rows // self.size)
-        self.records: list[tuple[float, ...]] = []
-        self.rates: FloatArray = np.zeros(0)
-        self._start_epoch()
+        valid = (valid_X, valid_y, valid_weights)
+        check(net, X, y, weights, valid)
+        self.size = min(batch_size, len(X))
+        batches = -(-len(X) // self.size)
+        super().__init__(net, epochs, pause, None if valid_X is None else valid, batches)
+        self.X, self.y = X, y
+        self.weights = None if weights is None else weights.ravel()
+        self.order = np.empty(len(X), np.int32) if shuffle else None
+        self._start()
+        _TRAINING.add(net)
 
-    def _start_epoch(self) -> None:
-        self.batch, self.loss, self.hits, self.weight = 0, 0.0, 0.0, 0.0
-        self.seconds = 0.0
-        self.order: Any = None
-        if self.shuffle and len(self.records) < self.epochs:
-            # The network's own generator seeds the order, and moves on.
-            draw = np.random.default_rng(list(self.net.generator_state))
-            self.order = draw.permutation(len(self.X))
-            numbers = draw.integers(1, 2**64 - 1, 4, dtype=np.uint64)
-            a, b, c, d = (int(number) for number in numbers)
-            self.net.generator_state = a, b, c, d
+    def _start(self) -> None:
+        self.loss = self.hits = self.total = self.penalty = 0.0
 
-    def run(self, max_ns: int) -> tuple[int, int, int, float, bool, int]:
-        """Work for about that long; as `core.Fit.run`."""
-        end = time.monotonic_ns() + max_ns
-        while len(self.records) < self.epochs:
-            ended = len(self.records)
-            start = time.perf_counter()
-            self._step()
-            self.seconds += time.perf_counter() - start
-            if self.batch == self.batches:
-                self._end_epoch()
-            if self.pause == 2 or (self.pause and len(self.records) > ended):
-                break
-            if time.monotonic_ns() >= end:
-                break
-        done = len(self.records) == self.epochs
-        rows = min(self.batch * self.size, len(self.X))
-        loss = self.loss / rows if rows else float("nan")
-        return len(self.records), self.batch, self.batches, loss, done, 1
-
-    def _step(self) -> None:
-        place = slice(self.batch * self.size, (self.batch + 1) * self.size)
-        rows = place if self.order is None else self.order[place]
-        X, y = self.X[rows], self.y[rows]
-        w = None if self.w is None else self.w[rows]
-        if self.batch < len(self.rates):
-            self.net.optimizer.lr = float(self.rates[self.batch])
-        total = float(len(X) if w is None else w.sum())
-        if total > 0:
+    def _advance(self, max_ns: int) -> tuple[float, float, float] | None:
+        if self.batch < self.batches:
             try:
-                a = self.net.forward(X, training=True)
-                cost = self.net.backward(y, sample_weight=w)
-                if self.net.loss.flags & core.RULE_CLASSES:
-                    self.hits += accuracy(self.net._rows(y, len(a)), a, w) * total
-                self.net.step()
+                self._train()
             except core.DivergenceError as error:
                 raise core.DivergenceError(
                     f"epoch {len(self.records) + 1}, batch {self.batch + 1} of {self.batches}: "
                     f"{error} (the weights are those before this batch)"
                 ) from None
-            self.loss += cost * len(X)
-            self.weight += total
-        self.batch += 1
+            self.batch += 1
+            return None
+        net, rows = self.net, len(self.X)
+        shared = net._option(core.OPTION_SHARES)
+        accuracy = self.hits / self.total if self.total else float("nan")
+        penalty = self.penalty / rows if shared else _penalty(net)
+        record = self.loss / rows, accuracy, penalty
+        self._start()
+        return record
 
-    def _end_epoch(self) -> None:
-        net, nan = self.net, float("nan")
-        valid = (nan,) * 5 if self.validation is None else net._evaluate(*self.validation)
-        penalty = sum(
-            net.l2 / 2 * float(np.sum(layer.W.astype(np.float64) ** 2))
-            + net.l1 * float(np.sum(np.abs(layer.W)))
-            for layer in net.layers
-        )
-        share = self.hits / self.weight if self.weight else nan
-        self.records.append((self.loss / len(self.X), share, penalty, self.seconds, *valid))
-        self._start_epoch()
+    def _train(self) -> None:
+        """One batch: forward, C, backward, update."""
+        net = self.net
+        if self.order is not None and not self.batch:
+            net._draw_order(self.order)
+        place = slice(self.batch * self.size, (self.batch + 1) * self.size)
+        rows = place if self.order is None else self.order[place]
+        X, y = self.X[rows], self.y[rows]
+        w = None if self.weights is None else self.weights[rows]
+        total = float(len(X) if w is None else w.sum(dtype=np.float64))
+        if total <= 0:
+            return
+        if self.batch < len(self.rates):
+            net.optimizer.lr = float(self.rates[self.batch])
+        a = net._forward(as_input(net, X, None), True)
+        t = net._targets(y, len(X))
+        cost = net._backward(t, net._scale(w, len(X)), False)
+        self._step(total, len(X))
+        if net.loss.flags & core.RULE_CLASSES:
+            self.hits += accuracy(t, a, w) * total
+        self.loss += cost * len(X)
+        self.total += total
 
-    def epoch(self, index: int) -> Any:
-        """Return the record of an epoch that has ended."""
-        if index >= len(self.records):
-            raise ValueError(f"there is no epoch {index}")
-        return self.records[index]
+    def _step(self, total: float, rows: int) -> None:
+        """Update; the penalties of the estimators are for the whole minibatch."""
+        net = self.net
+        if not net._option(core.OPTION_SHARES):
+            return core.Net.step(net)
+        self.penalty += _penalty(net) / total * rows
+        l1, l2 = net.l1, net.l2
+        net.l1, net.l2 = l1 / total, l2 / total
+        try:
+            core.Net.step(net)
+        finally:
+            net.l1, net.l2 = l1, l2
 
-    def set_rates(self, rates: FloatArray) -> None:
-        """Take lr for the batches of every epoch from now on."""
-        self.rates = rates.copy()
+    def _loss(self) -> float:
+        rows = min(self.batch * self.size, len(self.X))
+        return self.loss / rows if rows else float("nan")
 
     def end(self) -> None:
         """Give the network back."""
+        if self.net in _TRAINING:
+            _TRAINING.discard(self.net)
+            self.net._pass_forget()
+
+
+def _penalty(net: CustomNetwork) -> float:
+    """Return ½·l2·ΣW² + l1·Σ|W|."""
+    parts = [layer.W.astype(np.float64) for layer in net.layers]
+    squares, sizes = (sum(float(f(W).sum()) for W in parts) for f in (np.square, np.abs))
+    return net.l2 / 2 * squares + net.l1 * sizes

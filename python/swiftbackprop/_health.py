@@ -120,9 +120,7 @@ def _stuck(layer: Layer, y: FloatArray) -> tuple[float | None, float | None]:
     shape = _shape(rule)
     if not shape.dies and not shape.saturates:
         return None, None
-    slope = np.empty_like(layer.z)
-    core.apply_activation(rule._as_engine_rule(), 1, layer.z, slope)
-    np.abs(slope, out=slope)
+    slope = np.abs(rule.derivative(layer.z))
     if shape.saturates:
         return None, _share(slope <= SATURATED * shape.steepest, layer, y, last)
     dead = slope.max(axis=0) <= FLAT

@@ -27,8 +27,6 @@ from swiftbackprop._sklearn_network import (
     make_network,
     make_optimizer,
     name_of_output,
-    pack,
-    unpack,
 )
 from swiftbackprop._sklearn_train import Rows, Watch, predict_blocks, train
 from swiftbackprop.network import Network
@@ -190,6 +188,7 @@ class Estimator(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
             alpha=self.alpha,
             # Of a twin: the draws that follow stay scikit-learn's.
             seed=int(deepcopy(random).randint(2**31)),
+            dropout=self.dropout,
         )
         if old is None:
             draw_weights(net, random)
@@ -319,6 +318,11 @@ class Estimator(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
                 raise ValueError(unknown(name, str(getattr(self, name)), choices))
         if self.optimizer is not None and self.solver == "lbfgs":
             raise ValueError("optimizer is given, and solver='lbfgs' takes none: leave one out")
+        if self.solver == "lbfgs" and np.any(np.asarray(self.dropout) != 0):
+            raise ValueError(
+                "solver='lbfgs' minimises one function, and with dropout every call of it is "
+                "another one: leave dropout at 0, or take solver='adam'"
+            )
 
     # --- Predicting -----------------------------------------------------------------------
 
@@ -342,17 +346,17 @@ class Estimator(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
     def __getstate__(self) -> dict[str, Any]:
         state = dict(super().__getstate__())
         if "network_" in state:
-            state["network_"] = pack(self._ready())
+            state["network_"] = self._ready().copy()
             for name in ("coefs_", "intercepts_", "_views"):
                 del state[name]
         return state
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         state = dict(state)
-        packed = state.pop("network_", None)
+        net = state.pop("network_", None)
         super().__setstate__(state)
-        if packed is not None:
-            self._show(unpack(packed))
+        if net is not None:
+            self._show(net)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

@@ -1,5 +1,6 @@
 """L-BFGS: SciPy's search over the engine's flat buffers, its loss and its gradient."""
 
+import math
 import warnings
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
@@ -11,9 +12,9 @@ from sklearn.exceptions import ConvergenceWarning
 from swiftbackprop._arrays import FloatArray
 from swiftbackprop._callbacks import call
 from swiftbackprop._engine import core
-from swiftbackprop._sklearn_network import pack, unpack
 from swiftbackprop._sklearn_train import Rows, evaluate_rows
 from swiftbackprop.network import Network
+from swiftbackprop.training import columns
 
 if TYPE_CHECKING:
     from swiftbackprop._sklearn_base import Estimator
@@ -32,8 +33,9 @@ class Objective:
     of a sparse X are dense in one block at a time.
     """
 
-    def __init__(self, net: Network, X: Any, y: FloatArray, weights: FloatArray | None) -> None:
-        self.net, self.y, self.weights = net, y, weights
+    def __init__(self, net: Network, data: Rows, alpha: float) -> None:
+        X, y, weights = data.X, data.y, data.weights
+        self.net, self.y, self.weights, self.alpha = net, y, weights, alpha
         per_row = 4 * sum(net.sizes) * net.dtype.itemsize
         self.rows = max(1024, _BLOCK_BYTES // per_row)
         self.X = X if len(y) > self.rows else _dense(X, net.dtype)
@@ -54,7 +56,7 @@ class Objective:
         except core.DivergenceError:
             return _TOO_FAR, np.zeros(len(x))
         if self.total > 0:
-            decay = self.net.l2 / self.total * self.mask * x
+            decay = self.alpha / self.total * self.mask * x
             cost, slope = cost + 0.5 * float(decay @ x), slope + decay
         return cost, slope
 
@@ -71,6 +73,12 @@ class Objective:
 
 def _dense(X: Any, dtype: Any) -> FloatArray:
     return np.asarray(X.toarray() if sparse.issparse(X) else X, dtype)
+
+
+def _in_double(net: Network) -> Network:
+    from swiftbackprop.lab._double import in_double  # the laboratory is rarely at hand
+
+    return in_double(net)
 
 
 class Search:
@@ -109,10 +117,10 @@ class Search:
     ) -> None:
         self.estimator, self.net, self.constant = estimator, net, constant
         self.valid, self.callbacks = valid, callbacks
-        double = net.dtype == np.float64
-        self.work = net if double else unpack(pack(net) | {"dtype": "float64"})
-        self.objective = Objective(self.work, *data.arrays)
+        self.work = net if net.dtype == np.float64 else _in_double(net)
+        self.objective = Objective(self.work, data, net.l2)
         self.best = self.work.parameters.copy()
+        self.begun = -1  # the iteration whose beginning the callbacks know of
 
     def run(self) -> None:
         """Search.
@@ -123,11 +131,12 @@ class Search:
             If a limit ended the search.
         """
         given = self.estimator
+        self.net._stopped = False
         for callback in self.callbacks:
             call(callback, "on_train_begin", self.net)
         try:
             result = optimize.minimize(
-                self.objective,
+                self._value,
                 self.best.copy(),
                 jac=True,
                 method="L-BFGS-B",
@@ -153,6 +162,14 @@ class Search:
                 stacklevel=5,
             )
 
+    def _value(self, x: FloatArray) -> tuple[float, FloatArray]:
+        """Return the objective and its gradient; the first call of an iteration begins it."""
+        if self.begun < self.estimator.n_iter_:
+            self.begun = self.estimator.n_iter_
+            for callback in self.callbacks:
+                call(callback, "on_epoch_begin", self.net, self.begun)
+        return self.objective(x)
+
     def _after(self, intermediate_result: Any) -> None:
         """Record an iteration; SciPy takes the argument by its name."""
         given = self.estimator
@@ -166,9 +183,11 @@ class Search:
             print(f"Iteration {given.n_iter_}, loss = {given.loss_:.8f}")  # noqa: T201
         logs = {"loss": loss}
         if self.valid is not None:
-            logs |= evaluate_rows(self.net, self.valid)
+            record = (loss, *[math.nan] * 3, *evaluate_rows(self.net, *self.valid.arrays))
+            places = columns(self.net, validates=True)
+            logs |= {name: record[i] for name, i in places.items() if name.startswith("val_")}
             given._record_validation(self.net, logs, self.valid, self.constant)
         epoch = given.n_iter_ - 1
         answers = [call(c, "on_epoch_end", self.net, epoch, dict(logs)) for c in self.callbacks]
-        if any(answers):
+        if self.net._stopped or any(answers):
             raise StopIteration

@@ -74,6 +74,7 @@ def make_network(
     dtype: Any,
     alpha: float,
     seed: int,
+    dropout: float | Sequence[float],
 ) -> Network:
     """Return a network with weights 0, whose penalty is alpha / Σw of each minibatch."""
     net = Network(
@@ -86,6 +87,7 @@ def make_network(
         seed=seed,
         initializer="zeros",
         l2=float(alpha),
+        dropout=dropout,
     )
     net._set_option(core.OPTION_SHARES, 1.0)
     return net
@@ -123,41 +125,6 @@ def change_rate(net: Network, rate: float) -> None:
     net.optimizer.lr = rate
     if rate > 0 and net.optimizer.name in ("momentum", "nesterov"):
         net.optimizer.state[0][...] *= old / rate
-
-
-def pack(net: Network) -> dict[str, Any]:
-    """Return everything that `unpack` needs to go on where the network is."""
-    *hidden, output = net._recipe.activations
-    return {
-        "sizes": net.sizes,
-        "hidden": hidden,
-        "output": output,
-        "loss": net.loss,
-        "optimizer": net.optimizer.recipe,
-        "dtype": net.dtype.name,
-        "alpha": net.l2,
-        "seed": net.seed,
-        "parameters": net.parameters.copy(),
-        "state": [slot.copy() for slot in net.optimizer.state],
-        "steps": net.step_count,
-        "generator": net._generator(),
-    }
-
-
-def unpack(saved: dict[str, Any]) -> Network:
-    """Return the network of `pack`."""
-    made = dict(saved)
-    parameters, state = made.pop("parameters"), made.pop("state")
-    steps, generator = made.pop("steps"), made.pop("generator")
-    net = make_network(
-        made.pop("sizes"), made.pop("hidden"), made.pop("output"), made.pop("loss"), **made
-    )
-    net.parameters[...] = parameters
-    for slot, value in zip(net.optimizer.state, state, strict=True):
-        slot[...] = value
-    net._set_option(core.OPTION_STEPS, steps)
-    net._set_generator(generator)
-    return net
 
 
 def adopt(net: Network, old: Network, *, state: bool) -> None:

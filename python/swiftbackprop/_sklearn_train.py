@@ -4,6 +4,7 @@ import math
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,10 +12,13 @@ from scipy import sparse
 from sklearn.exceptions import ConvergenceWarning
 
 from swiftbackprop._arrays import FloatArray
-from swiftbackprop._callbacks import Callback, call
+from swiftbackprop._callbacks import Callback
 from swiftbackprop._history import History
+from swiftbackprop._sessions import Record
 from swiftbackprop._sklearn_network import change_rate
+from swiftbackprop.metrics import r2
 from swiftbackprop.network import Network
+from swiftbackprop.training import Data, Options, Pieces, fit
 
 if TYPE_CHECKING:
     from swiftbackprop._sklearn_base import Estimator
@@ -216,46 +220,18 @@ def _fit_sparse(
     callbacks: Sequence[Any],
 ) -> History:
     """Train on some batches of dense rows at a time; they are made anew in every epoch."""
-    net._history, net._stopped = None, False
-    history: History | None = None
-    for callback in callbacks:
-        call(callback, "on_train_begin", net)
-    try:
-        for epoch in range(epochs):
-            logs = _sparse_epoch(net, data, size, shuffle)
-            if valid is not None:
-                logs |= evaluate_rows(net, valid)
-            history = net._history = history or History(dict.fromkeys(logs, 0))
-            history.append(logs)
-            answers = [call(c, "on_epoch_end", net, epoch, dict(logs)) for c in callbacks]
-            if net._stopped or any(answers):
-                history.stop_reason = "stopped"
-                return history
-        history = history or History({})
-        history.stop_reason = "completed"
-        return history
-    finally:
-        for callback in callbacks:
-            call(callback, "on_train_end", net)
 
+    def pieces() -> Iterator[tuple[Any, ...]]:
+        order = np.arange(len(data), dtype=np.int32)
+        if shuffle:
+            net._draw_order(order)
+        for rows in _blocks(len(data), size, data.X.shape[1] * net.dtype.itemsize):
+            yield data.take(order[rows]).dense(net.dtype).arrays
 
-def _sparse_epoch(net: Network, data: Rows, size: int, shuffle: bool) -> dict[str, float]:
-    """Train one epoch; return the means of what the blocks report, by their rows."""
-    order = np.arange(len(data))
-    if shuffle:
-        # From the engine's generator, and back into it: the network alone has the state.
-        random = np.random.default_rng(np.array(net._generator(), np.uint64))
-        random.shuffle(order)
-        first, second, third, fourth = random.integers(1, 2**63, size=4).tolist()
-        net._set_generator((first, second, third, fourth))
-    logs: dict[str, float] = {}
-    for rows in _blocks(len(data), size, data.X.shape[1] * net.dtype.itemsize):
-        part = data.take(order[rows]).dense(net.dtype)
-        history = _fit_dense(net, part, None, 1, size, False, ())
-        for name, column in history.items():
-            share = 1.0 if name == "seconds" else len(part) / len(data)
-            logs[name] = logs.get(name, 0.0) + share * column[0]
-    return logs
+    held = Data(data.X, data.y, None, *(() if valid is None else valid.arrays))
+    batches = -(-len(data) // size)
+    source = Pieces(pieces, held, batches=batches, evaluate=partial(evaluate_rows, net))
+    return fit(net, source, Options(epochs, size, False, callbacks, False))
 
 
 def _blocks(rows: int, size: int, row_bytes: int) -> Iterator[slice]:
@@ -275,19 +251,17 @@ def predict_blocks(net: Network, X: Any) -> FloatArray:
     return out
 
 
-def evaluate_rows(net: Network, valid: Rows) -> dict[str, float]:
-    """Return the validation columns of the history."""
-    means: dict[str, float] = {}
-    total = 0.0
-    for rows in _blocks(len(valid), 256, valid.X.shape[1] * net.dtype.itemsize):
-        part = valid.take(rows).dense(net.dtype)
+def evaluate_rows(net: Network, X: Any, y: FloatArray, weights: FloatArray | None) -> Record:
+    """Return loss, accuracy, mse, mae and r2; sparse rows are dense in one block at a time."""
+    if not sparse.issparse(X):
+        return net._evaluate(X, y, weights)
+    rows = Rows(X, y, weights)
+    sums, total = np.zeros(4), 0.0
+    for block in _blocks(len(rows), 256, X.shape[1] * net.dtype.itemsize):
+        part = rows.take(block).dense(net.dtype)
         weight = float(len(part) if part.weights is None else np.sum(part.weights))
-        if weight == 0:
-            continue
-        total += weight
-        found = net.evaluate(part.X, part.y, sample_weight=part.weights)
-        for name, value in found.items():
-            means[name] = means.get(name, 0.0) + weight * value
-    return {f"val_{name}": value / total for name, value in means.items() if name != "r2"} or {
-        "val_loss": math.nan
-    }
+        if weight > 0:
+            sums += weight * np.array(net._evaluate(*part.arrays)[:4])
+            total += weight
+    means = sums / total if total else np.full(4, math.nan)
+    return (*means.tolist(), r2(y, predict_blocks(net, X), weights))

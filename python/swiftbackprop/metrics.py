@@ -181,7 +181,14 @@ def as_metrics(given: Iterable[MetricLike]) -> dict[str, Callable[..., float]]:
     """Return metrics by their names, each a function of y, a and sample_weight."""
     if isinstance(given, str) or not isinstance(given, Iterable):
         raise TypeError(f"metrics is a list of names and functions, not {given!r}")
-    return dict(_as_metric(metric) for metric in given)
+    named: dict[str, Callable[..., float]] = {}
+    for metric in given:
+        name, function = _as_metric(metric)
+        if name in named or name == "loss":
+            why = "is the name of C" if name == "loss" else "is the name of two metrics"
+            raise ValueError(f"{name!r} {why}: define the function with a name of its own")
+        named[name] = function
+    return named
 
 
 def _as_metric(metric: MetricLike) -> tuple[str, Callable[..., float]]:

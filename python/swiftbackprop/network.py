@@ -20,6 +20,7 @@ from swiftbackprop._recipe import (
     InitializerLike,
     LossLike,
     OptimizerLike,
+    Recipe,
     as_seed,
     make_recipe,
     warn_of_clipping,
@@ -138,14 +139,19 @@ class Network(NetworkExchange, NetworkStudy):
             *(initializer, l1, l2, clip_norm),
         )
         self._build(recipe, as_seed(seed))
+        self.max_norm, self.dropout, self.input_scale = max_norm, dropout, input_scale
+        self._start()
+        warn_of_clipping(recipe, stacklevel=2)
+
+    def _build(self, recipe: Recipe, seed: int) -> None:
+        super()._build(recipe, seed)
         if is_custom(recipe):
+            # The engine's methods are those of a C type, which know nothing of Python's
+            # functions; who has none shall not pay for asking.
             from swiftbackprop._custom_network import customised
 
             kind: Any = type(self)
             self.__class__ = customised(kind)
-        self.max_norm, self.dropout, self.input_scale = max_norm, dropout, input_scale
-        self._start()
-        warn_of_clipping(recipe, stacklevel=2)
 
     def _start(self) -> None:
         """Write the initial weights that were given as arrays."""
@@ -292,7 +298,8 @@ class Network(NetworkExchange, NetworkStudy):
         progress : bool, default True
             Show a progress bar, in a terminal or a notebook.
         steps_per_epoch : int, optional
-            How many pieces make an epoch; by default as many as there are.
+            How many pieces make an epoch; by default as many as there are. The next epoch goes
+            on behind them, and from the start again when there are no more.
 
         Returns
         -------
@@ -321,7 +328,7 @@ class Network(NetworkExchange, NetworkStudy):
         options = training.Options(*(epochs, batch_size, shuffle, callbacks, progress, metrics))
         if y is None:
             pieces = training.gather_pieces(
-                *(self, X, steps_per_epoch, class_weight),
+                *(self, X, steps_per_epoch, batch_size, class_weight),
                 *(sample_weight, validation_data, validation_split),
             )
             return training.fit(self, pieces, options)

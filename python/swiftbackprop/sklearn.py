@@ -89,6 +89,9 @@ class MLPClassifier(ClassifierMixin, Estimator):  # type: ignore[misc]
         Or any of `swiftbackprop.losses`, on the same softmax or sigmoid outputs.
     class_weight : dict, "balanced" or None, default None
         Weights of the classes; rows have them times their `sample_weight`.
+    dropout : float or list of float, default 0
+        The probability to drop a unit in training, of all hidden layers or of each; not with
+        lbfgs.
     validation_data : (X, y) or (X, y, sample_weight), optional
         Evaluated after every epoch; early_stopping takes it and sets no rows apart.
     callbacks : list of Callback or callable, optional
@@ -166,6 +169,7 @@ class MLPClassifier(ClassifierMixin, Estimator):  # type: ignore[misc]
         max_fun: int = 15000,
         loss: LossLike = "log_loss",
         class_weight: Mapping[Any, float] | str | None = None,
+        dropout: float | Sequence[float] = 0.0,
         validation_data: Sequence[Any] | None = None,
         callbacks: Iterable[CallbackLike] | None = None,
         optimizer: OptimizerLike | None = None,
@@ -196,6 +200,7 @@ class MLPClassifier(ClassifierMixin, Estimator):  # type: ignore[misc]
         self.max_fun = max_fun
         self.loss = loss
         self.class_weight = class_weight
+        self.dropout = dropout
         self.validation_data = validation_data
         self.callbacks = callbacks
         self.optimizer = optimizer
@@ -370,6 +375,9 @@ class MLPRegressor(RegressorMixin, Estimator):  # type: ignore[misc]
 
     Other Parameters
     ----------------
+    dropout : float or list of float, default 0
+        The probability to drop a unit in training, of all hidden layers or of each; not with
+        lbfgs.
     validation_data : (X, y) or (X, y, sample_weight), optional
         Evaluated after every epoch; early_stopping takes it and sets no rows apart.
     callbacks : list of Callback or callable, optional
@@ -445,6 +453,7 @@ class MLPRegressor(RegressorMixin, Estimator):  # type: ignore[misc]
         epsilon: float = 1e-8,
         n_iter_no_change: float = 10,
         max_fun: int = 15000,
+        dropout: float | Sequence[float] = 0.0,
         validation_data: Sequence[Any] | None = None,
         callbacks: Iterable[CallbackLike] | None = None,
         optimizer: OptimizerLike | None = None,
@@ -474,6 +483,7 @@ class MLPRegressor(RegressorMixin, Estimator):  # type: ignore[misc]
         self.epsilon = epsilon
         self.n_iter_no_change = n_iter_no_change
         self.max_fun = max_fun
+        self.dropout = dropout
         self.validation_data = validation_data
         self.callbacks = callbacks
         self.optimizer = optimizer

@@ -2,7 +2,7 @@
 
 import math
 import operator
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -14,16 +14,27 @@ from swiftbackprop._callbacks import CallbackLike, as_callbacks, call, wants_bat
 from swiftbackprop._class_weight import ClassWeights
 from swiftbackprop._engine import core
 from swiftbackprop._history import History
-from swiftbackprop._pieces import BATCH_DONE, PieceSession, as_pieces
+from swiftbackprop._pieces import PieceSession, as_pieces
 from swiftbackprop._progress import ProgressBar
 from swiftbackprop._rules import as_number
+from swiftbackprop._sessions import BATCH_DONE, Record
 from swiftbackprop._stock_callbacks import LearningRateScheduler
 from swiftbackprop.metrics import MetricLike, as_metrics
 
 if TYPE_CHECKING:
     from swiftbackprop.network import Network
 
-__all__ = ["Data", "Options", "as_count", "fit", "gather", "gather_pieces", "with_class_weight"]
+__all__ = [
+    "Data",
+    "Options",
+    "Pieces",
+    "as_count",
+    "columns",
+    "fit",
+    "gather",
+    "gather_pieces",
+    "with_class_weight",
+]
 
 # The engine comes back after this time at the latest, at the end of a batch: then
 # signals are handled, so that Ctrl-C acts within a tenth of a second.
@@ -114,15 +125,18 @@ class Pieces:
     """Training data that come in pieces, and the arrays to validate on."""
 
     source: Any
-    steps: int | None
-    classes: ClassWeights | None
     valid: Data  # whose X and y say nothing
+    steps: int | None = None
+    classes: ClassWeights | None = None
+    batches: int = 0  # of an epoch, if that is known
+    evaluate: Callable[[Any, Any, Any], Record] | None = None  # in place of the engine
 
 
 def gather_pieces(
     net: "Network",
     pieces: Any,
     steps: int | None,
+    batch_size: int | None,
     class_weight: Mapping[int, float] | str | None,
     sample_weight: npt.ArrayLike | None,
     validation_data: Sequence[npt.ArrayLike] | None,
@@ -142,7 +156,7 @@ def gather_pieces(
         weights = classes.weigh(valid.valid_y, valid.valid_weights)
         valid = replace(valid, valid_weights=weights)
     count = None if steps is None else as_count(steps, "steps_per_epoch", least=1)
-    return Pieces(pieces, count, classes, valid)
+    return Pieces(pieces, valid, count, classes, 0 if batch_size else count or 0)
 
 
 def _begin_pieces(
@@ -156,9 +170,11 @@ def _begin_pieces(
         epochs,
         None if size is None else as_count(size, "batch_size", least=1),
         data.steps,
+        data.batches,
         bool(options.shuffle),
         pause,
         None if X is None or y is None else (X, y, weights),
+        data.evaluate,
         data.classes,
     )
 
@@ -238,7 +254,7 @@ class _Run:
         self.net = net
         #: What is validated on.
         self.data = data if isinstance(data, Data) else data.valid
-        self.batches = 0  # of an epoch; 0 if that is not known
+        self.batches = 0 if isinstance(data, Data) else data.batches  # 0 if that is not known
         if isinstance(data, Data) and len(data.X):
             self.batches = -(-len(data.X) // max(1, min(_size(options), len(data.X))))
         self.epochs = options.epochs
@@ -251,7 +267,7 @@ class _Run:
         self.batch_callbacks = [c for c in callbacks if wants_batches(c)]
         #: When the engine comes back: 0 whenever it likes, 1 after every epoch, 2 every batch.
         self.pause = 2 if self.batch_callbacks else int(bool(callbacks or self.metrics))
-        self.columns = _columns(net, validates=self.data.valid_X is not None)
+        self.columns = columns(net, validates=self.data.valid_X is not None)
         seconds = self.columns.pop("seconds")
         self.extra = [f"val_{name}" for name in self.metrics]
         if any(isinstance(c, LearningRateScheduler) for c in callbacks):
@@ -270,6 +286,11 @@ class _Run:
         for callback in self.callbacks:
             call(callback, "on_epoch_begin", self.net, epoch)
             if isinstance(callback, LearningRateScheduler) and callback.per_batch:
+                if not self.batches:
+                    raise ValueError(
+                        "a schedule that follows every batch wants to know how many there are: "
+                        "give steps_per_epoch and no batch_size, or X and y as arrays"
+                    )
                 rates = callback.batch_rates(epoch, self.batches)
                 if rates is not None:
                     session.set_rates(rates)
@@ -354,7 +375,7 @@ class _Run:
             call(callback, "on_train_end", self.net)
 
 
-def _columns(net: "Network", validates: bool) -> dict[str, int]:
+def columns(net: "Network", validates: bool) -> dict[str, int]:
     """Return the history's columns and their places in the engine's records."""
     classes = net.loss.flags & core.RULE_CLASSES
     columns = {"loss": 0}

@@ -251,6 +251,7 @@ use_wrongly(sb_net *net)
     REFUSE(sb_set_option(net, SB_OPTION_L1, NAN, &error));
     REFUSE(sb_set_option(NULL, SB_OPTION_L1, 0, &error));
     REFUSE(sb_set_generator(NULL, NULL, &error));
+  REFUSE(sb_draw_order(NULL, NULL, 3, &error));
 
     float out[64];
     REFUSE(sb_predict(net, &good, 0, 4, NULL, &error));

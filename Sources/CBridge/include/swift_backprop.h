@@ -252,6 +252,9 @@ sb_status sb_pass_backward(sb_net *net, int64_t first, int64_t last, sb_error *e
 // grad_W and grad_b of all layers from their grad_z; accumulate as in sb_backward.
 sb_status sb_pass_end(sb_net *net, int32_t accumulate, sb_error *error);
 
+// Ends a pass in whatever part it is; then there is nothing to look at.
+void sb_pass_forget(sb_net *net);
+
 // One update of every W and b from the gradients. The gradients stay as they are.
 sb_status sb_step(sb_net *net, sb_error *error);
 
@@ -306,6 +309,10 @@ sb_status sb_set_option(sb_net *net, int32_t option, double value, sb_error *err
 // The generator's state (xoshiro256**), to store and to restore.
 void sb_get_generator(const sb_net *net, uint64_t state[4]);
 sb_status sb_set_generator(sb_net *net, const uint64_t state[4], sb_error *error);
+
+// Draws the order of `count` rows in the next epoch as sb_fit_run does: order[i] is the row in
+// place i. The generator moves on.
+sb_status sb_draw_order(sb_net *net, int32_t *order, int64_t count, sb_error *error);
 
 // Rough floating-point operations of a forward pass over n rows.
 double sb_work(const sb_net *net, int64_t rows);
