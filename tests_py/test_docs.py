@@ -112,22 +112,22 @@ def test_there_are_examples() -> None:
 # --- README ------------------------------------------------------------------------------
 
 README = ROOT / "README.md"
+TRAINING = ROOT / "docs" / "training.md"
 
 
-@pytest.mark.skipif(not README.exists(), reason="README.md is not part of an installation")
-def test_readme_example_is_true() -> None:
-    """Python blocks run in order; a text block right behind one is what it prints."""
-    found = re.findall(r"^```(\w*)\n(.*?)^```$", README.read_text("utf-8"), re.M | re.S)
+def run_page(page: Path) -> None:
+    """Run Python blocks in order; a text block right behind one is what it prints."""
+    found = re.findall(r"^```(\w*)\n(.*?)^```$", page.read_text("utf-8"), re.M | re.S)
     assert any(language == "python" for language, _ in found)
     names: dict[str, Any] = {"sb": sb, "np": np}
     printed: str | None = None
     for language, code in found:
         if language in ("python", "pycon") and ">>>" in code:
-            run_example(code, "README.md")
+            run_example(code, page.name)
         elif language == "python":
             out = io.StringIO()
             with contextlib.redirect_stdout(out), contextlib.redirect_stderr(io.StringIO()):
-                exec(compile(code, "README.md", "exec"), names)
+                exec(compile(code, page.name, "exec"), names)
             printed = out.getvalue()
             for line, comment in re.findall(r"^(print\(.*\))\s+# (.+)$", code, re.MULTILINE):
                 assert comment.split("  ")[0].strip() in printed, line
@@ -136,6 +136,17 @@ def test_readme_example_is_true() -> None:
             checker = doctest.OutputChecker()
             assert checker.check_output(code, printed, OPTIONS), f"{code}\n---\n{printed}"
         printed = None
+
+
+@pytest.mark.skipif(not README.exists(), reason="README.md is not part of an installation")
+def test_readme_example_is_true() -> None:
+    run_page(README)
+
+
+@pytest.mark.skipif(not TRAINING.exists(), reason="the pages are not part of an installation")
+def test_the_page_on_training_is_true(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    run_page(TRAINING)
 
 
 # --- Pages with pictures -----------------------------------------------------------------

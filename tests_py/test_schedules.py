@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import math
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -429,3 +430,40 @@ def test_wrong_metrics() -> None:
     refused(lambda: network().evaluate(X, y, metrics=[3]), TypeError, "function")
     refused(lambda: train(network(), [], metrics=["auc"]), ValueError, "validation_data")
     refused(lambda: metrics.top_k(0), ValueError, "at least 1")
+
+
+def test_names_of_metrics_are_their_own() -> None:
+    X, y = data()
+    one, two = (lambda t, a: 1.0), (lambda t, a: 2.0)
+    net = network()
+    refused(lambda: net.evaluate(X, y, metrics=[one, two]), ValueError, "lambda", "two metrics")
+
+    def loss(t: np.ndarray, a: np.ndarray) -> float:
+        return 0.0
+
+    refused(lambda: net.evaluate(X, y, metrics=[loss]), ValueError, "'loss'", "name of its own")
+    refused(lambda: net.evaluate(X, y, metrics="auc"), TypeError, "list")
+    refused(lambda: net.evaluate(X, y, metrics=["acuracy"]), ValueError, "accuracy")
+    refused(lambda: net.fit(X, y, metrics=["auc"]), ValueError, "validation_data")
+
+
+def test_auc_without_scikit_learn(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "sklearn.metrics", None)
+    refused(lambda: metrics.auc([0, 1], [0.1, 0.9]), ImportError, "pip install scikit-learn")
+
+
+def test_early_stopping_on_metrics_of_ones_own() -> None:
+    X, y = data()
+
+    def margin(t: np.ndarray, a: np.ndarray) -> float:
+        return float(np.mean(a[np.arange(len(t)), t]))
+
+    for asked, name, mode in (("top_2", "val_top_2", None), (margin, "val_margin", "max")):
+        stop = sb.EarlyStopping(name, patience=2, mode=mode)
+        net = network(1.0)
+        valid = X[:20], (y[:20] + 1) % 3
+        history = train(net, [stop], epochs=80, validation_data=valid, metrics=[asked])
+        assert history.stop_reason == "stopped"
+        assert stop.best_epoch == int(np.argmax(history[name])) == history.epochs - 4
+        short_name = name.removeprefix("val_")
+        assert net.evaluate(*valid, metrics=[asked])[short_name] == pytest.approx(stop.best)

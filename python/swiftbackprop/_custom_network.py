@@ -171,9 +171,11 @@ class CustomNetwork(Network):
     def predict(self, X: npt.ArrayLike, *, copy: bool | None = None) -> FloatArray:
         """Return a(L), (N, D(L)), in evaluation mode; as `Network.predict`."""
         array = as_data(X, "X") if copy is None else as_input(self, X, copy)
+        if not len(array):
+            return super().predict(array)
         out = np.empty((len(array), self.sizes[-1]), self.dtype)
         with self.copy() as twin:  # the layers here stay as they are
-            for first in range(0, len(array) or 1, _BLOCK):
+            for first in range(0, len(array), _BLOCK):
                 rows = slice(first, first + _BLOCK)
                 out[rows] = twin.forward(array[rows])
         return out
