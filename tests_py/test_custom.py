@@ -344,7 +344,9 @@ def test_wrong_rules() -> None:
     refused(lambda: sb.CustomLoss(square, d_square, output="soft"), ValueError, "softmax")
     refused(lambda: sb.Network([2, 1], activation=SQUARE), TypeError)
     refused(lambda: sb.Network([2, 1], loss=SINE), TypeError, "loss")
-    refused(lambda: sb.Network([2, 3, 1], activation=np.tanh), TypeError, "activation")
+    refused(lambda: sb.Network([2, 3, 1], activation=np.tanh), TypeError, "sb.CustomActivation")
+    refused(lambda: sb.Network([2, 1], loss=square), TypeError, "sb.CustomLoss")
+    refused(lambda: sb.CustomLoss(square, d_square, name=3), TypeError, "name")
 
 
 @pytest.mark.parametrize(

@@ -88,6 +88,12 @@ def test_warm_up_and_inverse_scaling() -> None:
         lambda: schedules.ReduceOnPlateau(patience=-1),
         lambda: schedules.ReduceOnPlateau(mode="less"),
         lambda: schedules.ReduceOnPlateau(min_delta=-1.0),
+        lambda: schedules.ReduceOnPlateau(cooldown=-2),
+        lambda: schedules.ReduceOnPlateau(min_lr="1"),
+        lambda: schedules.Cosine(10, warmup="2"),
+        lambda: schedules.Cosine(10, least=None),
+        lambda: schedules.OneCycle(10, rise="0.3"),
+        lambda: sb.EarlyStopping(patience=2.5),
     ],
 )
 def test_wrong_numbers(make: Any) -> None:
@@ -467,3 +473,21 @@ def test_early_stopping_on_metrics_of_ones_own() -> None:
         assert stop.best_epoch == int(np.argmax(history[name])) == history.epochs - 4
         short_name = name.removeprefix("val_")
         assert net.evaluate(*valid, metrics=[asked])[short_name] == pytest.approx(stop.best)
+
+
+def test_mistakes_around_metrics_and_callbacks() -> None:
+    X, y = data()
+    net = network()
+    refused(lambda: net.evaluate(X, y, metrics=["top_3"]), ValueError, "more than 3 classes")
+    refused(lambda: net.evaluate(X, 0 * y, metrics=["auc"]), ValueError, "class 0 is alone")
+    refused(lambda: metrics.auc([1, 1], [0.1, 0.9]), ValueError, "a class is alone")
+
+    def nothing(t: np.ndarray, a: np.ndarray) -> Any:
+        return None
+
+    refused(lambda: net.evaluate(X, y, metrics=[nothing]), TypeError, "nothing", "None")
+    refused(lambda: train(net, [sb.EarlyStopping]), TypeError, r"write EarlyStopping\(\.\.\.\)")
+    abstract = sb.LearningRateScheduler(schedules.Schedule())
+    refused(lambda: train(net, [abstract]), NotImplementedError, "factor")
+    refused(lambda: sb.LearningRateScheduler(0.1), TypeError, "schedule")
+    assert net.step_count == 0

@@ -79,6 +79,8 @@ def as_callbacks(given: Iterable[CallbackLike]) -> list[Any]:
         )
     callbacks = list(given)
     for callback in callbacks:
+        if isinstance(callback, type):
+            raise TypeError(f"{callback.__name__} is a class: write {callback.__name__}(...)")
         if not callable(callback) and not any(hasattr(callback, n) for n in _METHODS):
             raise TypeError(
                 f"a callback is callable or has one of {', '.join(_METHODS)}; "

@@ -155,6 +155,8 @@ def _describe(
     for what, function in zip(names, functions, strict=False):
         if not callable(function) and (function is not None or what != "second_derivative"):
             raise TypeError(f"{what} of a custom {kind} is a function, not {function!r}")
+    if name is not None and not isinstance(name, str):
+        raise TypeError(f"name is a str, not {name!r}")
     called = name or str(getattr(functions[0], "__name__", f"custom_{kind}"))
     return RuleInfo(called, called, "a function of one's own", partner, flags, {})
 

@@ -199,8 +199,12 @@ def as_rule(kind: type[R], value: object, what: str) -> R:
     if isinstance(value, str):
         return kind(value)
     word = KINDS[kind._kind]
+    own = ""
+    if callable(value) and kind in (Activation, Loss):
+        own = f"; a function of your own goes with its derivative into sb.Custom{kind.__name__}"
     raise TypeError(
-        f"{what} is a name or what sb.{word}(...) returns, not {value!r} ({type(value).__name__})"
+        f"{what} is a name or what sb.{word}(...) returns, not {value!r} "
+        f"({type(value).__name__}){own}"
     )
 
 

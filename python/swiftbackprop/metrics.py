@@ -106,6 +106,10 @@ def top_k(k: int) -> Callable[..., float]:
         y: npt.ArrayLike, a: npt.ArrayLike, sample_weight: npt.ArrayLike | None = None
     ) -> float:
         outputs, classes = np.asarray(a), _classes(y).astype(np.int64)
+        if outputs.ndim != 2 or outputs.shape[1] <= k:
+            raise ValueError(
+                f"top_{k} wants more than {k} classes; the outputs are of shape {outputs.shape}"
+            )
         own = outputs[np.arange(len(outputs)), classes]
         # Of equal outputs the first counts as the larger, as in argmax.
         earlier = np.arange(outputs.shape[1]) < classes[:, None]
@@ -165,12 +169,14 @@ def auc(y: npt.ArrayLike, a: npt.ArrayLike, sample_weight: npt.ArrayLike | None 
         raise ImportError("auc wants scikit-learn: pip install scikit-learn") from error
     outputs, t = np.asarray(a, np.float64), np.asarray(y)
     outputs = outputs.reshape(len(outputs), -1)
-    if outputs.shape[1] == 1:
-        return float(roc_auc_score(t.ravel(), outputs[:, 0], sample_weight=sample_weight))
     if t.ndim == 1 and outputs.shape[1] == 2:
-        return float(roc_auc_score(t, outputs[:, 1], sample_weight=sample_weight))
+        outputs = outputs[:, 1:]
     # One column for each class or label, which scikit-learn averages.
     rows = _rows(t, outputs.shape[1])
+    for k, column in enumerate(rows.T):
+        if np.all(column == column[:1]):
+            which = f"class {k}" if rows.shape[1] > 1 else "a class"
+            raise ValueError(f"auc wants rows with and without each class in y; {which} is alone")
     return float(roc_auc_score(rows, outputs, sample_weight=sample_weight))
 
 
@@ -208,8 +214,10 @@ def _as_metric(metric: MetricLike) -> tuple[str, Callable[..., float]]:
         weighted = False
 
     def call(y: _Array, a: _Array, sample_weight: _Array | None) -> float:
-        if weighted:
-            return float(metric(y, a, sample_weight=sample_weight))
-        return float(metric(y, a))
+        value: Any = metric(y, a, sample_weight=sample_weight) if weighted else metric(y, a)
+        try:
+            return float(value)
+        except (TypeError, ValueError):
+            raise TypeError(f"the metric {name} returns a number, not {value!r}") from None
 
     return name, call

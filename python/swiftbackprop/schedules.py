@@ -28,10 +28,13 @@ __all__ = [
 _Array = npt.NDArray[np.float64]
 
 
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float | np.number) and not isinstance(value, bool)
+
+
 def _check(name: str, value: float, least: float, most: float = math.inf) -> None:
     """Refuse a number that is not in (least, most]."""
-    number = isinstance(value, int | float | np.number) and not isinstance(value, bool)
-    if not number or not least < value <= most or math.isinf(value):
+    if not _is_number(value) or not least < value <= most or math.isinf(value):
         limit = f" and at most {most:g}" if most < math.inf else ""
         raise ValueError(f"{name} is a number above {least:g}{limit}; got {value!r}")
 
@@ -56,7 +59,7 @@ class Schedule:
 
     def factor(self, t: _Array) -> npt.ArrayLike:
         """Return the factor at times t, an array of float64."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} wants a method factor(t)")
 
     def __call__(self, t: npt.ArrayLike) -> Any:
         """Return the factor at time t, in epochs; an array for an array."""
@@ -189,10 +192,10 @@ class Cosine(Schedule):
 
     def __post_init__(self) -> None:
         _check("epochs", self.epochs, 0)
-        if not 0 <= self.warmup < self.epochs:
+        if not _is_number(self.warmup) or not 0 <= self.warmup < self.epochs:
             raise ValueError(f"warmup lies in [0, epochs); got {self.warmup!r}")
         for name, value in (("least", self.least), ("start", self.start)):
-            if not 0 <= value <= 1:
+            if not _is_number(value) or not 0 <= value <= 1:
                 raise ValueError(f"{name} lies in [0, 1]; got {value!r}")
 
     def factor(self, t: _Array) -> npt.ArrayLike:
@@ -236,7 +239,7 @@ class OneCycle(Schedule):
         _check("epochs", self.epochs, 0)
         _check("div", self.div, 0)
         _check("final_div", self.final_div, 0)
-        if not 0 < self.rise < 1:
+        if not _is_number(self.rise) or not 0 < self.rise < 1:
             raise ValueError(f"rise lies in (0, 1); got {self.rise!r}")
 
     def factor(self, t: _Array) -> npt.ArrayLike:
@@ -284,6 +287,12 @@ class ReduceOnPlateau:
     def __post_init__(self) -> None:
         _check("factor", self.factor, 0, 1)
         check_watch(self.monitor, self.patience, self.min_delta, self.mode)
+        if not isinstance(self.cooldown, int) or self.cooldown < 0:
+            raise ValueError(
+                f"cooldown is a whole number of epochs, at least 0; got {self.cooldown!r}"
+            )
+        if not _is_number(self.min_lr) or not 0 <= self.min_lr < math.inf:
+            raise ValueError(f"min_lr is a number, at least 0; got {self.min_lr!r}")
 
 
 # --- What watches a quantity; early stopping uses it too ---------------------------------
@@ -297,7 +306,7 @@ def check_watch(monitor: object, patience: object, min_delta: object, mode: obje
     if monitor is not None and not isinstance(monitor, str):
         raise TypeError(f"monitor is the name of a column of the history, not {monitor!r}")
     if not isinstance(patience, int) or patience < 0:
-        raise ValueError(f"patience is a number of epochs, at least 0; got {patience!r}")
+        raise ValueError(f"patience is a whole number of epochs, at least 0; got {patience!r}")
     if not isinstance(min_delta, int | float) or not 0 <= min_delta < math.inf:
         raise ValueError(f"min_delta is a number, at least 0; got {min_delta!r}")
     if mode not in (None, "min", "max"):
