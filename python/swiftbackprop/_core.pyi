@@ -59,6 +59,8 @@ def set_blas(sgemm: int, dgemm: int, get_threads: int, set_threads: int, /) -> N
     # Addresses of CBLAS functions; 0 for a missing thread function.
     ...
 
+def num_threads() -> int: ...  # that BLAS may take; 0: unknown
+def set_num_threads(count: int, /) -> bool: ...  # False if BLAS cannot
 def rules(kind: int, /) -> list[tuple[str, str, str, str, int, list[tuple[str, float]]]]:
     # (name, title, formula, partner, flags, [(parameter, default), ...]) of each rule.
     ...

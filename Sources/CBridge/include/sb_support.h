@@ -67,6 +67,11 @@ void sb_parallel(int parts, sb_task task, void *context);
 int sb_enter_blas(void);
 void sb_leave_blas(void);
 
+// How many threads the library is allowed, also while it is held to one; 0 if it does not tell.
+int sb_get_blas_threads(void);
+// Allows it `count`, which it takes when it is let go. 0 if it cannot.
+int sb_set_blas_threads(int count);
+
 // From here on this thread takes numbers below the normal ones for 0, which its arithmetic is
 // a hundred times slower with; the momentum of a dead unit decays through them for hundreds of
 // steps. Returns what sb_restore_arithmetic wants to have back.
