@@ -2,7 +2,7 @@
 
 PYTHON ?= python3
 VENV ?= .venv
-# More arguments for pytest, as in `make python-test PYTEST='-k adam'`.
+# More arguments for pytest, as in `make python-test PYTEST='-k adam -n 0'`; -n 0 is one process.
 PYTEST ?=
 # More arguments for the benchmarks, as in `make bench BENCH='--quick --nets 784-128-10'`.
 BENCH ?=
@@ -34,9 +34,12 @@ swift-test: $(VENV)/package ## the tests in Tests/, in debug and in release
 	$(SWIFT_TEST)
 	$(SWIFT_TEST) -c release -Xswiftc -enable-testing --scratch-path .build/release-tests
 
+# One process per core, but no more than 4: each one imports PyTorch and JAX where they are.
+PROCESSES = --numprocesses auto --maxprocesses 4 --dist loadgroup
+
 python-test: $(VENV)/package $(VENV)/extra-test ## the tests in tests_py/ and the examples in the package
 	swift build --product SwiftBackprop
-	$(PY) -m pytest --pyargs tests_py swiftbackprop $(PYTEST)
+	$(PY) -m pytest $(PROCESSES) --pyargs tests_py swiftbackprop $(PYTEST)
 
 lint: $(VENV)/extra-lint ## formatting, lint and types, all of them strict
 	swift format lint --strict --recursive $(SWIFT_FILES)

@@ -20,6 +20,7 @@ import shutil
 import subprocess
 import sys
 import sysconfig
+import zlib
 from importlib import metadata
 from pathlib import Path
 from typing import NamedTuple
@@ -30,6 +31,7 @@ from setuptools.command.build_ext import build_ext
 ROOT = Path(__file__).parent.absolute()
 SWIFT_NEEDED = (6, 2)
 PYTHON_NEEDED = 0x030B0000  # the limited API the shim is written against
+HEADERS = sysconfig.get_path("include")
 BLAS_FILE = "libscipy_openblas.so"  # threadpoolctl finds libraries by this prefix
 
 
@@ -90,11 +92,10 @@ def check_machine() -> None:
             "swiftbackprop needs a CPython with the GIL, and this one is free-threaded: "
             "install with an ordinary CPython 3.11 or newer."
         )
-    headers = sysconfig.get_path("include")
-    if not Path(headers, "Python.h").exists():
+    if not Path(HEADERS, "Python.h").exists():
         sys.exit(
             f"Building swiftbackprop needs the C headers of Python {platform.python_version()}, "
-            f"and {headers} has no Python.h: install them (on Debian: apt-get install "
+            f"and {HEADERS} has no Python.h: install them (on Debian: apt-get install "
             "python3-dev)."
         )
     wanted = f"Swift {SWIFT_NEEDED[0]}.{SWIFT_NEEDED[1]} or newer"
@@ -128,12 +129,12 @@ class SwiftBuildExt(build_ext):
 
     def build_extension(self, ext: Extension) -> None:
         name = ext.name.rpartition(".")[2]
-        scratch = Path(self.build_temp).absolute() / f"{ENGINE}-{name}"
+        scratch = scratch_path(name)
         command = [
             *("swift", "build", "-c", "release", "--product", "_core"),
             *("--scratch-path", os.fspath(scratch)),
             *("-Xcc", "-DSB_PYTHON"),
-            *("-Xcc", f"-I{sysconfig.get_path('include')}"),
+            *("-Xcc", f"-I{HEADERS}"),
             *("-Xcc", f"-DPy_LIMITED_API={PYTHON_NEEDED:#010x}"),
             *("-Xcc", f"-DSB_MODULE_NAME={name}"),
             *("-Xcc", f"-DSB_LEVEL={LEVELS[name].number}"),
@@ -152,6 +153,16 @@ class SwiftBuildExt(build_ext):
         if ENGINE != "address":  # whose symbols come from a preloaded library
             check_symbols(library)
         replace(library, Path(self.get_ext_fullpath(ext.name)))
+
+
+def scratch_path(name: str) -> Path:
+    """Return where SwiftPM keeps what it compiles for one module, engine and Python.
+
+    Not in setuptools' build_temp, which is another folder in every editable install. Each set
+    of flags has a folder of its own: SwiftPM compiles everything anew when they change.
+    """
+    python = f"{zlib.crc32(HEADERS.encode()):08x}"
+    return ROOT / "build" / "swift" / f"{ENGINE}-{name}-{python}"
 
 
 def check_symbols(library: Path) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import swiftbackprop as sb
-from swiftbackprop import datasets, lab
+from swiftbackprop import datasets, lab, metrics, schedules
 from swiftbackprop._version import __version__
 
 HERE = Path(__file__).parent
@@ -62,10 +62,11 @@ def everything_public_is_there(app: Any, error: Exception | None) -> None:
         return
     shown = set(app.env.get_domain("py").objects)
     wanted = {f"swiftbackprop.{name}" for name in sb.__all__ if not name.startswith("__")}
-    for module in (lab, datasets):
+    modules = (lab, datasets, schedules, metrics)
+    for module in modules:
         wanted |= {f"{module.__name__}.{name}" for name in module.__all__}
     wanted |= {f"swiftbackprop.Network.{name}" for name in dir(sb.Network) if name[0] != "_"}
-    missing = sorted(wanted - shown - {"swiftbackprop.lab", "swiftbackprop.datasets"})
+    missing = sorted(wanted - shown - {module.__name__ for module in modules})
     if missing:
         raise RuntimeError(f"docs/api.md lacks {', '.join(missing)}")
 

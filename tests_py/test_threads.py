@@ -411,6 +411,42 @@ def test_set_num_threads_is_reported_and_respected() -> None:
     assert said == "True\n"
 
 
+def test_set_num_threads_in_the_middle_of_a_batch() -> None:
+    """The engine holds BLAS to one thread during a batch and gives it back what is allowed."""
+    said = run_python_ok(
+        """
+        import ctypes
+        import threading
+
+        import numpy as np
+        import swiftbackprop as sb
+        from swiftbackprop._engine import blas
+
+        rng = np.random.default_rng(0)
+        X, y = rng.normal(size=(4000, 200)).astype("f4"), rng.integers(0, 10, 4000)
+        net = sb.Network([200, 300, 300, 10], output="softmax", seed=0)
+        held = ctypes.CFUNCTYPE(ctypes.c_int)(blas.library.table[2])
+        told = []
+
+        def limit():
+            while held() != 1:
+                pass
+            told.append(sb.get_num_threads())
+            sb.set_num_threads(1)
+            told.append(sb.get_num_threads())
+            net.stop()
+
+        sb.set_num_threads(2)
+        other = threading.Thread(target=limit)
+        other.start()
+        net.fit(X, y, epochs=10**7, batch_size=4000, progress=False)
+        other.join()
+        print(told, sb.get_num_threads())
+        """
+    )
+    assert said == "[2, 1] 1\n"
+
+
 def test_threadpoolctl_limits_the_engine() -> None:
     pytest.importorskip("threadpoolctl")
     said = run_python_ok(

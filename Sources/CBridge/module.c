@@ -1,5 +1,8 @@
 // The extension module: multi-phase init, heap types, module state.
 #ifdef SB_PYTHON
+#include <limits.h>
+
+#include "sb_support.h"
 #include "shim.h"
 
 static ModuleState *module_state(PyObject *module) {
@@ -44,6 +47,16 @@ static PyObject *set_blas(PyObject *module, PyObject *args) {
   // After the library has registered its own handlers: ours then run first at a fork.
   sb_watch_forks();
   Py_RETURN_NONE;
+}
+
+static PyObject *num_threads(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(unused)) {
+  return PyLong_FromLong(sb_get_blas_threads());
+}
+
+static PyObject *set_num_threads(PyObject *Py_UNUSED(module), PyObject *argument) {
+  long count = PyLong_AsLong(argument);
+  if (count == -1 && PyErr_Occurred()) return NULL;
+  return PyBool_FromLong(sb_set_blas_threads(count > INT_MAX ? INT_MAX : (int)count));
 }
 
 static PyObject *describe(const sb_rule_info *info) {
@@ -166,6 +179,8 @@ static PyMethodDef module_methods[] = {
     {"engine_level", engine_level, METH_NOARGS, "The level this module was compiled for."},
     {"has_blas", has_blas, METH_NOARGS, "Whether a BLAS table is installed."},
     {"set_blas", set_blas, METH_VARARGS, "Install addresses of CBLAS functions."},
+    {"num_threads", num_threads, METH_NOARGS, "The threads that BLAS may take; 0: unknown."},
+    {"set_num_threads", set_num_threads, METH_O, "Set them; False if BLAS cannot."},
     {"rules", rules, METH_O, "The rules of a kind."},
     {"apply_activation", apply_activation, METH_VARARGS, "Apply an activation."},
     {"apply_loss", apply_loss, METH_VARARGS, "Apply a loss."},
@@ -181,6 +196,8 @@ static int add_constants(PyObject *module) {
   ADD(RULE_PROBABILITY); ADD(RULE_POSITIVE);
   ADD(PARAMETERS); ADD(GRADIENTS); ADD(W); ADD(B); ADD(GRAD_W); ADD(GRAD_B);
   ADD(Z); ADD(A); ADD(GRAD_Z); ADD(GRAD_A); ADD(SLOT); ADD(MASK);
+  ADD(BY_TILES); ADD(BY_BLAS_BASELINE); ADD(BY_BLAS_TRANSPOSED); ADD(BY_BLAS_FEW_ROWS);
+  ADD(BY_BLAS_NARROW); ADD(BY_BLAS_WIDE); ADD(BY_BLAS_LARGE);
   ADD(OPTION_L1); ADD(OPTION_L2); ADD(OPTION_CLIP_NORM); ADD(OPTION_STEPS);
   ADD(OPTION_SHARES); ADD(OPTION_HYPER);
   ADD(OPTION_MAX_NORM); ADD(OPTION_INPUT_SCALE); ADD(OPTION_DROPOUT); ADD(OPTION_TRAINABLE);

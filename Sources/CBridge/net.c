@@ -456,6 +456,15 @@ static PyObject *net_plan(Net *self, PyObject *args) {
   return PyLong_FromLong(sb_plan(self->net, rows, threads));
 }
 
+static PyObject *net_maker(Net *self, PyObject *args) {
+  int quantity, m, threads;
+  long long rows;
+  if (!PyArg_ParseTuple(args, "iiLi", &quantity, &m, &rows, &threads) || !sb_is_ready(self)) {
+    return NULL;
+  }
+  return PyLong_FromLong(sb_maker(self->net, quantity, m, rows, threads));
+}
+
 static PyObject *net_slot_count(Net *self, PyObject *Py_UNUSED(unused)) {
   if (!sb_is_ready(self)) return NULL;
   return PyLong_FromLongLong(sb_slot_count(self->net));
@@ -493,6 +502,7 @@ static PyMethodDef net_methods[] = {
     {"_draw_order", (PyCFunction)net_draw_order, METH_O, NULL},
     {"_work", (PyCFunction)net_work, METH_O, NULL},
     {"_plan", (PyCFunction)net_plan, METH_VARARGS, NULL},
+    {"_maker", (PyCFunction)net_maker, METH_VARARGS, NULL},
     {"_slot_count", (PyCFunction)net_slot_count, METH_NOARGS, NULL},
     {"_pass_begin", (PyCFunction)sb_net_pass_begin, METH_VARARGS, NULL},
     {"_pass_forward", (PyCFunction)sb_net_pass_forward, METH_VARARGS, NULL},

@@ -181,3 +181,24 @@ void sb_leave_blas(void) {
   }
   pthread_mutex_unlock(&users_lock);
 }
+
+int sb_get_blas_threads(void) {
+  if (sb_blas_table.get_num_threads == NULL) return 0;
+  pthread_mutex_lock(&users_lock);
+  int count = sb_blas_table.get_num_threads();
+  if (users > 0 && count == 1) count = allowed;
+  pthread_mutex_unlock(&users_lock);
+  return count;
+}
+
+int sb_set_blas_threads(int count) {
+  if (sb_blas_table.set_num_threads == NULL) return 0;
+  pthread_mutex_lock(&users_lock);
+  if (users > 0) {
+    allowed = count;
+  } else {
+    sb_blas_table.set_num_threads(count);
+  }
+  pthread_mutex_unlock(&users_lock);
+  return 1;
+}

@@ -39,6 +39,8 @@ protocol Engine: AnyObject {
   func setTrainable(_ m: Int, _ isTrainable: Bool) throws(EngineError)
   func hyperparameter(_ index: Int) throws(EngineError) -> Double
   func setHyperparameter(_ index: Int, _ value: Double) throws(EngineError)
+  func plan(rows: Int64, threads: Int32) -> Plan
+  func maker(of quantity: Int32, _ m: Int, rows: Int64, _ plan: Plan) throws(EngineError) -> Maker
   func predict(_ x: Source, _ range: Range<Int>, into out: UnsafeMutableRawPointer)
     throws(EngineError)
   func evaluation(x: Source, y: Source, weights: Source?) throws(EngineError)

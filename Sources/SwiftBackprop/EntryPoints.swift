@@ -460,14 +460,22 @@ public func sb_work(_ net: OpaquePointer?, _ rows: Int64) -> Double {
 public func sb_plan(_ net: OpaquePointer?, _ rows: Int64, _ threads: Int32) -> Int32 {
   var parts = 1
   _ = status(nil) { () throws(EngineError) in
-    let engine = try engine(net)
-    parts =
-      Plan.ofStep(
-        rows: Int(rows), layout: engine.layout, hasState: engine.slotCount > 0,
-        threads: Int(Swift.min(threads, SB_MOST_THREADS))
-      ).parts
+    parts = try engine(net).plan(rows: rows, threads: threads).parts
   }
   return Int32(truncatingIfNeeded: parts)
+}
+
+@_cdecl("sb_maker")
+public func sb_maker(
+  _ net: OpaquePointer?, _ quantity: Int32, _ m: Int32, _ rows: Int64, _ threads: Int32
+) -> Int32 {
+  var maker: Int32 = -1
+  _ = status(nil) { () throws(EngineError) in
+    let engine = try engine(net)
+    let plan = engine.plan(rows: rows, threads: threads)
+    maker = try engine.maker(of: quantity, Int(m), rows: rows, plan).rawValue
+  }
+  return maker
 }
 
 // MARK: whole data sets

@@ -137,6 +137,13 @@ struct PartMemory<T: Scalar> {
 }
 
 extension Network {
+  /// How a step of `fit` on `rows` rows is shared when `threads` are allowed.
+  func plan(rows: Int64, threads: Int32) -> Plan {
+    Plan.ofStep(
+      rows: Int(rows), layout: layout, hasState: !slots.isEmpty,
+      threads: Int(Swift.min(threads, SB_MOST_THREADS)))
+  }
+
   /// Runs `body` with BLAS held to one thread per part, and without subnormal numbers; it is
   /// told how many threads are allowed.
   func withThreads<Result>(

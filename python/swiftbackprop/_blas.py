@@ -75,19 +75,6 @@ class Library:
         """The processor whose kernels OpenBLAS took, now."""
         return self._text(f"{self.prefix}openblas_get_corename") or "unknown"
 
-    @property
-    def threads(self) -> int | None:
-        """How many threads the library takes now; None if it does not tell."""
-        address = self.table[2]
-        return int(ctypes.CFUNCTYPE(ctypes.c_int)(address)()) if address else None
-
-    def limit_threads(self, n: int) -> bool:
-        """Set the number of threads for all who use this library; False if it cannot."""
-        address = self.table[3]
-        if address:
-            ctypes.CFUNCTYPE(None, ctypes.c_int)(address)(n)
-        return bool(address)
-
 
 @dataclass(frozen=True)
 class Found:

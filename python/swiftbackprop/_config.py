@@ -97,7 +97,8 @@ def set_num_threads(n: int) -> None:
 
     The number holds for the whole process and for everybody who uses the same library:
     with the system's OpenBLAS that may be NumPy as well. One thread and two give results
-    that differ in the last bits.
+    that differ in the last bits. A `fit` that runs in another thread takes the new number
+    with its next batch.
 
     Parameters
     ----------
@@ -129,7 +130,7 @@ def set_num_threads(n: int) -> None:
     library = blas.library
     if library is None:
         raise RuntimeError(blas.problem)
-    if not library.limit_threads(min(count, 2**31 - 1)):
+    if not core.set_num_threads(min(count, 2**31 - 1)):
         raise RuntimeError(f"{library.path} has no function that sets its threads")
 
 
@@ -144,8 +145,8 @@ def get_num_threads() -> int:
     library = blas.library
     if library is None:
         raise RuntimeError(blas.problem)
-    threads = library.threads
-    if threads is None:
+    threads = core.num_threads()
+    if not threads:
         raise RuntimeError(f"{library.path} has no function that tells its threads")
     return threads
 
@@ -159,7 +160,7 @@ def _blas() -> dict[str, Any]:
             "source": library.source,
             "version": library.version,
             "kernel": library.kernel,
-            "threads": library.threads,
+            "threads": core.num_threads() or None,
         }
     return report | ({"problem": blas.problem} if blas.problem else {})
 

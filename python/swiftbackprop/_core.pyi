@@ -37,6 +37,14 @@ GRAD_Z: int
 GRAD_A: int
 SLOT: int
 MASK: int
+# What Net._maker returns
+BY_TILES: int
+BY_BLAS_BASELINE: int
+BY_BLAS_TRANSPOSED: int
+BY_BLAS_FEW_ROWS: int
+BY_BLAS_NARROW: int
+BY_BLAS_WIDE: int
+BY_BLAS_LARGE: int
 # Options of Net._option
 OPTION_L1: int
 OPTION_L2: int
@@ -59,6 +67,8 @@ def set_blas(sgemm: int, dgemm: int, get_threads: int, set_threads: int, /) -> N
     # Addresses of CBLAS functions; 0 for a missing thread function.
     ...
 
+def num_threads() -> int: ...  # that BLAS may take; 0: unknown
+def set_num_threads(count: int, /) -> bool: ...  # False if BLAS cannot
 def rules(kind: int, /) -> list[tuple[str, str, str, str, int, list[tuple[str, float]]]]:
     # (name, title, formula, partner, flags, [(parameter, default), ...]) of each rule.
     ...
@@ -164,6 +174,7 @@ class Net:
 
     def _work(self, rows: int, /) -> float: ...
     def _plan(self, rows: int, threads: int, /) -> int: ...
+    def _maker(self, quantity: int, m: int, rows: int, threads: int, /) -> int: ...
     def _slot_count(self) -> int: ...
     # A pass in parts, for functions of the user's own: the engine's layers 1..last, then
     # first..last from a(first - 1); put what = A, GRAD_A or GRAD_Z of layer m; the way back from

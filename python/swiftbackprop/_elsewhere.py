@@ -77,7 +77,7 @@ def from_sklearn(mlp: Any) -> Network:
     Parameters
     ----------
     mlp : MLPClassifier or MLPRegressor
-        Anything with coefs_, intercepts_, activation and out_activation_ will do.
+        Anything with ``coefs_``, ``intercepts_``, ``activation`` and ``out_activation_``.
 
     Returns
     -------

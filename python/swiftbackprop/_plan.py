@@ -6,15 +6,26 @@ import numpy as np
 
 from swiftbackprop._arrays import explain_copy
 from swiftbackprop._config import get_num_threads
+from swiftbackprop._engine import core
 
 if TYPE_CHECKING:
     from swiftbackprop._inside import NetworkInside
 
 __all__ = ["flops", "plan"]
 
+# Why a product is left to BLAS, by what the engine answers.
+_REASONS = {
+    core.BY_BLAS_BASELINE: "this build of the engine has no instruction that multiplies and adds",
+    core.BY_BLAS_TRANSPOSED: "W lies the other way round there",
+    core.BY_BLAS_FEW_ROWS: "a tile has more rows",
+    core.BY_BLAS_NARROW: "a tile is wider than the layer",
+    core.BY_BLAS_WIDE: "the layer's rows, more than 2 KB each, lie too far apart for tiles",
+    core.BY_BLAS_LARGE: "more than 4 MB do not stay in the cache",
+}
+
 
 def plan(net: "NetworkInside", X: Any, batch_size: int, shuffle: bool) -> str:
-    """Say how `fit` splits a batch among threads and what it does with X."""
+    """Say how `fit` splits a batch among threads, what multiplies, and what happens to X."""
     rows = batch_size
     if X is not None:
         shape, inputs = np.shape(X), net.sizes[0]
@@ -42,9 +53,41 @@ def plan(net: "NetworkInside", X: Any, batch_size: int, shuffle: bool) -> str:
             f"It runs on {threads} of {allowed} threads: each takes {-(-rows // threads)} rows "
             "forward and backward, then its share of every W for grad_W and the update."
         )
+    lines += _products(net, rows, allowed)
     if X is not None:
         lines.append(_input(net, X, shuffle))
     return "\n".join(lines)
+
+
+def _products(net: "NetworkInside", rows: int, threads: int) -> list[str]:
+    """Return a line for each maker of products: the engine's tiles, and BLAS for each reason."""
+    made: dict[int, dict[str, list[int]]] = {}
+    layers = len(net.layers)
+    for m in range(1, layers + 1):
+        for name, quantity in (("z", core.Z), ("grad_a", core.GRAD_A), ("grad_W", core.GRAD_W)):
+            if name != "grad_a" or m < layers:
+                maker = net._maker(quantity, m, rows, threads)
+                made.setdefault(maker, {}).setdefault(name, []).append(m)
+    lines = []
+    for maker, products in sorted(made.items()):
+        names = [f"{name}({run})" for name, found in products.items() for run in _runs(found)]
+        what = ", ".join(names[:-1]) + " and " * (len(names) > 1) + names[-1]
+        if maker == core.BY_TILES:
+            lines.append(f"Tiles of the engine's own make {what}: they multiply in place.")
+        else:
+            lines.append(f"BLAS makes {what}: {_REASONS[maker]}.")
+    return lines
+
+
+def _runs(numbers: list[int]) -> list[str]:
+    """Return ascending numbers as runs: [1, 2, 3, 5] is "1..3" and "5"."""
+    runs: list[list[int]] = []
+    for m in numbers:
+        if runs and runs[-1][-1] == m - 1:
+            runs[-1].append(m)
+        else:
+            runs.append([m])
+    return [str(run[0]) if len(run) == 1 else f"{run[0]}..{run[-1]}" for run in runs]
 
 
 def _input(net: "NetworkInside", X: Any, shuffle: bool) -> str:

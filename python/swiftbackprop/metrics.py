@@ -131,7 +131,7 @@ def rmse(y: npt.ArrayLike, a: npt.ArrayLike, sample_weight: npt.ArrayLike | None
 
 
 def mae(y: npt.ArrayLike, a: npt.ArrayLike, sample_weight: npt.ArrayLike | None = None) -> float:
-    """Return the mean of |a - t| over rows and outputs."""
+    """Return the mean of ``|a - t|`` over rows and outputs."""
     return _mean(np.mean(np.abs(_errors(y, a)), axis=1), sample_weight)
 
 

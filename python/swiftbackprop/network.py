@@ -341,9 +341,12 @@ class Network(NetworkExchange, NetworkStudy):
     def plan(
         self, X: npt.ArrayLike | None = None, *, batch_size: int = 32, shuffle: bool = True
     ) -> str:
-        """Say how `fit` would run a step: threads, their shares, and what happens to X.
+        """Say how `fit` would run a step: threads, who multiplies, and what happens to X.
 
-        Depends on sizes and the number of threads allowed alone, never on timing.
+        Depends on sizes, the engine's level and the number of threads allowed alone, never on
+        timing. Matrix products are made by tiles of the engine's own, which read the numbers
+        where they lie, or by BLAS, which copies them into an order of its own first; the plan
+        says for each one who makes it, and why.
 
         Parameters
         ----------

@@ -67,22 +67,34 @@ void sb_parallel(int parts, sb_task task, void *context);
 int sb_enter_blas(void);
 void sb_leave_blas(void);
 
+// How many threads the library is allowed, also while it is held to one; 0 if it does not tell.
+int sb_get_blas_threads(void);
+// Allows it `count`, which it takes when it is let go. 0 if it cannot.
+int sb_set_blas_threads(int count);
+
 // From here on this thread takes numbers below the normal ones for 0, which its arithmetic is
 // a hundred times slower with; the momentum of a dead unit decays through them for hundreds of
 // steps. Returns what sb_restore_arithmetic wants to have back.
-static inline unsigned sb_flush_subnormals(void) {
+static inline uint64_t sb_flush_subnormals(void) {
 #if defined(__x86_64__)
   unsigned before = __builtin_ia32_stmxcsr();
   __builtin_ia32_ldmxcsr(before | 0x8040);
+  return before;
+#elif defined(__aarch64__)
+  uint64_t before;
+  __asm__ volatile("mrs %0, fpcr" : "=r"(before));
+  __asm__ volatile("msr fpcr, %0" : : "r"(before | 1 << 24));
   return before;
 #else
   return 0;
 #endif
 }
 
-static inline void sb_restore_arithmetic(unsigned before) {
+static inline void sb_restore_arithmetic(uint64_t before) {
 #if defined(__x86_64__)
-  __builtin_ia32_ldmxcsr(before);
+  __builtin_ia32_ldmxcsr((unsigned)before);
+#elif defined(__aarch64__)
+  __asm__ volatile("msr fpcr, %0" : : "r"(before));
 #else
   (void)before;
 #endif

@@ -321,6 +321,18 @@ double sb_work(const sb_net *net, int64_t rows);
 // Depends on sizes alone.
 int32_t sb_plan(const sb_net *net, int64_t rows, int32_t threads);
 
+// Who makes the product of z(m), grad_a(m) (m < L) or grad_W(m) in such a step: the engine's own
+// tiles, or BLAS because ...; -1 if there is no such product. `quantity`: SB_Z, SB_GRAD_A or
+// SB_GRAD_W. Depends on sizes and the engine's level alone.
+#define SB_BY_TILES 0
+#define SB_BY_BLAS_BASELINE 1    // this level cannot multiply and add at once
+#define SB_BY_BLAS_TRANSPOSED 2  // the second factor lies transposed
+#define SB_BY_BLAS_FEW_ROWS 3    // a tile is higher than the first factor
+#define SB_BY_BLAS_NARROW 4      // a tile is wider than the second factor
+#define SB_BY_BLAS_WIDE 5        // rows of the second factor are longer than 2 KB
+#define SB_BY_BLAS_LARGE 6       // the second factor takes more than 4 MB
+int32_t sb_maker(const sb_net *net, int32_t quantity, int32_t m, int64_t rows, int32_t threads);
+
 // ---------------------------------------------------------------- whole data sets
 
 // a(L) of rows first..last-1 of x into out [last - first, D(L)], dense, of the net's
