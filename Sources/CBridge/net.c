@@ -76,13 +76,30 @@ static bool read_sizes(PyObject *list, int64_t count, int64_t *sizes) {
   return true;
 }
 
+// One (kind, after, eps, momentum) for every layer.
+static bool read_norms(PyObject *list, int64_t layers, sb_norm *norms) {
+  if (PySequence_Size(list) != layers) {
+    if (!PyErr_Occurred()) PyErr_SetString(PyExc_ValueError, "one norm per layer is needed");
+    return false;
+  }
+  for (int64_t m = 0; m < layers; m++) {
+    PyObject *item = PySequence_GetItem(list, (Py_ssize_t)m);
+    if (item == NULL) return false;
+    bool good = PyArg_ParseTuple(item, "iidd", &norms[m].kind, &norms[m].after,
+                                 &norms[m].epsilon, &norms[m].momentum);
+    Py_DECREF(item);
+    if (!good) return false;
+  }
+  return true;
+}
+
 static PyObject *net_create(Net *self, PyObject *args) {
-  PyObject *sizes, *activations, *initializers, *loss, *optimizer;
+  PyObject *sizes, *activations, *initializers, *loss, *optimizer, *norms = Py_None;
   const char *dtype;
   sb_config config = {0};
   unsigned long long seed;
-  if (!PyArg_ParseTuple(args, "OsOOOOdddK", &sizes, &dtype, &activations, &initializers, &loss,
-                        &optimizer, &config.l1, &config.l2, &config.clip_norm, &seed)) {
+  if (!PyArg_ParseTuple(args, "OsOOOOdddK|O", &sizes, &dtype, &activations, &initializers, &loss,
+                        &optimizer, &config.l1, &config.l2, &config.clip_norm, &seed, &norms)) {
     return NULL;
   }
   if (self->net != NULL || self->closed) {
@@ -100,21 +117,24 @@ static PyObject *net_create(Net *self, PyObject *args) {
   double own[2][SB_MAX_PARAMETERS];
   int64_t *numbers = PyMem_Calloc((size_t)count, sizeof *numbers);
   sb_rule *rules = PyMem_Calloc(2 * (size_t)layers, sizeof *rules);
+  sb_norm *normed = PyMem_Calloc((size_t)layers, sizeof *normed);
   double(*storage)[SB_MAX_PARAMETERS] = PyMem_Calloc(2 * (size_t)layers, sizeof *storage);
-  if (numbers == NULL || rules == NULL || storage == NULL) {
+  if (numbers == NULL || rules == NULL || storage == NULL || normed == NULL) {
     PyErr_NoMemory();
     goto done;
   }
   if (!read_sizes(sizes, count, numbers) || !read_rules(activations, layers, rules, storage) ||
       !read_rules(initializers, layers, rules + layers, storage + layers) ||
       !sb_read_rule(loss, &config.loss, own[0]) ||
-      !sb_read_rule(optimizer, &config.optimizer, own[1])) {
+      !sb_read_rule(optimizer, &config.optimizer, own[1]) ||
+      (norms != Py_None && !read_norms(norms, layers, normed))) {
     goto done;
   }
   config.sizes = numbers;
   config.layers = layers;
   config.activations = rules;
   config.initializers = rules + layers;
+  config.norms = norms == Py_None ? NULL : normed;
   config.dtype = strcmp(dtype, "float64") == 0 ? SB_FLOAT64 : SB_FLOAT32;
   config.seed = seed;
   sb_error error = {0};
@@ -134,6 +154,7 @@ static PyObject *net_create(Net *self, PyObject *args) {
 done:
   PyMem_Free(numbers);
   PyMem_Free(rules);
+  PyMem_Free(normed);
   PyMem_Free(storage);
   return result;
 }

@@ -11,8 +11,9 @@ import CBridge
 //                grad_W(m)ᵀ = a(m−1)ᵀ grad_z(m)        [D(m−1), D(m)]
 //                grad_b(m) = column sums of grad_z(m)  [D(m)]
 //
-// With dropout, in training, a(m) = σ(z(m)) ⊙ r(m), and grad_a(m) ⊙ r(m) stands for grad_a(m) in
-// grad_z(m) (Dropout.swift).
+// A normalised layer has one more step between z and a (Normalisation.swift). With dropout, in
+// training, a(m) = σ(z(m)) ⊙ r(m), and grad_a(m) ⊙ r(m) stands for grad_a(m) in grad_z(m)
+// (Dropout.swift).
 //
 // Everything but the last two works row by row, so threads share a batch by its rows; grad_W
 // they share by the rows of W(m)ᵀ.
@@ -34,6 +35,8 @@ struct Tape<T: Scalar> {
   var gradA: [Rows] = []
   /// What dropout drops; nil in evaluation and without dropout
   var masks: Masks?
+  /// What normalised layers keep; nil without such
+  var norms: Norms<T>?
   /// Whether gradients are made for the layers alone that are updated
   var isForUpdate = false
 }
@@ -41,26 +44,35 @@ struct Tape<T: Scalar> {
 extension Network {
   // MARK: forward
 
-  /// z(m) and a(m), m = 1..L, of some rows.
-  func forward(_ tape: Tape<T>, _ rows: Range<Int>, _ watch: inout Watch<T>) {
-    forward(tape, rows, &watch, layers: 1...layout.layers)
+  /// z(m) and a(m), m = 1..L, of some rows, in one segment of the pass.
+  func forward(_ tape: Tape<T>, _ part: Part<T>, _ watch: inout Watch<T>, segment: Int = 0) {
+    forward(tape, part, &watch, tape.forwardSpan(segment, 1...layout.layers))
   }
 
   /// The same for some layers, from a of the layer below.
   @inline(__always)
-  func forward(
-    _ tape: Tape<T>, _ rows: Range<Int>, _ watch: inout Watch<T>, layers: ClosedRange<Int>
-  ) {
-    var previous = input(layers.lowerBound, tape).rows(rows.lowerBound, rows.upperBound)
-    for m in layers {
+  func forward(_ tape: Tape<T>, _ part: Part<T>, _ watch: inout Watch<T>, _ span: Span) {
+    let rows = part.rows
+    var previous = input(span.layers.lowerBound, tape).rows(rows.lowerBound, rows.upperBound)
+    for m in span.layers {
       let start = rows.lowerBound * layout.sizes[m]
       let (z, a) = (tape.z[m - 1] + start, tape.a[m - 1] + start)
-      if m == 1, let shares = tape.shares {
+      let isOpen = span.opens && m == span.layers.lowerBound
+      if isOpen {
+        // z(m) is there
+      } else if m == 1, let shares = tape.shares {
         shares.add(rows, tape.input.rows, layout.sizes[1], into: z)
       } else {
         multiply(previous, weights(m), into: z)
       }
-      watch.see(z: activate(m, z, a, rows, tape.masks?.mask(m, T.self)), m)
+      let mask = tape.masks?.mask(m, T.self)
+      if let layer = tape.norms?.layer(m) {
+        let closes = span.closes && m == span.layers.upperBound
+        watch.see(
+          z: activate(m, layer, z, a, part, mask, gathers: !isOpen, spreads: !closes), m)
+      } else {
+        watch.see(z: activate(m, z, a, rows, mask), m)
+      }
       previous = Matrix(a, rows.count, layout.sizes[m])
     }
   }
@@ -73,20 +85,12 @@ extension Network {
   ) -> T.Bits {
     let cols = layout.sizes[m]
     let kernels = activations[m - 1]
-    let block = rowsPerBlock(cols)
     var largest: T.Bits = 0
-    var n = 0
-    while n < rows.count {
-      let count = Swift.min(block, rows.count - n)
+    forEachBlock(rows.count, cols) { n, count in
       let (zBlock, aBlock) = (z + n * cols, a + n * cols)
       largest = Swift.max(largest, addRow(bias(m), to: zBlock, count, cols))
-      if z == a {
-        kernels.valueInPlace(zBlock, count, cols)
-      } else {
-        kernels.value(zBlock, aBlock, count, cols)
-      }
+      kernels.value(zBlock, aBlock, count, cols, inPlace: z == a)
       mask?.apply(to: aBlock, first: rows.lowerBound + n, count, cols)
-      n += count
     }
     return largest
   }
@@ -100,49 +104,60 @@ extension Network {
   // MARK: backward
 
   /// grad_z(m) and grad_a(m), m = L..1, of some rows, from t [N, D(L)] and the row scales
-  /// wₙ/Σw [N]; `sums` [Σ D(m)] receives the rows' share of every grad_b.
+  /// wₙ/Σw [N], in one segment of the pass; the part's sums receive its share of every grad_b.
   func backward(
-    _ tape: Tape<T>, _ targets: TargetMemory<T>, _ rows: Range<Int>,
-    sums: UnsafeMutablePointer<T>, _ watch: inout Watch<T>
+    _ tape: Tape<T>, _ targets: TargetMemory<T>, _ part: Part<T>, _ watch: inout Watch<T>,
+    segment: Int = 0
   ) {
-    outputGradient(tape, targets, rows)
-    let lowest = tape.isForUpdate ? lowestTrained : 1
+    if segment == 0 { outputGradient(tape, targets, part.rows) }
+    let lowest = lowestLayer(tape)
     guard lowest <= layout.layers else { return }
     backward(
-      tape, rows, sums: sums, &watch, layers: lowest...layout.layers, isGiven: isFused(tape))
+      tape, part, &watch, tape.backwardSpan(segment, lowest...layout.layers),
+      isGiven: isFused(tape))
   }
 
+  /// The lowest layer that wants a grad_z; L + 1 for none.
+  func lowestLayer(_ tape: Tape<T>) -> Int { tape.isForUpdate ? lowestTrained : 1 }
+
   /// grad_a(m), for m < L, and grad_z(m), m = last..first of some layers; `isGiven` says that
-  /// grad_z(L) is there already.
+  /// grad_z(L), in a normalised layer grad_u(L), is there already.
   @inline(__always)
   func backward(
-    _ tape: Tape<T>, _ rows: Range<Int>, sums: UnsafeMutablePointer<T>, _ watch: inout Watch<T>,
-    layers: ClosedRange<Int>, isGiven: Bool
+    _ tape: Tape<T>, _ part: Part<T>, _ watch: inout Watch<T>, _ span: Span, isGiven: Bool
   ) {
-    var sum = sums + layout.unitCount
+    let (rows, layers) = (part.rows, span.layers)
+    var sum = part.sums + layout.unitCount
     for m in stride(from: layout.layers, through: layers.upperBound + 1, by: -1) {
       sum -= layout.sizes[m]
     }
     for m in layers.reversed() {
+      let isOpen = span.opens && m == layers.upperBound
       let cols = layout.sizes[m]
       let start = rows.lowerBound * cols
       let (gradZ, gradA) = (tape.gradZ[m - 1] + start, tape.gradA[m - 1] + start)
       let (z, a) = (tape.z[m - 1] + start, tape.a[m - 1] + start)
       sum -= cols
-      if m < layout.layers {
+      if m < layout.layers, !isOpen {
         let next = layout.sizes[m + 1]
         let gradZNext = Matrix(tape.gradZ[m] + rows.lowerBound * next, rows.count, next)
         multiply(gradZNext, weights(m + 1).transpose, into: gradA)
       }
       let mask = tape.masks?.mask(m, T.self)
-      watch.see(
-        gradZ: differentiate(
-          m, gradA: isGiven && m == layout.layers ? nil : gradA, z, a, gradZ: gradZ, rows, sum, mask
-        ), m)
+      let given = isGiven && m == layout.layers ? nil : gradA
+      if let layer = tape.norms?.layer(m) {
+        let closes = span.closes && m == layers.lowerBound
+        watch.see(
+          gradZ: differentiate(
+            m, layer, gradA: given, z, a, gradZ: gradZ, part, sum, mask, gathers: !isOpen,
+            spreads: !closes), m)
+      } else {
+        watch.see(gradZ: differentiate(m, gradA: given, z, a, gradZ: gradZ, rows, sum, mask), m)
+      }
     }
   }
 
-  /// grad_a(L) from the loss and, for partners, grad_z(L) = wₙ/Σw·(a − t).
+  /// grad_a(L) from the loss and, for partners, grad_z(L), or grad_u(L), = wₙ/Σw·(a − t).
   private func outputGradient(_ tape: Tape<T>, _ targets: TargetMemory<T>, _ rows: Range<Int>) {
     let m = layout.layers
     let cols = layout.sizes[m]
@@ -171,12 +186,9 @@ extension Network {
   ) -> T.Bits {
     let cols = layout.sizes[m]
     let kernels = activations[m - 1]
-    let block = rowsPerBlock(cols)
     var largest: T.Bits = 0
     sums.update(repeating: 0, count: cols)
-    var n = 0
-    while n < rows.count {
-      let count = Swift.min(block, rows.count - n)
+    forEachBlock(rows.count, cols) { n, count in
       let start = n * cols
       if let gradA, let mask {
         let grad = gradZ + start
@@ -189,7 +201,6 @@ extension Network {
         kernels.gradient(gradA + start, z + start, a + start, gradZ + start, count, cols)
       }
       largest = Swift.max(largest, addColumns(gradZ + start, count, cols, to: sums))
-      n += count
     }
     return largest
   }
@@ -229,7 +240,7 @@ extension Network {
     m == 1 ? tape.input : Matrix(tape.a[m - 2], tape.input.rows, layout.sizes[m - 1])
   }
 
-  /// grad_b(m), m = 1..L, from the parts' column sums [parts, Σ D(m)].
+  /// grad_b(m), m = 1..L, from the parts' column sums [parts, Σ D(m)]; grad_γ(m) and grad_β(m).
   func biasGradients(
     _ tape: Tape<T>, _ sums: UnsafePointer<T>, parts: Int, accumulate: Bool
   ) {
@@ -244,6 +255,7 @@ extension Network {
         for j in 0..<cols { gradient[j] += share[j] }
       }
     }
+    if tape.norms != nil { normGradients(tape, parts: parts, accumulate: accumulate) }
   }
 
   // MARK: the cost
@@ -253,7 +265,8 @@ extension Network {
     let m = layout.layers
     let cols = layout.sizes[m]
     let start = rows.lowerBound * cols
-    let (z, a, t) = (tape.z[m - 1] + start, tape.a[m - 1] + start, targets.t + start)
+    let (a, t) = (tape.a[m - 1] + start, targets.t + start)
+    let z = (tape.norms?.layer(m)?.between ?? tape.z[m - 1]) + start
     let cost = targets.cost + rows.lowerBound
     if isFused(tape) {
       loss.costFused(outputIsSoftmax, z, a, t, cost, rows.count, cols)
@@ -270,8 +283,17 @@ extension Network {
   }
 }
 
-/// Rows of `cols` numbers whose z and a fit into the first-level cache together.
-private func rowsPerBlock(_ cols: Int) -> Int { Swift.max(1, 2048 / cols) }
+/// Calls `body` with blocks of rows, of `cols` numbers, whose z and a fit into the first-level
+/// cache together: the first row of a block, and how many there are.
+@inline(__always)
+func forEachBlock(_ rows: Int, _ cols: Int, _ body: (_ first: Int, _ count: Int) -> Void) {
+  let block = Swift.max(1, 2048 / cols)
+  var first = 0
+  while first < rows {
+    body(first, Swift.min(block, rows - first))
+    first += block
+  }
+}
 
 /// z[n] ← z[n] + b for every row; returns the bits of the largest |z|.
 func addRow<T: Scalar>(

@@ -66,13 +66,13 @@ final class Evaluation<T: Scalar>: EvaluationSession {
     } else {
       w.update(repeating: 1, count: range.count)
     }
-    let tape = memory.tape(input)
+    let tape = memory.tape(input, network)
     try network.withThreads(rows: range.count, work: network.workPerRow * Double(range.count)) {
       (plan) throws(EngineError) in
       try network.check(
-        network.overRows(plan, range.count) { rows, _, watch in
-          network.forward(tape, rows, &watch)
-          network.costs(tape, memory.targets, rows)
+        network.overRows(plan, range.count) { part, watch in
+          network.forward(tape, part, &watch)
+          network.costs(tape, memory.targets, part.rows)
         })
     }
     try network.check(cost: network.cost(memory.targets, rows: range.count))

@@ -61,6 +61,7 @@ final class Fit<T: Scalar>: FitSession {
     shuffles = config.shuffle != 0
     pausesEachEpoch = config.pause_each_epoch != 0
     pausesEachBatch = config.pause_each_epoch == 2
+    try Self.checkLastBatch(network, rows: x.rows, batchSize: batchSize)
     memory = try LeanMemory(rows: batchSize, network: network, trains: true)
     if config.shuffle != 0 {
       let block = try Block(byteCount: x.rows * MemoryLayout<Int32>.stride)
@@ -70,6 +71,19 @@ final class Fit<T: Scalar>: FitSession {
       (orderBlock, order) = (nil, nil)
     }
     sums = try MetricSums(outputs: outputs, classes: true)
+  }
+
+  /// Refuses minibatches of one row where batch norm wants two.
+  private static func checkLastBatch(
+    _ network: Network<T>, rows: Int, batchSize: Int
+  ) throws(EngineError) {
+    guard network.normalisesBatches, batchSize == 1 || rows % batchSize == 1 else { return }
+    var better = Swift.max(batchSize, 2)
+    while better < rows, rows % better == 1 { better += 1 }
+    throw .value(
+      "N = \(rows) rows in minibatches of \(batchSize) leave one of a single row, and batch norm "
+        + "wants at least 2, for one row has no variance"
+        + (rows > 1 ? ": batch_size=\(better) leaves none" : ""))
   }
 
   private var batches: Int { (x.rows + batchSize - 1) / batchSize }
@@ -176,20 +190,18 @@ final class Fit<T: Scalar>: FitSession {
     let count = selected.count
     let targets = memory.targets
     var tape = memory.tape(
-      memory.place(x, inPlace: inPlace, selected), masks: network.drawMasks(), isForUpdate: true)
+      memory.place(x, inPlace: inPlace, selected), network, masks: network.drawMasks(),
+      isForUpdate: true)
     return try network.withThreads { (threads) throws(EngineError) in
       let plan = Plan.ofStep(
         rows: count, layout: network.layout, hasState: !network.slots.isEmpty, threads: threads)
       if plan.sharesInput { try multiplyInput(&tape, plan, selected) }
-      let watch = try network.overRows(plan, count) { rows, sums, watch in
-        let part = selected[rows]
-        if gathers(selected), !plan.sharesInput {
-          x.read(part, into: memory.x + rows.lowerBound * x.cols)
-        }
-        y.read(part, into: targets.t + rows.lowerBound * y.outputs)
-        network.forward(tape, rows, &watch)
-        network.costs(tape, targets, rows)
-        network.backward(tape, targets, rows, sums: sums, &watch)
+      let segments = tape.segments(lowest: network.lowestLayer(tape))
+      let watch = try network.overRows(plan, tape, segments) { segment, part, watch in
+        if segment == segments.lowerBound { read(selected[part.rows], part.rows, plan) }
+        if segment <= 0 { network.forward(tape, part, &watch, segment: segment) }
+        if segment == 0 { network.costs(tape, targets, part.rows) }
+        if segment >= 0 { network.backward(tape, targets, part, &watch, segment: segment) }
       }
       let cost = network.cost(targets, rows: count)
       try network.check(watch)
@@ -200,8 +212,17 @@ final class Fit<T: Scalar>: FitSession {
         tape, plan, isHarmless: network.isHarmless(bound: bound),
         wantsGradients: pausesEachBatch || next + count == x.rows)
       unsettled = made == .parametersOnly ? tape : nil
+      network.follow(tape)
       return cost
     }
+  }
+
+  /// Brings some rows of X, unless they are there, and of y to where the pass wants them.
+  private func read(_ selected: RowSelection, _ rows: Range<Int>, _ plan: Plan) {
+    if gathers(selected), !plan.sharesInput {
+      x.read(selected, into: memory.x + rows.lowerBound * x.cols)
+    }
+    y.read(selected, into: memory.targets.t + rows.lowerBound * y.outputs)
   }
 
   /// Whether the rows have to be brought together in `memory.x`.

@@ -80,6 +80,7 @@ extension Network {
     _ x: Source, _ task: JacobianTask, into out: UnsafeMutablePointer<T>, _ walk: inout Walk
   ) throws(EngineError) {
     try check(walk, over: x, mayBeEmpty: true)
+    try refuseNorms()
     guard walk.next < x.rows else { return }
     let outputs = layout.sizes[layout.layers]
     let block = Swift.min(x.rows - walk.next, blockRows)
@@ -89,10 +90,10 @@ extension Network {
     let work = jacobianWork(task)
     try self.walk(&walk, over: x, most: block, scratch: lean.x) {
       (input, rows) throws(EngineError) in
-      let tape = lean.tape(input)
+      let tape = lean.tape(input, self)
       try withThreads(rows: rows.count, work: workPerRow * Double(rows.count)) {
         (plan) throws(EngineError) in
-        try check(overRows(plan, rows.count) { part, _, watch in forward(tape, part, &watch) })
+        try check(overRows(plan, rows.count) { part, watch in forward(tape, part, &watch) })
       }
       let result = out + rows.lowerBound * outputs * layout.sizes[task.m]
       try withThreads { (threads) throws(EngineError) in

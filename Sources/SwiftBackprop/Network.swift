@@ -10,7 +10,12 @@ final class Network<T: Scalar> {
   let isFused: Bool
   let outputIsSoftmax: Bool
 
-  /// W and b, their gradients and the optimizer's state: flat, in the order of `layout`.
+  /// How layer m is normalised, in place m − 1; empty if none is
+  let norms: [Norm?]
+  /// Running means and variances of batch norm; nil without such a layer
+  let running: Storage<T>?
+
+  /// W and b, γ and β, their gradients and the optimizer's state: flat, in the order of `layout`.
   let parameters: Storage<T>
   let gradients: Storage<T>
   let slots: [Storage<T>]
@@ -49,6 +54,8 @@ final class Network<T: Scalar> {
   /// (Σw = 0), or the rest of a pass that failed.
   enum GradientState { case none, ready, weightless, spoiled }
   var gradientState = GradientState.none
+  /// Memory of the normalised layers of explicit passes
+  var normMemory: NormMemory<T>?
   /// Memory for t, wₙ/Σw and Cₙ of explicit backward passes.
   var targetMemory: TargetMemory<T>?
   /// Memory of the threads' shares.
@@ -60,14 +67,18 @@ final class Network<T: Scalar> {
 
   /// A network with initial weights.
   init(_ config: sb_config) throws(EngineError) {
-    layout = try Layout(sizes: readSizes(config))
+    layout = try Layout(sizes: readSizes(config), isNormalised: readNormalised(config))
+    norms = try Norm.read(config, layout)
     recipe = try Recipe(config, layers: layout.layers)
     activations = recipe.activations.map { T.kernels(ActivationEntry.all[$0.index], $0.values) }
     let lossEntry = LossEntry.all[recipe.loss.index]
     loss = T.kernels(lossEntry, recipe.loss.values)
     lossInfo = lossEntry.info
     let output = recipe.outputInfo
-    isFused = lossEntry.isFused && lossEntry.info.partner.equals(output.name.cString)
+    // Behind σ a normalisation stands between the partners.
+    isFused =
+      lossEntry.isFused && lossEntry.info.partner.equals(output.name.cString)
+      && (norms.last ?? nil)?.isAfter != true
     outputIsSoftmax = output.flags & SB_RULE_ROWS != 0
     optimizer = T.kernels(OptimizerEntry.all[recipe.optimizer.index], recipe.optimizer.values)
     // All of it at once: each part alone might fit where the whole does not.
@@ -78,6 +89,7 @@ final class Network<T: Scalar> {
     var slots: [Storage<T>] = []
     for _ in 0..<optimizer.slots { slots.append(try Storage(count: layout.parameterCount)) }
     self.slots = slots
+    running = try Norm.runningStatistics(norms, layout)
     dropout = Array(repeating: 0, count: layout.layers)
     isTrainable = Array(repeating: true, count: layout.layers)
     (l1, l2, clipNorm) = (config.l1, config.l2, config.clip_norm)
@@ -98,7 +110,7 @@ final class Network<T: Scalar> {
 
   /// An independent copy of weights, gradients, optimizer and generator.
   init(copying other: Network<T>) throws(EngineError) {
-    layout = other.layout
+    (layout, norms) = (other.layout, other.norms)
     recipe = other.recipe
     (activations, loss, lossInfo) = (other.activations, other.loss, other.lossInfo)
     (isFused, outputIsSoftmax) = (other.isFused, other.outputIsSoftmax)
@@ -119,6 +131,8 @@ final class Network<T: Scalar> {
     }
     self.slots = slots
     areOptionsHarmless = other.areOptionsHarmless
+    running = try Norm.runningStatistics(norms, layout)
+    if let running, let old = other.running { running.copy(from: old) }
     parameters.copy(from: other.parameters)
     gradients.copy(from: other.gradients)
   }
@@ -133,6 +147,7 @@ final class Network<T: Scalar> {
         .draw(&random, into: parameters.base + layout.weights(m), count: layout.weightCount(m))
       (parameters.base + layout.bias(m)).update(repeating: 0, count: layout.sizes[m])
     }
+    resetNorms()
     gradients.fill(0)
     for slot in slots { slot.fill(0) }
     steps = 0
@@ -190,6 +205,11 @@ private func readSizes(_ config: sb_config) throws(EngineError) -> [Int] {
     throw .value("a network needs at least two sizes: D(0) inputs and D(L) outputs")
   }
   return (0...Int(config.layers)).map { Int(sizes[$0]) }
+}
+
+/// Whether layer m has γ and β, in place m − 1; after the sizes.
+private func readNormalised(_ config: sb_config) -> [Bool] {
+  (0..<Int(config.layers)).map { (config.norms?[$0].kind ?? SB_NORM_NONE) != SB_NORM_NONE }
 }
 
 /// The rules a network was made of: places in the engine's lists and parameters.

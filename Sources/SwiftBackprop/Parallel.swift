@@ -108,6 +108,15 @@ struct Watch<T: Scalar> {
   }
 }
 
+/// One part of a pass: its rows, and where it writes for itself.
+struct Part<T: Scalar> {
+  let rows: Range<Int>
+  /// Column sums of grad_z, its share of every grad_b [Σ D(m)]
+  let sums: UnsafeMutablePointer<T>
+  /// Sums towards statistics, or grad_β and grad_γ, of normalised layers [Σ 2·D(m)]
+  let norms: UnsafeMutablePointer<Double>
+}
+
 /// What every part of a pass writes for itself.
 struct PartMemory<T: Scalar> {
   /// Numbers of a panel: 16 KB of single precision, a part of the first-level cache.
@@ -120,17 +129,28 @@ struct PartMemory<T: Scalar> {
   let watches: UnsafeMutablePointer<Watch<T>>
 
   private let panels: UnsafeMutablePointer<T>
+  private let normSums: UnsafeMutablePointer<Double>
+  private let normUnits: Int
 
-  init(parts: Int, units: Int) throws(EngineError) {
-    let watchBytes = parts * MemoryLayout<Watch<T>>.stride
-    let (count, overflow) = parts.multipliedReportingOverflow(by: units + Self.panelSize)
-    guard !overflow, count < Int.max / 16 else { throw .memory(bytes: Int.max) }
-    block = try Block(byteCount: watchBytes + 64 + count * MemoryLayout<T>.stride)
+  /// `units` is Σ D(m), `normUnits` the same over the normalised layers, times two.
+  init(parts: Int, units: Int, normUnits: Int) throws(EngineError) {
+    let watchBytes = (parts * MemoryLayout<Watch<T>>.stride + 63) / 64 * 64
+    let (count, overflow) = parts.multipliedReportingOverflow(
+      by: units + normUnits + Self.panelSize)
+    guard !overflow, count < Int.max / 32 else { throw .memory(bytes: Int.max) }
+    let normBytes = (parts * normUnits * MemoryLayout<Double>.stride + 63) / 64 * 64
+    block = try Block(byteCount: watchBytes + normBytes + count * MemoryLayout<T>.stride)
     self.parts = parts
+    self.normUnits = normUnits
     watches = block.base.bindMemory(to: Watch<T>.self, capacity: parts)
-    panels = (block.base + (watchBytes + 63) / 64 * 64).bindMemory(to: T.self, capacity: count)
+    normSums = (block.base + watchBytes).bindMemory(
+      to: Double.self, capacity: parts * normUnits)
+    panels = (block.base + watchBytes + normBytes).bindMemory(to: T.self, capacity: count)
     sums = panels + parts * Self.panelSize
   }
+
+  /// The sums of normalised layers of one part.
+  func norms(_ part: Int) -> UnsafeMutablePointer<Double> { normSums + part * normUnits }
 
   /// Room for some rows of a grad_W [panelSize].
   func panel(_ part: Int) -> UnsafeMutablePointer<T> { panels + part * Self.panelSize }
@@ -170,27 +190,45 @@ extension Network {
   /// Runs `body` for every share of `rows` rows and returns what they saw together.
   func overRows(
     _ plan: Plan, _ rows: Int,
-    _ body: (_ rows: Range<Int>, _ sums: UnsafeMutablePointer<T>, _ watch: inout Watch<T>) -> Void
+    _ body: (_ part: Part<T>, _ watch: inout Watch<T>) -> Void
   ) throws(EngineError) -> Watch<T> {
     let memory = try partMemory(plan.parts)
     concurrently(plan.parts) { part in
       memory.watches[part] = Watch()
-      body(
-        plan.share(part, of: rows), memory.sums + part * layout.unitCount, &memory.watches[part])
+      let own = Part(
+        rows: plan.share(part, of: rows), sums: memory.sums + part * layout.unitCount,
+        norms: memory.norms(part))
+      body(own, &memory.watches[part])
     }
     var all = Watch<T>()
     for part in 0..<plan.parts { all.add(memory.watches[part]) }
     return all
   }
 
+  /// The same for every segment of a pass; between two of them the parts meet.
+  @inline(__always)
+  func overRows(
+    _ plan: Plan, _ tape: Tape<T>, _ segments: ClosedRange<Int>,
+    _ body: (_ segment: Int, _ part: Part<T>, _ watch: inout Watch<T>) -> Void
+  ) throws(EngineError) -> Watch<T> {
+    var all = Watch<T>()
+    for segment in segments {
+      all.add(
+        try overRows(plan, tape.input.rows) { part, watch in body(segment, part, &watch) })
+      if segment < segments.upperBound { meet(tape, plan, after: segment) }
+    }
+    return all
+  }
+
   private func partMemory(_ parts: Int) throws(EngineError) -> PartMemory<T> {
     if let memory = partMemory, memory.parts >= parts { return memory }
-    let memory = try PartMemory<T>(parts: parts, units: layout.unitCount)
+    let memory = try PartMemory<T>(
+      parts: parts, units: layout.unitCount, normUnits: normUnits)
     partMemory = memory
     return memory
   }
 
-  /// grad_W and grad_b, after every row has its grad_z.
+  /// All gradients of parameters, after every row has its grad_z.
   func parameterGradients(_ tape: Tape<T>, _ plan: Plan, accumulate: Bool) {
     guard let memory = partMemory else { return }
     biasGradients(tape, memory.sums, parts: plan.parts, accumulate: accumulate)

@@ -7,6 +7,9 @@ extension Network {
   /// Begins a pass on x: z(m) and a(m), m = 1..last.
   func beginPass(_ x: Source, last: Int, training: Bool) throws(EngineError) {
     try checkLayers(1, last)
+    guard norms.isEmpty else {
+      throw .value("a pass in parts, for functions of your own, knows no normalised layers")
+    }
     try forward(x, by: .matrices, training: training, last: last)
   }
 
@@ -17,8 +20,8 @@ extension Network {
     let rows = tape.input.rows
     try withThreads(rows: rows, work: workPerRow * Double(rows)) { (plan) throws(EngineError) in
       try check(
-        overRows(plan, rows) { rows, _, watch in
-          forward(tape, rows, &watch, layers: first...last)
+        overRows(plan, rows) { part, watch in
+          forward(tape, part, &watch, Span(layers: first...last))
         })
     }
   }
@@ -55,8 +58,8 @@ extension Network {
     let rows = tape.input.rows
     try withThreads(rows: rows, work: workPerRow * Double(rows)) { (plan) throws(EngineError) in
       try check(
-        overRows(plan, rows) { rows, sums, watch in
-          backward(tape, rows, sums: sums, &watch, layers: last...first, isGiven: false)
+        overRows(plan, rows) { part, watch in
+          backward(tape, part, &watch, Span(layers: last...first), isGiven: false)
         })
     }
   }
@@ -69,8 +72,9 @@ extension Network {
     let stays = accumulate && gradientState == .ready
     gradientState = .spoiled
     try withThreads(rows: rows, work: workPerRow * Double(rows)) { (plan) throws(EngineError) in
-      let watch = try overRows(plan, rows) { rows, sums, watch in
-        var sum = sums
+      let watch = try overRows(plan, rows) { part, watch in
+        let rows = part.rows
+        var sum = part.sums
         for m in 1...layout.layers {
           let cols = layout.sizes[m]
           sum.update(repeating: 0, count: cols)

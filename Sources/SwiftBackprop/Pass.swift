@@ -13,6 +13,8 @@ struct Pass<T: Scalar> {
   /// What dropout dropped; nil for a pass in evaluation mode
   let masks: Masks?
   let rates: Storage<Double>?
+  /// What normalised layers keep, in `Network.normMemory`
+  let norms: Norms<T>?
   /// grad_a(0) [N, D(0)], made when somebody asks
   var inputGradient: Storage<T>?
   var state = State.forward
@@ -115,21 +117,38 @@ extension Network {
     }
     _ = try checkFinite(input, first: 0)
     try checkMethod(method, isMasked: training && rates != nil)
+    if training { try checkBatch(rows: x.rows) }
     let masks = training ? drawMasks() : nil
     recyclePass()
+    let norms = try beginNorms(rows: x.rows, training: training)
     let quantities = try forwardPool.take(rows: x.rows, layout: layout)
-    let tape = Tape(input: input, z: quantities.z, a: quantities.a, masks: masks)
+    let tape = Tape(input: input, z: quantities.z, a: quantities.a, masks: masks, norms: norms)
     do {
-      try forward(tape, by: method, layers: 1...last)
+      try forward(tape, by: method, last: last)
     } catch {
       forwardPool.give(quantities)
       throw error
     }
-    pass = Pass(input: input, rows: x.rows, forward: quantities, masks: masks, rates: rates)
+    follow(tape)
+    pass = Pass(
+      input: input, rows: x.rows, forward: quantities, masks: masks, rates: rates, norms: norms)
   }
 
-  /// Refuses a method that knows nothing of masks.
+  /// What the normalised layers of an explicit pass keep, in memory for its rows.
+  private func beginNorms(rows: Int, training: Bool) throws(EngineError) -> Norms<T>? {
+    guard !norms.isEmpty else { return nil }
+    if normMemory?.rows != rows {
+      normMemory = nil
+      normMemory = try NormMemory(self, rows: rows)
+    }
+    return normMemory?.begin(self, training: training)
+  }
+
+  /// Refuses a method that knows nothing of masks, or of normalised layers.
   private func checkMethod(_ method: Method, isMasked: Bool) throws(EngineError) {
+    if !norms.isEmpty, method != .matrices {
+      throw .value("a pass with normalised layers is computed by matrices: leave method out")
+    }
     if isMasked, method != .matrices {
       throw .value("a pass with dropout is computed by matrices: leave method out")
     }
@@ -137,7 +156,7 @@ extension Network {
 
   /// Fills z and a.
   private func forward(
-    _ tape: Tape<T>, by method: Method, layers: ClosedRange<Int>
+    _ tape: Tape<T>, by method: Method, last: Int
   ) throws(EngineError) {
     let rows = tape.input.rows
     switch method {
@@ -145,8 +164,8 @@ extension Network {
       return try withThreads(rows: rows, work: workPerRow * Double(rows)) {
         (plan) throws(EngineError) in
         try check(
-          overRows(plan, rows) { rows, _, watch in
-            forward(tape, rows, &watch, layers: layers)
+          overRows(plan, tape, tape.forwardSegments) { segment, part, watch in
+            forward(tape, part, &watch, tape.forwardSpan(segment, 1...last))
           })
       }
     case .vectors: try withThreads { (_) throws(EngineError) in forwardByVectors(tape) }
@@ -172,6 +191,7 @@ extension Network {
   /// Forgets X, and the memory of passes that nobody looks at.
   func releaseInput() {
     pass?.input = nil
+    normMemory = nil
     forwardPool.empty()
     backwardPool.empty()
     secondOrder = nil
@@ -201,7 +221,7 @@ extension Network {
     let quantities = try beginBackward()
     let tape = Tape(
       input: input, z: current.forward.z, a: current.forward.a, gradZ: quantities.z,
-      gradA: quantities.a, masks: current.masks)
+      gradA: quantities.a, masks: current.masks, norms: current.norms)
     let before = gradientState
     gradientState = .spoiled
     let cost = try backward(tape, memory, accumulate: accumulate, by: method)
@@ -234,9 +254,10 @@ extension Network {
     case .matrices:
       return try withThreads(rows: rows, work: 2 * workPerRow * Double(rows)) {
         (plan) throws(EngineError) in
-        let watch = try overRows(plan, rows) { rows, sums, watch in
-          costs(tape, targets, rows)
-          backward(tape, targets, rows, sums: sums, &watch)
+        let watch = try overRows(plan, tape, tape.backwardSegments(lowest: 1)) {
+          segment, part, watch in
+          if segment == 0 { costs(tape, targets, part.rows) }
+          backward(tape, targets, part, &watch, segment: segment)
         }
         let cost = self.cost(targets, rows: rows)
         try check(cost: cost)

@@ -27,6 +27,7 @@ extension Network {
     _ x: Source, _ y: Source, perLayer: Bool, into out: UnsafeMutablePointer<T>,
     _ walk: inout Walk
   ) throws(EngineError) {
+    try refuseNorms()
     let layers = layout.layers
     try passes(x, y, nil, perExample: true, &walk) { tape, first, rows in
       for n in rows {
@@ -65,20 +66,20 @@ extension Network {
   ) throws(EngineError) {
     try check(walk, over: x)
     let memory = try LeanMemory(
-      rows: Swift.min(x.rows, blockRows), network: self, trains: true)
+      rows: Swift.min(x.rows, blockRows), network: self, trains: true, keepsGradients: true)
     let targets = try WalkTargets(
       self, x: x, y: y, weights: rowWeights, perExample: perExample, memory: memory.targets)
     try self.walk(&walk, over: x, most: memory.rows, scratch: memory.x) {
       (input, rows) throws(EngineError) in
       try targets.read(rows, into: memory.targets)
-      let tape = memory.tape(input)
+      let tape = memory.tape(input, self)
       try withThreads(rows: rows.count, work: 2 * workPerRow * Double(rows.count)) {
         (plan) throws(EngineError) in
         try check(
-          overRows(plan, rows.count) { part, sums, watch in
+          overRows(plan, rows.count) { part, watch in
             forward(tape, part, &watch)
-            backward(tape, memory.targets, part, sums: sums, &watch)
-            body(tape, rows.lowerBound, part)
+            backward(tape, memory.targets, part, &watch)
+            body(tape, rows.lowerBound, part.rows)
           })
       }
     }

@@ -10,21 +10,31 @@ final class LeanMemory<T: Scalar> {
   /// X of one batch [rows, D(0)]
   let x: UnsafeMutablePointer<T>
   let targets: TargetMemory<T>
+  /// Of normalised layers
+  private let norms: NormMemory<T>?
   private let storage: Storage<T>
 
-  init(rows: Int, network: Network<T>, trains: Bool) throws(EngineError) {
+  /// `keepsGradients`: also those on both sides of a normalisation.
+  init(
+    rows: Int, network: Network<T>, trains: Bool, keepsGradients: Bool = false
+  ) throws(EngineError) {
     let layout = network.layout
     let outputs = layout.layers
+    // z, or in a normalised layer what σ takes in.
     let keepsZ = (1...outputs).map { m in
       trains && network.activations[m - 1].needsZ || m == outputs && network.isFused
     }
+    // What the derivative of a normalisation takes in.
+    let keepsNormalised = (1...outputs).map { m in trains && network.norm(m) != nil }
     var perRow = layout.sizes[0] + layout.unitCount * (trains ? 2 : 1)
-    for m in 1...outputs where keepsZ[m - 1] { perRow += layout.sizes[m] }
+    for m in 1...outputs {
+      perRow += ((keepsZ[m - 1] ? 1 : 0) + (keepsNormalised[m - 1] ? 1 : 0)) * layout.sizes[m]
+    }
     // Every array begins a cache line.
     let line = 64 / MemoryLayout<T>.stride
     let (count, overflow) = rows.multipliedReportingOverflow(by: perRow)
     guard !overflow, count < Int.max / 16 else { throw .memory(bytes: Int.max) }
-    storage = try Storage(count: count + (1 + 3 * outputs) * line)
+    storage = try Storage(count: count + (1 + 4 * outputs) * line)
     var next = storage.base
     func take(_ cols: Int) -> UnsafeMutablePointer<T> {
       defer { next += (rows * cols + line - 1) / line * line }
@@ -34,20 +44,37 @@ final class LeanMemory<T: Scalar> {
     var (z, a, gradZ): (_, _, _) = (
       [UnsafeMutablePointer<T>](), [UnsafeMutablePointer<T>](), [UnsafeMutablePointer<T>]()
     )
+    var between: [UnsafeMutablePointer<T>] = []
     for m in 1...outputs {
-      a.append(take(layout.sizes[m]))
-      z.append(keepsZ[m - 1] ? take(layout.sizes[m]) : a[m - 1])
-      if trains { gradZ.append(take(layout.sizes[m])) }
+      let cols = layout.sizes[m]
+      a.append(take(cols))
+      let own = keepsZ[m - 1] ? take(cols) : nil
+      if let norm = network.norm(m) {
+        // Before σ: z, u, a. Behind it: z, σ(z), a. The derivative wants the first of the two
+        // steps' sides apart.
+        let input = keepsNormalised[m - 1] ? take(cols) : nil
+        between.append((norm.isAfter ? input : own) ?? a[m - 1])
+        z.append((norm.isAfter ? own : input) ?? between[m - 1])
+      } else {
+        z.append(own ?? a[m - 1])
+        between.append(z[m - 1])
+      }
+      if trains { gradZ.append(take(cols)) }
     }
     (self.rows, self.z, self.a, self.gradZ) = (rows, z, a, gradZ)
+    norms =
+      network.norms.isEmpty
+      ? nil : try NormMemory(network, rows: rows, between: between, keepsGradients: keepsGradients)
     targets = try TargetMemory(rows: rows, outputs: layout.sizes[outputs])
   }
 
   /// The tape for `input`, of at most `rows` rows.
-  func tape(_ input: Matrix<T>, masks: Masks? = nil, isForUpdate: Bool = false) -> Tape<T> {
+  func tape(
+    _ input: Matrix<T>, _ network: Network<T>, masks: Masks? = nil, isForUpdate: Bool = false
+  ) -> Tape<T> {
     Tape(
       input: input, z: z, a: a, gradZ: gradZ, gradA: gradZ, masks: masks,
-      isForUpdate: isForUpdate)
+      norms: norms?.begin(network, training: isForUpdate), isForUpdate: isForUpdate)
   }
 
   /// Where the selected rows of a source are to be: in place if they are a range that BLAS can
@@ -100,10 +127,10 @@ extension Network {
       let last = Swift.min(first + block, range.upperBound)
       let input = memory.load(x, inPlace: inPlace, RowSelection(first..<last))
       if !x.isInteger { _ = try checkFinite(input, first: first) }
-      let tape = memory.tape(input)
+      let tape = memory.tape(input, self)
       try withThreads(rows: last - first, work: workPerRow * Double(last - first)) {
         (plan) throws(EngineError) in
-        try check(overRows(plan, last - first) { rows, _, watch in forward(tape, rows, &watch) })
+        try check(overRows(plan, last - first) { part, watch in forward(tape, part, &watch) })
       }
       (out + (first - range.lowerBound) * outputs).update(
         from: memory.a[layout.layers - 1], count: (last - first) * outputs)

@@ -43,7 +43,7 @@ private struct Strip<T: Scalar> {
 }
 
 @inline(__always)
-private func load<T: Scalar>(_ p: UnsafePointer<T>) -> T.Vector {
+func load<T: Scalar>(_ p: UnsafePointer<T>) -> T.Vector {
   UnsafeRawPointer(p).loadUnaligned(as: T.Vector.self)
 }
 

@@ -63,6 +63,7 @@ extension Network {
     into out: UnsafeMutablePointer<T>, _ walk: inout Walk
   ) throws(EngineError) {
     try check(walk, over: x)
+    try refuseNorms()
     let memory = try secondOrderMemory(rows: x.rows)
     try read(v, into: memory.direction)
     let targets = try WalkTargets(
@@ -74,11 +75,11 @@ extension Network {
       try withThreads(rows: rows.count, work: 8 * workPerRow * Double(rows.count)) {
         (plan) throws(EngineError) in
         try check(
-          overRows(plan, rows.count) { part, sums, watch in
+          overRows(plan, rows.count) { part, watch in
             forward(tape, part, &watch)
-            backward(tape, memory.targets, part, sums: sums, &watch)
-            changeForward(tape, memory, part)
-            changeBackward(tape, memory, part)
+            backward(tape, memory.targets, part, &watch)
+            changeForward(tape, memory, part.rows)
+            changeBackward(tape, memory, part.rows)
           })
         parameterChanges(tape, memory, plan, accumulate: rows.lowerBound > 0, to: out)
       }

@@ -149,10 +149,10 @@ extension Network {
     apply(update.factors, start, gradients.base + start, share.count * cols, update.weights)
   }
 
-  /// Updates every b.
+  /// Updates every b, γ and β.
   func applyToBiases(_ update: Update) {
     for m in 1...layout.layers where trains(m) {
-      apply(update.factors, layout.bias(m), gradBias(m), layout.sizes[m], update.biases)
+      apply(update.factors, layout.bias(m), gradBias(m), layout.vectorCount(m), update.biases)
     }
   }
 

@@ -20,7 +20,7 @@ extension Network {
   func forEachTrained(_ body: (_ start: Int, _ count: Int) -> Void) {
     guard hasFrozenLayers else { return body(0, gradients.count) }
     for m in 1...layout.layers where trains(m) {
-      body(layout.weights(m), layout.weightCount(m) + layout.sizes[m])
+      body(layout.weights(m), layout.weightCount(m) + layout.vectorCount(m))
     }
   }
 
@@ -28,7 +28,7 @@ extension Network {
   func clearFrozenGradients() {
     for m in 1...layout.layers where !trains(m) {
       gradWeights(m).update(repeating: 0, count: layout.weightCount(m))
-      gradBias(m).update(repeating: 0, count: layout.sizes[m])
+      gradBias(m).update(repeating: 0, count: layout.vectorCount(m))
     }
   }
 

@@ -32,6 +32,7 @@ extension Network {
       let start = what == SB_Z ? pass.forward.z[m - 1] : pass.forward.a[m - 1]
       return makeView(pass.forward.block, start, [pass.rows, rows], readonly: true)
     case SB_MASK: return try maskView(m)
+    case SB_GAMMA...SB_RUNNING_VAR: return try normView(what, m)
     case SB_GRAD_Z, SB_GRAD_A:
       let quantities = try gradientQuantities()
       let start = what == SB_GRAD_Z ? quantities.z[m - 1] : quantities.a[m - 1]

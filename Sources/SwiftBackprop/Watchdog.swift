@@ -24,6 +24,10 @@ extension Network {
     where largestMagnitude(gradWeights(m), layout.weightCount(m)) >= T.infinityBits {
       throw overflow(in: "grad_W", m)
     }
+    for m in 1...layout.layers
+    where largestMagnitude(gradBias(m), layout.vectorCount(m)) >= T.infinityBits {
+      throw overflow(in: "grad_b", m)
+    }
   }
 
   /// A bound on every |g|, from the bits of the largest |x| and the watch over a pass: grad_W
@@ -35,6 +39,10 @@ extension Network {
       a = Swift.max(a, Double(T(bits: bits)))
     }
     a *= largestScale(tape.masks)
+    // |x̂| is at most the root of the number of numbers that are normalised together.
+    if tape.norms != nil {
+      a = Swift.max(a, Double(Swift.max(tape.input.rows, layout.widest)).squareRoot())
+    }
     return Double(tape.input.rows) * a * Double(T(bits: watch.gradZ))
   }
 
@@ -62,6 +70,18 @@ extension Network {
       }
       if largestMagnitude(bias(k), layout.sizes[k]) >= T.infinityBits {
         return .value("b of layer \(k) contains NaN or infinity")
+      }
+      if largestMagnitude(bias(k), layout.vectorCount(k)) >= T.infinityBits {
+        return .value("gamma or beta of layer \(k) contains NaN or infinity")
+      }
+      guard let (mean, variance) = runningStatistics(k) else { continue }
+      let cols = layout.sizes[k]
+      if largestMagnitude(mean, 2 * cols) >= T.infinityBits
+        || (0..<cols).contains(where: { variance[$0] < 0 })
+      {
+        return .value(
+          "running_mean or running_var of layer \(k) contains NaN or infinity, or a variance "
+            + "below 0")
       }
     }
     return .diverged(

@@ -35,6 +35,7 @@ from swiftbackprop._health_report import HealthReport
 from swiftbackprop._history import History
 from swiftbackprop._layers import Layer
 from swiftbackprop._live import LivePlot
+from swiftbackprop._norms import BatchNorm, LayerNorm, Norm
 from swiftbackprop._optimizers import (
     Optimizer,
     optimizer,
@@ -56,6 +57,7 @@ DivergenceError = core.DivergenceError
 
 __all__ = [
     "Activation",
+    "BatchNorm",
     "CSVLogger",
     "Callback",
     "Checkpoint",
@@ -68,10 +70,12 @@ __all__ = [
     "History",
     "Initializer",
     "Layer",
+    "LayerNorm",
     "LearningRateScheduler",
     "LivePlot",
     "Loss",
     "Network",
+    "Norm",
     "Optimizer",
     "Picture",
     "Step",

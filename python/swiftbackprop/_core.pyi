@@ -45,6 +45,16 @@ BY_BLAS_FEW_ROWS: int
 BY_BLAS_NARROW: int
 BY_BLAS_WIDE: int
 BY_BLAS_LARGE: int
+GAMMA: int
+BETA: int
+GRAD_GAMMA: int
+GRAD_BETA: int
+RUNNING_MEAN: int
+RUNNING_VAR: int
+# Kinds of normalisation
+NORM_NONE: int
+NORM_BATCH: int
+NORM_LAYER: int
 # Options of Net._option
 OPTION_L1: int
 OPTION_L2: int
@@ -127,8 +137,12 @@ class Net:
         l2: float,
         clip_norm: float,
         seed: int,
+        norms: Sequence[tuple[int, int, float, float]] | None = None,
         /,
-    ) -> None: ...
+    ) -> None:
+        # norms: (kind, after, eps, momentum) of every layer.
+        ...
+
     def _copy_from(self, other: Net, /) -> None:
         # Makes this (uncreated) net an independent copy of another.
         ...

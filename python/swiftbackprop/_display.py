@@ -76,8 +76,11 @@ def rows(net: "Network") -> list[tuple[str, str, str, str, str]]:
             table.append(("...", "", "", "", ""))
             continue
         outputs, inputs = shapes[m - 1]
-        count = f"{outputs * (inputs + 1):,}"
+        count, norm = f"{net._recipe.counts[m - 1]:,}", net._recipe.norm(m)
         name = rules[m - 1].name
+        if norm:
+            steps = (name, f"{norm.name} norm") if norm.after else (f"{norm.name} norm", name)
+            name = ", ".join(steps)
         table.append((str(m), f"{outputs:,}", name, f"{outputs} x {inputs}", count))
     return table
 

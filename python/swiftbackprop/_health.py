@@ -175,9 +175,10 @@ def _updates(net: "NetworkStudy", twin: "NetworkStudy") -> list[float | None]:
 def _weights(net: "NetworkStudy") -> Iterator[slice]:
     """Yield where every W lies among the parameters."""
     start = 0
-    for outputs, inputs in net._recipe.shapes:
+    recipe = net._recipe
+    for (outputs, inputs), count in zip(recipe.shapes, recipe.counts, strict=True):
         yield slice(start, start + outputs * inputs)
-        start += outputs * (inputs + 1)
+        start += count
 
 
 def _go_downhill(net: "NetworkStudy", twin: "NetworkStudy", g: FloatArray) -> bool:

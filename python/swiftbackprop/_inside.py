@@ -11,6 +11,7 @@ from swiftbackprop._arrays import FloatArray, as_data, as_input, as_target, as_w
 from swiftbackprop._engine import core
 from swiftbackprop._functions import Loss
 from swiftbackprop._layers import Layer, Layers, find_layer
+from swiftbackprop._norms import NO_NORM, Norm
 from swiftbackprop._optimizers import LiveOptimizer
 from swiftbackprop._recipe import (
     Recipe,
@@ -45,6 +46,7 @@ class NetworkInside(core.Net):
             recipe.l2,
             recipe.clip_norm,
             seed,
+            [norm._as_engine_norm() if norm else NO_NORM for norm in recipe.norms] or None,
         )
         self._made, self._seed = recipe, seed
 
@@ -83,7 +85,7 @@ class NetworkInside(core.Net):
 
     @property
     def n_parameters(self) -> int:
-        """The number P of all weights and biases."""
+        """The number P of all parameters."""
         return self._recipe.n_parameters
 
     @property
@@ -139,6 +141,11 @@ class NetworkInside(core.Net):
             self._set_option(core.OPTION_DROPOUT + m, rate)
 
     @property
+    def norm(self) -> tuple[Norm | None, ...]:
+        """The normalisation of each layer, None where there is none."""
+        return self._recipe.norms or (None,) * len(self.layers)
+
+    @property
     def input_scale(self) -> float:
         """What integers in X are multiplied with; can be set."""
         return self._option(core.OPTION_INPUT_SCALE)
@@ -164,12 +171,15 @@ class NetworkInside(core.Net):
 
     @property
     def parameters(self) -> FloatArray:
-        """All W and b, (P,), live: layer by layer W(m)ᵀ in C order, then b(m)."""
+        """All parameters, (P,), live: layer by layer W(m)ᵀ in C order, then b(m).
+
+        A normalised layer has gamma(m) and beta(m) after its b(m).
+        """
         return self._view(core.PARAMETERS, 0)
 
     @property
     def gradients(self) -> FloatArray:
-        """The gradients of all W and b, (P,), live, in the order of `parameters`."""
+        """The gradients of all parameters, (P,), live, in the order of `parameters`."""
         return self._view(core.GRADIENTS, 0)
 
     @property
@@ -187,8 +197,8 @@ class NetworkInside(core.Net):
         """
         return find_layer(self, m)
 
-    def unflatten(self, v: npt.ArrayLike) -> list[tuple[FloatArray, FloatArray]]:
-        """Return views of a flat vector in the shapes of W and b.
+    def unflatten(self, v: npt.ArrayLike) -> list[tuple[FloatArray, ...]]:
+        """Return views of a flat vector in the shapes of W and b, and gamma and beta.
 
         Parameters
         ----------
@@ -198,7 +208,8 @@ class NetworkInside(core.Net):
         Returns
         -------
         list of (ndarray of shape (D(m), D(m-1)), ndarray of shape (D(m),))
-            One pair for each layer; views if v is an array.
+            One pair for each layer; views if v is an array. Of a normalised layer four
+            arrays, (W, b, gamma, beta).
 
         Examples
         --------
@@ -213,41 +224,52 @@ class NetworkInside(core.Net):
                 f"v has shape {vector.shape}, but the network has P = "
                 f"{self.n_parameters} parameters: wanted ({self.n_parameters},)"
             )
-        pairs, start = [], 0
-        for outputs, inputs in self._recipe.shapes:
+        parts: list[tuple[FloatArray, ...]] = []
+        start = 0
+        for (outputs, inputs), vectors in zip(
+            self._recipe.shapes, self._recipe.vectors, strict=True
+        ):
             middle = start + outputs * inputs
             W = vector[start:middle].reshape(inputs, outputs).T
-            pairs.append((W, vector[middle : middle + outputs]))
-            start = middle + outputs
-        return pairs
+            start = middle + vectors * outputs
+            parts.append((W, *vector[middle:start].reshape(vectors, outputs)))
+        return parts
 
-    def flatten(self, pairs: Iterable[tuple[npt.ArrayLike, npt.ArrayLike]]) -> FloatArray:
+    def flatten(self, pairs: Iterable[Iterable[npt.ArrayLike]]) -> FloatArray:
         """Return one flat vector of pairs (W, b), the inverse of `unflatten`.
 
         Parameters
         ----------
         pairs : list of (W of shape (D(m), D(m-1)), b of shape (D(m),))
-            One pair for each layer.
+            One pair for each layer; (W, b, gamma, beta) for a normalised one.
 
         Returns
         -------
         ndarray, shape (P,)
         """
-        shapes, parts = self._recipe.shapes, []
+        shapes, counts = self._recipe.shapes, self._recipe.vectors
         given = [tuple(pair) for pair in pairs]
-        if len(given) != len(shapes) or any(len(pair) != 2 for pair in given):
-            raise ValueError(f"flatten wants a pair (W, b) for each of the {len(shapes)} layers")
-        for m, ((W, b), (outputs, inputs)) in enumerate(zip(given, shapes, strict=True), start=1):
-            matrix, vector = (
-                as_data(W, f"W of layer {m}"),
-                as_data(b, f"b of layer {m}"),
+        if [len(g) - 1 for g in given] != counts:
+            more = ", or (W, b, gamma, beta) if it is normalised," if self._recipe.norms else ""
+            raise ValueError(
+                f"flatten wants a pair (W, b){more} for each of the {len(shapes)} layers"
             )
-            if matrix.shape != (outputs, inputs) or vector.shape != (outputs,):
+        parts = []
+        for m, (arrays, (outputs, inputs)) in enumerate(zip(given, shapes, strict=True), start=1):
+            names = ("W", "b", "gamma", "beta")
+            W, *vectors = (
+                as_data(array, f"{name} of layer {m}")
+                for name, array in zip(names, arrays, strict=False)
+            )
+            bad = next((v for v in vectors if v.shape != (outputs,)), None)
+            if W.shape != (outputs, inputs) or bad is not None:
+                shape = (vectors[0] if bad is None else bad).shape
+                others = "b, gamma and beta" if len(vectors) > 1 else "b"
                 raise ValueError(
-                    f"layer {m} wants W of shape (D({m}), D({m - 1})) = {(outputs, inputs)} and b "
-                    f"of shape (D({m}),) = {(outputs,)}, not {matrix.shape} and {vector.shape}"
+                    f"layer {m} wants W of shape (D({m}), D({m - 1})) = {(outputs, inputs)} and "
+                    f"{others} of shape (D({m}),) = {(outputs,)}, not {W.shape} and {shape}"
                 )
-            parts += [matrix.T.ravel(), vector]
+            parts += [W.T.ravel(), *vectors]
         return np.concatenate(parts)
 
     # --- Hooks of the engine: what it cannot use where it lies ------------------------------

@@ -11,6 +11,7 @@ from swiftbackprop._arrays import FloatArray
 from swiftbackprop._engine import core
 from swiftbackprop._functions import Activation
 from swiftbackprop._names import nearest
+from swiftbackprop._norms import Norm
 from swiftbackprop._recipe import as_parameter, as_rate
 
 if TYPE_CHECKING:
@@ -38,9 +39,10 @@ _ELSEWHERE = {
 class Layer:
     """Layer m of a network, m = 1..L; layer 0 is the input.
 
-    W, b, grad_W and grad_b are live: writing to them changes the network, and assigning
-    copies in. z, a, grad_z and grad_a are read-only snapshots of the last `forward` and
-    `backward`, which never change. Layer 0 has a, which is X, and grad_a alone.
+    W, b, grad_W and grad_b, and gamma and beta of a normalised layer, are live: writing to them
+    changes the network, and assigning copies in. z, a, grad_z and grad_a are read-only
+    snapshots of the last `forward` and `backward`, which never change. Layer 0 has a, which is
+    X, and grad_a alone.
 
     Attributes
     ----------
@@ -49,6 +51,11 @@ class Layer:
     W, grad_W : ndarray, shape (D(m), D(m-1))
     b, grad_b : ndarray, shape (D(m),)
     z, a, grad_z, grad_a : ndarray, shape (N, D(m))
+    gamma, beta, grad_gamma, grad_beta : ndarray, shape (D(m),)
+        Of a normalised layer, live like b.
+    running_mean, running_var : ndarray, shape (D(m),)
+        Of a layer with batch norm, live; what evaluation normalises with.
+    norm : BatchNorm, LayerNorm or None
     mask : ndarray, shape (N, D(m))
         Of dropout, in the last training pass.
     activation : Activation
@@ -88,8 +95,16 @@ class Layer:
         self._check(name)
         return self._net._view(what, self.m)
 
-    def _assign(self, name: str, what: int, value: npt.ArrayLike) -> None:
-        view = self._view(name, what)
+    def _norm_view(self, name: str, what: int) -> FloatArray:
+        self._check(name)
+        kind = self.norm
+        if kind is None or (name.startswith("running") and kind.name != "batch"):
+            has = "no normalisation" if kind is None else "layer norm, which has no running values"
+            raise AttributeError(f"layer {self.m} has {has}: there is no {name}")
+        return self._net._view(what, self.m)
+
+    def _assign(self, name: str, value: npt.ArrayLike) -> None:
+        view = getattr(self, name)
         view[...] = as_parameter(
             value,
             f"{name} of layer {self.m}",
@@ -106,7 +121,7 @@ class Layer:
 
     @W.setter
     def W(self, value: npt.ArrayLike) -> None:
-        self._assign("W", core.W, value)
+        self._assign("W", value)
 
     @property
     def b(self) -> FloatArray:
@@ -115,7 +130,7 @@ class Layer:
 
     @b.setter
     def b(self, value: npt.ArrayLike) -> None:
-        self._assign("b", core.B, value)
+        self._assign("b", value)
 
     @property
     def grad_W(self) -> FloatArray:
@@ -124,7 +139,7 @@ class Layer:
 
     @grad_W.setter
     def grad_W(self, value: npt.ArrayLike) -> None:
-        self._assign("grad_W", core.GRAD_W, value)
+        self._assign("grad_W", value)
 
     @property
     def grad_b(self) -> FloatArray:
@@ -133,7 +148,7 @@ class Layer:
 
     @grad_b.setter
     def grad_b(self, value: npt.ArrayLike) -> None:
-        self._assign("grad_b", core.GRAD_B, value)
+        self._assign("grad_b", value)
 
     @property
     def z(self) -> FloatArray:
@@ -162,6 +177,68 @@ class Layer:
     def grad_a(self) -> FloatArray:
         """The gradient of C with respect to a, (N, D(m)), read-only."""
         return self._net._view(core.GRAD_A, self.m)
+
+    @property
+    def norm(self) -> Norm | None:
+        """How this layer is normalised; None if it is not."""
+        self._check("norm")
+        return self._net._recipe.norm(self.m)
+
+    @property
+    def gamma(self) -> FloatArray:
+        """What a normalised layer multiplies with, (D(m),), live."""
+        return self._norm_view("gamma", core.GAMMA)
+
+    @gamma.setter
+    def gamma(self, value: npt.ArrayLike) -> None:
+        self._assign("gamma", value)
+
+    @property
+    def beta(self) -> FloatArray:
+        """What a normalised layer adds, (D(m),), live."""
+        return self._norm_view("beta", core.BETA)
+
+    @beta.setter
+    def beta(self, value: npt.ArrayLike) -> None:
+        self._assign("beta", value)
+
+    @property
+    def grad_gamma(self) -> FloatArray:
+        """The gradient of C with respect to gamma, (D(m),), live."""
+        return self._norm_view("grad_gamma", core.GRAD_GAMMA)
+
+    @grad_gamma.setter
+    def grad_gamma(self, value: npt.ArrayLike) -> None:
+        self._assign("grad_gamma", value)
+
+    @property
+    def grad_beta(self) -> FloatArray:
+        """The gradient of C with respect to beta, (D(m),), live."""
+        return self._norm_view("grad_beta", core.GRAD_BETA)
+
+    @grad_beta.setter
+    def grad_beta(self, value: npt.ArrayLike) -> None:
+        self._assign("grad_beta", value)
+
+    @property
+    def running_mean(self) -> FloatArray:
+        """The running mean of batch norm, (D(m),), live."""
+        return self._norm_view("running_mean", core.RUNNING_MEAN)
+
+    @running_mean.setter
+    def running_mean(self, value: npt.ArrayLike) -> None:
+        self._assign("running_mean", value)
+
+    @property
+    def running_var(self) -> FloatArray:
+        """The running variance of batch norm, (D(m),), live; at least 0."""
+        return self._norm_view("running_var", core.RUNNING_VAR)
+
+    @running_var.setter
+    def running_var(self, value: npt.ArrayLike) -> None:
+        if np.any(np.asarray(value) < 0):
+            raise ValueError(f"running_var of layer {self.m} is a variance: at least 0")
+        self._assign("running_var", value)
 
     @property
     def mask(self) -> FloatArray:

@@ -17,6 +17,7 @@ from swiftbackprop._arrays import FloatArray, as_data
 from swiftbackprop._engine import core
 from swiftbackprop._functions import Activation, Initializer, Loss, as_rule
 from swiftbackprop._names import unknown
+from swiftbackprop._norms import Norm, NormLike, as_norms
 from swiftbackprop._optimizers import LiveOptimizer, Optimizer, as_optimizer
 from swiftbackprop._rules import as_number, known
 
@@ -48,6 +49,7 @@ class Recipe:
     l1: float
     l2: float
     clip_norm: float  # 0: none
+    norms: tuple[Norm | None, ...] = ()  # of the layers 1..L; empty if none is normalised
 
     @property
     def shapes(self) -> list[tuple[int, int]]:
@@ -56,8 +58,23 @@ class Recipe:
 
     @property
     def n_parameters(self) -> int:
-        """The number P of all weights and biases."""
-        return sum(outputs * (inputs + 1) for outputs, inputs in self.shapes)
+        """The number P of all parameters."""
+        return sum(self.counts)
+
+    @property
+    def counts(self) -> list[int]:
+        """The number of parameters of every layer."""
+        pairs = zip(self.shapes, self.vectors, strict=True)
+        return [outputs * (inputs + vectors) for (outputs, inputs), vectors in pairs]
+
+    @property
+    def vectors(self) -> list[int]:
+        """How many vectors follow every W(m): b, and gamma and beta where there is a norm."""
+        return [3 if norm else 1 for norm in self.norms or (None,) * (len(self.sizes) - 1)]
+
+    def norm(self, m: int) -> Norm | None:
+        """Return the normalisation of layer m."""
+        return self.norms[m - 1] if self.norms else None
 
 
 def make_recipe(
@@ -71,6 +88,7 @@ def make_recipe(
     l1: float,
     l2: float,
     clip_norm: float | None,
+    norm: NormLike | Iterable[NormLike] = None,
 ) -> Recipe:
     """Check the arguments of `Network` and fill in what depends on others."""
     widths = as_sizes(sizes)
@@ -91,6 +109,7 @@ def make_recipe(
         l1=as_penalty(l1, "l1"),
         l2=as_penalty(l2, "l2"),
         clip_norm=as_clip_norm(clip_norm),
+        norms=as_norms(norm, widths),
     )
 
 

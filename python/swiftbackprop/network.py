@@ -14,6 +14,7 @@ from swiftbackprop._custom import is_custom
 from swiftbackprop._engine import core
 from swiftbackprop._exchange import NetworkExchange
 from swiftbackprop._history import History
+from swiftbackprop._norms import NormLike
 from swiftbackprop._plan import plan
 from swiftbackprop._recipe import (
     ActivationLike,
@@ -68,6 +69,9 @@ class Network(NetworkExchange, NetworkStudy):
         The probability to drop a unit in training: a number for all hidden layers, or a list
         with one for each layer or each hidden one. What is kept is divided by 1 - p, so that
         `predict` and `evaluate` need no other weights.
+    norm : {"batch", "layer"}, BatchNorm, LayerNorm, or list of these, optional
+        Normalisation: one for all hidden layers, or a list with one, or None, for each layer or
+        each hidden one. It belongs to its layer, before σ unless the recipe asks otherwise.
     input_scale : float, default 1
         What integers in X are multiplied with wherever X is read, 1/255 for images of
         uint8, say. Floating-point X is taken as it is.
@@ -77,7 +81,8 @@ class Network(NetworkExchange, NetworkStudy):
     sizes, dtype, seed
         As given.
     parameters, gradients : ndarray, shape (P,)
-        Live views of all W and b, and of their gradients.
+        Live views of all W and b, of gamma and beta where layers are normalised, and of their
+        gradients.
     layers : sequence of Layer
         Layers 1..L, ``layers[m - 1].m == m``.
     optimizer : LiveOptimizer
@@ -132,12 +137,17 @@ class Network(NetworkExchange, NetworkStudy):
         clip_norm: float | None = None,
         max_norm: float | None = None,
         dropout: float | Sequence[float] = 0.0,
+        norm: NormLike | Sequence[NormLike] = None,
         input_scale: float = 1.0,
     ) -> None:
         recipe = make_recipe(
             *(sizes, activation, output, loss, optimizer, dtype),
-            *(initializer, l1, l2, clip_norm),
+            *(initializer, l1, l2, clip_norm, norm),
         )
+        if recipe.norms and is_custom(recipe):
+            raise ValueError(
+                "a network with functions of your own has no normalised layers: leave norm out"
+            )
         self._build(recipe, as_seed(seed))
         self.max_norm, self.dropout, self.input_scale = max_norm, dropout, input_scale
         self._start()

@@ -18,7 +18,7 @@ extern "C" {
 #endif
 
 // Raised whenever a struct or a signature below changes.
-#define SB_ABI_VERSION 3
+#define SB_ABI_VERSION 4
 
 // ---------------------------------------------------------------- status and errors
 
@@ -172,11 +172,25 @@ sb_status sb_apply_loss(const sb_rule *rule, int32_t order, int32_t dtype, const
 
 typedef struct sb_net sb_net;
 
+// How a layer is normalised: its z before the activation, or `after` it what it gave. Batch
+// norm takes mean and variance of each unit over the rows of a batch in training, and running
+// means of these, with `momentum`, in evaluation; layer norm those of each row over the units.
+#define SB_NORM_NONE 0
+#define SB_NORM_BATCH 1
+#define SB_NORM_LAYER 2
+typedef struct sb_norm {
+  int32_t kind;
+  int32_t after;
+  double epsilon;   // added to the variance, in (0, 1]
+  double momentum;  // of the running statistics, in [0, 1]; batch norm alone
+} sb_norm;
+
 typedef struct sb_config {
   const int64_t *sizes;         // [layers + 1]: D(0), ..., D(L)
   int64_t layers;               // L
   const sb_rule *activations;   // [layers]
   const sb_rule *initializers;  // [layers]
+  const sb_norm *norms;         // NULL, or [layers]
   sb_rule loss;
   sb_rule optimizer;
   double l1;         // added to the gradient of W: l1 * sign(W)
@@ -223,8 +237,9 @@ sb_status sb_backward(sb_net *net, const sb_array *y, const sb_array *weights,
 #define SB_MATRICES 0  // the whole batch by matrix products, on all threads: as above
 #define SB_VECTORS 1   // one example after the other by matrix-vector products, one thread
 #define SB_LOOPS 2     // one number after the other in scalar loops, one thread, no BLAS
-// training != 0: with dropout, for which the generator draws one number; the backward pass that
-// follows uses the same masks. Both go by SB_MATRICES then.
+// training != 0: with dropout, for which the generator draws one number, and with the statistics
+// of this batch in batch norm, which its running statistics follow; the backward pass that
+// follows uses the same masks and statistics. Both go by SB_MATRICES then.
 sb_status sb_forward_by(sb_net *net, const sb_array *x, int32_t method, int32_t training,
                         sb_error *error);
 sb_status sb_backward_by(sb_net *net, const sb_array *y, const sb_array *weights,
@@ -272,6 +287,12 @@ sb_status sb_step(sb_net *net, sb_error *error);
 #define SB_GRAD_A 9       // snapshot, [N, D(m)], m = 0..L
 #define SB_MASK 11        // snapshot, [N, D(m)]: what dropout multiplied a(m) with, in the last
                           // sb_forward_by in training mode
+#define SB_GAMMA 12       // live, [D(m)], of a normalised layer, as all that follow
+#define SB_BETA 13        // live, [D(m)]
+#define SB_GRAD_GAMMA 14  // live, [D(m)]
+#define SB_GRAD_BETA 15   // live, [D(m)]
+#define SB_RUNNING_MEAN 16  // live, [D(m)], of batch norm
+#define SB_RUNNING_VAR 17   // live, [D(m)], of batch norm
 #define SB_SLOT 10        // live, [P]: optimizer state array `layer` = 0, 1, ...
 
 // A view of quantity `what` of layer m (ignored where there is none). Live views show
