@@ -55,7 +55,15 @@ def quiet_network(*args: Any, **keywords: Any) -> Any:
 def reference_of(net: Any, activations: list[Any], loss: Any, **keywords: Any) -> reference.Network:
     """The reference network with the same parameters as `net` has now."""
     pairs = [(layer.W.copy(), layer.b.copy()) for layer in net.layers]
-    return reference.Network(pairs, activations, loss, **keywords)
+    norms = [None if layer.norm is None else _norm_of(layer) for layer in net.layers]
+    return reference.Network(pairs, activations, loss, norms=norms, **keywords)
+
+
+def _norm_of(layer: Any) -> reference.Norm:
+    recipe, numbers = layer.norm, [layer.gamma.copy(), layer.beta.copy()]
+    if recipe.name == "batch":
+        numbers += [recipe.momentum, layer.running_mean.copy(), layer.running_var.copy()]
+    return reference.Norm(recipe.name, recipe.after, recipe.eps, *numbers)
 
 
 def targets(

@@ -26,6 +26,7 @@ __all__ = [
     "Array",
     "Layer",
     "Network",
+    "Norm",
     "activation",
     "initializer_bound",
     "initializer_std",
@@ -33,6 +34,48 @@ __all__ = [
     "one_hot",
     "optimizers",
 ]
+
+
+@dataclass
+class Norm:
+    """The normalisation of a layer: γ ⊙ (x − μ)/√(v + ε) + β.
+
+    "layer": μ and v of every row over its units. "batch": of every unit over the rows, in
+    training; in evaluation the running ones.
+    """
+
+    kind: str
+    after: bool  # σ first
+    eps: float
+    gamma: Array  # [D(m)]
+    beta: Array
+    momentum: float = 0.0
+    mean: Array | None = None  # running
+    var: Array | None = None
+
+    def forward(self, x: Array, training: bool) -> Array:
+        axis, rows = (1, None) if self.kind == "layer" else (0, len(x))
+        self.moves = self.kind == "layer" or training
+        if self.moves:
+            mu, v = x.mean(axis=axis, keepdims=True), x.var(axis=axis, keepdims=True)
+        else:
+            mu, v = self.mean, self.var
+        if rows and training:
+            self.mean = (1 - self.momentum) * self.mean + self.momentum * mu[0]
+            self.var = (1 - self.momentum) * self.var + self.momentum * v[0] * rows / (rows - 1)
+        self.axis, self.root = axis, np.sqrt(v + np.asarray(self.eps, x.dtype))
+        self.unit = (x - mu) / self.root
+        return np.asarray(self.gamma * self.unit + self.beta)
+
+    def backward(self, g: Array) -> tuple[Array, Array, Array]:
+        """grad_x, grad_γ and grad_β from g, the gradient by what `forward` gave."""
+        h = g * self.gamma
+        grad_x = h
+        if self.moves:
+            level = h.mean(axis=self.axis, keepdims=True)
+            slope = (h * self.unit).mean(axis=self.axis, keepdims=True)
+            grad_x = h - level - self.unit * slope
+        return grad_x / self.root, (g * self.unit).sum(axis=0), g.sum(axis=0)
 
 
 @dataclass
@@ -49,6 +92,32 @@ class Layer:
     grad_b: Array
     grad_z: Array
     grad_a: Array
+    norm: Norm | None = None
+    u: Array | None = None  # what stands between normalisation and σ: [N, D(m)]
+    grad_gamma: Array | None = None
+    grad_beta: Array | None = None
+
+    def activate(self, training: bool) -> None:
+        """a from z."""
+        if self.norm is None:
+            self.a = self.sigma.value(self.z)
+        elif self.norm.after:
+            self.u = self.sigma.value(self.z)
+            self.a = self.norm.forward(self.u, training)
+        else:
+            self.u = self.norm.forward(self.z, training)
+            self.a = self.sigma.value(self.u)
+
+    def pull_back(self, given: Array | None = None) -> None:
+        """grad_z from grad_a, or from the gradient by what σ takes in, where it is given."""
+        if self.norm is None:
+            self.grad_z = self.sigma.pull_back(self.z, self.grad_a) if given is None else given
+        elif self.norm.after:
+            g, self.grad_gamma, self.grad_beta = self.norm.backward(self.grad_a)
+            self.grad_z = self.sigma.pull_back(self.z, g)
+        else:
+            g = self.sigma.pull_back(self.u, self.grad_a) if given is None else given
+            self.grad_z, self.grad_gamma, self.grad_beta = self.norm.backward(g)
 
 
 def one_hot(y: npt.ArrayLike, classes: int, dtype: npt.DTypeLike) -> Array:
@@ -69,6 +138,7 @@ class Network:
         l1: float = 0.0,
         l2: float = 0.0,
         clip_norm: float | None = None,
+        norms: list[Norm | None] | None = None,
     ) -> None:
         empty = np.empty(0)
         self.layers: list[Layer] = []
@@ -79,6 +149,8 @@ class Network:
                 Layer(m + 1, rule, W.copy(), b.copy(), empty, empty, zero_W, zero_b,
                       empty, empty)
             )  # fmt: skip
+        for layer, norm in zip(self.layers, norms or [None] * len(self.layers), strict=True):
+            layer.norm = norm
         self.loss: Loss = loss(cost) if isinstance(cost, str) else cost
         self.optimizer = optimizer or optimizers.Adam()
         self.l1, self.l2, self.clip_norm = l1, l2, clip_norm
@@ -87,21 +159,25 @@ class Network:
 
     # --- The lectures ------------------------------------------------------------
 
-    def forward(self, X: Array) -> Array:
+    def forward(self, X: Array, training: bool = False) -> Array:
         """z(m) = W(m) a(m-1) + b(m), a(m) = σ(m)(z(m)), for every row at once."""
         self.X = X
         a = X
         for layer in self.layers:
             layer.z = a @ layer.W.T + layer.b
-            layer.a = layer.sigma.value(layer.z)
+            layer.activate(training)
             a = layer.a
         return a
 
     def cost_per_example(self, t: Array) -> Array:
         """C_n, the sum over the outputs of row n; from z where the pair is fused."""
         last = self.layers[-1]
-        fused = PARTNERS.get((last.sigma.name, self.loss.name))
-        each = fused(last.z, t) if fused else self.loss.value(last.a, t)
+        fused = PARTNERS.get((last.sigma.name, self.loss.name)) if self._are_partners else None
+        each = (
+            fused(last.z if last.norm is None else last.u, t)
+            if fused
+            else self.loss.value(last.a, t)
+        )
         return np.asarray(np.sum(each, axis=1))
 
     def backward(
@@ -122,13 +198,10 @@ class Network:
         share = self._row_shares(sample_weight, last.a)
 
         last.grad_a = share * self.loss.derivative(last.a, t)
-        if (last.sigma.name, self.loss.name) in PARTNERS:
-            last.grad_z = share * (last.a - t)
-        else:
-            last.grad_z = last.sigma.pull_back(last.z, last.grad_a)
+        last.pull_back(share * (last.a - t) if self._are_partners else None)
         for below, layer in zip(self.layers[-2::-1], self.layers[:0:-1], strict=True):
             below.grad_a = layer.grad_z @ layer.W
-            below.grad_z = below.sigma.pull_back(below.z, below.grad_a)
+            below.pull_back()
         self.grad_X = self.layers[0].grad_z @ self.layers[0].W
 
         a_below = self.X
@@ -138,6 +211,13 @@ class Network:
             layer.grad_b = layer.grad_b + grad_b if accumulate else grad_b
             a_below = layer.a
         return float(np.sum(share[:, 0] * self.cost_per_example(t)))
+
+    @property
+    def _are_partners(self) -> bool:
+        """Whether σ of the output and the loss are, with nothing in between."""
+        last = self.layers[-1]
+        alone = last.norm is None or not last.norm.after
+        return alone and (last.sigma.name, self.loss.name) in PARTNERS
 
     def _row_shares(self, sample_weight: Array | None, like: Array) -> Array:
         """w_n / Σw as a column; all zero when the weights are."""
@@ -175,16 +255,21 @@ class Network:
     @property
     def parameters(self) -> Array:
         """W(1)ᵀ in C order, b(1), W(2)ᵀ, b(2), ... without padding."""
-        return _flat([(layer.W, layer.b) for layer in self.layers])
+        more = [(x.norm.gamma, x.norm.beta) if x.norm else () for x in self.layers]
+        return _flat(
+            [(layer.W, layer.b, *rest) for layer, rest in zip(self.layers, more, strict=True)]
+        )
 
     @property
     def gradients(self) -> Array:
         """The gradients in the order of `parameters`."""
-        return _flat([(layer.grad_W, layer.grad_b) for layer in self.layers])
+        more = [(x.grad_gamma, x.grad_beta) if x.norm else () for x in self.layers]
+        pairs = zip(self.layers, more, strict=True)
+        return _flat([(layer.grad_W, layer.grad_b, *rest) for layer, rest in pairs])
 
 
-def _flat(pairs: list[tuple[Array, Array]]) -> Array:
-    return np.concatenate([part for W, b in pairs for part in (W.T.ravel(), b)])
+def _flat(layers: list[tuple[Array, ...]]) -> Array:
+    return np.concatenate([part for W, *rest in layers for part in (W.T.ravel(), *rest)])
 
 
 # --- Initialisers ------------------------------------------------------------------

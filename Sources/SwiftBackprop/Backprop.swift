@@ -255,7 +255,7 @@ extension Network {
         for j in 0..<cols { gradient[j] += share[j] }
       }
     }
-    if tape.norms != nil { normGradients(tape, parts: parts, accumulate: accumulate) }
+    normGradients(tape, parts: parts, accumulate: accumulate, to: gradients.base)
   }
 
   // MARK: the cost

@@ -80,7 +80,6 @@ extension Network {
     _ x: Source, _ task: JacobianTask, into out: UnsafeMutablePointer<T>, _ walk: inout Walk
   ) throws(EngineError) {
     try check(walk, over: x, mayBeEmpty: true)
-    try refuseNorms()
     guard walk.next < x.rows else { return }
     let outputs = layout.sizes[layout.layers]
     let block = Swift.min(x.rows - walk.next, blockRows)
@@ -137,23 +136,18 @@ extension Network {
     }
   }
 
-  /// Each row of ∂·/∂a(m) times the Jacobian of σ(m) at its example, which makes it one of
-  /// ∂·/∂z(m).
+  /// Each row of ∂·/∂a(m) times the Jacobian of a(m) by z(m) at its example, which makes it one
+  /// of ∂·/∂z(m).
   private func pullBack(
     _ m: Int, _ jacobian: UnsafeMutablePointer<T>, _ tape: Tape<T>, _ rows: Range<Int>
   ) {
-    let cols = layout.sizes[m]
     let outputs = layout.sizes[layout.layers]
-    let kernels = activations[m - 1]
-    let (z, a) = (tape.z[m - 1], tape.a[m - 1])
     guard outputs > 1 else {
-      let start = rows.lowerBound * cols
-      return kernels.gradientInPlace(jacobian, z + start, a + start, rows.count, cols)
+      return pullBack(m, jacobian, tape, first: rows.lowerBound, rows.count)
     }
     for row in rows {
-      let example = row / outputs * cols
-      kernels.gradientInPlace(
-        jacobian + (row - rows.lowerBound) * cols, z + example, a + example, 1, cols)
+      let place = jacobian + (row - rows.lowerBound) * layout.sizes[m]
+      pullBack(m, place, tape, first: row / outputs, 1)
     }
   }
 

@@ -196,15 +196,15 @@ extension Network {
     }
   }
 
-  /// grad_γ(m) and grad_β(m), from the parts' sums.
-  func normGradients(_ tape: Tape<T>, parts: Int, accumulate: Bool) {
+  /// grad_γ(m) and grad_β(m), from the parts' sums, to where they lie from `base` on.
+  func normGradients(
+    _ tape: Tape<T>, parts: Int, accumulate: Bool, to base: UnsafeMutablePointer<T>
+  ) {
     guard let norms = tape.norms, let memory = partMemory else { return }
     for m in 1...layout.layers where wants(m, tape) {
       guard let layer = norms.layer(m) else { continue }
       let cols = layout.sizes[m]
-      let (gradGamma, gradBeta) = (
-        gradients.base + layout.gamma(m), gradients.base + layout.beta(m)
-      )
+      let (gradGamma, gradBeta) = (base + layout.gamma(m), base + layout.beta(m))
       for j in 0..<cols {
         var (sum, product) = (0.0, 0.0)
         for part in 0..<parts {

@@ -221,11 +221,6 @@ extension Network {
     }
   }
 
-  /// Refuses what knows nothing of normalised layers.
-  func refuseNorms() throws(EngineError) {
-    guard norms.isEmpty else { throw .value("this is not to be had of a normalised network") }
-  }
-
   /// Whether a training pass normalises by statistics of the batch.
   var normalisesBatches: Bool { running != nil }
 
@@ -272,6 +267,20 @@ extension Network {
       start = norm.running + (what == SB_RUNNING_VAR ? layout.sizes[m] : 0)
     }
     return makeView(storage.block, storage.base + start, [layout.sizes[m]])
+  }
+}
+
+extension Network {
+  /// What stands between the normalisation and σ of layer m in the last pass [N, D(m)], a copy.
+  func betweenView(_ m: Int) throws(EngineError) -> sb_view {
+    guard norm(m) != nil else { throw .value("layer \(m) is not normalised") }
+    guard let pass, let layer = pass.norms?.layer(m), normMemory != nil else {
+      throw .order("call forward first")
+    }
+    let cols = layout.sizes[m]
+    let storage = try Storage<T>(count: pass.rows * cols)
+    storage.base.update(from: layer.between, count: storage.count)
+    return makeView(storage.block, storage.base, [pass.rows, cols], readonly: true)
   }
 }
 

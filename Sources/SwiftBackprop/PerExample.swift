@@ -18,7 +18,8 @@ extension Network {
     }
   }
 
-  /// ‖∇Cₙ‖ of the rows of x into out [N], or its part by W(m) and b(m) into out [N, L].
+  /// ‖∇Cₙ‖ of the rows of x into out [N], or its part by the parameters of layer m into out
+  /// [N, L]; batch norm is in evaluation, or one example would change the gradients of others.
   ///
   /// The gradient of one example is an outer product, grad_z(m) a(m−1)ᵀ, with grad_z(m) beside
   /// it for b, so ‖∇Cₙ‖² = Σ ‖grad_z(m)‖²·(‖a(m−1)‖² + 1): no matrix is needed. Goodfellow,
@@ -27,7 +28,6 @@ extension Network {
     _ x: Source, _ y: Source, perLayer: Bool, into out: UnsafeMutablePointer<T>,
     _ walk: inout Walk
   ) throws(EngineError) {
-    try refuseNorms()
     let layers = layout.layers
     try passes(x, y, nil, perExample: true, &walk) { tape, first, rows in
       for n in rows {
@@ -36,6 +36,7 @@ extension Network {
           let cols = layout.sizes[m]
           let square =
             sumOfSquares(tape.gradZ[m - 1] + n * cols, cols) * (inputSquare(m, tape, n) + 1)
+            + normSquare(m, tape, n)
           sum += square
           if perLayer { out[(first + n) * layers + m - 1] = T(square.squareRoot()) }
         }

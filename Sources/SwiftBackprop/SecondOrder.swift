@@ -28,10 +28,15 @@ final class SecondOrderMemory<T: Scalar> {
   /// R{grad_z(m)} in place m − 1, which overwrites R{grad_a(m)}
   let second: [UnsafeMutablePointer<T>]
   private let storage: Storage<T>
+  /// Of normalised layers, and R{·} of what stands between their two steps, in place m − 1
+  let norms: NormMemory<T>?
+  let changeBetween: [UnsafeMutablePointer<T>]
+  private let betweens: Storage<T>
   /// v [P], where the products may read it
   let direction: Storage<T>
 
-  init(rows: Int, layout: Layout) throws(EngineError) {
+  init(rows: Int, network: Network<T>) throws(EngineError) {
+    let layout = network.layout
     self.rows = rows
     let (count, overflow) = rows.multipliedReportingOverflow(by: layout.sizes[0])
     guard !overflow else { throw .memory(bytes: Int.max) }
@@ -48,10 +53,20 @@ final class SecondOrderMemory<T: Scalar> {
       defer { next += rows * layout.sizes[m] }
       return next
     }
+    norms =
+      network.norms.isEmpty ? nil : try NormMemory(network, rows: rows, keepsGradients: true)
+    betweens = try Storage(count: rows * network.normUnits / 2)
+    var between = betweens.base
+    changeBetween = (1...layout.layers).map { m in
+      defer { between += network.norm(m) == nil ? 0 : rows * layout.sizes[m] }
+      return between
+    }
   }
 
-  func tape(_ input: Matrix<T>) -> Tape<T> {
-    Tape(input: input, z: forward.z, a: forward.a, gradZ: backward.z, gradA: backward.a)
+  func tape(_ input: Matrix<T>, _ network: Network<T>) -> Tape<T> {
+    Tape(
+      input: input, z: forward.z, a: forward.a, gradZ: backward.z, gradA: backward.a,
+      norms: norms?.begin(network, training: false))
   }
 }
 
@@ -63,7 +78,6 @@ extension Network {
     into out: UnsafeMutablePointer<T>, _ walk: inout Walk
   ) throws(EngineError) {
     try check(walk, over: x)
-    try refuseNorms()
     let memory = try secondOrderMemory(rows: x.rows)
     try read(v, into: memory.direction)
     let targets = try WalkTargets(
@@ -71,7 +85,7 @@ extension Network {
     try self.walk(&walk, over: x, most: memory.rows, scratch: memory.x.base) {
       (input, rows) throws(EngineError) in
       try targets.read(rows, into: memory.targets)
-      let tape = memory.tape(input)
+      let tape = memory.tape(input, self)
       try withThreads(rows: rows.count, work: 8 * workPerRow * Double(rows.count)) {
         (plan) throws(EngineError) in
         try check(
@@ -79,7 +93,7 @@ extension Network {
             forward(tape, part, &watch)
             backward(tape, memory.targets, part, &watch)
             changeForward(tape, memory, part.rows)
-            changeBackward(tape, memory, part.rows)
+            changeBackward(tape, memory, part)
           })
         parameterChanges(tape, memory, plan, accumulate: rows.lowerBound > 0, to: out)
       }
@@ -97,7 +111,7 @@ extension Network {
     let block = Swift.min(rows, Swift.min(1024, Swift.max(64, (1 << 20) / layout.widest)))
     if let memory = secondOrder, memory.rows >= block { return memory }
     secondOrder = nil
-    let memory = try SecondOrderMemory<T>(rows: block, layout: layout)
+    let memory = try SecondOrderMemory<T>(rows: block, network: self)
     secondOrder = memory
     return memory
   }
@@ -138,16 +152,37 @@ extension Network {
           Matrix(changeBefore, rows.count, before), weights(m), into: changeZ, accumulate: true)
       }
       _ = addRow(memory.direction.base + layout.bias(m), to: changeZ, rows.count, cols)
-      // The Jacobian of every σ is symmetric, softmax' too.
-      activations[m - 1].gradient(
-        changeZ, tape.z[m - 1] + start, tape.a[m - 1] + start, changeA, rows.count, cols)
+      changeActivation(m, tape, memory, changeZ, changeA, rows)
+    }
+  }
+
+  /// R{a(m)} from R{z(m)}, of some rows. The Jacobian of every σ is symmetric, softmax' too.
+  private func changeActivation(
+    _ m: Int, _ tape: Tape<T>, _ memory: SecondOrderMemory<T>, _ changeZ: UnsafePointer<T>,
+    _ changeA: UnsafeMutablePointer<T>, _ rows: Range<Int>
+  ) {
+    let cols = layout.sizes[m]
+    let start = rows.lowerBound * cols
+    let (z, a, kernels) = (tape.z[m - 1] + start, tape.a[m - 1] + start, activations[m - 1])
+    guard let layer = tape.norms?.layer(m) else {
+      return kernels.gradient(changeZ, z, a, changeA, rows.count, cols)
+    }
+    let (between, change) = (layer.between + start, memory.changeBetween[m - 1])
+    let direction = memory.direction
+    if layer.norm.isAfter {
+      kernels.gradient(changeZ, z, between, change + start, rows.count, cols)
+      changeNorm(m, layer, tape, direction, change, into: memory.change.a[m - 1], rows)
+    } else {
+      changeNorm(m, layer, tape, direction, memory.change.z[m - 1], into: change, rows)
+      kernels.gradient(change + start, between, a, changeA, rows.count, cols)
     }
   }
 
   /// R{grad_z(m)}, m = L..1, of some rows.
   private func changeBackward(
-    _ tape: Tape<T>, _ memory: SecondOrderMemory<T>, _ rows: Range<Int>
+    _ tape: Tape<T>, _ memory: SecondOrderMemory<T>, _ part: Part<T>
   ) {
+    let rows = part.rows
     for m in stride(from: layout.layers, through: 1, by: -1) {
       let cols = layout.sizes[m]
       let start = rows.lowerBound * cols
@@ -163,11 +198,40 @@ extension Network {
           weights(m + 1, of: memory.direction).transpose, into: second, accumulate: true)
       } else {
         changeOutput(tape, memory, rows, second)
-        if isFused { continue }
       }
-      activations[m - 1].gradientChange(
-        second, tape.gradA[m - 1] + start, tape.z[m - 1] + start, tape.a[m - 1] + start,
-        memory.change.z[m - 1] + start, rows.count, cols)
+      changeDerivative(m, tape, memory, part, isGiven: m == layout.layers && isFused)
+    }
+  }
+
+  /// R{grad_z(m)} in place of R{grad_a(m)}, of some rows; `isGiven`: it is that of what σ takes
+  /// in already.
+  private func changeDerivative(
+    _ m: Int, _ tape: Tape<T>, _ memory: SecondOrderMemory<T>, _ part: Part<T>, isGiven: Bool
+  ) {
+    let (rows, cols) = (part.rows, layout.sizes[m])
+    let start = rows.lowerBound * cols
+    let (z, a, gradA) = (
+      tape.z[m - 1] + start, tape.a[m - 1] + start, tape.gradA[m - 1] + start
+    )
+    let (second, changeZ) = (memory.second[m - 1], memory.change.z[m - 1])
+    let (kernels, direction) = (activations[m - 1], memory.direction)
+    guard let layer = tape.norms?.layer(m) else {
+      if isGiven { return }
+      return kernels.gradientChange(
+        second + start, gradA, z, a, changeZ + start, rows.count, cols)
+    }
+    let (between, change) = (layer.between + start, memory.changeBetween[m - 1])
+    let sums = part.norms + layer.norm.sums
+    if let gradIn = layer.gradIn, layer.norm.isAfter {
+      changeNormGradient(m, layer, tape, direction, change, second, rows, to: sums)
+      kernels.gradientChange(
+        second + start, gradIn + start, z, between, changeZ + start, rows.count, cols)
+    } else {
+      if !isGiven {
+        kernels.gradientChange(
+          second + start, gradA, between, a, change + start, rows.count, cols)
+      }
+      changeNormGradient(m, layer, tape, direction, changeZ, second, rows, to: sums)
     }
   }
 
@@ -217,5 +281,6 @@ extension Network {
       if !accumulate { place.update(repeating: 0, count: cols) }
       _ = addColumns(memory.second[m - 1], rows, cols, to: place)
     }
+    normGradients(tape, parts: plan.parts, accumulate: accumulate, to: out)
   }
 }

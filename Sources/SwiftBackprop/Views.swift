@@ -33,6 +33,7 @@ extension Network {
       return makeView(pass.forward.block, start, [pass.rows, rows], readonly: true)
     case SB_MASK: return try maskView(m)
     case SB_GAMMA...SB_RUNNING_VAR: return try normView(what, m)
+    case SB_U: return try betweenView(m)
     case SB_GRAD_Z, SB_GRAD_A:
       let quantities = try gradientQuantities()
       let start = what == SB_GRAD_Z ? quantities.z[m - 1] : quantities.a[m - 1]

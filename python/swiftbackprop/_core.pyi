@@ -51,6 +51,7 @@ GRAD_GAMMA: int
 GRAD_BETA: int
 RUNNING_MEAN: int
 RUNNING_VAR: int
+U: int
 # Kinds of normalisation
 NORM_NONE: int
 NORM_BATCH: int

@@ -55,6 +55,8 @@ class Layer:
         Of a normalised layer, live like b.
     running_mean, running_var : ndarray, shape (D(m),)
         Of a layer with batch norm, live; what evaluation normalises with.
+    u : ndarray, shape (N, D(m))
+        Of a normalised layer: what stands between normalisation and σ.
     norm : BatchNorm, LayerNorm or None
     mask : ndarray, shape (N, D(m))
         Of dropout, in the last training pass.
@@ -219,6 +221,14 @@ class Layer:
     @grad_beta.setter
     def grad_beta(self, value: npt.ArrayLike) -> None:
         self._assign("grad_beta", value)
+
+    @property
+    def u(self) -> FloatArray:
+        """What stands between normalisation and σ of the last forward, (N, D(m)), read-only.
+
+        γ x̂ + β, which σ takes in; of a layer normalised after σ what σ gave. A copy.
+        """
+        return self._norm_view("u", core.U)
 
     @property
     def running_mean(self) -> FloatArray:

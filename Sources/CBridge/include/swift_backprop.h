@@ -293,6 +293,8 @@ sb_status sb_step(sb_net *net, sb_error *error);
 #define SB_GRAD_BETA 15   // live, [D(m)]
 #define SB_RUNNING_MEAN 16  // live, [D(m)], of batch norm
 #define SB_RUNNING_VAR 17   // live, [D(m)], of batch norm
+#define SB_U 18           // snapshot, [N, D(m)]: gamma * unit + beta before the activation, or
+                          // what it gave, of a layer that is normalised after it
 #define SB_SLOT 10        // live, [P]: optimizer state array `layer` = 0, 1, ...
 
 // A view of quantity `what` of layer m (ignored where there is none). Live views show
