@@ -29,13 +29,16 @@ extension Network {
           for j in 0..<w.cols { sum += w[i, j] * below[n, j] }
           z[i] = sum + b[i]
         }
-        activateByLoops(m, z, a)
+        if norm(m) == nil { activateByLoops(m, z, a) }
+      }
+      if let layer = tape.norms?.layer(m) {
+        activateNormByLoops(m, layer, tape, 0..<below.rows)
       }
     }
   }
 
   /// aᵢ = σ(zᵢ). softmax takes in the whole row: aᵢ = eᶻⁱ / Σₖ eᶻᵏ.
-  private func activateByLoops(
+  func activateByLoops(
     _ m: Int, _ z: UnsafeMutablePointer<T>, _ a: UnsafeMutablePointer<T>
   ) {
     let units = layout.sizes[m]
@@ -64,13 +67,16 @@ extension Network {
           for i in 0..<w.rows { sum += gradZNext[i] * w[i, j] }
           gradA[j] = sum
         }
-        differentiateByLoops(m, tape, n)
+        if norm(m) == nil { differentiateByLoops(m, tape, n) }
+      }
+      if let layer = tape.norms?.layer(m) {
+        differentiateNormByLoops(m, layer, tape, 0..<tape.input.rows, isGiven: false)
       }
     }
   }
 
-  /// grad_aᵢ(L) = wₙ/Σw · ∂ℓ/∂aᵢ and grad_z(L). For a loss and its partner grad_z(L) comes to
-  /// wₙ/Σw·(aᵢ − tᵢ), which is exact where σ′ or ∂ℓ/∂a no longer is.
+  /// grad_aᵢ(L) = wₙ/Σw · ∂ℓ/∂aᵢ and grad_z(L). For a loss and its partner grad_z(L), or grad_u(L)
+  /// of a normalised layer, comes to wₙ/Σw·(aᵢ − tᵢ), which is exact where σ′ or ∂ℓ/∂a no longer is.
   private func outputGradientByLoops(_ tape: Tape<T>, _ targets: TargetMemory<T>) {
     let m = layout.layers
     let units = layout.sizes[m]
@@ -80,19 +86,29 @@ extension Network {
       let share = targets.scale[n]
       for i in 0..<units { gradA[i] = share * lossDerivative(a[i], t[i]) }
       guard isFused else {
-        differentiateByLoops(m, tape, n)
+        if norm(m) == nil { differentiateByLoops(m, tape, n) }
         continue
       }
       for i in 0..<units { gradZ[i] = share * (a[i] - t[i]) }
+    }
+    if let layer = tape.norms?.layer(m) {
+      differentiateNormByLoops(m, layer, tape, 0..<tape.input.rows, isGiven: isFused)
     }
   }
 
   /// grad_zᵢ = grad_aᵢ σ′(zᵢ) for example n. In softmax every aₖ depends on every zᵢ:
   /// grad_zᵢ = Σₖ grad_aₖ ∂aₖ/∂zᵢ, ∂aₖ/∂zᵢ = aₖ(δₖᵢ − aᵢ).
   private func differentiateByLoops(_ m: Int, _ tape: Tape<T>, _ n: Int) {
+    pullBackByLoops(
+      m, row(n, m, tape.z), row(n, m, tape.a), row(n, m, tape.gradA), row(n, m, tape.gradZ))
+  }
+
+  /// The same for what σ takes in and gives, and the gradients by these.
+  func pullBackByLoops(
+    _ m: Int, _ z: UnsafePointer<T>, _ a: UnsafePointer<T>, _ gradA: UnsafePointer<T>,
+    _ gradZ: UnsafeMutablePointer<T>
+  ) {
     let units = layout.sizes[m]
-    let (z, a) = (row(n, m, tape.z), row(n, m, tape.a))
-    let (gradA, gradZ) = (row(n, m, tape.gradA), row(n, m, tape.gradZ))
     let sigma = Sigma(kernels: activations[m - 1])
     guard sigma.isSoftmax else {
       for i in 0..<units { gradZ[i] = gradA[i] * sigma.derivative(z[i], a[i]) }
@@ -124,6 +140,7 @@ extension Network {
         for i in 0..<units { gradB[i] += gradZ[i] }
       }
     }
+    normGradients(tape, parts: 1, accumulate: accumulate, to: gradients.base)
   }
 
   // MARK: where the numbers are

@@ -108,6 +108,9 @@ struct Norms<T: Scalar> {
 
   @inline(__always)
   func layer(_ m: Int) -> NormLayer<T>? { layers[m - 1] }
+
+  /// Whether batch norm takes its statistics from the rows of the pass.
+  var usesBatch: Bool { stopCount > 0 }
 }
 
 /// Memory for the normalisation of passes over at most `rows` rows.

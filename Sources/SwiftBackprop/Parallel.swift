@@ -220,7 +220,8 @@ extension Network {
     return all
   }
 
-  private func partMemory(_ parts: Int) throws(EngineError) -> PartMemory<T> {
+  @discardableResult
+  func partMemory(_ parts: Int) throws(EngineError) -> PartMemory<T> {
     if let memory = partMemory, memory.parts >= parts { return memory }
     let memory = try PartMemory<T>(
       parts: parts, units: layout.unitCount, normUnits: normUnits)

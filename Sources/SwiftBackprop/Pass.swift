@@ -116,7 +116,9 @@ extension Network {
       throw .copy("X cannot be used where it lies")
     }
     _ = try checkFinite(input, first: 0)
-    try checkMethod(method, isMasked: training && rates != nil)
+    try checkMethod(
+      method, isMasked: training && rates != nil,
+      isBatchNormalised: training && normalisesBatches)
     if training { try checkBatch(rows: x.rows) }
     let masks = training ? drawMasks() : nil
     recyclePass()
@@ -144,10 +146,14 @@ extension Network {
     return normMemory?.begin(self, training: training)
   }
 
-  /// Refuses a method that knows nothing of masks, or of normalised layers.
-  private func checkMethod(_ method: Method, isMasked: Bool) throws(EngineError) {
-    if !norms.isEmpty, method != .matrices {
-      throw .value("a pass with normalised layers is computed by matrices: leave method out")
+  /// Refuses a method that knows nothing of masks, or not the whole batch.
+  private func checkMethod(
+    _ method: Method, isMasked: Bool, isBatchNormalised: Bool
+  ) throws(EngineError) {
+    if isBatchNormalised, method == .vectors {
+      throw .value(
+        "one example after the other has no statistics of the batch, which batch norm wants in "
+          + "training: take method=\"loops\", or leave it out")
     }
     if isMasked, method != .matrices {
       throw .value("a pass with dropout is computed by matrices: leave method out")
@@ -208,7 +214,9 @@ extension Network {
     guard current.state != .spent else {
       throw .order("the weights have changed since the last forward: call forward again")
     }
-    try checkMethod(method, isMasked: current.masks != nil)
+    try checkMethod(
+      method, isMasked: current.masks != nil,
+      isBatchNormalised: current.norms?.usesBatch == true)
     let rows = current.rows
     let outputs = layout.sizes[layout.layers]
     let targets = try Targets(y, rows: rows, outputs: outputs)
@@ -250,6 +258,7 @@ extension Network {
     _ tape: Tape<T>, _ targets: TargetMemory<T>, accumulate: Bool, by method: Method
   ) throws(EngineError) -> Double {
     let rows = tape.input.rows
+    try partMemory(1)
     switch method {
     case .matrices:
       return try withThreads(rows: rows, work: 2 * workPerRow * Double(rows)) {

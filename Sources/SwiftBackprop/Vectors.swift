@@ -12,7 +12,11 @@ extension Network {
         let (z, a) = (row(n, m, tape.z), row(n, m, tape.a))
         z.update(from: bias(m), count: layout.sizes[m])
         multiply(example(n, m - 1, tape), weights(m), into: z, accumulate: true)
-        activations[m - 1].value(z, a, 1, layout.sizes[m])
+        if let layer = tape.norms?.layer(m) {
+          activateNormByLoops(m, layer, tape, n..<n + 1)
+        } else {
+          activations[m - 1].value(z, a, 1, layout.sizes[m])
+        }
       }
     }
   }
@@ -32,9 +36,11 @@ extension Network {
           let gradZNext = Matrix(row(n, m + 1, tape.gradZ), 1, layout.sizes[m + 1])
           multiply(gradZNext, weights(m + 1).transpose, into: gradA)
         }
-        if m == layout.layers && isFused {
-          partnerGradient(a, t, share, gradZ, 1, units)
-        } else {
+        let isGiven = m == layout.layers && isFused
+        if isGiven { partnerGradient(a, t, share, gradZ, 1, units) }
+        if let layer = tape.norms?.layer(m) {
+          differentiateNormByLoops(m, layer, tape, n..<n + 1, isGiven: isGiven)
+        } else if !isGiven {
           activations[m - 1].gradient(gradA, z, a, gradZ, 1, units)
         }
       }
@@ -54,6 +60,7 @@ extension Network {
         for i in 0..<units { gradB[i] = adds ? gradB[i] + gradZ[i] : gradZ[i] }
       }
     }
+    normGradients(tape, parts: 1, accumulate: accumulate, to: gradients.base)
   }
 
   /// a(m) of example n as one row [1, D(m)].

@@ -15,6 +15,7 @@ from swiftbackprop._arrays import FloatArray, as_data, as_row
 from swiftbackprop._heat import heat, shrink
 from swiftbackprop._letters import Letters, letters, math_svg
 from swiftbackprop._names import unknown
+from swiftbackprop._norms import in_order
 from swiftbackprop._numbers import tiny
 from swiftbackprop._places import GAP, Column, Places, place
 from swiftbackprop._svg import BLUE, INK, ORANGE, PAPER, TEXT, Picture, label
@@ -83,7 +84,11 @@ def draw(
 
 
 def _description(net: "NetworkInside", show: str, a: list[FloatArray] | None) -> str:
-    rules = ", ".join(rule.name for rule in net._recipe.activations[:20])
+    recipe = net._recipe
+    numbered = enumerate(recipe.activations[:20], start=1)
+    rules = ", ".join(
+        in_order(norm, rule.name) if (norm := recipe.norm(m)) else rule.name for m, rule in numbered
+    )
     lines = "weights and gradients" if show == "both" else show
     fill = "" if a is None else " The fill of the units shows their activations."
     return (

@@ -2,6 +2,8 @@
 
 from typing import TYPE_CHECKING
 
+from swiftbackprop._norms import in_order
+
 if TYPE_CHECKING:
     from swiftbackprop._inside import NetworkInside
     from swiftbackprop._rules import Rule
@@ -32,6 +34,9 @@ def short(net: "Network") -> str:
         return f"{kind}({sizes_of(net)}, closed)"
     *hidden, output = (_rule(rule) for rule in net._recipe.activations)
     parts = [sizes_of(net)]
+    if net._recipe.norms:
+        kinds = [repr(norm.name if norm else None) for norm in net._recipe.norms]
+        parts.append(f"norm={_some(kinds)}")
     if hidden:
         same = len(set(hidden)) == 1
         parts.append(f"activation={hidden[0] if same else _some(hidden)}")
@@ -79,8 +84,7 @@ def rows(net: "Network") -> list[tuple[str, str, str, str, str]]:
         count, norm = f"{net._recipe.counts[m - 1]:,}", net._recipe.norm(m)
         name = rules[m - 1].name
         if norm:
-            steps = (name, f"{norm.name} norm") if norm.after else (f"{norm.name} norm", name)
-            name = ", ".join(steps)
+            name = in_order(norm, name)
         table.append((str(m), f"{outputs:,}", name, f"{outputs} x {inputs}", count))
     return table
 

@@ -172,7 +172,7 @@ def _layer(sketch: Sketch, layer: LayerParts, z: float, a: float) -> None:
     of, units = sketch.parts.letters.quantity, f"{layer.z.shape[1]} × 1"
     _edge(sketch, z, a, layer.z, layer.grad_z, of("grad_z", layer.m))
     _node(sketch, z, of("z", layer.m), units, "")
-    _node(sketch, a, of("a", layer.m), units, _short(layer.activation.name))
+    _node(sketch, a, of("a", layer.m), units, _short(layer.rule))
 
 
 def _short(name: str) -> str:

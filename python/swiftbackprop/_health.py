@@ -12,7 +12,7 @@ from swiftbackprop._arrays import FloatArray, as_data
 from swiftbackprop._engine import core
 from swiftbackprop._functions import Activation
 from swiftbackprop._health_report import Finding, HealthReport, LayerHealth
-from swiftbackprop._layers import Layer
+from swiftbackprop._layers import Layer, taken_in
 from swiftbackprop._rules import known
 
 if TYPE_CHECKING:
@@ -120,7 +120,7 @@ def _stuck(layer: Layer, y: FloatArray) -> tuple[float | None, float | None]:
     shape = _shape(rule)
     if not shape.dies and not shape.saturates:
         return None, None
-    slope = np.abs(rule.derivative(layer.z))
+    slope = np.abs(rule.derivative(taken_in(layer)))
     if shape.saturates:
         return None, _share(slope <= SATURATED * shape.steepest, layer, y, last)
     dead = slope.max(axis=0) <= FLAT

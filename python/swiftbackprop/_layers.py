@@ -17,7 +17,7 @@ from swiftbackprop._recipe import as_parameter, as_rate
 if TYPE_CHECKING:
     from swiftbackprop._inside import NetworkInside
 
-__all__ = ["Layer", "Layers"]
+__all__ = ["Layer", "Layers", "find_layer", "taken_in"]
 
 # What other libraries call what a layer has.
 _ELSEWHERE = {
@@ -34,6 +34,9 @@ _ELSEWHERE = {
     "output": "a",
     "input": "a",
 }
+
+# What normalised layers alone have.
+_NORMALISED = ("gamma", "beta", "grad_gamma", "grad_beta", "u", "running_mean", "running_var")
 
 
 class Layer:
@@ -97,12 +100,15 @@ class Layer:
         self._check(name)
         return self._net._view(what, self.m)
 
-    def _norm_view(self, name: str, what: int) -> FloatArray:
+    def _check_norm(self, name: str) -> None:
         self._check(name)
         kind = self.norm
         if kind is None or (name.startswith("running") and kind.name != "batch"):
             has = "no normalisation" if kind is None else "layer norm, which has no running values"
             raise AttributeError(f"layer {self.m} has {has}: there is no {name}")
+
+    def _norm_view(self, name: str, what: int) -> FloatArray:
+        self._check_norm(name)
         return self._net._view(what, self.m)
 
     def _assign(self, name: str, value: npt.ArrayLike) -> None:
@@ -301,6 +307,8 @@ class Layer:
     def __getattr__(self, name: str) -> NoReturn:
         if hasattr(type(self), name):  # a property that has said why
             self._check(name)
+            if name in _NORMALISED:
+                self._check_norm(name)
         raise AttributeError(f"a layer has no {name!r}{_other_name(name)}")
 
     def __eq__(self, other: object) -> bool:
@@ -316,6 +324,11 @@ class Layer:
             return f"Layer(m=0, {self._net.sizes[0]} inputs)"
         before, own = self.sizes
         return f"Layer(m={self.m}, {before} -> {own}, {self.activation.name})"
+
+
+def taken_in(layer: Layer) -> FloatArray:
+    """Return what σ of a layer took in: z, or u where z is normalised before."""
+    return layer.u if layer.norm and not layer.norm.after else layer.z
 
 
 def _other_name(name: str) -> str:

@@ -125,6 +125,12 @@ class LayerNorm(Norm):
         return core.NORM_LAYER, int(self.after), self.eps, 0.0
 
 
+def in_order(norm: Norm, σ: str) -> str:
+    """Return the steps of a layer from z to a, such as "batch norm, relu"."""
+    steps = (σ, f"{norm.name} norm")
+    return ", ".join(steps if norm.after else steps[::-1])
+
+
 NormLike: TypeAlias = str | Norm | None
 
 _KINDS: dict[str, type[Norm]] = {"batch": BatchNorm, "layer": LayerNorm}

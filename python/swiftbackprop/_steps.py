@@ -9,7 +9,9 @@ import numpy.typing as npt
 from swiftbackprop._arrays import FloatArray
 from swiftbackprop._engine import core
 from swiftbackprop._functions import Activation, Loss
+from swiftbackprop._layers import Layer
 from swiftbackprop._letters import Letters
+from swiftbackprop._norms import Norm, in_order
 
 if TYPE_CHECKING:
     from swiftbackprop._inside import NetworkInside
@@ -33,6 +35,15 @@ class LayerParts(NamedTuple):
     grad_a: FloatArray
     grad_W: FloatArray
     grad_b: FloatArray
+    norm: Norm | None
+    # Of a normalised layer: u, gamma, beta, grad_gamma and grad_beta, else nothing
+    extra: tuple[FloatArray, ...]
+
+    @property
+    def rule(self) -> str:
+        """σ, and the normalisation before or behind it."""
+        σ = self.activation.name
+        return σ if self.norm is None else in_order(self.norm, σ)
 
     @property
     def acts_on_rows(self) -> bool:
@@ -64,6 +75,8 @@ class Parts(NamedTuple):
                 *(_kept(layer.W), _kept(layer.b)),
                 *(layer.z, layer.a, layer.grad_z, layer.grad_a),
                 *(_kept(layer.grad_W), _kept(layer.grad_b)),
+                layer.norm,
+                _of_norm(layer),
             )
             for layer in net.layers
         )
@@ -84,6 +97,8 @@ class Parts(NamedTuple):
     def is_fused(self) -> bool:
         """Whether the loss gives grad_z(L) itself: one with a logarithm, and its partner."""
         is_log = self.loss.flags & core.RULE_CLIPS
+        if self.last.norm and self.last.norm.after:
+            return False
         return bool(is_log) and self.loss.partner == self.last.activation.name
 
     @property
@@ -108,6 +123,13 @@ class Parts(NamedTuple):
         return row
 
 
+def _of_norm(layer: Layer) -> tuple[FloatArray, ...]:
+    if layer.norm is None:
+        return ()
+    numbers = (layer.gamma, layer.beta, layer.grad_gamma, layer.grad_beta)
+    return (layer.u, *(_kept(vector) for vector in numbers))
+
+
 def _kept(array: FloatArray) -> FloatArray:
     copy = array.copy()
     copy.flags.writeable = False
@@ -128,9 +150,22 @@ def _forward(parts: Parts, C: float) -> Iterator[Line]:
         z, a = of("z", m), of("a", m)
         weighted_sum = f"{of('W', m)} {of('a', m - 1)} + {of('b', m)}"
         yield "forward", f"z({m})", f"{z} = {weighted_sum}", "", layer.z
-        σ = f"{parts.letters.activation}({z})"
-        yield "forward", f"a({m})", f"{a} = {σ}", layer.activation.name, layer.a
+        yield from _activated(parts, layer, z, a)
     yield "forward", "C", _cost(parts), parts.loss.name, C
+
+
+def _activated(parts: Parts, layer: LayerParts, z: str, a: str) -> Iterator[Line]:
+    """Yield a(m) from z(m), with u(m) between them in a normalised layer."""
+    m, σ, name = layer.m, parts.letters.activation, layer.activation.name
+    if layer.norm is None:
+        yield "forward", f"a({m})", f"{a} = {σ}({z})", name, layer.a
+        return
+    u, kind = f"u({m})", f"{layer.norm.name} norm"
+    scaled = "γ({m}) ⊙ norm({x}) + β({m})"
+    first, then = (f"{σ}({z})", scaled.format(m=m, x=u)), (scaled.format(m=m, x=z), f"{σ}({u})")
+    formulas, rules = (first, (name, kind)) if layer.norm.after else (then, (kind, name))
+    yield "forward", u, f"{u} = {formulas[0]}", rules[0], layer.extra[0]
+    yield "forward", f"a({m})", f"{a} = {formulas[1]}", rules[1], layer.a
 
 
 def _input_letter(parts: Parts) -> str:
@@ -149,7 +184,7 @@ def _cost(parts: Parts) -> str:
 def _backward(parts: Parts) -> Iterator[Line]:
     of, last = parts.letters.quantity, parts.last.m
     for layer in reversed(parts.layers):
-        m, rule = layer.m, layer.activation.name
+        m, rule = layer.m, layer.rule
         grad_z, grad_a = of("grad_z", m), of("grad_a", m)
         if m == last:
             by_a, source = f"∂{parts.letters.cost}/∂{of('a', m)}", parts.loss.name
@@ -159,9 +194,14 @@ def _backward(parts: Parts) -> Iterator[Line]:
             by_a, source = f"{of('W', m + 1)}ᵀ {of('grad_z', m + 1)}", ""
         yield "backward", f"grad_a({m})", f"{grad_a} = {by_a}", source, layer.grad_a
         by_z = product(parts, layer)
-        if m == last and parts.is_fused:
+        if m == last and parts.is_fused and layer.norm is None:
             by_z += f" = {difference(parts)}"
         yield "backward", f"grad_z({m})", f"{grad_z} = {by_z}", rule, layer.grad_z
+        if layer.norm:
+            of_norm = (("γ", "gamma", 3), ("β", "beta", 4))
+            for letter, word, place in of_norm:
+                formula = f"∂{parts.letters.cost}/∂{letter}({m})"
+                yield "backward", f"grad_{word}({m})", formula, "", layer.extra[place]
         by_W = f"{grad_z} {of('a', m - 1)}ᵀ"
         yield "backward", f"grad_W({m})", f"{of('grad_W', m)} = {by_W}", "", layer.grad_W
         by_b = grad_z if parts.rows == 1 else f"Σₙ {grad_z}ₙ"
@@ -179,6 +219,9 @@ def difference(parts: Parts) -> str:
 def product(parts: Parts, layer: LayerParts) -> str:
     """Return grad_z(m) from grad_a(m): a Hadamard product, or one with a Jacobian."""
     grad_a = parts.letters.quantity("grad_a", layer.m)
+    if layer.norm is not None:
+        a, z = (parts.letters.quantity(name, layer.m) for name in ("a", "z"))
+        return f"(∂{a}/∂{z})ᵀ {grad_a}"
     if layer.acts_on_rows:
         return f"J({layer.m})ᵀ {grad_a}"
     return f"{grad_a} ⊙ {parts.letters.slope}({parts.letters.quantity('z', layer.m)})"
@@ -197,13 +240,20 @@ def notes(parts: Parts) -> Iterator[str]:
         yield f"Row n of {_rows_of(write)} carries its share wₙ/Σw of {write.cost}."
     elif parts.rows > 1:
         yield f"Every row of {_rows_of(write)} carries its share 1/N of {write.cost}."
-    if parts.is_fused:
+    if parts.is_fused and not last.norm:
         yield (
             f"{last.activation.name} and {parts.loss.name} are partners: what one divides by "
             f"the other multiplies with, and {of('a', last.m)} − t is left. It is computed as "
             "this difference, which stays accurate where the factors overflow or vanish."
         )
-    numbers = [layer.m for layer in parts.layers if layer.acts_on_rows]
+    normed = [layer for layer in parts.layers if layer.norm]
+    if normed:
+        yield (
+            "norm(x) = (x − μ)/√(v + ε): layer norm takes mean μ and variance v of an example over "
+            "the units; batch norm has, in evaluation as here, the running ones. The step back "
+            f"from {of('grad_a', normed[0].m)} goes through σ and this."
+        )
+    numbers = [layer.m for layer in parts.layers if layer.acts_on_rows and not layer.norm]
     if numbers:
         m, name = numbers[0], parts.layers[numbers[0] - 1].activation.name
         a = of("a", m)

@@ -15,12 +15,18 @@ N = TypeVar("N", bound=NetworkInside)
 
 
 def in_double(net: N) -> N:
-    """Return a copy of a network in float64, with its weights and without penalties."""
+    """Return a copy of a network in float64, with its weights and without penalties.
+
+    Batch norm keeps its running statistics.
+    """
     recipe = replace(net._recipe, dtype=np.dtype(np.float64), l1=0.0, l2=0.0, clip_norm=0.0)
     twin = type(net).__new__(type(net))
     twin.__dict__.update(net.__dict__)
     twin._build(recipe, net.seed)
     twin.parameters[:] = net.parameters
+    for own, layer in zip(twin.layers, net.layers, strict=True):
+        if layer.norm and layer.norm.name == "batch":
+            own.running_mean, own.running_var = layer.running_mean, layer.running_var
     return twin
 
 

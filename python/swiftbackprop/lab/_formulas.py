@@ -39,6 +39,11 @@ class Formulas:
     """
 
     def __init__(self, net: NetworkInside, X: FloatArray, y: npt.ArrayLike) -> None:
+        if net._recipe.norms:
+            raise ValueError(
+                "the formulas that are compared here are those without normalisation: make the "
+                "network without norm, or compare with gradcheck"
+            )
         net.forward(X)
         net.backward(y)
         none = np.empty(0)

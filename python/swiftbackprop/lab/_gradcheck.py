@@ -11,6 +11,7 @@ import numpy.typing as npt
 from swiftbackprop._arrays import FloatArray, as_data
 from swiftbackprop._display import sizes_of
 from swiftbackprop._engine import core
+from swiftbackprop._layers import taken_in
 from swiftbackprop.lab._differences import chosen, slope
 from swiftbackprop.lab._double import as_rows, in_double
 from swiftbackprop.lab._report import (
@@ -40,7 +41,8 @@ class GradientCheck:
     Attributes
     ----------
     quantity : str
-        "grad_W", "grad_b" or "grad_a"; the last with m = 0, the gradient by X.
+        "grad_W", "grad_b", "grad_gamma", "grad_beta" or "grad_a"; the last with m = 0, the
+        gradient by X.
     m : int
         The layer.
     size, checked, kinks : int
@@ -90,7 +92,8 @@ class GradientReport(Report):
     Attributes
     ----------
     checks : tuple of GradientCheck
-        From the last layer to the first: grad_W, grad_b; then grad_a(0).
+        From the last layer to the first: grad_W, grad_b, and grad_gamma and grad_beta where
+        there are; then grad_a(0). Batch norm is in evaluation.
     ok : bool
     """
 
@@ -154,7 +157,8 @@ class _Cost:
 
     def sides(self) -> bytes:
         """Return on which side of every kink the last forward was, for comparison."""
-        parts = [(self._net.layers[m - 1].z > 0).tobytes() for m in self._kinked]
+        layers = (self._net.layers[m - 1] for m in self._kinked)
+        parts = [(taken_in(layer) > 0).tobytes() for layer in layers]
         if self._loss_kinked:
             a, t, loss = self._net.layers[-1].a, as_rows(self._net, self._y), self._net.loss
             # ∂ℓ/∂a jumps or bends only where one of the two changes: the sign where ℓ is
@@ -172,6 +176,9 @@ class _Cost:
             z = before @ np.abs(layer.W).T + np.abs(layer.b)
             before = np.abs(layer.a)
             size += float(np.sum(np.abs(layer.grad_z) * z))
+            if layer.norm:
+                size += float(np.abs(layer.grad_gamma * layer.gamma).sum())
+                size += float(np.abs(layer.grad_beta * layer.beta).sum())
             if layer.m < last or not self._fused:  # else C comes from z
                 size += float(np.sum(np.abs(layer.grad_a) * before))
         return 2 * _EPSILON * size
@@ -222,6 +229,10 @@ def _arrays(
         reach = np.broadcast_to(largest, layer.W.shape)
         yield "grad_W", layer.m, layer.W, layer.grad_W.copy(), reach
         yield "grad_b", layer.m, layer.b, layer.grad_b.copy(), np.ones(layer.b.shape)
+        if layer.norm:
+            ones = np.ones(layer.b.shape)
+            yield "grad_gamma", layer.m, layer.gamma, layer.grad_gamma.copy(), ones
+            yield "grad_beta", layer.m, layer.beta, layer.grad_beta.copy(), ones
     largest = np.max(np.abs(net.layers[0].W), axis=0)
     yield "grad_a", 0, X, net.layer(0).grad_a.copy(), np.broadcast_to(largest, X.shape)
 
