@@ -232,7 +232,7 @@ WRONG_CALLS: dict[str, tuple[Callable[[], object], type[Exception], str]] = {
     ),
     "no name at all": (
         lambda: layer().xyz, AttributeError,
-        "a layer has no 'xyz'; it has W, b, grad_W, grad_b, z, a, grad_z, grad_a, mask, "
+        "a layer has no 'xyz'; it has W, b, grad_W, grad_b, z, a, grad_z, grad_a, norm, mask, "
         "dropout, trainable, activation, sizes, m",
     ),
     # --- The network

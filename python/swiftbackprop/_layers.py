@@ -335,7 +335,8 @@ def _other_name(name: str) -> str:
     """Return which of a layer's names is meant, as a half sentence."""
     names = [n for n in vars(Layer) if not n.startswith("_")]
     meant = _ELSEWHERE.get(name.lower()) or nearest(name, names)
-    return f"; did you mean {meant!r}?" if meant else f"; it has {', '.join(names)}"
+    usual = (n for n in names if n not in _NORMALISED)
+    return f"; did you mean {meant!r}?" if meant else f"; it has {', '.join(usual)}"
 
 
 class Layers(Sequence[Layer]):
