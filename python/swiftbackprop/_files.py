@@ -144,7 +144,7 @@ def _shapes(group: str, recipe: Recipe) -> Iterator[tuple[str, tuple[int, ...]]]
 
 
 def _tensors(
-    group: str, recipe: Recipe, pairs: Iterable[tuple[FloatArray, ...]]
+    group: str, recipe: Recipe, pairs: Iterable[tuple[FloatArray, FloatArray]]
 ) -> dict[str, FloatArray]:
     names = (name for name, _ in _shapes(group, recipe))
     return dict(zip(names, chain.from_iterable(pairs), strict=False))

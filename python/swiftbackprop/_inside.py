@@ -197,7 +197,7 @@ class NetworkInside(core.Net):
         """
         return find_layer(self, m)
 
-    def unflatten(self, v: npt.ArrayLike) -> list[tuple[FloatArray, ...]]:
+    def unflatten(self, v: npt.ArrayLike) -> list[Any]:
         """Return views of a flat vector in the shapes of W and b, and gamma and beta.
 
         Parameters
