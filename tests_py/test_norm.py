@@ -689,3 +689,21 @@ def test_it_shows_itself(name: str) -> None:
     assert "norm" in str(trace)
     assert net._repr_html_()
     assert trace._repr_html_()
+
+
+def test_the_best_epoch_comes_back_with_its_statistics() -> None:
+    X, y = data(SIZES, 48, "squared_error", "float64")
+    net = made("batch", optimizer=sb.SGD(0.1))
+    stop = sb.EarlyStopping("val_loss", patience=2)
+    history = net.fit(X[:32], y[:32], epochs=40, batch_size=8, progress=False, callbacks=[stop],
+                      validation_data=(X[32:], y[32:]))  # fmt: skip
+    assert stop.best_epoch < len(history["loss"]) - 1
+    assert net.evaluate(X[32:], y[32:])["loss"] == stop.best
+
+
+def test_the_health_of_a_fit_is_that_of_its_statistics() -> None:
+    X, y = data(SIZES, 32, "squared_error", "float64")
+    net = made("batch")
+    check = sb.HealthCheck(X, y, every=1)
+    net.fit(X, y, epochs=3, batch_size=8, progress=False, callbacks=[check])
+    assert pytest.approx(net.evaluate(X, y)["loss"], rel=1e-12) == check.reports[-1].C

@@ -13,6 +13,7 @@ from swiftbackprop._callbacks import Callback
 from swiftbackprop._engine import core
 from swiftbackprop._health import examine
 from swiftbackprop._health_report import HealthReport
+from swiftbackprop._norms import running_statistics
 
 if TYPE_CHECKING:
     from swiftbackprop.network import Network
@@ -127,6 +128,8 @@ class HealthCheck(Callback):
 def _follow(twin: "Network", net: "Network", stepped: bool) -> None:
     """Give the copy the weights that the network has now; if it steps, the optimizer too."""
     np.copyto(twin.parameters, net.parameters)
+    for mine, other in zip(running_statistics(twin), running_statistics(net), strict=True):
+        np.copyto(mine, other)
     if not stepped:
         return
     for mine, other in zip(twin.optimizer.state, net.optimizer.state, strict=True):

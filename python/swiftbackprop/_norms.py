@@ -2,13 +2,25 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, ClassVar, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
+from swiftbackprop._arrays import FloatArray
 from swiftbackprop._engine import core
 from swiftbackprop._names import unknown
 from swiftbackprop._rules import as_number
 
-__all__ = ["BatchNorm", "LayerNorm", "Norm", "NormLike", "as_norms"]
+if TYPE_CHECKING:
+    from swiftbackprop._inside import NetworkInside
+
+__all__ = [
+    "BatchNorm",
+    "LayerNorm",
+    "Norm",
+    "NormLike",
+    "as_norms",
+    "in_order",
+    "running_statistics",
+]
 
 
 class Norm:
@@ -123,6 +135,15 @@ class LayerNorm(Norm):
 
     def _as_engine_norm(self) -> tuple[int, int, float, float]:
         return core.NORM_LAYER, int(self.after), self.eps, 0.0
+
+
+def running_statistics(net: "NetworkInside") -> list[FloatArray]:
+    """Return what training changes beside the parameters: live views, those of batch norm."""
+    views = []
+    for layer in net.layers:
+        if isinstance(layer.norm, BatchNorm):
+            views += [layer.running_mean, layer.running_var]
+    return views
 
 
 def in_order(norm: Norm, σ: str) -> str:

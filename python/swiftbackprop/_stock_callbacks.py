@@ -10,6 +10,7 @@ import numpy as np
 
 from swiftbackprop._arrays import FloatArray
 from swiftbackprop._callbacks import Callback
+from swiftbackprop._norms import running_statistics
 from swiftbackprop.schedules import ReduceOnPlateau, Schedule, Watch, check_watch
 
 if TYPE_CHECKING:
@@ -158,7 +159,7 @@ class EarlyStopping(Callback):
         self.restore_best_weights = restore_best_weights
         self.best_epoch = -1
         self._watch = Watch(monitor, min_delta, mode)
-        self._weights: FloatArray | None = None
+        self._weights: list[FloatArray] | None = None
 
     @property
     def best(self) -> float:
@@ -175,13 +176,16 @@ class EarlyStopping(Callback):
         if self._watch.see(logs):
             self.best_epoch = epoch
             if self.restore_best_weights:
-                self._weights = net.parameters.copy()
+                learnt = (net.parameters, *running_statistics(net))
+                self._weights = [array.copy() for array in learnt]
         return self._watch.waited > self.patience
 
     def on_train_end(self, net: "Network") -> None:
         """Put the best weights back."""
         if self._weights is not None:
-            net.parameters[...] = self._weights
+            learnt = (net.parameters, *running_statistics(net))
+            for own, best in zip(learnt, self._weights, strict=True):
+                own[...] = best
             self._weights = None
 
 

@@ -8,6 +8,7 @@ import numpy.typing as npt
 
 from swiftbackprop._arrays import FloatArray, as_data
 from swiftbackprop._inside import NetworkInside
+from swiftbackprop._norms import running_statistics
 
 __all__ = ["as_rows", "in_double"]
 
@@ -24,9 +25,8 @@ def in_double(net: N) -> N:
     twin.__dict__.update(net.__dict__)
     twin._build(recipe, net.seed)
     twin.parameters[:] = net.parameters
-    for own, layer in zip(twin.layers, net.layers, strict=True):
-        if layer.norm and layer.norm.name == "batch":
-            own.running_mean, own.running_var = layer.running_mean, layer.running_var
+    for own, other in zip(running_statistics(twin), running_statistics(net), strict=True):
+        own[...] = other
     return twin
 
 
