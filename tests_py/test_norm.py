@@ -706,4 +706,4 @@ def test_the_health_of_a_fit_is_that_of_its_statistics() -> None:
     net = made("batch")
     check = sb.HealthCheck(X, y, every=1)
     net.fit(X, y, epochs=3, batch_size=8, progress=False, callbacks=[check])
-    assert pytest.approx(net.evaluate(X, y)["loss"], rel=1e-12) == check.reports[-1].C
+    assert pytest.approx(net.evaluate(X, y)["loss"], rel=1e-12) == check.reports[-1].loss
