@@ -174,6 +174,41 @@ def test_every_option_of_the_engine_is_in_files_and_pickles() -> None:
         assert_same(net, again)
 
 
+def quartic(a: Any, t: Any) -> Any:
+    return np.sum((a - t) ** 4, axis=1)
+
+
+def quartic_gradient(a: Any, t: Any) -> Any:
+    return 4 * (a - t) ** 3
+
+
+class Plain(sb.Network):
+    """A subclass with nothing of its own."""
+
+
+@pytest.mark.parametrize("kind", [sb.Network, Plain])
+@pytest.mark.parametrize("name", ["sine", "relu", "loss"])
+def test_functions_of_ones_own_are_pickled_and_not_saved(
+    name: str, kind: Any, tmp_path: Path
+) -> None:
+    """Also under the name of a rule of the engine, which a file would take for that."""
+    rules: dict[str, Any] = {"activation": sb.CustomActivation(np.sin, np.cos, name=name)}
+    if name == "loss":
+        rules = {"loss": sb.CustomLoss(quartic, quartic_gradient)}
+    net = kind([2, 3, 1], seed=0, dropout=0.2, **rules)
+    X, y = np.ones((9, 2), np.float32), np.ones(9)
+    net.fit(X, y, epochs=2, progress=False)
+    wanted = "quartic" if name == "loss" else name
+    refused(lambda: net.save(tmp_path / "net"), ValueError, f"functions.*{wanted}.*pickle")
+    assert list(tmp_path.iterdir()) == []
+    for again in (through_pickle(net), copy.deepcopy(net)):
+        assert type(again) is type(net)
+        twin = net.copy()
+        for one in (again, twin):
+            one.fit(X, y, epochs=2, progress=False)
+        np.testing.assert_array_equal(again.parameters, twin.parameters)
+
+
 @pytest.mark.parametrize("optimizer", [False, True])
 @pytest.mark.parametrize("generator", [False, True])
 def test_state_is_optional(optimizer: bool, generator: bool, tmp_path: Path) -> None:
@@ -626,6 +661,13 @@ HOSTILE: dict[str, tuple[Callable[[Any], Any], str]] = {
     "many steps": (lambda d: d.update(steps=10**400), "steps is"),
     "no steps": (lambda d: d.pop("steps"), "holds 6 tensors, and 4 are wanted"),
     "option": (lambda d: d["options"].update(run=1), "unknown option 'run'"),
+    "trainable in part": (lambda d: d["options"].update({"trainable.1": 0.5}), "is 0 or 1"),
+    "shares": (lambda d: d["options"].update(shares_penalties=-1), "is 0 or 1"),
+    "no scale": (lambda d: d["options"].update(input_scale=0), "input_scale is a finite"),
+    "dropout": (lambda d: d["options"].update({"dropout.2": 1}), r"in \[0, 1\)"),
+    "dropout of no layer": (lambda d: d["options"].update({"dropout.3": 0.5}), "unknown option"),
+    "dropout of X": (lambda d: d["options"].update({"dropout.0": 0.5}), "unknown option"),
+    "max_norm": (lambda d: d["options"].update(max_norm=-1), "max_norm"),
     "huge option": (lambda d: d["options"].update(shares_penalties=10**400), "too large"),
     "notes": (lambda d: d.update(notes={"table": 3}), "table is 3"),
     "zero generator": (lambda d: d.update(generator=["0" * 16] * 4), "not all zero"),

@@ -91,6 +91,54 @@ def test_names_and_shapes(tmp_path: Path) -> None:
     assert model.producer_name == "swiftbackprop"
 
 
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_dropout_is_for_training_alone(dtype: str, tmp_path: Path) -> None:
+    net, plain = make("tanh", dtype), make("tanh", dtype)
+    net.dropout = [0.5, 0.25, 0.5]
+    net.layers[1].trainable = False
+    net.to_onnx(tmp_path / "net")
+    plain.to_onnx(tmp_path / "plain")
+    assert (tmp_path / "net").read_bytes() == (tmp_path / "plain").read_bytes()
+
+
+@pytest.mark.parametrize("scale", [1.0, 1 / 255])
+@pytest.mark.parametrize("kind", ["uint8", "int8", "uint16", "int32", "int64"])
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_integers_are_scaled_in_the_model(
+    dtype: str, kind: str, scale: float, tmp_path: Path
+) -> None:
+    net = make("tanh", dtype)
+    net.input_scale = scale
+    info = np.iinfo(kind)
+    low, high = max(info.min, -100), min(info.max, 1000)
+    X = np.random.default_rng(0).integers(low, high, (20, 4), kind)
+    net.to_onnx(tmp_path / "net", input_dtype=kind)
+    np.testing.assert_allclose(run(tmp_path / "net", X), net.predict(X), rtol=1e-5, atol=1e-5)
+    net.to_onnx(tmp_path / "net", input_dtype=dtype)
+    X = X.astype(dtype)
+    np.testing.assert_allclose(run(tmp_path / "net", X), net.predict(X), rtol=1e-5, atol=1e-5)
+
+
+def test_a_scale_of_integers_is_not_passed_over(tmp_path: Path) -> None:
+    net = sb.Network([4, 3], input_scale=1 / 255, seed=0)
+    refused(lambda: net.to_onnx(tmp_path / "net"), ValueError, "input_scale = 0.0039", "'uint8'",
+            "'float32'")  # fmt: skip
+    for dtype, kind in (("float64", ValueError), ("bool", ValueError), ("unit8", TypeError)):
+        refused(
+            lambda d=dtype: net.to_onnx(tmp_path / "net", input_dtype=d), kind, "input_dtype is"
+        )
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["sine", "tanh"])
+def test_functions_of_ones_own_are_refused(name: str, tmp_path: Path) -> None:
+    """Also under the name of one that ONNX has."""
+    sine = sb.CustomActivation(np.sin, np.cos, name=name)
+    net = sb.Network([2, 3, 1], activation=sine, seed=0)
+    refused(lambda: net.to_onnx(tmp_path / "net"), ValueError, f"no form of {name}.*makes a1")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_file_appears_whole_or_not_at_all(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

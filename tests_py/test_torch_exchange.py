@@ -127,6 +127,99 @@ def test_the_last_linear_is_identity_unless_told() -> None:
     assert (both.layers[-1].activation.name, both.loss.name) == ("identity", "huber")
 
 
+# --- Dropout, frozen layers, integers -----------------------------------------------------
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_dropout_goes_both_ways(dtype: str) -> None:
+    """Behind the activation of its layer, counted in the names of the state dict."""
+    net = make("tanh", dtype, dropout=[0.25, 0.0, 0.5])
+    module, X = net.to_torch(), inputs(dtype)
+    kinds = [nn.Linear, nn.Tanh, nn.Dropout, nn.Linear, nn.Tanh, nn.Linear, nn.Tanh, nn.Dropout]
+    assert [type(part) for part in module] == kinds
+    assert (module[2].p, module[7].p) == (0.25, 0.5)
+    assert module.training
+    assert_close(run(module.eval(), X), net.predict(X), dtype)
+    assert list(net.state_dict()) == list(module.state_dict())
+    assert set(net.state_dict()) == {
+        f"{k}.{part}" for k in (0, 3, 5) for part in ("weight", "bias")
+    }
+    other = make("tanh", dtype, seed=9, dropout=[0.1, 0.0, 0.0])
+    other.load_state_dict(module.state_dict())
+    again = sb.from_torch(module)
+    assert again.dropout == net.dropout == (0.25, 0.0, 0.5)
+    for one in (other, again):
+        np.testing.assert_array_equal(one.parameters, net.parameters)
+    # z(L) lies before what stands behind the last Linear.
+    assert type(net.to_torch(logits=True)[-1]) is nn.Linear
+
+
+def test_a_network_from_torch_drops_as_the_module_does() -> None:
+    """In training, a share p of the units of that layer, the others times 1/(1 - p)."""
+    torch.manual_seed(0)
+    module = nn.Sequential(
+        nn.Linear(5, 50), nn.Sigmoid(), nn.Dropout(0.25, inplace=True), nn.Linear(50, 3),
+        nn.Dropout(0.5),
+    )  # fmt: skip
+    net, X = sb.from_torch(module), inputs("float32", 400)
+    net.forward(X, training=True)
+    for layer, p in zip(net.layers, (0.25, 0.5), strict=True):
+        ours, mask = layer.a, np.asarray(layer.mask)
+        assert set(np.unique(mask)) == {np.float32(0), np.float32(1 / (1 - p))}
+        theirs = module[: 3 if layer.m == 1 else 5](torch.from_numpy(X)).detach().numpy()
+        for a in (ours, theirs):
+            assert abs((a == 0).mean() - p) < 0.05
+    assert_close(net.predict(X), run(module.eval(), X), "float32")
+
+
+def test_dropout_before_an_output_that_is_chosen_here() -> None:
+    module = nn.Sequential(nn.Linear(5, 3), nn.Dropout(0.5))
+    refused(lambda: sb.from_torch(module, output="softmax"), ValueError, "ends in a Dropout")
+    refused(lambda: sb.from_torch(module, loss="cross_entropy"), ValueError, "ends in a Dropout")
+    assert sb.from_torch(module, output="identity").dropout == (0.5,)
+
+
+def test_frozen_layers_require_no_grad() -> None:
+    net = make("relu", "float32")
+    net.layers[0].trainable = net.layers[2].trainable = False
+    module = net.to_torch()
+    assert [p.requires_grad for p in module.parameters()] == [
+        False,
+        False,
+        True,
+        True,
+        False,
+        False,
+    ]
+    again = sb.from_torch(module)
+    assert [layer.trainable for layer in again.layers] == [False, True, False]
+    before = again.parameters.copy()
+    again.fit(inputs("float32"), np.zeros((40, 3)), epochs=1, progress=False)
+    changed = [bool((W != V).any()) for (W, _), (V, _) in zip(
+        again.unflatten(again.parameters), again.unflatten(before), strict=True)]  # fmt: skip
+    assert changed == [False, True, False]
+    loose = nn.Linear(2, 2, bias=False).requires_grad_(False)
+    assert not sb.from_torch(loose).layers[0].trainable
+
+
+def test_integers_are_scaled_by_who_calls_the_module() -> None:
+    net = make("tanh", "float32", input_scale=1 / 255)
+    X = np.random.default_rng(0).integers(0, 256, (40, 5), dtype=np.uint8)
+    module = net.to_torch()
+    tensor = torch.from_numpy(X).float()
+    assert_close((module(tensor * net.input_scale)).detach(), net.predict(X), "float32")
+    assert_close(module(tensor).detach(), net.predict(X.astype(np.float32)), "float32")
+
+
+@pytest.mark.parametrize("name", ["sine", "relu"])
+def test_activations_of_ones_own_have_no_module(name: str) -> None:
+    """Not even if they have the name of one."""
+    sine = sb.CustomActivation(np.sin, np.cos, name=name)
+    net = sb.Network([2, 3, 1], activation=["tanh"], output=sine, loss="squared_error", seed=0)
+    refused(net.to_torch, ValueError, f"no module for {name}, the activation of layer 2")
+    assert type(net.to_torch(logits=True)[-1]) is nn.Linear
+
+
 def test_forms_of_a_module() -> None:
     torch.manual_seed(0)
     X = inputs("float64")
@@ -177,12 +270,27 @@ def hooked() -> Any:
     return module
 
 
+def frozen_in_part() -> Any:
+    module = nn.Linear(2, 2)
+    module.bias.requires_grad_(False)
+    return module
+
+
 REFUSED: dict[str, tuple[Any, str]] = {
-    "dropout": (lambda: nn.Dropout(0.5), "Dropout.*take it out"),
+    "images": (lambda: nn.Dropout2d(0.5), "Dropout2d.*channels.*nn.Dropout drops units"),
+    "alpha": (lambda: nn.AlphaDropout(0.5), "AlphaDropout.*nn.Dropout"),
+    "everything": (lambda: nn.Dropout(1.0), r"module\[1\].*drops everything"),
+    "twice": (
+        lambda: nn.Sequential(nn.Dropout(0.5), nn.Dropout(0.2)),
+        r"module\[1\]\[1\].*another Dropout.*p=0\.6"),
+    "before": (
+        lambda: nn.Sequential(nn.Dropout(0.5), nn.Tanh()),
+        r"module\[1\]\[1\].*tanh behind a Dropout.*before"),
     "batch norm": (lambda: nn.BatchNorm1d(2), "BatchNorm1d.*fold"),
     "layer norm": (lambda: nn.LayerNorm(2), "LayerNorm.*a chain of Linear"),
+    "frozen in part": (frozen_in_part, r"weight and bias of module\[1\].*requires_grad_"),
     "log softmax": (lambda: nn.LogSoftmax(dim=1), "LogSoftmax.*output='softmax'"),
-    "prelu": (lambda: nn.PReLU(), "PReLU.*a chain of Linear, Identity, Sigmoid"),
+    "prelu": (lambda: nn.PReLU(), "PReLU.*a chain of Linear, Dropout, Sigmoid"),
     "two": (lambda: nn.Sequential(nn.ReLU(), nn.Tanh()), r"module\[1\]\[1\].*another activation"),
     "softplus": (lambda: nn.Softplus(beta=2), "beta=1"),
     "threshold": (lambda: nn.Softplus(threshold=5), "threshold of at least 20"),
@@ -206,7 +314,11 @@ def test_what_is_refused(what: str) -> None:
 
 def test_what_is_no_chain() -> None:
     refused(lambda: sb.from_torch(nn.Sequential()), ValueError, "no Linear")
-    refused(lambda: sb.from_torch(nn.Sequential(nn.ReLU(), nn.Linear(2, 2))), ValueError, "before")
+    for first in (nn.ReLU(), nn.Dropout(0.5)):
+        refused(
+            lambda first=first: sb.from_torch(nn.Sequential(first, nn.Linear(2, 2))),
+            ValueError, r"module\[0\].*before the first Linear",
+        )  # fmt: skip
     flat = nn.Sequential(nn.Flatten(), nn.Linear(2, 2))
     refused(lambda: sb.from_torch(flat), ValueError, "Flatten.*reshape")
     refused(lambda: sb.from_torch([nn.Linear(2, 2)]), TypeError, "list")  # type: ignore[arg-type]

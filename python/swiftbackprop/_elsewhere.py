@@ -22,12 +22,13 @@ def from_torch(
     output: ActivationLike | None = None,
     loss: LossLike | None = None,
 ) -> Network:
-    """Make a network from a chain of Linears and activations of PyTorch.
+    """Make a network from a chain of Linears, activations and Dropouts of PyTorch.
 
     Parameters
     ----------
     module : torch.nn.Sequential or torch.nn.Linear
         In float32 or float64, on the CPU. Sequentials in it are opened, Identity is left out.
+        A Dropout stands behind an activation, and becomes the dropout of that layer.
     output : str or Activation, optional
         The activation of layer L where the module ends in a Linear, as it does before
         CrossEntropyLoss. By default the one that `loss` picks, and identity without a loss.
@@ -38,12 +39,13 @@ def from_torch(
     -------
     Network
         With copies of the weights; b is 0 where a Linear has no bias. With the default
-        output its `predict` gives what the module gives in evaluation.
+        output its `predict` gives what the module gives in evaluation. A Linear whose
+        parameters do not require grad is a layer that is not trainable.
 
     Raises
     ------
     ValueError
-        If the module holds what a network here does not have, such as Dropout.
+        If the module holds what a network here does not have, such as a convolution.
     TypeError
         If it is no module of PyTorch.
 
@@ -61,14 +63,22 @@ def from_torch(
     """
     from swiftbackprop import _torch
 
-    pairs, rules = _torch.read(module)
-    last = rules[-1]
+    parts = _torch.read(module)
+    last = parts[-1].rule
     if last is not None and output is not None and as_rule(Activation, output, "output") != last:
         raise ValueError(f"output is {output!r}, but the module ends in {last!r}: leave output out")
     if last is None and output is None and loss is None:
         last = Activation("identity")
-    hidden = [rule or Activation("identity") for rule in rules[:-1]]
-    return _network(pairs, hidden, last or output, loss)
+    hidden = [part.rule or Activation("identity") for part in parts[:-1]]
+    net = _network([part.pair for part in parts], hidden, last or output, loss)
+    if parts[-1].dropout and last is None and net.layers[-1].activation.name != "identity":
+        raise ValueError(
+            "the module ends in a Dropout, which would stand before the output's activation here: "
+            "take it out"
+        )
+    for layer, part in zip(net.layers, parts, strict=True):
+        layer.dropout, layer.trainable = part.dropout, part.trainable
+    return net
 
 
 def from_sklearn(mlp: Any) -> Network:

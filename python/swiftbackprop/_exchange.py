@@ -60,7 +60,8 @@ class NetworkExchange(NetworkInside):
         -------
         dict of str to ndarray
             ``"0.weight"``, (D(1), D(0)), ``"0.bias"``, (D(1),), and so on: the number is the
-            place of the Linear in the Sequential that `to_torch` makes, activations counted.
+            place of the Linear in the Sequential that `to_torch` makes, which counts
+            activations, and Dropout where a layer has it.
 
         See Also
         --------
@@ -132,18 +133,26 @@ class NetworkExchange(NetworkInside):
         Parameters
         ----------
         logits : bool, default False
-            Leave the output's activation out: the module then returns z(L), as PyTorch's
-            CrossEntropyLoss and BCEWithLogitsLoss want it.
+            Leave out what stands behind the last Linear: the module then returns z(L), as
+            PyTorch's CrossEntropyLoss and BCEWithLogitsLoss want it.
 
         Returns
         -------
         torch.nn.Sequential
-            Linears with copies of the weights, and activations between them.
+            Linears with copies of the weights, activations and Dropouts between them. The
+            parameters of layers that are not trainable do not require grad.
 
         Raises
         ------
         ImportError
             If PyTorch is not installed.
+        ValueError
+            If a layer has an activation of your own.
+
+        Notes
+        -----
+        PyTorch's Linear takes no integers, so `input_scale` has no part in it: pass
+        ``X.float() * net.input_scale``.
 
         See Also
         --------
@@ -154,12 +163,18 @@ class NetworkExchange(NetworkInside):
         module: torch.nn.Sequential = _torch.sequential(self, bool(logits))
         return module
 
-    def to_onnx(self, path: str | os.PathLike[str], logits: bool = False) -> None:
+    def to_onnx(
+        self,
+        path: str | os.PathLike[str],
+        logits: bool = False,
+        input_dtype: npt.DTypeLike | None = None,
+    ) -> None:
         """Write the network as an ONNX model, which other programs run.
 
-        The model takes ``X`` of shape (N, D(0)), any N, in the network's dtype, and gives
-        a(L), whose name is ``a3`` in a network of three layers; every z and a between has a
-        name too. It is checked by ONNX before it is written, whole or not at all.
+        The model takes ``X`` of shape (N, D(0)), any N, and gives a(L), whose name is ``a3``
+        in a network of three layers; every z and a between has a name too. It computes what
+        `predict` does, without dropout. It is checked by ONNX before it is written, whole or
+        not at all.
 
         Parameters
         ----------
@@ -167,6 +182,10 @@ class NetworkExchange(NetworkInside):
             By custom it ends in ``.onnx``.
         logits : bool, default False
             Leave the output's activation out: the model then gives z(L).
+        input_dtype : dtype, optional
+            Of X in the model: the network's, which is the default, or one of integers, such
+            as ``"uint8"``, which the model then multiplies with `input_scale`. A network with
+            an `input_scale` has to be told.
 
         Raises
         ------
@@ -175,8 +194,9 @@ class NetworkExchange(NetworkInside):
         OSError
             If the file cannot be written.
         ValueError
-            If the weights are larger than an ONNX file can be.
+            If the weights are larger than an ONNX file can be, or a layer has an activation
+            of your own.
         """
         from swiftbackprop import _onnx
 
-        _onnx.write(self, path, bool(logits))
+        _onnx.write(self, path, bool(logits), input_dtype)

@@ -16,6 +16,7 @@ import numpy as np
 
 from swiftbackprop._arrays import FloatArray
 from swiftbackprop._atomic import replacing
+from swiftbackprop._custom import CustomActivation, CustomLoss
 from swiftbackprop._functions import Activation, Initializer, Loss
 from swiftbackprop._json import check, entries, optional, parse, short, take
 from swiftbackprop._optimizers import optimizer as make_optimizer
@@ -158,6 +159,11 @@ def _describe(recipe: Recipe, seed: int) -> dict[str, Any]:
     """Return a recipe as JSON has it."""
 
     def described(rule: Rule) -> dict[str, Any]:
+        if isinstance(rule, CustomActivation | CustomLoss):
+            raise ValueError(
+                f"a file holds no functions of your own, such as {rule.name}: use pickle, or keep "
+                "net.state_dict() and make the network again in Python"
+            )
         return {"name": rule.name, "parameters": rule.parameters}
 
     return {

@@ -12,9 +12,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 
 from swiftbackprop._arrays import FloatArray
 from swiftbackprop._atomic import replacing
+from swiftbackprop._custom import CustomActivation
 from swiftbackprop._functions import Activation
 from swiftbackprop._version import __version__
 
@@ -35,31 +37,62 @@ _IR_VERSION = 8  # read by every onnxruntime since 1.10
 _LARGEST = 2**31 - 2**20  # a file of protocol buffers stays below 2 GB
 
 
-def write(net: "NetworkInside", path: str | os.PathLike[str], logits: bool) -> None:
+def write(
+    net: "NetworkInside",
+    path: str | os.PathLike[str],
+    logits: bool,
+    input_dtype: npt.DTypeLike | None,
+) -> None:
     """Write a network to a file; `Network.to_onnx` documents it."""
     size = net.n_parameters * net.dtype.itemsize
     if size > _LARGEST:
         raise ValueError(f"the weights take {size} bytes, and an ONNX file holds less than 2 GB")
-    model = _model(net, logits)
+    model = _model(net, logits, _as_input_dtype(net, input_dtype))
     onnx.checker.check_model(model, full_check=True)
     with replacing(path) as passing, open(passing, "wb") as file:
         file.write(model.SerializeToString())
 
 
-def _model(net: "NetworkInside", logits: bool) -> Any:
+def _as_input_dtype(net: "NetworkInside", dtype: npt.DTypeLike | None) -> np.dtype[Any]:
+    """Return the type of X in the model: the network's, or one of integers."""
+    if dtype is None:
+        if net.input_scale != 1:
+            raise ValueError(
+                f"the network multiplies integers in X with input_scale = {net.input_scale:.6g}: "
+                "say what X is in the model, input_dtype='uint8' for integers, which it then "
+                f"multiplies too, or input_dtype={net.dtype.name!r} for numbers that it takes as "
+                "they are"
+            )
+        return net.dtype
+    try:
+        wanted = np.dtype(dtype)
+    except TypeError:
+        raise TypeError(f"input_dtype is a dtype, such as 'uint8', not {dtype!r}") from None
+    if wanted != net.dtype and wanted.kind not in "iu":
+        raise ValueError(f"input_dtype is {net.dtype} or one of integers, and not {wanted}")
+    return wanted
+
+
+def _model(net: "NetworkInside", logits: bool, input_dtype: np.dtype[Any]) -> Any:
     graph = _Graph(net.dtype)
+    helper = onnx.helper
+    element = helper.np_dtype_to_tensor_dtype(net.dtype)
     name, last = "X", len(net.layers)
+    if input_dtype != net.dtype:
+        scaled = net.input_scale != 1
+        name = graph.node("Cast", name, name="" if scaled else "a0", to=element)
+        if scaled:
+            name = graph.node("Mul", name, graph.number(net.input_scale), name="a0")
     for layer in net.layers:
         m = layer.m
         name = graph.linear(name, f"z{m}", graph.constant(f"W{m}", layer.W), f"b{m}", layer.b)
         if not (logits and m == last):
             name = graph.activation(name, f"a{m}", layer.activation)
-    helper = onnx.helper
-    element = helper.np_dtype_to_tensor_dtype(net.dtype)
+    kind = helper.np_dtype_to_tensor_dtype(input_dtype)
     made = helper.make_graph(
         graph.nodes,
         "swiftbackprop",
-        [helper.make_tensor_value_info("X", element, ["N", net.sizes[0]])],
+        [helper.make_tensor_value_info("X", kind, ["N", net.sizes[0]])],
         [helper.make_tensor_value_info(name, element, ["N", net.sizes[-1]])],
         graph.constants,
     )
@@ -101,8 +134,8 @@ class _Graph:
 
     def activation(self, z: str, a: str, rule: Activation) -> str:
         """Add a = σ(z); identity adds nothing."""
-        if rule.name not in _MAKERS:
-            raise ValueError(f"there is no ONNX form of the activation {rule.name}")
+        if isinstance(rule, CustomActivation) or rule.name not in _MAKERS:
+            raise ValueError(f"ONNX has no form of {rule.name}, the activation that makes {a}")
         made = _MAKERS[rule.name](self, z, rule)
         if made != z:
             self.nodes[-1].output[0] = a

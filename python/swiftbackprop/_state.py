@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from swiftbackprop._arrays import FloatArray
+from swiftbackprop._custom import is_custom
 from swiftbackprop._engine import core
 from swiftbackprop._names import unknown
-from swiftbackprop._recipe import Recipe
+from swiftbackprop._recipe import Recipe, as_input_scale
 
 if TYPE_CHECKING:
     from swiftbackprop._inside import NetworkInside
@@ -22,6 +23,8 @@ _OPTIONS = {
     "max_norm": core.OPTION_MAX_NORM,
     "input_scale": core.OPTION_INPUT_SCALE,
 }
+# What the engine takes as it is, and a file may have wrong.
+_SWITCHES = ("shares_penalties", "trainable")
 # Those that every layer m has, ``"dropout.m"``, and what they are by themselves.
 _LAYER_OPTIONS = {"dropout": (core.OPTION_DROPOUT, 0.0), "trainable": (core.OPTION_TRAINABLE, 1.0)}
 
@@ -47,6 +50,10 @@ def set_options(net: "NetworkInside", values: Mapping[str, float]) -> None:
     """
     for name, value in values.items():
         kind, _, m = name.partition(".")
+        if kind in _SWITCHES and value not in (0, 1):
+            raise ValueError(f"{name} is 0 or 1; got {value}")
+        if kind == "input_scale":
+            as_input_scale(value)
         if kind in _LAYER_OPTIONS and m in map(str, range(1, len(net.sizes))):
             net._set_option(_LAYER_OPTIONS[kind][0] + int(m), value)
         elif name in _OPTIONS:
@@ -127,6 +134,11 @@ def restore(
     """Return the network that was pickled."""
     net = kind.__new__(kind)
     net._build(recipe, seed)
+    if is_custom(recipe):
+        from swiftbackprop._custom_network import customised
+
+        made: Any = kind
+        net.__class__ = customised(made)
     numbers.write(net)
     net.__dict__.update(attributes)
     return net

@@ -4,18 +4,20 @@ PyTorch is imported with this module, which nothing imports before it is needed.
 """
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from swiftbackprop._arrays import FloatArray
+from swiftbackprop._custom import CustomActivation
 from swiftbackprop._functions import Activation
 
 if TYPE_CHECKING:
     from swiftbackprop._inside import NetworkInside
 
-__all__ = ["Exp", "read", "sequential"]
+__all__ = ["Exp", "Part", "read", "sequential"]
 
 # As Any: the package is type-checked where PyTorch is not installed too.
 try:
@@ -58,14 +60,23 @@ def sequential(net: "NetworkInside", logits: bool) -> Any:
     """Return a Sequential; `Network.to_torch` documents it."""
     modules: list[Any] = []
     for layer in net.layers:
-        modules.append(_linear(layer.W, layer.b))
-        rule = layer.activation
-        if rule.name == "identity" or (logits and layer.m == len(net.layers)):
-            continue
-        if rule.name not in _MAKERS:
-            raise ValueError(f"PyTorch has no module for {rule.name}, on layer {layer.m}")
-        modules.append(_MAKERS[rule.name](rule))
+        modules.append(_linear(layer.W, layer.b).requires_grad_(layer.trainable))
+        if logits and layer.m == len(net.layers):
+            break
+        if layer.activation.name != "identity":
+            modules.append(_module(layer.activation, layer.m))
+        if layer.dropout:
+            modules.append(nn.Dropout(layer.dropout))
     return nn.Sequential(*modules)
+
+
+def _module(rule: Activation, m: int) -> Any:
+    if isinstance(rule, CustomActivation) or rule.name not in _MAKERS:
+        raise ValueError(
+            f"PyTorch has no module for {rule.name}, the activation of layer {m}: write a "
+            "Sequential with a module of your own, and load net.state_dict() into it"
+        )
+    return _MAKERS[rule.name](rule)
 
 
 def _linear(W: FloatArray, b: FloatArray) -> Any:
@@ -95,7 +106,6 @@ def _softmax(module: Any) -> Activation:
 
 
 _READERS: dict[Any, Callable[[Any], Activation]] = {
-    nn.Identity: lambda module: Activation("identity"),
     nn.Sigmoid: lambda module: Activation("sigmoid"),
     nn.Tanh: lambda module: Activation("tanh"),
     nn.ReLU: lambda module: Activation("relu"),
@@ -108,8 +118,12 @@ _READERS: dict[Any, Callable[[Any], Activation]] = {
     Exp: lambda module: Activation("exp"),
 }
 
+_SPATIAL = "it drops whole channels of images; nn.Dropout drops units"
 _ADVICE = {
-    nn.Dropout: "take it out: it does nothing in evaluation, and what was learnt stays",
+    nn.Dropout1d: _SPATIAL,
+    nn.Dropout2d: _SPATIAL,
+    nn.Dropout3d: _SPATIAL,
+    nn.AlphaDropout: "nn.Dropout, whose dropped units are 0, can be read",
     nn.BatchNorm1d: "fold its scale and shift into the Linear before it",
     nn.LogSoftmax: "take it out and give output='softmax', whose loss is cross_entropy",
     nn.Flatten: "take it out and pass rows: X.reshape(len(X), -1)",
@@ -117,28 +131,64 @@ _ADVICE = {
 }
 
 
-def read(module: Any) -> tuple[list[tuple[FloatArray, FloatArray]], list[Activation | None]]:
-    """Return the pairs (W, b) of all Linears, and the activation behind each, if there is one."""
-    pairs: list[tuple[FloatArray, FloatArray]] = []
-    rules: list[Activation | None] = []
+@dataclass
+class Part:
+    """A layer as it is read: a Linear and what stands behind it."""
+
+    pair: tuple[FloatArray, FloatArray]
+    trainable: bool
+    rule: Activation | None = None  # None: no module
+    dropout: float = 0.0
+
+
+def read(module: Any) -> list[Part]:
+    """Return the layers of a module."""
+    parts: list[Part] = []
     for where, part in _parts(module):
-        if type(part) is nn.Linear:
-            pairs.append(_pair(where, part))
-            rules.append(None)
+        kind = type(part)
+        if kind is nn.Linear:
+            parts.append(Part(_pair(where, part), _trainable(where, part)))
             continue
-        rule = _activation(where, part)
-        if rule.name == "identity":
+        if kind is nn.Identity or (kind is nn.Dropout and not part.p):
             continue
-        if not pairs:
-            raise ValueError(f"{where} is {part} and stands before the first Linear")
-        if rules[-1] is not None:
+        rule = None if kind is nn.Dropout else _activation(where, part)
+        if not parts:
             raise ValueError(
-                f"{where} is {part} behind another activation; a layer has one, behind its Linear"
+                f"{where} is {part} and stands before the first Linear: a network here begins "
+                "with a Linear"
             )
-        rules[-1] = rule
-    if not pairs:
+        if rule is None:
+            _add_dropout(parts[-1], where, part)
+        else:
+            _add_activation(parts[-1], where, rule)
+    if not parts:
         raise ValueError("the module has no Linear")
-    return pairs, rules
+    return parts
+
+
+def _add_dropout(layer: Part, where: str, part: Any) -> None:
+    p = float(part.p)
+    if layer.dropout:
+        both = 1 - (1 - p) * (1 - layer.dropout)
+        raise ValueError(
+            f"{where} is {part} behind another Dropout: one with p={both:.6g} does what both do"
+        )
+    if p >= 1:
+        raise ValueError(f"{where} is {part} and drops everything; p is below 1")
+    layer.dropout = p
+
+
+def _add_activation(layer: Part, where: str, rule: Activation) -> None:
+    if layer.dropout:
+        raise ValueError(
+            f"{where} is {rule.name} behind a Dropout; a layer drops its units behind its "
+            "activation: put it before the Dropout"
+        )
+    if layer.rule is not None:
+        raise ValueError(
+            f"{where} is {rule.name} behind another activation; a layer has one, behind its Linear"
+        )
+    layer.rule = rule
 
 
 def _parts(module: Any, where: str = "module") -> Iterator[tuple[str, Any]]:
@@ -157,10 +207,8 @@ def _parts(module: Any, where: str = "module") -> Iterator[tuple[str, Any]]:
 
 def _activation(where: str, part: Any) -> Activation:
     kind = type(part)
-    if kind is nn.Dropout and part.p == 0:
-        return Activation("identity")
     if kind not in _READERS:
-        known = ", ".join(["Linear", *(each.__name__ for each in _READERS)])
+        known = ", ".join(["Linear", "Dropout", *(each.__name__ for each in _READERS)])
         advice = _ADVICE.get(kind, f"a chain of {known} can be read")
         raise ValueError(
             f"{where} is a {kind.__name__}, which a network here does not have: {advice}"
@@ -187,3 +235,14 @@ def _pair(where: str, linear: Any) -> tuple[FloatArray, FloatArray]:
             )
         arrays.append(tensor.detach().numpy().copy())
     return arrays[0], arrays[1]
+
+
+def _trainable(where: str, linear: Any) -> bool:
+    """Return whether a Linear is trained: it as a whole, or not at all."""
+    wanted = {tensor.requires_grad for tensor in (linear.weight, linear.bias) if tensor is not None}
+    if len(wanted) > 1:
+        raise ValueError(
+            f"weight and bias of {where} differ in requires_grad; a layer here is frozen as a "
+            "whole, or not: write requires_grad_(False) of the module"
+        )
+    return wanted == {True}

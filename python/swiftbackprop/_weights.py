@@ -78,12 +78,13 @@ def set_kernels(net: "NetworkInside", weights: Iterable[npt.ArrayLike]) -> None:
 def _places(net: "NetworkInside") -> list[int]:
     """Return the place of every layer in the Sequential that `to_torch` makes.
 
-    An activation follows its Linear; identity has no module.
+    An activation follows its Linear, Dropout the activation; identity has no module, and
+    neither has a layer that drops nothing.
     """
     places, place = [], 0
     for layer in net.layers:
         places.append(place)
-        place += 1 if layer.activation.name == "identity" else 2
+        place += 1 + (layer.activation.name != "identity") + (layer.dropout > 0)
     return places
 
 
