@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import errno
+import itertools
 import json
 import multiprocessing
 import os
@@ -28,7 +29,7 @@ safetensors_numpy = pytest.importorskip("safetensors.numpy")
 hypothesis = pytest.importorskip("hypothesis")
 st = hypothesis.strategies
 
-RULES = {"SGD": sb.SGD(0.05), "Momentum": sb.Momentum(0.03), "Adam": sb.Adam(0.01)}
+RULES = {name: getattr(sb, name)(**values) for name, values in OPTIMIZERS.items()}
 
 
 def make(**keywords: Any) -> Any:
@@ -273,37 +274,80 @@ def test_the_page_is_true(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
 
 # --- Going on -----------------------------------------------------------------------------
 
+# What happens in every training here: rows shuffled, a last short batch, units dropped.
+WHOLE: dict[str, Any] = {
+    "dropout": [0.3, 0.1], "max_norm": 2.0, "l1": 1e-4, "l2": 1e-3, "clip_norm": 1.0,
+}  # fmt: skip
+SCHEDULES: dict[str, Any] = {
+    "cosine": sb.schedules.Cosine(10, warmup=3),
+    "one cycle": sb.schedules.OneCycle(10),
+    "function": lambda epoch, lr: lr * (0.9 if epoch % 2 else 1.05),
+}
+
+TRAININGS = [*((rule, "none") for rule in OPTIMIZERS), *(("Adam", name) for name in SCHEDULES)]
+
+
+def scheduled(name: str, epochs: int, lr: float | None = None) -> list[Any]:
+    """The callback of a schedule, after so many epochs."""
+    if name not in SCHEDULES:
+        return []
+    schedule = SCHEDULES[name]
+    timed = isinstance(schedule, sb.schedules.Schedule)
+    return [sb.LearningRateScheduler(schedule, start=epochs, lr=lr if timed else None)]
+
+
+def go_on(folder: Path) -> None:
+    """What the other process does: epochs 6 to 10 of every training."""
+    for path in sorted(folder.glob("*-5")):
+        net, name = sb.load(path), path.name.split("-")[1]
+        lr = RULES[type(net.optimizer.recipe).__name__].lr
+        net.fit(*examples(203), epochs=5, callbacks=scheduled(name, 5, lr), **FIVE)
+        net.save(folder / path.name.replace("-5", "-ten"))
+
+
+FIVE: dict[str, Any] = {"batch_size": 16, "progress": False}
 RESUME = """
-    import sys, numpy as np, swiftbackprop as sb
-    from test_files import examples
-    net = sb.load(sys.argv[1])
-    net.fit(*examples(203), epochs=5, batch_size=16, progress=False)
-    net.save(sys.argv[2])
+    import sys, pathlib, test_files
+    test_files.go_on(pathlib.Path(sys.argv[1]))
 """
 
 
+@pytest.fixture(scope="module")
+def resumed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Files of every training: after ten epochs, after five, and ten in two processes."""
+    folder = tmp_path_factory.mktemp("resumed")
+    for (rule, name), dtype in itertools.product(TRAININGS, DTYPES):
+        nets = [make(optimizer=RULES[rule], dtype=dtype, **WHOLE) for _ in range(3)]
+        for net in nets:
+            net.layers[1].trainable = rule != "SGD"
+        whole, first, watched = nets
+        stem = folder / f"{rule}-{name}-{dtype}"
+        whole.fit(*examples(203), epochs=10, callbacks=scheduled(name, 0), **FIVE)
+        whole.save(f"{stem}-wanted")
+        first.fit(*examples(203), epochs=5, callbacks=scheduled(name, 0), **FIVE)
+        first.save(f"{stem}-after-5")
+        keep = sb.Checkpoint(f"{stem}-within-{{epoch}}", every=5)
+        watched.fit(*examples(203), epochs=10, callbacks=[*scheduled(name, 0), keep], **FIVE)
+    run_python_ok(RESUME, str(folder))
+    return folder
+
+
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("name", list(RULES))
+@pytest.mark.parametrize(("rule", "name"), TRAININGS)
 def test_ten_epochs_are_five_and_five_in_another_process(
-    name: str, dtype: str, tmp_path: Path
+    rule: str, name: str, dtype: str, resumed: Path
 ) -> None:
-    """Bit for bit, with shuffling: saved after fit, and by a callback within it."""
+    """Bit for bit, with shuffling, dropout and schedules: saved after fit, and within it."""
 
-    def start() -> Any:
-        return make(optimizer=RULES[name], dtype=dtype)
+    def content(what: str) -> bytes:
+        return (resumed / f"{rule}-{name}-{dtype}-{what}").read_bytes()
 
-    options: dict[str, Any] = {"batch_size": 16, "progress": False}
-    whole, first, watched = start(), start(), start()
-    whole.fit(*examples(203), epochs=10, **options)
-    first.fit(*examples(203), epochs=5, **options)
-    first.save(tmp_path / "five")
-    checkpoint = sb.Checkpoint(tmp_path / "epoch-{epoch}", every=5)
-    watched.fit(*examples(203), epochs=10, callbacks=[checkpoint], **options)
-    assert (tmp_path / "five").read_bytes() == (tmp_path / "epoch-5").read_bytes()
-    run_python_ok(RESUME, str(tmp_path / "five"), str(tmp_path / "ten"))
-    whole.save(tmp_path / "wanted")
-    assert (tmp_path / "ten").read_bytes() == (tmp_path / "wanted").read_bytes()
-    assert (tmp_path / "ten").read_bytes() == (tmp_path / "epoch-10").read_bytes()
+    assert content("after-ten") == content("wanted")
+    assert content("within-ten") == content("wanted")
+    assert content("after-5") != content("wanted")
+    if name == "none":  # else the optimizer has the rate of its epoch
+        assert content("after-5") == content("within-5")
+        assert content("wanted") == content("within-10")
 
 
 def test_training_that_a_callback_stopped_goes_on_with_the_same_bits() -> None:

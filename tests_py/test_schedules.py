@@ -151,6 +151,33 @@ def test_a_function_of_epoch_and_rate() -> None:
     refused(lambda: sb.LearningRateScheduler(lambda e, lr: lr, per_batch=True), ValueError, "time")
 
 
+@pytest.mark.parametrize("schedule", [schedules.Cosine(6, warmup=2), schedules.OneCycle(6)])
+def test_a_schedule_goes_on_where_it_was(schedule: Any) -> None:
+    whole, parts = network(), network()
+    rates = train(whole, [sb.LearningRateScheduler(schedule)], epochs=6)["lr"]
+    first = train(parts, [sb.LearningRateScheduler(schedule)], epochs=4)["lr"]
+    parts.optimizer.lr = 7.0  # as in a file of the middle of training
+    rest = train(parts, [sb.LearningRateScheduler(schedule, start=4, lr=0.1)], epochs=2)["lr"]
+    assert first + rest == rates
+    assert np.array_equal(whole.parameters, parts.parameters)
+    assert parts.optimizer.lr == 0.1
+    seen: list[int] = []
+    by_hand = sb.LearningRateScheduler(lambda epoch, lr: seen.append(epoch) or lr, start=4)
+    train(parts, [by_hand], epochs=2)
+    assert seen == [4, 5]
+
+
+def test_what_a_scheduler_refuses_to_go_on_with() -> None:
+    plateau, cosine = schedules.ReduceOnPlateau(), schedules.Cosine(6)
+    make = sb.LearningRateScheduler
+    refused(lambda: make(plateau, start=1), ValueError, "start wants")
+    refused(lambda: make(plateau, lr=0.1), ValueError, "net.optimizer.lr")
+    refused(lambda: make(cosine, start=-1), ValueError, "at least 0; got -1")
+    refused(lambda: make(cosine, start=0.5), TypeError, "integer")
+    for lr in (-1.0, float("nan"), float("inf")):
+        refused(lambda lr=lr: make(cosine, lr=lr), ValueError, "lr is finite")
+
+
 def test_a_bad_rate_is_an_error_and_the_weights_stay() -> None:
     class Bad(schedules.Schedule):
         per_batch = True

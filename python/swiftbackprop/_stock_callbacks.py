@@ -1,6 +1,7 @@
 """Callbacks that are there already: what is usual around a training."""
 
 import csv
+import math
 import operator
 import os
 from collections.abc import Callable, Mapping
@@ -11,6 +12,7 @@ import numpy as np
 from swiftbackprop._arrays import FloatArray
 from swiftbackprop._callbacks import Callback
 from swiftbackprop._norms import running_statistics
+from swiftbackprop._rules import as_number
 from swiftbackprop.schedules import ReduceOnPlateau, Schedule, Watch, check_watch
 
 if TYPE_CHECKING:
@@ -202,12 +204,20 @@ class LearningRateScheduler(Callback):
     per_batch : bool, optional
         Follow a schedule within the epochs too; by default only if the schedule is made for
         that, as `schedules.OneCycle` is.
+    start : int, default 0
+        The number of epochs that were trained before, as when training goes on from a file:
+        the schedule goes on from there.
+    lr : float, optional
+        The rate that a schedule of time is a factor of; by default the optimizer's when
+        training begins. Give it with a file that `Checkpoint` wrote, whose optimizer has the
+        rate of that moment.
 
     Notes
     -----
     The history has a column ``lr``: the rate of the epoch's last batch. After training with a
     schedule of time the optimizer has its own rate again; a rate that was reduced on a plateau,
-    or set by a function, stays.
+    or set by a function, stays. How long a plateau has lasted is in no file: what goes on from
+    one waits anew.
 
     Examples
     --------
@@ -217,6 +227,13 @@ class LearningRateScheduler(Callback):
     >>> history = net.fit(np.ones((4, 2)), np.ones(4), epochs=4, callbacks=[steps], progress=False)
     >>> history["lr"]
     [0.1, 0.1, 0.05, 0.05]
+
+    Four more epochs, later:
+
+    >>> steps = sb.LearningRateScheduler(sb.schedules.Step(2, gamma=0.5), start=4)
+    >>> history = net.fit(np.ones((4, 2)), np.ones(4), epochs=4, callbacks=[steps], progress=False)
+    >>> history["lr"]
+    [0.025, 0.025, 0.0125, 0.0125]
     """
 
     def __init__(
@@ -224,6 +241,8 @@ class LearningRateScheduler(Callback):
         schedule: Schedule | ReduceOnPlateau | Callable[[int, float], float],
         *,
         per_batch: bool | None = None,
+        start: int = 0,
+        lr: float | None = None,
     ) -> None:
         if isinstance(schedule, type) or not (
             callable(schedule) or isinstance(schedule, ReduceOnPlateau)
@@ -235,6 +254,16 @@ class LearningRateScheduler(Callback):
         timed = isinstance(schedule, Schedule)
         if per_batch and not timed:
             raise ValueError("per_batch=True wants a schedule of time, such as Cosine(20)")
+        if isinstance(schedule, ReduceOnPlateau) and start:
+            raise ValueError("start wants a schedule of time, such as Cosine(20), or a function")
+        if lr is not None and not timed:
+            raise ValueError("lr wants a schedule of time: for others set net.optimizer.lr")
+        self.start = operator.index(start)
+        if self.start < 0:
+            raise ValueError(f"start is a number of epochs, at least 0; got {start}")
+        self.lr = None if lr is None else as_number(lr, "lr")
+        if self.lr is not None and not 0 <= self.lr < math.inf:
+            raise ValueError(f"lr is finite and at least 0; got {self.lr}")
         self.schedule = schedule
         self.per_batch = (
             bool(per_batch)
@@ -246,8 +275,8 @@ class LearningRateScheduler(Callback):
         self._watch: Watch | None = None
 
     def on_train_begin(self, net: "Network") -> None:
-        """Take the optimizer's rate as the one to be scheduled."""
-        self._base = net.optimizer.lr
+        """Take the rate that is to be scheduled."""
+        self._base = net.optimizer.lr if self.lr is None else self.lr
         if isinstance(self.schedule, ReduceOnPlateau):
             plan = self.schedule
             self._watch = Watch(plan.monitor, plan.min_delta, plan.mode)
@@ -256,15 +285,15 @@ class LearningRateScheduler(Callback):
     def on_epoch_begin(self, net: "Network", epoch: int) -> None:
         """Set the rate of the epoch."""
         if isinstance(self.schedule, Schedule):
-            net.optimizer.lr = self._base * float(self.schedule(epoch))
+            net.optimizer.lr = self._base * float(self.schedule(self.start + epoch))
         elif not isinstance(self.schedule, ReduceOnPlateau):
-            net.optimizer.lr = self.schedule(epoch, net.optimizer.lr)
+            net.optimizer.lr = self.schedule(self.start + epoch, net.optimizer.lr)
 
     def batch_rates(self, epoch: int, batches: int) -> FloatArray | None:
         """Return lr for every batch of an epoch, for the engine; None to leave it alone."""
         if not self.per_batch or not isinstance(self.schedule, Schedule):
             return None
-        times = epoch + np.arange(batches) / batches
+        times = self.start + epoch + np.arange(batches) / batches
         return np.ascontiguousarray(self._base * self.schedule(times), np.float64)
 
     def on_epoch_end(self, net: "Network", epoch: int, logs: Mapping[str, float]) -> None:
