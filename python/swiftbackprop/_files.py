@@ -38,6 +38,8 @@ _DTYPES = {"float32": "F32", "float64": "F64"}  # as safetensors calls them
 _STATE_WORDS = 4
 _LONGEST_NAME = 100
 _LONGEST = 500  # characters of a message: what stands in a file may be long
+# Bytes of a header: what is read before anything is checked. Enough for 10 000 layers.
+_LARGEST_HEADER = 2**24
 
 R = TypeVar("R", bound=Rule)
 
@@ -72,6 +74,8 @@ def save(
     dense = {name: np.ascontiguousarray(tensor) for name, tensor in tensors.items()}
     with replacing(path) as passing:
         write_file(dense, passing, metadata)
+        if _header_size(passing) > _LARGEST_HEADER:
+            raise ValueError("the description of the network is too long for a file")
 
 
 def load(path: str | os.PathLike[str]) -> "Network":
@@ -192,8 +196,9 @@ class _Reader:
         package = safetensors()
         if not stat.S_ISREG(os.stat(self.path).st_mode):
             self.refuse("it is no regular file")
-        with open(self.path, "rb"):  # says as Python does what hinders it
-            pass
+        size = _header_size(self.path)
+        if size > _LARGEST_HEADER:
+            self.refuse(f"it is no safetensors file, or its header of {size} bytes is too large")
         try:
             self.file = package.safe_open(self.path, framework="np")
             self.metadata: dict[str, str] = self.file.metadata() or {}
@@ -217,6 +222,8 @@ class _Reader:
             network = self.build(description)
         except (TypeError, ValueError, OverflowError, RecursionError) as error:
             self.refuse(str(error))
+        except MemoryError as error:
+            raise MemoryError(f"{self.path} is not read: {error or 'no memory is left'}") from None
         return network
 
     def description(self) -> dict[str, Any]:
@@ -298,6 +305,12 @@ class _Reader:
         if not np.isfinite(array).all():
             raise ValueError(f"{name} contains NaN or infinity")
         return array
+
+
+def _header_size(path: str) -> int:
+    """Return how long the header is by the first eight bytes of a file."""
+    with open(path, "rb") as file:
+        return int.from_bytes(file.read(8), "little")
 
 
 def _recipe(data: dict[str, Any]) -> tuple[Recipe, int]:

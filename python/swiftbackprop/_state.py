@@ -49,13 +49,14 @@ def set_options(net: "NetworkInside", values: Mapping[str, float]) -> None:
         If there is no such option, or not of this value.
     """
     for name, value in values.items():
-        kind, _, m = name.partition(".")
+        kind, _, place = name.partition(".")
+        m = int(place) if place.isascii() and place.isdecimal() and len(place) < 10 else 0
         if kind in _SWITCHES and value not in (0, 1):
             raise ValueError(f"{name} is 0 or 1; got {value}")
         if kind == "input_scale":
             as_input_scale(value)
-        if kind in _LAYER_OPTIONS and m in map(str, range(1, len(net.sizes))):
-            net._set_option(_LAYER_OPTIONS[kind][0] + int(m), value)
+        if kind in _LAYER_OPTIONS and 1 <= m < len(net.sizes):
+            net._set_option(_LAYER_OPTIONS[kind][0] + m, value)
         elif name in _OPTIONS:
             net._set_option(_OPTIONS[name], value)
         else:
