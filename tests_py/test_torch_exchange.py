@@ -375,6 +375,10 @@ def test_state_dicts_that_do_not_fit_change_nothing() -> None:
     says({**zeros, "4.weight": zeros["4.weight"].T}, ValueError, r"4\.weight.*transpose")
     says({**zeros, "4.bias": np.full(3, np.nan)}, ValueError, r"4\.bias.*NaN")
     says({**zeros, "4.bias": ["a"] * 3}, TypeError, "4.bias")
+    says({**zeros, "4.bias": 1.0}, ValueError, "4.bias has shape ()")
+    says({**zeros, "4.bias": zeros["4.bias"] * 1j}, TypeError, "4.bias has dtype complex64")
+    bfloat = torch.zeros(3, dtype=torch.bfloat16)
+    says({**zeros, "4.bias": bfloat}, TypeError, r"bfloat16: pass 4\.bias\.float\(\)")
     parameters = dict(net.to_torch().named_parameters())
     says(parameters, TypeError, r"requires grad.*\.detach\(\)")
     net.load_state_dict(zeros)
@@ -413,6 +417,10 @@ def test_weights_that_do_not_fit_change_nothing() -> None:
     says([zeros[0].T, *zeros[1:]], ValueError, r"weights\[0\].*\(5, 7\), not \(7, 5\).*transpose")
     says([*zeros[:-1], np.zeros(4)], ValueError, r"weights\[5\].*\(3,\), not \(4,\)")
     says([*zeros[:-1], np.full(3, np.inf)], ValueError, r"weights\[5\].*infinity")
+    says([None, *zeros[1:]], TypeError, r"weights\[0\] is None")
+    says([[[1, 2], [3]], *zeros[1:]], ValueError, r"weights\[0\], of type list, cannot be read")
+    says([zeros[0], zeros[1][:, None], *zeros[2:]], ValueError, r"weights\[1\].*ravel")
+    says([zeros[0].astype(object), *zeros[1:]], TypeError, r"weights\[0\] has dtype object")
     net.set_weights(iter(zeros))
     assert not net.parameters.any()
 
@@ -464,6 +472,38 @@ def test_what_is_no_model_of_scikit_learn() -> None:
         out_activation_="spline",
     )  # fmt: skip
     refused(lambda: sb.from_sklearn(model), ValueError, "unknown activation 'spline'")
+
+
+ones = np.ones
+DAMAGED: dict[str, tuple[dict[str, Any], type[Exception], str]] = {
+    "one bias": ({"intercepts_": [ones(3)]}, ValueError, "2 arrays in coefs_ and 1 in intercepts_"),
+    "no bias": ({"intercepts_": None}, TypeError, "intercepts_ is a list of arrays.*not None"),
+    "no layers": ({"coefs_": [], "intercepts_": []}, TypeError, r"coefs_ is a list.*not \[\]"),
+    "vector": ({"coefs_": [ones(3), ones((3, 1))]}, ValueError, r"coefs_\[0\].*\(D\(0\), D\(1\)\)"),
+    "chain": ({"coefs_": [ones((2, 3)), ones((4, 1))]}, ValueError, r"W of layer 2.*\(1, 3\)"),
+    "bias": ({"intercepts_": [ones(4), ones(1)]}, ValueError, r"b of layer 1.*\(3,\), not \(4,\)"),
+    "NaN": ({"intercepts_": [ones(3), ones(1) * np.nan]}, ValueError, "b of layer 2.*NaN"),
+    "objects": (
+        {"coefs_": [ones((2, 3), object), ones((3, 1))]},
+        TypeError,
+        r"\[0\].*object",
+    ),
+    "text": ({"coefs_": "ab"}, TypeError, "coefs_ is a list of arrays.*'ab'"),
+    "activation": ({"activation": 3}, TypeError, "activation is a name.*not 3"),
+    "activations": ({"activation": ["relu"] * 2}, ValueError, "activation lists 2"),
+    "one unit": ({"out_activation_": "softmax"}, ValueError, "softmax.*one unit"),
+}
+
+
+@pytest.mark.parametrize("what", list(DAMAGED))
+def test_damaged_models_of_scikit_learn(what: str) -> None:
+    change, kind, pattern = DAMAGED[what]
+    good: dict[str, Any] = {
+        "coefs_": [ones((2, 3)), ones((3, 1))], "intercepts_": [ones(3), ones(1)],
+        "activation": "relu", "out_activation_": "identity",
+    }  # fmt: skip
+    assert sb.from_sklearn(SimpleNamespace(**good)).sizes == (2, 3, 1)
+    refused(lambda: sb.from_sklearn(SimpleNamespace(**{**good, **change})), kind, pattern)
 
 
 # --- Tensors as arrays ------------------------------------------------------------------------

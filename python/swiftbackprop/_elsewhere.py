@@ -1,6 +1,6 @@
 """Networks made from the models of other libraries."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -122,13 +122,37 @@ def from_sklearn(mlp: Any) -> Network:
         if hasattr(mlp, "fit"):
             raise ValueError(f"this {type(mlp).__name__} is not fitted: call its fit first")
         raise TypeError(f"mlp is an MLPClassifier or MLPRegressor, not a {type(mlp).__name__}")
-    coefs = [as_data(W, "coefs_") for W in mlp.coefs_]
-    pairs = [(W.T, as_data(b, "intercepts_")) for W, b in zip(coefs, mlp.intercepts_, strict=True)]
+    pairs = _pairs(mlp)
     names = mlp.activation
     if isinstance(names, str):
-        names = [names] * (len(coefs) - 1)
+        names = [names] * (len(pairs) - 1)
+    elif not isinstance(names, Iterable):
+        raise TypeError(f"activation is a name, or one for each hidden layer, not {names!r}")
     hidden = [_known(name) for name in names]
     return _network(pairs, hidden, _known(mlp.out_activation_), None)
+
+
+def _pairs(mlp: Any) -> list[tuple[FloatArray, FloatArray]]:
+    """Return W and b of every layer of a model of scikit-learn."""
+    lists = []
+    for name in ("coefs_", "intercepts_"):
+        arrays = getattr(mlp, name, None)
+        if not isinstance(arrays, list | tuple) or not arrays:
+            raise TypeError(f"{name} is a list of arrays, one for each layer, not {arrays!r:.60}")
+        lists.append([as_data(array, f"{name}[{place}]") for place, array in enumerate(arrays)])
+    coefs, intercepts = lists
+    if len(coefs) != len(intercepts):
+        raise ValueError(
+            f"there are {len(coefs)} arrays in coefs_ and {len(intercepts)} in intercepts_: wanted "
+            "is one of each for every layer"
+        )
+    for place, W in enumerate(coefs):
+        if W.ndim != 2:
+            raise ValueError(
+                f"coefs_[{place}] has shape {W.shape}: wanted is W({place + 1})ᵀ, of shape "
+                f"(D({place}), D({place + 1}))"
+            )
+    return [(W.T, b) for W, b in zip(coefs, intercepts, strict=True)]
 
 
 def _known(rule: ActivationLike) -> Activation:
@@ -144,7 +168,7 @@ def _network(
     loss: LossLike | None,
 ) -> Network:
     """Return a network with these weights as its initial ones."""
-    sizes = [pairs[0][0].shape[1], *(len(b) for _, b in pairs)]
+    sizes = [pairs[0][0].shape[1], *(W.shape[0] for W, _ in pairs)]
     dtypes = {array.dtype for pair in pairs for array in pair}
     dtype = "float32" if dtypes == {np.dtype("float32")} else "float64"
     return Network(

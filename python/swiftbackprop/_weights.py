@@ -91,14 +91,14 @@ def _places(net: "NetworkInside") -> list[int]:
 def _write(net: "NetworkInside", pairs: Iterable[tuple[Any, Any]], names: list[str]) -> None:
     """Write a pair (W, b) of every layer, if all of them fit."""
     checked = []
-    for m, (W, b) in enumerate(pairs, start=1):
-        outputs, inputs = net._recipe.shapes[m - 1]
-        what = [f"{name}, {letter} of layer {m}," for name, letter in
-                zip(names[2 * m - 2 : 2 * m], "Wb", strict=True)]  # fmt: skip
-        checked.append(
-            (
-                as_parameter(W, what[0], (outputs, inputs), m, net.dtype),
-                as_parameter(b, what[1], (outputs,), m, net.dtype),
+    for m, pair in enumerate(pairs, start=1):
+        shape = net._recipe.shapes[m - 1]
+        own = names[2 * m - 2 : 2 * m]
+        W, b = (
+            as_parameter(
+                as_data(array, name), f"{name}, {letter} of layer {m},", wanted, m, net.dtype
             )
+            for array, name, letter, wanted in zip(pair, own, "Wb", (shape, shape[:1]), strict=True)
         )
+        checked.append((W, b))
     np.copyto(net.parameters, net.flatten(checked))
