@@ -7,6 +7,7 @@ import io
 import json
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -151,6 +152,59 @@ def test_arrays_and_parquet(tmp_path: Path) -> None:
     assert "4-64-64-1" in done.stdout
 
 
+def test_text_in_the_forms_of_spreadsheets(tmp_path: Path) -> None:
+    """Byte-order mark, semicolons, decimal commas, quotes, CR LF: the same numbers."""
+    rng = np.random.default_rng(0)
+    a, b = rng.normal(size=(2, 40)).round(4)
+    rows = [(f"{x}", f"{y}", "né" if x > y else 'say "ja", or') for x, y in zip(a, b, strict=True)]
+    with open(tmp_path / "plain.csv", "w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows([("a; x", "b", "kind"), *rows])
+    with open(tmp_path / "sheet.csv", "w", newline="", encoding="utf-8-sig") as file:
+        writer = csv.writer(file, delimiter=";", quoting=csv.QUOTE_ALL, lineterminator="\r\n")
+        german = [(x.replace(".", ","), y.replace(".", ","), kind) for x, y, kind in rows]
+        writer.writerows([("a; x", "b", "kind"), *german])
+    one, other = (read_table(str(tmp_path / name)) for name in ("plain.csv", "sheet.csv"))
+    assert list(one.columns) == list(other.columns) == ["a; x", "b", "kind"]
+    for name in one.columns:
+        np.testing.assert_array_equal(one.columns[name], other.columns[name])
+    assert one.columns["b"].dtype == float
+    # A comma is no part of a number where it stands between numbers.
+    (tmp_path / "tabs.tsv").write_text("a\tb\n1,5\t2\n", "utf-8")
+    assert read_table(str(tmp_path / "tabs.tsv")).columns["a"].tolist() == ["1,5"]
+
+
+def test_tables_without_names(tmp_path: Path) -> None:
+    """The columns are numbered, and the last is predicted, as in .npy."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(60, 2))
+    np.save(tmp_path / "data.npy", np.column_stack([X, X[:, 0] > 0]))
+    lines = [f"{x},{y},{int(x > 0)}" for x, y in X]
+    (tmp_path / "data.csv").write_text("\n".join(lines), "utf-8")
+    for name in ("data.csv", "data.npy"):
+        run(tmp_path, "train", name, "--no-header", "--quiet", "--model", name + ".st",
+            "--epochs", "5")  # fmt: skip
+    assert (tmp_path / "data.csv.st").read_bytes() == (tmp_path / "data.npy.st").read_bytes()
+    said = run(tmp_path, "predict", "data.csv.st", "data.csv", "--no-header").stdout
+    assert said == run(tmp_path, "predict", "data.csv.st", "data.npy").stdout
+    assert len(rows_of(said)) == 61
+
+
+def test_a_constant_column_and_a_column_of_dates(tmp_path: Path) -> None:
+    """Neither hinders; a date is a text."""
+    pandas = pytest.importorskip("pandas")
+    pytest.importorskip("pyarrow")
+    frame = pandas.DataFrame({
+        "when": pandas.date_range("2024-01-01", periods=4).repeat(10),
+        "same": 7, "yes": [True, False] * 20, "y": np.linspace(0, 1, 40),
+    })  # fmt: skip
+    frame.to_parquet(tmp_path / "data.parquet")
+    done = run(tmp_path, "train", "data.parquet", "--target", "y", "--epochs", 2)
+    assert "6-64-64-1" in done.stdout
+    frame.to_csv(tmp_path / "data.csv", index=False)
+    assert "7-64-64-1" in run(
+        tmp_path, "train", "data.csv", "--target", "y", "--epochs", 2).stdout  # fmt: skip
+
+
 def test_the_same_seed_is_the_same_model(flowers: Path) -> None:
     for name in ("one", "two"):
         run(flowers, "train", "flowers.csv", "--target", "kind", "--quiet", "--epochs", 3,
@@ -181,6 +235,13 @@ def test_training_ends_when_nothing_becomes_better(tmp_path: Path) -> None:
     run(tmp_path, "train", "noise.npz", "--epochs", best, "--model", "best", "--quiet")
     saved, again = sb.load(tmp_path / "noise.safetensors"), sb.load(tmp_path / "best")
     np.testing.assert_array_equal(saved.parameters, again.parameters)
+    # What is reported is of the saved weights, on the rows that were held out.
+    notes = _files.read_notes(tmp_path / "noise.safetensors")
+    table = read_table(str(tmp_path / "noise.npz"))
+    X = _prepare.Preparation.from_json(notes["table"]).matrix(table, np.float32)
+    held = np.random.default_rng(0).permutation(100)[:20]
+    accuracy = saved.evaluate(X[held], table.columns["y"][held])["accuracy"]
+    assert f"accuracy {accuracy:.3f} on 20 held-out rows" in done.stdout
 
 
 def test_any_network_can_predict(tmp_path: Path) -> None:
@@ -225,7 +286,8 @@ def test_bench_measures_and_says_where_more_is(tmp_path: Path) -> None:
         ["train", "x.csv", "--hidden", "8,-1"], ["train", "x.csv", "--activation", "swish"],
         ["train", "x.csv", "--lr", "nan"], ["train", "x.csv", "--l2", "-1"],
         ["train", "x.csv", "--dtype", "int8"], ["train", "x.csv", "--seed", "-1"],
-        ["predict", "x"], ["info", "more"],
+        ["predict", "x"], ["info", "more"], ["train", "x.csv", "--seed", "9" * 50],
+        ["train", "x.csv", "--epochs", "1e3"], ["predict", "x", "y", "--no-head", "--", "z"],
     ],
 )  # fmt: skip
 def test_wrong_arguments(arguments: list[str], tmp_path: Path) -> None:
@@ -236,17 +298,25 @@ def test_wrong_arguments(arguments: list[str], tmp_path: Path) -> None:
 # --- What goes wrong ------------------------------------------------------------------------------
 
 TABLES = {
-    "empty": ("", "has no rows below"),
+    "empty": ("", "data.csv is empty"),
+    "blank": ("\n\n", "data.csv is empty"),
     "header": ("a,b\n", "has no rows below"),
     "ragged": ("a,b\n1,2\n3\n", "line 3, has 1 fields, and the first has 2"),
     "twice": ("a,a\n1,2\n", "the name 'a' twice"),
     "nameless": ("a,\n1,2\n", "a nameless column"),
     "binary": (b"\xff\xfe\x00a,b", "no text in UTF-8"),
+    "latin": ("a,c\n1,é\n".encode("latin-1"), "no text in UTF-8: save it as such"),
+    "open quote": ('a,c\n1,"x\n2,y\n', "line 3, is no row of a table: a quote is not closed"),
+    "no names": ("1,2\n3,4\n", "it has 1, 2: if its first line is data.*--no-header"),
+    "the same": ("7,7\n3,4\n", "the name '7' twice.*--no-header"),
     "other": ("a,b\n1,2\n3,4\n", "no column 'c'.*it has a, b"),
     "near": ("c ase,b\n1,2\n3,4\n", "did you mean 'c ase'"),
     "alone": ("c\n1\n2\n3\n4\n5\n", "no column to predict 'c' from"),
-    "hole": ("a,c\n1,2\n3,\n", "missing in 1 rows, the first is row 2"),
-    "one class": ("a,c\n1,x\n3,x\n1,x\n1,x\n1,x\n", "1 different values"),
+    "hole": ("a,c\n1,2\n3,\n", "missing in 1 of 2 rows, the first is row 2"),
+    "one class": ("a,c\n1,x\n3,x\n1,x\n1,x\n1,x\n", "'c' is 'x' in every row"),
+    "many classes": ("a,c\n" + "".join(f"1,x{n}\n" for n in range(1001)), "at most 1000 classes$"),
+    "many numbers": (
+        "a,c\n" + "".join(f"1,{n}.5\n" for n in range(1001)), "1001.*--task regression"),
     "few": ("a,c\n1,x\n3,y\n", "holds out 0 of 2 rows"),
     "infinite": ("a,c\n" + "inf,1\ninf,2\n" * 6, "column 'a' contains infinity"),
 }  # fmt: skip
@@ -258,7 +328,8 @@ def test_tables_that_are_none(what: str, tmp_path: Path) -> None:
     raw = content if isinstance(content, bytes) else content.encode()
     (tmp_path / "data.csv").write_bytes(raw)
     target = "case" if what == "near" else "c"
-    said = complaint(tmp_path, "train", "data.csv", "--target", target)
+    task = ["--task", "classification"] if what == "many numbers" else []
+    said = complaint(tmp_path, "train", "data.csv", "--target", target, *task)
     assert re.search(pattern, said), said
     assert not (tmp_path / "data.safetensors").exists()
 
@@ -280,6 +351,17 @@ def test_files_that_are_none(flowers: Path) -> None:
     assert "rows and columns" in said_of("one.npy")
     np.savez(flowers / "names.npz", images=np.ones((3, 2)))
     assert "no array X" in said_of("names.npz")
+    for junk in (b"PK\3\4junk", (flowers / "names.npz").read_bytes()[:-40]):
+        (flowers / "junk.npz").write_bytes(junk)
+        assert "junk.npz is no array of numbers" in said_of("junk.npz")
+    (flowers / "one.npz").write_bytes((flowers / "one.npy").read_bytes())
+    assert "a single array and no archive" in said_of("one.npz")
+    (flowers / "many.npy").write_bytes((flowers / "names.npz").read_bytes())
+    assert "an archive of arrays: name it .npz" in said_of("many.npy")
+    head = np.lib.format.header_data_from_array_1_0(np.ones((2, 2)))
+    with open(flowers / "huge.npy", "wb") as file:
+        np.lib.format.write_array_header_1_0(file, {**head, "shape": (2**40, 2**10)})
+    assert re.search("no array of numbers|memory|allocate", said_of("huge.npy"))
     lost = ["flowers.csv", "--target", "kind", "--model", "no/where"]
     assert "there is no folder" in said_of(*lost)
     many = "\n".join(f"name-{n},{n % 2}" for n in range(150))
@@ -349,3 +431,33 @@ def test_ctrl_c_and_closed_pipes(flowers: Path) -> None:
     os.close(writer)
     assert predict.returncode == 1
     assert predict.stderr == ""
+    pipes = "set -o pipefail; " + " ".join(command("--help")) + " | head -1"
+    done = subprocess.run(["bash", "-c", pipes], capture_output=True, text=True, check=False)
+    assert done.stdout.startswith("usage")
+    assert "Traceback" not in done.stderr
+
+
+def test_without_stdout_or_stderr(flowers: Path) -> None:
+    """Closed by who called, as a service does."""
+
+    def closed(redirection: str, *arguments: object) -> subprocess.CompletedProcess[str]:
+        line = shlex.join(command(*arguments)) + redirection
+        return subprocess.run(
+            ["bash", "-c", line], cwd=flowers, capture_output=True, text=True, timeout=60,
+            check=False,
+        )  # fmt: skip
+
+    train = ["train", "flowers.csv", "--target", "kind", "--epochs", "1"]
+    for redirection in (" >&-", " 2>&-", " >&- 2>&-"):
+        done = closed(redirection, *train)
+        assert done.returncode == 0, done.stderr
+        (flowers / "flowers.safetensors").unlink()
+    assert closed(" >&-", "info").returncode == 0
+    run(flowers, *train)
+    lost = closed(" >&-", "predict", "flowers.safetensors", "flowers.csv")
+    assert lost.returncode == 1
+    assert "no stdout to write to: give --output" in lost.stderr
+    full = closed(" >/dev/full", "predict", "flowers.safetensors", "flowers.csv")
+    assert full.returncode == 1
+    assert "Traceback" not in full.stderr
+    assert "No space left" in full.stderr

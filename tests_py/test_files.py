@@ -760,7 +760,7 @@ def test_hostile_tensors(good: bytes, tmp_path: Path) -> None:
 
     header, body = split(good)
     reads(joined(header, body + b"more"), "damaged")
-    reads((2**63 - 1).to_bytes(8, "little") + good[8:], "header of 9.* is too large")
+    reads((2**63 - 1).to_bytes(8, "little") + good[8:], "no safetensors file.*header takes 9")
     reads(joined(b"[" * 10**5, body), "damaged")
     for name, value in {"dtype": "F64", "shape": [2**40, 2**40], "data_offsets": [8, 0]}.items():
         changed = copy.deepcopy(header)
@@ -899,7 +899,7 @@ def test_large_headers_are_not_read(good: bytes, tmp_path: Path) -> None:
     header, body = split(good)
     header["pad"] = " " * 2**24
     path.write_bytes(joined(header, body))
-    refused(lambda: sb.load(path), ValueError, "is not read.*header of 16.* is too large")
+    refused(lambda: sb.load(path), ValueError, "is not read.*header takes 16777")
     notes = {"long": "x" * 2**24}
     refused(lambda: _files.save(small(), path, True, True, notes), ValueError, "too long for a")
     assert path.read_bytes() == joined(header, body)

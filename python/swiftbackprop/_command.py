@@ -32,7 +32,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     try:
         options.run(options)
-        sys.stdout.flush()
+        if sys.stdout is not None:  # closed by who called
+            sys.stdout.flush()
     except KeyboardInterrupt:
         return _complain("stopped by Ctrl-C", _INTERRUPTED)
     except BrokenPipeError:  # whoever reads has seen enough
@@ -41,13 +42,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except OSError as error:
         reason = error.strerror or str(error)
         return _complain(f"{error.filename}: {reason}" if error.filename else reason, 1)
-    except (ValueError, TypeError, ImportError, MemoryError, ArithmeticError) as error:
+    except MemoryError as error:
+        return _complain(str(error) or "there is not enough memory", 1)
+    except (ValueError, TypeError, ImportError, ArithmeticError) as error:
         return _complain(str(error) or type(error).__name__, 1)
     return 0
 
 
 def _complain(sentence: str, status: int) -> int:
-    print(f"swiftbackprop: {sentence}", file=sys.stderr)
+    line = " ".join(sentence.split())  # messages of other packages may be longer
+    print(f"swiftbackprop: {line}", file=sys.stderr)
     return status
 
 
@@ -62,7 +66,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"swiftbackprop {sb.__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    info = commands.add_parser("info", help="versions, the engine's level, BLAS, threads")
+    info = commands.add_parser(
+        "info",
+        help="versions, the engine's level, BLAS, threads",
+        description="Say which versions, engine, CPU, BLAS and threads are at work, and which "
+        "environment variables hold them back.",
+    )
     info.set_defaults(run=lambda options: sb.show_config())
     _add_train(commands)
     _add_predict(commands)
@@ -87,8 +96,9 @@ def _add_train(commands: Any) -> None:
     kinds = ", ".join(ENDINGS)
     add("data", help=f"a table ({kinds}): text with names in its first line, a matrix of rows, "
         "or an archive of X and y")  # fmt: skip
-    add("--target", metavar="COLUMN", help="the column to predict (default: the last column of "
-        ".npy, y of .npz)")  # fmt: skip
+    add("--target", metavar="COLUMN", help="the column to predict (default: y of .npz, the last "
+        "column where columns have no names)")  # fmt: skip
+    _add_header(train)
     add("--drop", metavar="COLUMN", action="append", default=[], help="leave a column out")
     add("--task", choices=["auto", "classification", "regression"], default="auto",
         help="auto: texts and up to 20 whole numbers are classes")  # fmt: skip
@@ -96,15 +106,15 @@ def _add_train(commands: Any) -> None:
         ".safetensors, in this folder)")  # fmt: skip
     add("--hidden", metavar="D,D", type=_sizes, default=[64, 64], help="units of the hidden "
         "layers, 0 for none (default: 64,64)")  # fmt: skip
-    add("--activation", choices=sb.activations(), default="relu", help="of the hidden layers",
-        metavar="NAME")  # fmt: skip
+    add("--activation", choices=sb.activations(), default="relu", metavar="NAME",
+        help=f"of hidden layers, one of {', '.join(sb.activations())} (default: relu)")  # fmt: skip
     add("--optimizer", choices=sb.optimizers(), default="adam", metavar="NAME",
         help=f"one of {', '.join(sb.optimizers())} (default: adam)")  # fmt: skip
     add("--lr", type=_number(0, None), help="learning rate (default: the optimizer's)")
     add("--l2", type=_number(0, None), default=0.0, help="penalty l2/2 Σ W² (default: 0)")
     add("--epochs", type=_count, default=200, help="at most (default: 200)")
     add("--patience", type=_count, default=20, help="epochs without progress on held-out rows "
-        "before it ends (default: 20)")  # fmt: skip
+        "that are borne (default: 20)")  # fmt: skip
     add("--batch-size", type=_count, default=32, help="rows of a minibatch (default: 32)")
     add("--validation", type=_number(0, 1), default=0.2, metavar="SHARE",
         help="of the rows to hold out, between 0 and 1 (default: 0.2)")  # fmt: skip
@@ -116,6 +126,13 @@ def _add_train(commands: Any) -> None:
     train.set_defaults(run=_train)
 
 
+def _add_header(command: Any) -> None:
+    command.add_argument(
+        "--no-header", action="store_false", dest="header",
+        help="the first line of text is data; the columns are called 0, 1, 2, ...",
+    )  # fmt: skip
+
+
 def _add_predict(commands: Any) -> None:
     predict = commands.add_parser(
         "predict",
@@ -125,6 +142,7 @@ def _add_predict(commands: Any) -> None:
     )
     predict.add_argument("model", help="a file that `train`, or net.save, wrote")
     predict.add_argument("data", help="a table with the columns that the model was trained on")
+    _add_header(predict)
     predict.add_argument("--output", metavar="FILE", help="write there (default: stdout)")
     predict.add_argument(
         "--probabilities", action="store_true", help="a column for each class beside it"
@@ -136,14 +154,21 @@ def _sizes(text: str) -> list[int]:
     return [] if text.strip() == "0" else [_count(part) for part in text.split(",")]
 
 
+def _whole(text: str, least: int) -> int:
+    digits = text.strip()
+    if not (digits.isascii() and digits.isdecimal()) or not least <= int(digits[:20]) < 2**31:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no whole number between {least} and {2**31 - 1}"
+        )
+    return int(digits)
+
+
 def _count(text: str) -> int:
-    if not (text.strip().isascii() and text.strip().isdecimal()) or not 1 <= int(text) < 2**31:
-        raise argparse.ArgumentTypeError(f"{text!r} is no whole number of at least 1")
-    return int(text)
+    return _whole(text, 1)
 
 
 def _seed(text: str) -> int:
-    return 0 if text.strip() == "0" else _count(text)
+    return _whole(text, 0)
 
 
 def _number(least: float, end: float | None) -> Callable[[str], float]:
@@ -167,7 +192,7 @@ def _train(options: argparse.Namespace) -> None:
     path = options.model or f"{Path(options.data).stem}.safetensors"
     as_target(path)  # what hinders the result is better said before the work than after
     _files.safetensors()
-    table = read_table(options.data)
+    table = read_table(options.data, header=options.header)
     name = _target_name(options.target, table)
     target = Target.learn(name, table.column(name), options.task)
     order = np.random.default_rng(options.seed).permutation(table.rows)
@@ -190,7 +215,7 @@ def _train(options: argparse.Namespace) -> None:
         batch_size=options.batch_size,
         validation_data=valid,
         callbacks=[best],
-        progress=not options.quiet,
+        progress=not options.quiet and sys.stderr is not None,
     )
     notes = {_NOTE: preparation.to_json()}
     _files.save(net, path, optimizer=False, generator=False, notes=notes)
@@ -202,7 +227,7 @@ def _train(options: argparse.Namespace) -> None:
 def _target_name(wanted: str | None, table: Table) -> str:
     if wanted is not None:
         return wanted
-    if Path(table.path).suffix.lower() in (".npy", ".npz"):
+    if not table.named:
         return list(table.columns)[-1]  # y, where it is there
     raise ValueError(f"name the column to predict with --target: {table.path}, {table.names()}")
 
@@ -271,7 +296,7 @@ def _report(
 def _predict(options: argparse.Namespace) -> None:
     net = sb.load(options.model)
     notes = _files.read_notes(options.model)
-    table = read_table(options.data)
+    table = read_table(options.data, header=options.header)
     if _NOTE in notes:
         preparation = _preparation(options.model, notes[_NOTE], net)
         a = net.predict(preparation.matrix(table, net.dtype))
@@ -283,6 +308,8 @@ def _predict(options: argparse.Namespace) -> None:
         header = [f"a{place}" for place in range(a.shape[1])]
         rows = [[f"{value:.7g}" for value in row] for row in a]
     if options.output is None:
+        if sys.stdout is None:
+            raise ValueError("there is no stdout to write to: give --output")
         csv.writer(sys.stdout, lineterminator="\n").writerows([header, *rows])
         return
     with (

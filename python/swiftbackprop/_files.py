@@ -198,7 +198,7 @@ class _Reader:
             self.refuse("it is no regular file")
         size = _header_size(self.path)
         if size > _LARGEST_HEADER:
-            self.refuse(f"it is no safetensors file, or its header of {size} bytes is too large")
+            self.refuse(f"it is no safetensors file, or too large: its header takes {size} bytes")
         try:
             self.file = package.safe_open(self.path, framework="np")
             self.metadata: dict[str, str] = self.file.metadata() or {}

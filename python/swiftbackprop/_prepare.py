@@ -79,20 +79,24 @@ class Target:
         holes = [n for n, cell in enumerate(column) if cell is None or cell != cell]
         if holes:
             raise ValueError(
-                f"the target {name!r} is missing in {len(holes)} rows, the first is row "
-                f"{holes[0] + 1} of the data: take them out"
+                f"the target {name!r} is missing in {len(holes)} of {len(column)} rows, the first "
+                f"is row {holes[0] + 1} of the data: take them out"
             )
         if texts and task == "regression":
             raise ValueError(f"the target {name!r} holds texts, and regression wants numbers")
         values = sorted(set(column.tolist()))
+        if len(values) == 1:
+            raise ValueError(
+                f"the target {name!r} is {values[0]!r} in every row: there is nothing to learn"
+            )
         few = texts or (len(values) <= _FEW and all(float(value).is_integer() for value in values))
         if not texts and (task == "regression" or (task == "auto" and not few)):
             mean, scale = _spread(column, f"the target {name!r}")
             return cls(name, mean, scale, ())
-        if not 2 <= len(values) <= _MOST_CLASSES:
+        if len(values) > _MOST_CLASSES:
             raise ValueError(
-                f"the target {name!r} has {len(values)} different values; classes are 2 to "
-                f"{_MOST_CLASSES} (numbers: --task regression)"
+                f"the target {name!r} has {len(values)} different values, and there are at most "
+                f"{_MOST_CLASSES} classes{'' if texts else ': numbers want --task regression'}"
             )
         return cls(name, 0.0, 1.0, tuple(v if texts else float(v) for v in values))
 

@@ -2,8 +2,10 @@
 
 import csv
 import math
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +31,7 @@ class Table:
 
     path: str
     columns: dict[str, Column]
+    named: bool  # the columns have names of their own, and not numbers
 
     @property
     def rows(self) -> int:
@@ -46,7 +49,9 @@ class Table:
         if name not in self.columns:
             near = nearest(name, self.columns)
             hint = f"; did you mean {near!r}?" if near else ""
-            raise ValueError(f"{self.path} has no column {name!r}{hint} ({self.names()})")
+            raise ValueError(
+                f"{self.path} has no column {name!r}{hint} ({self.names()}{self._data()})"
+            )
         return self.columns[name]
 
     def names(self) -> str:
@@ -55,9 +60,30 @@ class Table:
         shown = ", ".join(names[:20])
         return f"it has {shown}" + (f" and {len(names) - 20} more" if len(names) > 20 else "")
 
+    def _data(self) -> str:
+        """Return a half sentence, if the names of the columns may be data."""
+        lines = self.named and Path(self.path).suffix.lower() in _TEXT
+        if not lines or not any(_is_number(name) for name in self.columns):
+            return ""
+        return ": if its first line is data and not names, give --no-header"
 
-def read_table(path: str) -> Table:
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def read_table(path: str, *, header: bool = True) -> Table:
     """Read a table by the ending of its name.
+
+    Parameters
+    ----------
+    path : str
+    header : bool, default True
+        Whether the first line of text has the names of the columns; else these are 0, 1, ...
 
     Raises
     ------
@@ -69,9 +95,11 @@ def read_table(path: str) -> Table:
         If a package that reads it is not installed.
     """
     ending = Path(path).suffix.lower()
-    if ending not in _READERS:
-        raise ValueError(f"{path} is none of the files that can be read: {', '.join(_READERS)}")
-    table = Table(path, _READERS[ending](path))
+    if ending not in ENDINGS:
+        raise ValueError(f"{path} is none of the files that can be read: {', '.join(ENDINGS)}")
+    columns = _read_csv(path, header) if ending in _TEXT else _READERS[ending](path)
+    named = header if ending in _TEXT else ending == ".parquet"
+    table = Table(path, columns, named)
     if not table.columns or not table.rows:
         raise ValueError(f"{path} has no rows")
     return table
@@ -80,62 +108,87 @@ def read_table(path: str) -> Table:
 # --- Text ---------------------------------------------------------------------------------
 
 
-def _read_csv(path: str) -> dict[str, Column]:
+def _read_csv(path: str, header: bool) -> dict[str, Column]:
     with open(path, newline="", encoding="utf-8-sig") as file:
         try:
             first = file.readline()
             file.seek(0)
-            delimiter = max(_DELIMITERS, key=first.count)
+            delimiter = max(_DELIMITERS, key=re.sub('"[^"]*"', "", first).count)
             rows = _records(path, csv.reader(file, delimiter=delimiter, strict=True))
-            names = [name.strip() for name in next(rows, [])]
-            cells = list(zip(*rows, strict=True))
+            names = next(rows, [])
+            lines = rows if header else chain([names], rows)
+            cells = list(zip(*lines, strict=True))
         except UnicodeDecodeError:
-            raise ValueError(f"{path} is no text in UTF-8") from None
-        except csv.Error as error:
-            raise ValueError(f"{path} is no table of text: {error}") from None
+            raise ValueError(f"{path} is no text in UTF-8: save it as such") from None
+    if not names:
+        raise ValueError(f"{path} is empty")
+    names = [name.strip() for name in names] if header else [str(j) for j in range(len(names))]
     for name in names:
         if not name or names.count(name) > 1:
             raise ValueError(
                 f"{path} has {'the name ' + repr(name) + ' twice' if name else 'a nameless column'}"
-                " in its first line, which holds the names of the columns"
+                " in its first line, which holds the names of the columns (--no-header: it is data)"
             )
     if not cells:
         raise ValueError(f"{path} has no rows below the names of its columns")
-    return {name: _from_texts(column) for name, column in zip(names, cells, strict=True)}
+    # Where semicolons stand between numbers, commas may stand within.
+    mark = "," if delimiter == ";" else "."
+    return {name: _from_texts(column, mark) for name, column in zip(names, cells, strict=True)}
 
 
 def _records(path: str, reader: Any) -> Iterator[list[str]]:
     """Yield the rows that are not empty; all of them have one length."""
     width = None
-    for row in reader:
-        if not row:
-            continue
-        width = width or len(row)
-        if len(row) != width:
-            raise ValueError(
-                f"{path}, line {reader.line_num}, has {len(row)} fields, and the first has {width}"
-            )
-        yield row
+    try:
+        for row in reader:
+            if not row:
+                continue
+            width = width or len(row)
+            if len(row) != width:
+                raise ValueError(
+                    f"{path}, line {reader.line_num}, has {len(row)} fields, and the first has "
+                    f"{width}"
+                )
+            yield row
+    except csv.Error as error:
+        reason = "a quote is not closed" if "end of data" in str(error) else error
+        raise ValueError(
+            f"{path}, line {reader.line_num}, is no row of a table: {reason}"
+        ) from None
 
 
-def _from_texts(cells: Sequence[str]) -> Column:
+def _from_texts(cells: Sequence[str], mark: str) -> Column:
     """Return numbers, if all cells that are not missing are numbers, else texts."""
     stripped = [cell.strip() for cell in cells]
     present = [None if cell.lower() in _MISSING else cell for cell in stripped]
-    try:
-        numbers = np.array([math.nan if cell is None else float(cell) for cell in present])
-    except ValueError:
-        return np.array(present, object)
-    return numbers
+    for decimal in dict.fromkeys((".", mark)):
+        try:
+            return np.array(
+                [
+                    math.nan if cell is None else float(cell.replace(decimal, "."))
+                    for cell in present
+                ]
+            )
+        except ValueError:
+            continue
+    return np.array(present, object)
 
 
 # --- Arrays and frames --------------------------------------------------------------------
 
 
 def _load(path: str) -> Any:
+    with open(path, "rb"):  # says as Python does what hinders it
+        pass
     try:
-        return np.load(path, allow_pickle=False)
-    except (ValueError, EOFError) as error:
+        loaded = np.load(path, allow_pickle=False)
+        if isinstance(loaded, np.ndarray):
+            return loaded
+        with loaded:  # an archive
+            return {name: loaded[name] if name in (_X, _Y) else None for name in loaded.files}
+    except MemoryError:
+        raise
+    except Exception as error:  # of NumPy, zipfile and zlib
         raise ValueError(f"{path} is no array of numbers: {error}") from None
 
 
@@ -144,23 +197,27 @@ def _read_npy(path: str) -> dict[str, Column]:
 
 
 def _read_npz(path: str) -> dict[str, Column]:
-    with _load(path) as archive:
-        if _X not in archive:
-            raise ValueError(
-                f"{path} has no array {_X}, of rows of numbers; it has {', '.join(archive)}"
-            )
-        columns = _from_matrix(path, archive[_X])
-        if _Y in archive:
-            y = archive[_Y]
-            if y.shape not in ((len(columns["0"]),), (len(columns["0"]), 1)):
-                raise ValueError(f"{path} has {_Y} of shape {y.shape}: wanted is one for each row")
-            columns[_Y] = _from_array(f"{_Y} in {path}", y.ravel())
+    archive = _load(path)
+    if not isinstance(archive, dict):
+        raise ValueError(f"{path} is a single array and no archive: name it .npy")
+    if _X not in archive:
+        raise ValueError(
+            f"{path} has no array {_X}, of rows of numbers; it has {', '.join(archive)}"
+        )
+    columns = _from_matrix(path, archive[_X])
+    if _Y in archive:
+        y = archive[_Y]
+        if y.shape not in ((len(columns["0"]),), (len(columns["0"]), 1)):
+            raise ValueError(f"{path} has {_Y} of shape {y.shape}: wanted is one for each row")
+        columns[_Y] = _from_array(f"{_Y} in {path}", y.ravel())
     return columns
 
 
 def _from_matrix(path: str, matrix: Any) -> dict[str, Column]:
-    if getattr(matrix, "ndim", 0) != 2 or not matrix.size:
-        shape = getattr(matrix, "shape", "of no array")
+    if isinstance(matrix, dict):
+        raise ValueError(f"{path} is an archive of arrays: name it .npz")
+    if matrix.ndim != 2 or not matrix.size:
+        shape = matrix.shape
         raise ValueError(f"{path} has the shape {shape}: wanted are rows and columns of numbers")
     return {str(j): _from_array(path, matrix[:, j]) for j in range(matrix.shape[1])}
 
@@ -187,28 +244,20 @@ def _read_parquet(path: str) -> dict[str, Column]:
         raise ImportError(f"{path} is read by pyarrow: pip install pyarrow") from None
     except Exception as error:  # each reader of pandas has its own kinds
         raise ValueError(f"{path} is no parquet file: {error}") from None
-    return {str(name): _from_series(str(name), frame[name]) for name in frame.columns}
+    return {str(name): _from_series(frame[name]) for name in frame.columns}
 
 
-def _from_series(name: str, series: Any) -> Column:
+def _from_series(series: Any) -> Column:
     array = series.to_numpy()
     if array.dtype.kind in "biuf":
         return np.asarray(array)
     missing = series.isna().to_numpy()
     if series.dtype.kind in "biuf":  # numbers with holes of pandas' own
         return np.where(missing, math.nan, series.to_numpy(dtype=float, na_value=math.nan))
-    if series.dtype.kind not in "OU" and not hasattr(series, "cat"):
-        raise ValueError(f"column {name!r} holds {series.dtype}: wanted are numbers or texts")
     texts = [None if hole else str(cell) for cell, hole in zip(array, missing, strict=True)]
     return np.array(texts, object)
 
 
-_READERS = {
-    ".csv": _read_csv,
-    ".tsv": _read_csv,
-    ".txt": _read_csv,
-    ".npy": _read_npy,
-    ".npz": _read_npz,
-    ".parquet": _read_parquet,
-}
-ENDINGS = tuple(_READERS)
+_TEXT = (".csv", ".tsv", ".txt")
+_READERS = {".npy": _read_npy, ".npz": _read_npz, ".parquet": _read_parquet}
+ENDINGS = (*_TEXT, *_READERS)
