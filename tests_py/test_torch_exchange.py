@@ -6,6 +6,7 @@ import copy
 import pickle
 import sys
 import warnings
+from array import array as python_array
 from types import SimpleNamespace
 from typing import Any
 
@@ -506,6 +507,55 @@ def test_damaged_models_of_scikit_learn(what: str) -> None:
     refused(lambda: sb.from_sklearn(SimpleNamespace(**{**good, **change})), kind, pattern)
 
 
+# --- Frames --------------------------------------------------------------------------------
+
+
+def frames(library: str) -> Any:
+    """The module, and a frame of numbers of several kinds."""
+    module = pytest.importorskip(library)
+    x = np.linspace(-1, 1, 40)
+    columns = {f"x{j}": x * j for j in range(3)} | {"n": np.arange(40), "yes": x > 0}
+    return module, module.DataFrame(columns), np.column_stack(list(columns.values()))
+
+
+@pytest.mark.parametrize("library", ["pandas", "polars"])
+def test_frames_of_numbers_train_and_predict(library: str) -> None:
+    module, X, dense = frames(library)
+    y = module.Series(np.arange(40) % 3)
+    one, other = make("tanh", "float64", loss="squared_error"), make("tanh", "float64")
+    for net, data in ((one, (X, y)), (other, (dense, np.arange(40) % 3))):
+        net.fit(*data, epochs=2, validation_data=data, progress=False)
+    np.testing.assert_array_equal(one.parameters, other.parameters)
+    np.testing.assert_array_equal(one.predict(X), other.predict(dense))
+    assert type(one.predict(X)) is np.ndarray
+
+
+def test_numbers_of_pandas_own() -> None:
+    """With masks and of Arrow: as floats; what is missing is NaN, which is refused."""
+    module, X, array = frames("pandas")
+    net = make("relu", "float32")
+    wanted = net.predict(array)
+    for kind in ("Int64", "int32[pyarrow]"):
+        pytest.importorskip("pyarrow")
+        mixed = X.assign(n=X["n"].astype(kind), yes=X["yes"].astype("boolean"))
+        np.testing.assert_array_equal(net.predict(mixed), wanted)
+    X["n"] = module.array([None, *range(1, 40)], dtype="Int64")
+    refused(lambda: net.predict(X), ValueError, "NaN or infinity.*row 0")
+
+
+@pytest.mark.parametrize("library", ["pandas", "polars"])
+def test_columns_that_hold_no_numbers_are_named(library: str) -> None:
+    module, X, _ = frames(library)
+    net = make("relu", "float32")
+    texts = module.Series(["a", "b"] * 20)
+    other = X.assign(n=texts) if library == "pandas" else X.with_columns(texts.alias("n"))
+    for call in (net.predict, lambda X: net.fit(X, np.ones((40, 3)), progress=False)):
+        message = refused(lambda call=call: call(other), TypeError, "column 'n' of X holds str")
+        assert "encode it as numbers" in message
+    refused(lambda: net.fit(X, texts, progress=False), TypeError, r"y (holds|has).*str.*encode")
+    refused(lambda: net.fit(X, ["a", "b"] * 20, progress=False), TypeError, "encode the text")
+
+
 # --- Tensors as arrays ------------------------------------------------------------------------
 
 
@@ -557,6 +607,23 @@ class WithArray:
         return self.array
 
 
+def test_the_buffer_protocol_of_python_itself() -> None:
+    """array.array and bytes have one dimension: a memoryview gives them two."""
+    net, X = make("tanh", "float32"), inputs("float32")
+    numbers = python_array("f", X.ravel().tolist())
+    wrapped = memoryview(numbers).cast("B").cast("f", X.shape)
+    wanted = net.forward(X)
+    np.testing.assert_array_equal(net.forward(wrapped, copy=False), wanted)
+    assert address(net.layer(0).a) == numbers.buffer_info()[0]
+    np.testing.assert_array_equal(net.predict(memoryview(X.astype(np.float64))), net.predict(X))
+    np.testing.assert_array_equal(net.predict(X.tolist()), net.predict(X))
+    np.testing.assert_array_equal(net.predict([tuple(row) for row in X.tolist()]), net.predict(X))
+    column = python_array("d", np.linspace(0, 1, 40))
+    sb.Network([5, 1], seed=0).fit(X, column, epochs=1, progress=False)
+    refused(lambda: net.predict(numbers), ValueError, r"X has shape \(200,\).*\(N, 5\)")
+    refused(lambda: net.predict(X.tobytes()), TypeError, "of type bytes; wanted is an array")
+
+
 @pytest.mark.parametrize("wrap", [WithDLPack, WithArray, memoryview])
 def test_other_protocols_are_read_where_the_numbers_lie(wrap: Any) -> None:
     net, X = make("tanh", "float32"), inputs("float32")
@@ -581,7 +648,9 @@ def test_tensors_that_cannot_be_read() -> None:
     says(X.bfloat16(), r"bfloat16: pass X\.float\(\)")
     says(X.to("meta"), "meta device")
     says(WithDLPack(np.ones((2, 5)), device=(2, 0)), r"another device.*X\.cpu\(\)")
-    says(X.to_sparse(), "Tensor, cannot be read")
+    says(torch.nn.Parameter(X), r"requires grad: pass X\.detach\(\)")
+    says(X.to_sparse(), r"Tensor, cannot be read.*to_dense")
+    says(X.to(torch.float8_e4m3fn), "Tensor, cannot be read.*Float8")
     says(X.to(torch.complex64), "complex64")
 
 

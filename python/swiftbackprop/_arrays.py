@@ -95,7 +95,32 @@ def _as_array(value: Any, what: str) -> FloatArray:
             f"{what}, of type {type(value).__name__}, cannot be read as an array: "
             f"{_tensor_advice(value, what) or error}"
         ) from error
+    if array.dtype.kind == "O" and hasattr(value, "to_numpy"):
+        return _of_frame(value, array, what)
     return array
+
+
+def _of_frame(frame: Any, array: FloatArray, what: str) -> FloatArray:
+    """Return a frame or a series whose columns NumPy has no common type for.
+
+    Where they hold numbers of several kinds, such as bool and float, or numbers with holes of
+    pandas' own, they become float64, NaN where one is missing.
+    """
+    columns = list(getattr(frame, "columns", ()))
+    dtypes = list(frame.dtypes) if columns else [frame.dtype]
+    names = [f"column {name!r} of {what}" for name in columns] or [what]
+    for name, dtype in zip(names, dtypes, strict=True):
+        of_numbers = getattr(dtype, "is_numeric", None)  # of polars
+        if not (of_numbers() if of_numbers else getattr(dtype, "kind", "O") in "biuf"):
+            raise TypeError(
+                f"{name} holds {dtype}, and real numbers are wanted: encode it as numbers, or "
+                "leave it out"
+            )
+    with np.errstate(all="ignore"):
+        try:
+            return np.asarray(frame.to_numpy(dtype=np.float64, na_value=np.nan))
+        except TypeError:  # not of pandas, such as decimals of polars
+            return array.astype(np.float64)
 
 
 # Devices whose memory NumPy can read, in DLPack's numbers: the CPU's, and what is pinned.
@@ -126,6 +151,8 @@ def _check_dtype(array: FloatArray, value: Any, what: str) -> None:
             "wanted is an array of numbers"
         )
     name = f"{array.dtype} (str)" if kind in "US" else str(array.dtype)
+    if kind == "O" and array.size and isinstance(array.flat[0], str):
+        kind = "U"
     raise TypeError(
         f"{what} has dtype {name}, and real numbers are wanted: "
         f"{_ADVICE.get(kind, 'convert it first')}"
