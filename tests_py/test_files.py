@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import copy
 import errno
 import itertools
@@ -12,6 +13,7 @@ import pickle
 import re
 import stat
 import sys
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -148,7 +150,7 @@ def test_the_recipe_is_in_the_file_to_its_last_field() -> None:
 
     from swiftbackprop._recipe import Recipe
 
-    described = _files._describe(make()._recipe, 0)
+    described = _files._describe(make(norm="batch")._recipe, 0)
     assert {field.name for field in fields(Recipe)} - set(described) == {"start"}
 
 
@@ -210,6 +212,178 @@ def test_functions_of_ones_own_are_pickled_and_not_saved(
         np.testing.assert_array_equal(again.parameters, twin.parameters)
 
 
+# --- Normalised layers --------------------------------------------------------------------
+
+NORMS: dict[str, Any] = {
+    "batch": "batch",
+    "layer": "layer",
+    "after": [sb.BatchNorm(momentum=0.3, eps=1e-3, after=True), sb.BatchNorm(eps=0.01)],
+    "both": [sb.LayerNorm(eps=1e-4, after=True), "layer"],
+    "output": [None, "batch"],
+}
+
+
+def statistics(net: Any) -> list[npt.NDArray[Any]]:
+    """All running statistics."""
+    return [
+        array.copy()
+        for layer in net.layers
+        if isinstance(layer.norm, sb.BatchNorm)
+        for array in (layer.running_mean, layer.running_var)
+    ]
+
+
+def assert_same_statistics(one: Any, other: Any) -> None:
+    assert one.norm == other.norm
+    for mine, theirs in zip(statistics(one), statistics(other), strict=True):
+        np.testing.assert_array_equal(mine, theirs)
+        assert not np.shares_memory(mine, theirs)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("way", ["file", "pickle", "deepcopy", "copy"])
+@pytest.mark.parametrize("name", list(NORMS))
+def test_normalised_layers_survive(name: str, way: str, dtype: str) -> None:
+    """gamma and beta, the running statistics and the recipe; training goes on alike."""
+    net = train(make(norm=NORMS[name], dtype=dtype, dropout=0.2))
+    again = {"file": through_file, "pickle": through_pickle, "deepcopy": copy.deepcopy,
+             "copy": copy.copy}[way](net)  # fmt: skip
+    assert_same_statistics(net, again)
+    X, _ = examples()
+    np.testing.assert_array_equal(again.predict(X), net.predict(X))
+    assert_same(net, again)
+    for one in (net, again):
+        train(one)
+    assert_same_statistics(net, again)
+    np.testing.assert_array_equal(again.predict(X), net.predict(X))
+
+
+@pytest.mark.parametrize("name", list(NORMS))
+def test_initial_arrays_and_norms_together(name: str) -> None:
+    rng = np.random.default_rng(0)
+    pairs = [(rng.normal(size=(8, 4)), rng.normal(size=8)),
+             (rng.normal(size=(3, 8)), rng.normal(size=3))]  # fmt: skip
+    net = train(make(norm=NORMS[name], initializer=pairs))
+    again = through_file(net)
+    assert_same_statistics(net, again)
+    for one in (net, again):
+        one.reset(5)
+        np.testing.assert_array_equal(one.layers[0].W, np.float32(pairs[0][0]))
+    np.testing.assert_array_equal(again.parameters, net.parameters)
+    assert_same_statistics(net, again)
+
+
+def test_the_format_of_normalised_layers(tmp_path: Path) -> None:
+    net = train(make(norm=[sb.BatchNorm(0.2, 1e-3), sb.LayerNorm(after=True)]))
+    net.save(tmp_path / "net")
+    tensors = safetensors_numpy.load_file(tmp_path / "net")
+    names = {"gamma", "beta", "running_mean", "running_var"}
+    assert {name for name in tensors if name[:9] == "layers.1."} == {
+        f"layers.1.{name}" for name in names | {"W", "b"}
+    }
+    assert {name for name in tensors if name[:9] == "layers.2."} == {
+        f"layers.2.{name}" for name in ("W", "b", "gamma", "beta")
+    }
+    for name in names:
+        array = tensors[f"layers.1.{name}"]
+        assert array.shape == (8,)
+        np.testing.assert_array_equal(array, getattr(net.layers[0], name))
+    assert description_of((tmp_path / "net").read_bytes())["norms"] == [
+        {"name": "batch", "momentum": 0.2, "eps": 0.001, "after": False},
+        {"name": "layer", "eps": 1e-05, "after": True},
+    ]
+    make().save(tmp_path / "net")
+    assert "norms" not in description_of((tmp_path / "net").read_bytes())
+
+
+# Of the days before normalisation: [2, 2, 1], elu, momentum, six steps.
+OLD = (
+    "c-nna&x_MQ81<mw-J5zSa}gwz%%n}4f~_YJL9c?F5+=#ac5w2;%yhL|qaYpx{{d0KqX#{D5lXwVCl4Mxir{~-Cq<"
+    "l@)ZH!pG31c%&G+8CdHHhv>>0BrAPiF?ae^fdL(rW7@sLp&;rM=0<^|}2NdWdpDOjEbpxb~}BLIT!6QQdeWHr<S2"
+    "O7n(WP4bu#(GZ?Gn^9r9st5e0nl9qE)^)1qTWzFm={B=-|c3*s;tHmjU^<LOpe!btIC|qbMas6geV@2a7mJolx1F"
+    "SU~4chBumwG$`yq)Pu1C@bc1bP)}BouC%qc-YiX7-$uQUAYXTXPFw4sn^Nr?~+IM+g<}w^*j4IZ)I1)K779`4ZEF"
+    "DyLb6C5xO@S7Lu^)3*7&jWsMx2|EOh{78c(s6zYVmEAH8E8Aim)IV=91Opun<r2qhqxN#Ij-}LlI+ctih&jA`+4m"
+    "hUw~Rmt>^GGB?TYsF}g7xYMEtwj=2I2-Y^*lu+t=ZIZ;q_mNYheuPmci9FkjD8|&TQRpOY;&`5o?N+BvI{_F}pt1"
+    "nRW0hJHHt*_*H;Ji9zu_QY>5J(~jW!xs!2B0ErGiMIK-+@u;Iu%rMPQW<T?@5N@zFK|aGe3vvK+Leu*Csf<vYl7%"
+    "ngnQziDq4@Ye{qmZuC<je60mUwfAizRWKDc|Uvl>&N`I^JM<`kWT-ed((UM;okg0@2G!tE9`&!`25<Px6k_TUca2"
+    "~|Nh(;pU%%NT8H!RKd1dGFK!<E178+-Vg"
+)
+
+
+def test_files_of_old_are_read(tmp_path: Path) -> None:
+    (tmp_path / "old").write_bytes(zlib.decompress(base64.b85decode(OLD)))
+    net = sb.load(tmp_path / "old")
+    assert net.layers[0].activation == sb.activation("elu", alpha=0.5)
+    assert net.norm == (None, None)
+    assert (net.seed, net.step_count, net.l2) == (7, 6, 0.01)
+    assert net.optimizer.state[0].any()
+    net.fit(
+        np.arange(8.0).reshape(4, 2) / 8, np.arange(4.0), epochs=3, batch_size=2, progress=False
+    )
+    wanted = [0.019837137, -0.32535458, -0.81275094, -1.5557201, -1.708974, 0.72319275, 1.4038732,
+              -1.3606398, 1.9535931]  # fmt: skip
+    np.testing.assert_allclose(net.parameters, wanted, rtol=1e-5)
+
+
+def test_the_best_epoch_comes_back_with_its_running_statistics(tmp_path: Path) -> None:
+    net = make(norm="batch", optimizer=sb.SGD(3.0))
+    X, y = examples(60)
+    stop = sb.EarlyStopping("val_loss", patience=19)
+    keep = sb.Checkpoint(tmp_path / "best", monitor="val_loss")
+    net.fit(X[:40], y[:40], epochs=20, validation_data=(X[40:], y[40:]), callbacks=[stop, keep],
+            progress=False)  # fmt: skip
+    assert 0 <= stop.best_epoch < 19, "the test wants an epoch after the best"
+    best = sb.load(tmp_path / "best")
+    np.testing.assert_array_equal(best.parameters, net.parameters)
+    assert_same_statistics(best, net)
+    assert abs(net.evaluate(X[40:], y[40:])["loss"] - stop.best) < 1e-6
+
+
+NORM = {"name": "batch", "momentum": 0.1, "eps": 1e-5, "after": False}
+HOSTILE_NORMS: dict[str, tuple[Any, str]] = {
+    "none": ([], "norm lists 0 entries"),
+    "one": ([NORM] * 3, "norm lists 3 entries"),
+    "text": ("batch", "norms is 'batch' and not a list"),
+    "number": ([3, None], "norms is 3 and not a dict"),
+    "name": ([{**NORM, "name": "evil"}, None], "unknown norm 'evil'"),
+    "class": ([{**NORM, "name": "__class__"}, None], "unknown norm"),
+    "no eps": ([{"name": "layer", "after": False}, None], "eps is missing"),
+    "eps": ([{**NORM, "eps": 0}, None], "eps lies in"),
+    "huge eps": ([{**NORM, "eps": 10**400}, None], "eps lies in"),
+    "momentum": ([{**NORM, "momentum": 2}, None], "momentum lies in"),
+    "bool": ([{**NORM, "momentum": True}, None], "momentum is True and not a number"),
+    "after": ([{**NORM, "after": 1}, None], "after is 1 and not true or false"),
+    "more": ([{**NORM, "run": 1}, None], "more than is known.*run"),
+    "layer's momentum": ([{**NORM, "name": "layer"}, None], "more than is known.*momentum"),
+    "absent": ([NORM, None], r"layers\.1\.gamma is missing"),
+    "one unit": ([None, {"name": "layer", "eps": 1e-5, "after": False}], "one unit"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", list(HOSTILE_NORMS))
+def test_hostile_norms(what: str, good: bytes, tmp_path: Path) -> None:
+    norms, pattern = HOSTILE_NORMS[what]
+    described = {**description_of(good), "norms": norms}
+    (tmp_path / "file").write_bytes(with_description(good, described))
+    refused(lambda: sb.load(tmp_path / "file"), ValueError, "is not read", pattern)
+
+
+def test_running_statistics_that_are_none(tmp_path: Path) -> None:
+    net, path = train(make(norm="batch")), tmp_path / "file"
+    net.save(path)
+    header, body = split(path.read_bytes())
+    place = header["layers.1.running_var"]["data_offsets"][0]
+    for value, pattern in ((-1.0, "running_var of layer 1 is a variance"), (np.nan, "NaN")):
+        bad = np.float32(value).tobytes()
+        path.write_bytes(joined(header, body[:place] + bad + body[place + 4 :]))
+        refused(lambda: sb.load(path), ValueError, "is not read", pattern)
+    header["layers.1.other"] = header.pop("layers.1.running_mean")
+    path.write_bytes(joined(header, body))
+    refused(lambda: sb.load(path), ValueError, r"layers\.1\.running_mean is missing")
+    net.layers[0].running_mean[0] = np.inf
+    refused(lambda: net.save(path), ValueError, r"layers\.1\.running_mean.*infinity")
+
+
 @pytest.mark.parametrize("optimizer", [False, True])
 @pytest.mark.parametrize("generator", [False, True])
 def test_state_is_optional(optimizer: bool, generator: bool, tmp_path: Path) -> None:
@@ -267,7 +441,9 @@ def test_the_page_is_true(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     rows = [line.split("|")[1] for line in text.splitlines() if line.startswith("| ")]
     described = description_of((tmp_path / "net.safetensors").read_bytes())
     keys = {key for row in rows for key in re.findall(r"`(\w+)`", row)}
-    assert set(described) | {"notes"} <= keys
+    assert set(described) | {"notes", "norms"} <= keys
+    tensors = {name for row in rows for name in re.findall(r"`layers\.m\.(\w+)`", row)}
+    assert tensors == {"W", "b", "gamma", "beta", "running_mean", "running_var"}
     activations = {name for row in rows for name in re.findall(r"\w+", row)}
     assert set(sb.activations()) <= activations
 
@@ -284,7 +460,10 @@ SCHEDULES: dict[str, Any] = {
     "function": lambda epoch, lr: lr * (0.9 if epoch % 2 else 1.05),
 }
 
-TRAININGS = [*((rule, "none") for rule in OPTIMIZERS), *(("Adam", name) for name in SCHEDULES)]
+TRAININGS = [
+    *((rule, "none") for rule in OPTIMIZERS),
+    *(("Adam", name) for name in (*SCHEDULES, *NORMS)),
+]
 
 
 def scheduled(name: str, epochs: int, lr: float | None = None) -> list[Any]:
@@ -317,7 +496,8 @@ def resumed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Files of every training: after ten epochs, after five, and ten in two processes."""
     folder = tmp_path_factory.mktemp("resumed")
     for (rule, name), dtype in itertools.product(TRAININGS, DTYPES):
-        nets = [make(optimizer=RULES[rule], dtype=dtype, **WHOLE) for _ in range(3)]
+        options = {"optimizer": RULES[rule], "dtype": dtype, "norm": NORMS.get(name), **WHOLE}
+        nets = [make(**options) for _ in range(3)]
         for net in nets:
             net.layers[1].trainable = rule != "SGD"
         whole, first, watched = nets
@@ -345,7 +525,7 @@ def test_ten_epochs_are_five_and_five_in_another_process(
     assert content("after-ten") == content("wanted")
     assert content("within-ten") == content("wanted")
     assert content("after-5") != content("wanted")
-    if name == "none":  # else the optimizer has the rate of its epoch
+    if name not in SCHEDULES:  # else the optimizer has the rate of its epoch
         assert content("after-5") == content("within-5")
         assert content("wanted") == content("within-10")
 
@@ -578,10 +758,10 @@ def test_optional_packages_are_not_imported_with_the_package() -> None:
 # --- Files are data -------------------------------------------------------------------------
 
 
-def small() -> Any:
-    net = sb.Network([2, 2, 1], activation=[sb.activation("elu", alpha=0.5)], seed=0)
-    net.forward(np.ones((1, 2), np.float32))
-    net.backward(np.ones(1))
+def small(**keywords: Any) -> Any:
+    net = sb.Network([2, 2, 1], activation=[sb.activation("elu", alpha=0.5)], seed=0, **keywords)
+    net.forward(np.eye(2, dtype=np.float32), training=True)
+    net.backward(np.ones(2))
     net.step()
     return net
 
@@ -819,7 +999,7 @@ FUZZ = """
 def fuzz(path: Path, seed: int, times: int) -> list[int]:
     """Load a file that was damaged in one way after the other; return what came of it."""
     rng = np.random.default_rng(seed)
-    small().save(path)
+    (small(norm="batch") if seed % 2 else small()).save(path)
     good, outcomes = path.read_bytes(), [0, 0]
     for _ in range(times):
         content = good
@@ -899,7 +1079,7 @@ def test_large_headers_are_not_read(good: bytes, tmp_path: Path) -> None:
     header, body = split(good)
     header["pad"] = " " * 2**24
     path.write_bytes(joined(header, body))
-    refused(lambda: sb.load(path), ValueError, "is not read.*header takes 16777")
+    refused(lambda: sb.load(path), ValueError, "is not read.*header takes 1677")
     notes = {"long": "x" * 2**24}
     refused(lambda: _files.save(small(), path, True, True, notes), ValueError, "too long for a")
     assert path.read_bytes() == joined(header, body)

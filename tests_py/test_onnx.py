@@ -91,6 +91,43 @@ def test_names_and_shapes(tmp_path: Path) -> None:
     assert model.producer_name == "swiftbackprop"
 
 
+NORMS: dict[str, Any] = {
+    "batch": "batch",
+    "layer": "layer",
+    "after": [sb.BatchNorm(0.3, 1e-3, after=True), sb.LayerNorm(1e-4, after=True), None],
+    "output": [None, "layer", sb.BatchNorm(eps=0.01)],
+    "output after": [None, None, sb.LayerNorm(after=True)],
+}
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("name", list(NORMS))
+def test_normalised_layers_in_onnxruntime(name: str, dtype: str, tmp_path: Path) -> None:
+    net = sb.Network([4, 6, 5, 3], activation="tanh", output="softmax", loss="squared_error",
+                     norm=NORMS[name], dropout=0.2, dtype=dtype, seed=0)  # fmt: skip
+    X = np.random.default_rng(0).normal(size=(50, 4)).astype(dtype)
+    net.fit(X, np.eye(3)[np.arange(50) % 3], epochs=3, batch_size=8, progress=False)
+    path = tmp_path / "net.onnx"
+    net.to_onnx(path)
+    onnx.checker.check_model(str(path), full_check=True)
+    for rows in (1, 50):
+        np.testing.assert_allclose(run(path, X[:rows]), net.predict(X[:rows]), rtol=1e-5, atol=1e-5)
+    model = onnx.load(str(path))
+    layer = any(isinstance(norm, sb.LayerNorm) for norm in net.norm)
+    assert model.opset_import[0].version == (17 if layer else 13)
+    computed = [name for node in model.graph.node for name in node.output]
+    wanted = [f"{letter}{m}" for m in (1, 2, 3) for letter in "za"]
+    assert set(wanted) <= set(computed)
+    net.to_onnx(path, logits=True)
+    z = run(path, X).astype(np.float64)
+    if name != "output after":
+        a = np.exp(z) / np.exp(z).sum(axis=1, keepdims=True)
+        np.testing.assert_allclose(a, net.predict(X), rtol=1e-4, atol=1e-5)
+    else:
+        net.forward(X)
+        np.testing.assert_allclose(z, net.layers[-1].z, rtol=1e-5, atol=1e-5)
+
+
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_dropout_is_for_training_alone(dtype: str, tmp_path: Path) -> None:
     net, plain = make("tanh", dtype), make("tanh", dtype)

@@ -271,6 +271,18 @@ def hooked() -> Any:
     return module
 
 
+def nan_norm() -> Any:
+    module = nn.BatchNorm1d(2)
+    module.running_mean[0] = float("nan")
+    return module
+
+
+def negative_norm() -> Any:
+    module = nn.BatchNorm1d(2)
+    module.running_var[0] = -1
+    return module
+
+
 def frozen_in_part() -> Any:
     module = nn.Linear(2, 2)
     module.bias.requires_grad_(False)
@@ -287,11 +299,32 @@ REFUSED: dict[str, tuple[Any, str]] = {
     "before": (
         lambda: nn.Sequential(nn.Dropout(0.5), nn.Tanh()),
         r"module\[1\]\[1\].*tanh behind a Dropout.*before"),
-    "batch norm": (lambda: nn.BatchNorm1d(2), "BatchNorm1d.*fold"),
-    "layer norm": (lambda: nn.LayerNorm(2), "LayerNorm.*a chain of Linear"),
+    "images norm": (lambda: nn.BatchNorm2d(2), "BatchNorm2d.*nn.BatchNorm1d can be read"),
+    "group norm": (lambda: nn.GroupNorm(1, 2), "GroupNorm.*a chain of Linear, .*BatchNorm1d"),
+    "untracked": (
+        lambda: nn.BatchNorm1d(2, track_running_stats=False),
+        r"module\[1\].*batch in evaluation.*track_running_stats=True"),
+    "mean of all": (lambda: nn.BatchNorm1d(2, momentum=None), r"module\[1\].*give it a momentum"),
+    "momentum": (lambda: nn.BatchNorm1d(2, momentum=1.5), r"module\[1\].*momentum lies in"),
+    "eps": (lambda: nn.LayerNorm(2, eps=0.0), r"module\[1\].*eps lies in"),
+    "other width": (lambda: nn.BatchNorm1d(3), r"module\[1\].*2 units.*shape \(3,\)"),
+    "other row": (lambda: nn.LayerNorm(3), r"module\[1\].*2 units.*shape \(3,\)"),
+    "two axes": (lambda: nn.LayerNorm([1, 2]), r"module\[1\].*over its units alone"),
+    "two norms": (
+        lambda: nn.Sequential(nn.LayerNorm(2), nn.ReLU(), nn.BatchNorm1d(2)),
+        r"module\[1\]\[2\].*another normalisation"),
+    "norm behind dropout": (
+        lambda: nn.Sequential(nn.Dropout(0.5), nn.BatchNorm1d(2)), "a Dropout.*comes last"),
+    "half norm": (lambda: nn.BatchNorm1d(2, dtype=torch.half), r"module\[1\].*float16"),
+    "norm elsewhere": (lambda: nn.LayerNorm(2, device="meta"), "device meta"),
+    "frozen norm": (
+        lambda: nn.BatchNorm1d(2).requires_grad_(False), r"module\[1\] and the Linear before"),
+    "NaN": (nan_norm, "running_mean of layer 1.*NaN"),
+    "negative": (negative_norm, "running_var of layer 1 is a variance"),
+    "one sided": (lambda: nn.Sequential(nn.Linear(2, 1), nn.LayerNorm(1)), "has one unit"),
     "frozen in part": (frozen_in_part, r"weight and bias of module\[1\].*requires_grad_"),
     "log softmax": (lambda: nn.LogSoftmax(dim=1), "LogSoftmax.*output='softmax'"),
-    "prelu": (lambda: nn.PReLU(), "PReLU.*a chain of Linear, Dropout, Sigmoid"),
+    "prelu": (lambda: nn.PReLU(), "PReLU.*a chain of Linear, Dropout.*, Sigmoid"),
     "two": (lambda: nn.Sequential(nn.ReLU(), nn.Tanh()), r"module\[1\]\[1\].*another activation"),
     "softplus": (lambda: nn.Softplus(beta=2), "beta=1"),
     "threshold": (lambda: nn.Softplus(threshold=5), "threshold of at least 20"),
@@ -315,7 +348,7 @@ def test_what_is_refused(what: str) -> None:
 
 def test_what_is_no_chain() -> None:
     refused(lambda: sb.from_torch(nn.Sequential()), ValueError, "no Linear")
-    for first in (nn.ReLU(), nn.Dropout(0.5)):
+    for first in (nn.ReLU(), nn.Dropout(0.5), nn.BatchNorm1d(2), nn.LayerNorm(2)):
         refused(
             lambda first=first: sb.from_torch(nn.Sequential(first, nn.Linear(2, 2))),
             ValueError, r"module\[0\].*before the first Linear",
@@ -338,6 +371,182 @@ def test_without_torch(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delitem(sys.modules, "swiftbackprop._torch", raising=False)
     monkeypatch.delattr(sb, "_torch", raising=False)
     refused(lambda: make("relu", "float32").to_torch(), ImportError, "pip install torch")
+
+
+# --- Normalisation ----------------------------------------------------------------------------
+
+NORMS: dict[str, Any] = {
+    "batch": "batch",
+    "layer": "layer",
+    "after": [sb.BatchNorm(0.3, 1e-3, after=True), sb.LayerNorm(1e-4, after=True), None],
+    "output": [None, "layer", sb.BatchNorm(eps=0.01)],
+    "output after": [None, None, sb.LayerNorm(after=True)],
+}
+
+
+def normalised(name: str, dtype: str, **keywords: Any) -> Any:
+    """A network that has trained, so that nothing is 0 or 1 any more."""
+    net = make("tanh", dtype, norm=NORMS[name], **keywords)
+    net.fit(inputs(dtype), np.ones((40, 3)) / 2, epochs=3, batch_size=8, progress=False)
+    return net
+
+
+def same_layers(one: Any, other: Any) -> None:
+    assert one.norm == other.norm
+    for mine, theirs in zip(one.layers, other.layers, strict=True):
+        names = ["W", "b"] + ["gamma", "beta"] * (mine.norm is not None)
+        if isinstance(mine.norm, sb.BatchNorm):
+            names += ["running_mean", "running_var"]
+        for name in names:
+            np.testing.assert_array_equal(getattr(mine, name), getattr(theirs, name), name)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("name", list(NORMS))
+def test_normalised_layers_go_to_torch_and_back(name: str, dtype: str) -> None:
+    net, X = normalised(name, dtype, dropout=[0.2, 0.0, 0.1]), inputs(dtype)
+    module = net.to_torch()
+    assert_close(run(module.eval(), X), net.predict(X), dtype)
+    again = sb.from_torch(module)
+    same_layers(net, again)
+    assert again.dropout == net.dropout
+    np.testing.assert_array_equal(again.predict(X), net.predict(X))
+    # z(L), normalised if that stands before the activation.
+    logits = net.to_torch(logits=True).eval()
+    kind = {"output": nn.BatchNorm1d}.get(name, nn.Linear)
+    assert type(logits[-1]) is kind
+    rest = list(module)[len(logits) :]
+    X_ = torch.from_numpy(X)
+    assert_close(nn.Sequential(*rest)(logits(X_)).detach(), net.predict(X), dtype)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("name", list(NORMS))
+def test_state_dicts_of_normalised_layers(name: str, dtype: str) -> None:
+    net = normalised(name, dtype, dropout=[0.2, 0.0, 0.1])
+    module, state = net.to_torch(), net.state_dict()
+    wanted = module.state_dict()
+    assert list(state) == list(wanted)
+    for key, array in state.items():
+        assert array.flags.c_contiguous
+        np.testing.assert_array_equal(array, wanted[key].numpy())
+        assert array.dtype == (np.int64 if "num_batches" in key else dtype)
+    fresh = make("tanh", dtype, norm=NORMS[name], seed=9, dropout=net.dropout)
+    fresh.load_state_dict(wanted)
+    same_layers(net, fresh)
+    empty = fresh.to_torch()
+    for parameter in empty.parameters():
+        parameter.data.zero_()
+    empty.load_state_dict({key: torch.from_numpy(array) for key, array in state.items()})
+    X = inputs(dtype)
+    assert_close(run(empty.eval(), X), net.predict(X), dtype)
+    # As in files of PyTorch before 0.4.1.
+    fresh.load_state_dict({k: v for k, v in wanted.items() if "num_batches" not in k})
+
+
+def test_state_dicts_of_norms_that_do_not_fit_change_nothing() -> None:
+    net = make("relu", "float32", norm="batch")
+    before, good = net.parameters.copy(), net.state_dict()
+    zeros = {key: np.zeros_like(array) for key, array in good.items()}
+
+    def says(change: Any, kind: type[Exception], *patterns: str) -> None:
+        refused(lambda: net.load_state_dict({**zeros, **change}), kind, *patterns)
+        np.testing.assert_array_equal(net.parameters, before)
+        assert not net.layers[0].running_mean.any()
+        assert (net.layers[0].running_var == 1).all()
+
+    says({"1.running_var": -np.ones(7)}, ValueError, r"1\.running_var.*variance")
+    says({"4.running_var": np.full(6, np.nan)}, ValueError, r"4\.running_var.*NaN")
+    says({"4.weight": np.ones(7)}, ValueError, r"4\.weight, gamma of layer 2.*\(6,\), not \(7,\)")
+    says({"1.num_batches_tracked": 0.5}, TypeError, r"1\.num_batches_tracked is a whole number")
+    says({"1.num_batches_tracked": -1}, ValueError, "at least 0")
+    says({"6.num_batches_tracked": 1}, ValueError, "unknown name '6.num_batches_tracked'")
+    missing = {k: v for k, v in zeros.items() if k != "1.running_mean"}
+    refused(lambda: net.load_state_dict(missing), ValueError, "lacks 1.running_mean")
+    layer = make("relu", "float32", norm="layer").state_dict()
+    refused(lambda: net.load_state_dict(layer), ValueError, "lacks 1.running_mean")
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("name", list(NORMS))
+def test_training_with_norms_goes_the_same_way_on_both_sides(name: str, dtype: str) -> None:
+    """From exchanged weights: parameters and running statistics after each of five steps."""
+    net = make("tanh", dtype, norm=NORMS[name], optimizer=sb.Momentum(0.05))
+    module = net.to_torch().train()
+    optimizer = torch.optim.SGD(module.parameters(), lr=0.05, momentum=0.9)
+    X = inputs(dtype)
+    t = np.linspace(-1, 1, 120).reshape(40, 3).astype(dtype)
+    for _ in range(5):
+        net.forward(X, training=True)
+        cost = net.backward(t)
+        net.step()
+        loss = ((module(torch.from_numpy(X)) - torch.from_numpy(t)) ** 2).sum(dim=1).mean() / 2
+        assert abs(loss.item() - cost) < 10 * CLOSE[dtype]
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        ours, theirs = net.state_dict(), module.state_dict()
+        for key, array in ours.items():
+            np.testing.assert_allclose(array, theirs[key], rtol=0, atol=20 * CLOSE[dtype])
+    a = run(module.eval(), X)
+    np.testing.assert_allclose(net.predict(X), a, rtol=0, atol=20 * CLOSE[dtype])
+
+
+def test_norms_without_parameters_get_them() -> None:
+    module = nn.Sequential(
+        nn.Linear(5, 6), nn.BatchNorm1d(6, affine=False), nn.ReLU(), nn.Linear(6, 4),
+        nn.LayerNorm(4, elementwise_affine=False), nn.Tanh(), nn.Linear(4, 4),
+        nn.LayerNorm(4, bias=False),
+    )  # fmt: skip
+    module(torch.from_numpy(inputs("float32")))  # moves the running statistics
+    net = sb.from_torch(module)
+    assert_close(net.predict(inputs("float32")), run(module.eval(), inputs("float32")), "float32")
+    for layer in net.layers:
+        assert (layer.gamma == 1).all()
+        assert not layer.beta.any()
+    assert net.layers[0].running_mean.any()
+
+
+def test_frozen_normalised_layers() -> None:
+    net = make("relu", "float32", norm="batch")
+    net.layers[0].trainable = False
+    module = net.to_torch()
+    assert [p.requires_grad for p in module[:2].parameters()] == [False] * 4
+    assert [p.requires_grad for p in module[3:].parameters()] == [True] * 6
+    assert [layer.trainable for layer in sb.from_torch(module).layers] == [False, True, True]
+
+
+def test_a_norm_before_an_output_that_is_chosen_here() -> None:
+    module = nn.Sequential(nn.Linear(5, 3), nn.BatchNorm1d(3))
+    net = sb.from_torch(module, output="softmax")
+    assert net.norm == (sb.BatchNorm(),)
+    whole = nn.Sequential(module, nn.Softmax(dim=1)).eval()
+    assert_close(net.predict(inputs("float32")), run(whole, inputs("float32")), "float32")
+
+
+def test_norms_in_the_order_of_keras() -> None:
+    """Dense and the normalisation behind it: gamma, beta, moving mean, moving variance."""
+    net = make("tanh", "float64", norm=["batch", sb.LayerNorm(eps=1e-3)])
+    net.fit(inputs("float64"), np.ones((40, 3)), epochs=2, batch_size=8, progress=False)
+    weights = net.get_weights()
+    shapes = [(5, 7), (7,), (7,), (7,), (7,), (7,), (7, 6), (6,), (6,), (6,), (6, 3), (3,)]
+    assert [array.shape for array in weights] == shapes
+    X = inputs("float64")
+    kernel, bias, gamma, beta, mean, variance = weights[:6]
+    a = np.tanh(gamma * (X @ kernel + bias - mean) / np.sqrt(variance + 1e-5) + beta)
+    kernel, bias, gamma, beta = weights[6:10]
+    z = a @ kernel + bias
+    z = (z - z.mean(axis=1, keepdims=True)) / np.sqrt(z.var(axis=1, keepdims=True) + 1e-3)
+    a = np.tanh(np.tanh(gamma * z + beta) @ weights[10] + weights[11])
+    assert_close(a, net.predict(X), "float64")
+    other = make("tanh", "float64", norm=net.norm, seed=5)
+    other.set_weights(weights)
+    same_layers(net, other)
+    refused(lambda: other.set_weights(weights[:-2]), ValueError,
+            "10 arrays.*3 layers want 12.*gamma")  # fmt: skip
+    weights[5] = -weights[5]
+    refused(lambda: other.set_weights(weights), ValueError, r"weights\[5\], running_var.*variance")
+    same_layers(net, other)
 
 
 # --- State dicts ----------------------------------------------------------------------------

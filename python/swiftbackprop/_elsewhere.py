@@ -8,6 +8,7 @@ import numpy as np
 from swiftbackprop._arrays import FloatArray, as_data
 from swiftbackprop._functions import Activation, as_rule
 from swiftbackprop._names import translated
+from swiftbackprop._norms import Norm
 from swiftbackprop._recipe import ActivationLike, LossLike
 from swiftbackprop.network import Network
 
@@ -22,13 +23,14 @@ def from_torch(
     output: ActivationLike | None = None,
     loss: LossLike | None = None,
 ) -> Network:
-    """Make a network from a chain of Linears, activations and Dropouts of PyTorch.
+    """Make a network from a chain of Linears, activations, norms and Dropouts of PyTorch.
 
     Parameters
     ----------
     module : torch.nn.Sequential or torch.nn.Linear
         In float32 or float64, on the CPU. Sequentials in it are opened, Identity is left out.
-        A Dropout stands behind an activation, and becomes the dropout of that layer.
+        A BatchNorm1d or LayerNorm stands before or behind an activation, a Dropout behind
+        both; they become the norm and the dropout of that layer.
     output : str or Activation, optional
         The activation of layer L where the module ends in a Linear, as it does before
         CrossEntropyLoss. By default the one that `loss` picks, and identity without a loss.
@@ -38,7 +40,8 @@ def from_torch(
     Returns
     -------
     Network
-        With copies of the weights; b is 0 where a Linear has no bias. With the default
+        With copies of the weights; b is 0 where a Linear has no bias, gamma 1 and beta 0
+        where a norm has none. With the default
         output its `predict` gives what the module gives in evaluation. A Linear whose
         parameters do not require grad is a layer that is not trainable.
 
@@ -61,16 +64,17 @@ def from_torch(
             torch.nn.Linear(784, 128), torch.nn.ReLU(), torch.nn.Linear(128, 10))
         net = sb.from_torch(logits, output="softmax")
     """
-    from swiftbackprop import _torch
+    from swiftbackprop import _torch_read
 
-    parts = _torch.read(module)
+    parts = _torch_read.read(module)
     last = parts[-1].rule
     if last is not None and output is not None and as_rule(Activation, output, "output") != last:
         raise ValueError(f"output is {output!r}, but the module ends in {last!r}: leave output out")
     if last is None and output is None and loss is None:
         last = Activation("identity")
     hidden = [part.rule or Activation("identity") for part in parts[:-1]]
-    net = _network([part.pair for part in parts], hidden, last or output, loss)
+    norms = [part.norm for part in parts]
+    net = _network([part.pair for part in parts], hidden, last or output, loss, norms)
     if parts[-1].dropout and last is None and net.layers[-1].activation.name != "identity":
         raise ValueError(
             "the module ends in a Dropout, which would stand before the output's activation here: "
@@ -78,6 +82,8 @@ def from_torch(
         )
     for layer, part in zip(net.layers, parts, strict=True):
         layer.dropout, layer.trainable = part.dropout, part.trainable
+        for name, vector in part.vectors.items():
+            setattr(layer, name, vector)
     return net
 
 
@@ -166,11 +172,18 @@ def _network(
     hidden: Sequence[Activation],
     output: ActivationLike | None,
     loss: LossLike | None,
+    norms: Sequence[Norm | None] | None = None,
 ) -> Network:
     """Return a network with these weights as its initial ones."""
     sizes = [pairs[0][0].shape[1], *(W.shape[0] for W, _ in pairs)]
     dtypes = {array.dtype for pair in pairs for array in pair}
     dtype = "float32" if dtypes == {np.dtype("float32")} else "float64"
     return Network(
-        sizes, activation=list(hidden), output=output, loss=loss, dtype=dtype, initializer=pairs
+        sizes,
+        activation=list(hidden),
+        output=output,
+        loss=loss,
+        dtype=dtype,
+        initializer=pairs,
+        norm=norms,
     )

@@ -61,7 +61,9 @@ class NetworkExchange(NetworkInside):
         dict of str to ndarray
             ``"0.weight"``, (D(1), D(0)), ``"0.bias"``, (D(1),), and so on: the number is the
             place of the Linear in the Sequential that `to_torch` makes, which counts
-            activations, and Dropout where a layer has it.
+            activations, and norm and Dropout where a layer has them. Batch norm has
+            ``weight`` and ``bias``, gamma and beta, ``running_mean``, ``running_var`` and
+            ``num_batches_tracked``, which is `step_count` here and not read.
 
         See Also
         --------
@@ -102,7 +104,8 @@ class NetworkExchange(NetworkInside):
         -------
         list of ndarray
             W(1)ᵀ of shape (D(0), D(1)), b(1), W(2)ᵀ, b(2) and so on. Every other one makes
-            scikit-learn's ``coefs_`` and ``intercepts_``.
+            scikit-learn's ``coefs_`` and ``intercepts_``. A normalised layer has gamma and beta
+            behind its b, and with batch norm running mean and running variance.
 
         Examples
         --------
@@ -133,14 +136,16 @@ class NetworkExchange(NetworkInside):
         Parameters
         ----------
         logits : bool, default False
-            Leave out what stands behind the last Linear: the module then returns z(L), as
-            PyTorch's CrossEntropyLoss and BCEWithLogitsLoss want it.
+            Leave out the output's activation and what stands behind it: the module then
+            returns z(L), normalised if layer L is, as PyTorch's CrossEntropyLoss and
+            BCEWithLogitsLoss want it.
 
         Returns
         -------
         torch.nn.Sequential
-            Linears with copies of the weights, activations and Dropouts between them. The
-            parameters of layers that are not trainable do not require grad.
+            Linears with copies of the weights, and between them norms, activations and
+            Dropouts; ``module.eval()`` turns these off. The parameters of layers that are not
+            trainable do not require grad.
 
         Raises
         ------
@@ -181,7 +186,8 @@ class NetworkExchange(NetworkInside):
         path : str or path-like
             By custom it ends in ``.onnx``.
         logits : bool, default False
-            Leave the output's activation out: the model then gives z(L).
+            Leave out the output's activation and what stands behind it: the model then gives
+            z(L), normalised if layer L is.
         input_dtype : dtype, optional
             Of X in the model: the network's, which is the default, or one of integers, such
             as ``"uint8"``, which the model then multiplies with `input_scale`. A network with

@@ -7,8 +7,8 @@ says of itself before anything is made from it, and runs no code.
 import json
 import os
 import stat
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, fields, replace
 from itertools import chain
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
@@ -19,10 +19,12 @@ from swiftbackprop._atomic import replacing
 from swiftbackprop._custom import CustomActivation, CustomLoss
 from swiftbackprop._functions import Activation, Initializer, Loss
 from swiftbackprop._json import check, entries, optional, parse, short, take
+from swiftbackprop._names import unknown
+from swiftbackprop._norms import BatchNorm, LayerNorm, Norm
 from swiftbackprop._optimizers import optimizer as make_optimizer
 from swiftbackprop._recipe import Recipe, as_seed, make_recipe
 from swiftbackprop._rules import Rule
-from swiftbackprop._state import Trained, live_recipe, options, set_options
+from swiftbackprop._state import Trained, live_recipe, options, set_options, vectors
 
 if TYPE_CHECKING:
     from swiftbackprop._inside import NetworkInside
@@ -55,8 +57,13 @@ def save(
     write_file = safetensors("numpy").save_file
     twin = net.copy()  # the state of one moment, whatever other threads do
     recipe = live_recipe(twin)
-    tensors = _tensors("layers", recipe, twin.unflatten(twin.parameters))
-    tensors |= _tensors("initial", recipe, recipe.start)
+    tensors = {
+        f"layers.{layer.m}.{name}": getattr(layer, name)
+        for layer in twin.layers
+        for name in ("W", *vectors(layer.norm))
+    }
+    for m, (W, b) in enumerate(recipe.start, start=1):
+        tensors |= {f"initial.{m}.W": W, f"initial.{m}.b": b}
     description = {**_describe(recipe, net.seed), "options": options(twin)}
     if optimizer:
         trained = Trained.of(twin)
@@ -142,17 +149,11 @@ def safetensors(module: str = "") -> Any:
 
 
 def _shapes(group: str, recipe: Recipe) -> Iterator[tuple[str, tuple[int, ...]]]:
-    """Yield the names and shapes of W(m), [D(m), D(m-1)], and b(m), [D(m)]."""
+    """Yield the names and shapes of W(m), [D(m), D(m-1)], and of what is [D(m)]."""
     for m, shape in enumerate(recipe.shapes, start=1):
         yield f"{group}.{m}.W", shape
-        yield f"{group}.{m}.b", shape[:1]
-
-
-def _tensors(
-    group: str, recipe: Recipe, pairs: Iterable[tuple[FloatArray, FloatArray]]
-) -> dict[str, FloatArray]:
-    names = (name for name, _ in _shapes(group, recipe))
-    return dict(zip(names, chain.from_iterable(pairs), strict=False))
+        for name in ("b",) if group == "initial" else vectors(recipe.norm(m)):
+            yield f"{group}.{m}.{name}", shape[:1]
 
 
 def _slot(k: int) -> str:
@@ -170,6 +171,12 @@ def _describe(recipe: Recipe, seed: int) -> dict[str, Any]:
             )
         return {"name": rule.name, "parameters": rule.parameters}
 
+    def normalised(norm: Norm | None) -> dict[str, Any] | None:
+        if not isinstance(norm, BatchNorm | LayerNorm):
+            return None
+        return {"name": norm.name, **asdict(norm)}
+
+    norms = {"norms": [normalised(norm) for norm in recipe.norms]} if recipe.norms else {}
     return {
         "version": _VERSION,
         "sizes": list(recipe.sizes),
@@ -177,6 +184,7 @@ def _describe(recipe: Recipe, seed: int) -> dict[str, Any]:
         "loss": described(recipe.loss),
         "optimizer": described(recipe.optimizer),
         "initializers": [described(rule) for rule in recipe.initializers],
+        **norms,
         "dtype": recipe.dtype.name,
         "l1": recipe.l1,
         "l2": recipe.l2,
@@ -263,16 +271,19 @@ class _Reader:
         if description:
             raise ValueError(f"its description has more than is known: {short(description)}")
         groups = ["layers", "initial"] if "initial.1.W" in self.names else ["layers"]
-        for group in groups:  # all of them, before there is memory for any
-            for name, shape in _shapes(group, recipe):
-                self.expect(name, shape, recipe.dtype)
+        wanted = dict(chain.from_iterable(_shapes(group, recipe) for group in groups))
+        for name, shape in wanted.items():  # all of them, before there is memory for any
+            self.expect(name, shape, recipe.dtype)
         net = Network.__new__(Network)
         net._build(recipe, seed)
-        net.parameters[...] = net.flatten(self.pairs("layers", recipe))
+        for layer in net.layers:
+            for name in ("W", *vectors(layer.norm)):
+                setattr(layer, name, self.tensor(f"layers.{layer.m}.{name}"))
         if "initial" in groups:
-            net._made = replace(recipe, start=tuple(self.pairs("initial", recipe)))
+            arrays = [self.tensor(name) for name, _ in _shapes("initial", recipe)]
+            net._made = replace(recipe, start=tuple(zip(arrays[::2], arrays[1::2], strict=True)))
         slots = [_slot(k) for k in range(0 if steps is None else net._slot_count())]
-        known = 2 * len(recipe.shapes) * len(groups) + len(slots)
+        known = len(wanted) + len(slots)
         if known != len(self.names):
             raise ValueError(f"it holds {len(self.names)} tensors, and {known} are wanted")
         for name in slots:
@@ -294,11 +305,6 @@ class _Reader:
             raise ValueError(f"{name} has shape {got}, and {shape} is wanted")
         if kind != _DTYPES[dtype.name]:
             raise ValueError(f"{name} is of type {kind}, and {_DTYPES[dtype.name]} is wanted")
-
-    def pairs(self, group: str, recipe: Recipe) -> list[tuple[FloatArray, FloatArray]]:
-        """Return W and b of every layer."""
-        arrays = [self.tensor(name) for name, _ in _shapes(group, recipe)]
-        return list(zip(arrays[::2], arrays[1::2], strict=True))
 
     def tensor(self, name: str) -> FloatArray:
         array: FloatArray = self.file.get_tensor(name)
@@ -333,6 +339,9 @@ def _recipe(data: dict[str, Any]) -> tuple[Recipe, int]:
         l1=take(data, "l1", "a number"),
         l2=take(data, "l2", "a number"),
         clip_norm=optional(data, "clip_norm", "a number"),
+        norm=[_norm(each) for each in entries(data, "norms", "a dict or null")]
+        if "norms" in data
+        else None,
     )
     seed = take(data, "seed", "a str")
     if not (seed.isascii() and seed.isdecimal() and len(seed) <= 20):
@@ -342,6 +351,22 @@ def _recipe(data: dict[str, Any]) -> tuple[Recipe, int]:
 
 def _rule(kind: type[R], data: dict[str, Any]) -> R:
     return kind(_name(data), **_numbers(data, "parameters"))
+
+
+def _norm(data: dict[str, Any] | None) -> Norm | None:
+    """Return the normalisation of a layer."""
+    if data is None:
+        return None
+    kinds: dict[str, type[BatchNorm | LayerNorm]] = {"batch": BatchNorm, "layer": LayerNorm}
+    name = _name(data)
+    if name not in kinds:
+        raise ValueError(unknown("norm", name, kinds))
+    after = take(data, "after", "true or false")
+    names = [field.name for field in fields(kinds[name]) if field.name != "after"]
+    numbers = {each: take(data, each, "a number") for each in names}
+    if data:
+        raise ValueError(f"{name} norm has more than is known: {short(data)}")
+    return kinds[name](after=after, **numbers)
 
 
 def _name(data: dict[str, Any]) -> str:

@@ -9,9 +9,11 @@ __all__ = ["check", "entries", "optional", "parse", "short", "take"]
 _KINDS: dict[str, tuple[type, ...]] = {
     "a number": (int, float),
     "an int": (int,),
+    "true or false": (bool,),
     "a str": (str,),
     "a list": (list,),
     "a dict": (dict,),
+    "a dict or null": (dict, type(None)),
 }
 
 
@@ -53,7 +55,8 @@ def entries(data: dict[str, Any], name: str, kind: str) -> list[Any]:
 
 def check(value: Any, name: str, kind: str) -> Any:
     """Return a value that is of this kind, and finite."""
-    if not isinstance(value, _KINDS[kind]) or isinstance(value, bool):
+    # To Python a bool is an int too.
+    if not isinstance(value, _KINDS[kind]) or (type(value) is bool) != (_KINDS[kind] == (bool,)):
         raise ValueError(f"{name} is {short(value)} and not {kind}")
     if isinstance(value, float) and not math.isfinite(value):
         raise ValueError(f"{name} is {value}")

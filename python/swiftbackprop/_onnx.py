@@ -1,8 +1,8 @@
 """Networks as ONNX models.
 
-Only operators that ONNX has had since opset 13 and that onnxruntime runs in float32 and in
-float64 are used; activations without one of their own are composed of others. ONNX is
-imported with this module, which nothing imports before it is needed.
+Only operators that ONNX has had since opset 13 are used, and LayerNormalization of 17, all of
+which onnxruntime runs in float32 and in float64; activations without one of their own are
+composed of others. ONNX is imported with this module, which nothing imports before it is needed.
 """
 
 import math
@@ -18,10 +18,13 @@ from swiftbackprop._arrays import FloatArray
 from swiftbackprop._atomic import replacing
 from swiftbackprop._custom import CustomActivation
 from swiftbackprop._functions import Activation
+from swiftbackprop._norms import BatchNorm, Norm
+from swiftbackprop._state import vectors
 from swiftbackprop._version import __version__
 
 if TYPE_CHECKING:
     from swiftbackprop._inside import NetworkInside
+    from swiftbackprop._layers import Layer
 
 __all__ = ["write"]
 
@@ -33,6 +36,7 @@ except ImportError as error:
     ) from (error)
 
 _OPSET = 13
+_OPSET_LAYER_NORM = 17
 _IR_VERSION = 8  # read by every onnxruntime since 1.10
 _LARGEST = 2**31 - 2**20  # a file of protocol buffers stays below 2 GB
 
@@ -84,10 +88,7 @@ def _model(net: "NetworkInside", logits: bool, input_dtype: np.dtype[Any]) -> An
         if scaled:
             name = graph.node("Mul", name, graph.number(net.input_scale), name="a0")
     for layer in net.layers:
-        m = layer.m
-        name = graph.linear(name, f"z{m}", graph.constant(f"W{m}", layer.W), f"b{m}", layer.b)
-        if not (logits and m == last):
-            name = graph.activation(name, f"a{m}", layer.activation)
+        name = graph.layer(layer, name, up_to_z=logits and layer.m == last)
     kind = helper.np_dtype_to_tensor_dtype(input_dtype)
     made = helper.make_graph(
         graph.nodes,
@@ -98,7 +99,7 @@ def _model(net: "NetworkInside", logits: bool, input_dtype: np.dtype[Any]) -> An
     )
     return helper.make_model(
         made,
-        opset_imports=[helper.make_opsetid("", _OPSET)],
+        opset_imports=[helper.make_opsetid("", graph.opset)],
         ir_version=_IR_VERSION,
         producer_name="swiftbackprop",
         producer_version=__version__,
@@ -110,6 +111,7 @@ class _Graph:
 
     def __init__(self, dtype: np.dtype[Any]) -> None:
         self.dtype = dtype
+        self.opset = _OPSET
         self.nodes: list[Any] = []
         self.constants: list[Any] = []
 
@@ -127,6 +129,28 @@ class _Graph:
     def number(self, value: float) -> str:
         name = f"c{len(self.constants)}"
         return self.constant(name, np.array(value, self.dtype))
+
+    def layer(self, layer: "Layer", a: str, *, up_to_z: bool) -> str:
+        """Add a layer; return the name of a(m), or of what its activation would be of."""
+        m, norm = layer.m, layer.norm
+        weights = self.constant(f"W{m}", layer.W)
+        name = self.linear(a, f"z{m}", weights, f"b{m}", layer.b)
+        if norm and not norm.after:
+            name = self.norm(name, f"n{m}", layer, norm)
+        if up_to_z:
+            return name
+        behind = norm is not None and norm.after
+        name = self.activation(name, f"s{m}" if behind else f"a{m}", layer.activation)
+        return self.norm(name, f"a{m}", layer, norm) if norm and behind else name
+
+    def norm(self, x: str, name: str, layer: "Layer", norm: Norm) -> str:
+        """Add γ(x - μ)/√(v + ε) + β; μ and v of batch norm are the running ones."""
+        letters = [letter for letter in vectors(norm) if letter != "b"]
+        values = [self.constant(f"{each}{layer.m}", getattr(layer, each)) for each in letters]
+        if isinstance(norm, BatchNorm):
+            return self.node("BatchNormalization", x, *values, name=name, epsilon=norm.eps)
+        self.opset = _OPSET_LAYER_NORM
+        return self.node("LayerNormalization", x, *values, name=name, axis=1, epsilon=norm.eps)
 
     def linear(self, a: str, z: str, W: str, b: str, bias: FloatArray) -> str:
         """Add z = a Wᵀ + b: a [N, D(m-1)], W [D(m), D(m-1)], b [D(m)]."""

@@ -72,7 +72,7 @@ def as_number(value: Any, name: str) -> float:
     try:
         return float(value)
     except OverflowError:
-        return math.copysign(math.inf, value)
+        return math.inf if value == abs(value) else -math.inf
 
 
 class Rule:

@@ -10,12 +10,21 @@ from swiftbackprop._arrays import FloatArray
 from swiftbackprop._custom import is_custom
 from swiftbackprop._engine import core
 from swiftbackprop._names import unknown
+from swiftbackprop._norms import BatchNorm, Norm, running_statistics
 from swiftbackprop._recipe import Recipe, as_input_scale
 
 if TYPE_CHECKING:
     from swiftbackprop._inside import NetworkInside
 
-__all__ = ["Numbers", "Trained", "live_recipe", "options", "restore", "set_options"]
+__all__ = [
+    "Numbers",
+    "Trained",
+    "live_recipe",
+    "options",
+    "restore",
+    "set_options",
+    "vectors",
+]
 
 # Options of the engine that no recipe holds, by their names in files.
 _OPTIONS = {
@@ -27,6 +36,14 @@ _OPTIONS = {
 _SWITCHES = ("shares_penalties", "trainable")
 # Those that every layer m has, ``"dropout.m"``, and what they are by themselves.
 _LAYER_OPTIONS = {"dropout": (core.OPTION_DROPOUT, 0.0), "trainable": (core.OPTION_TRAINABLE, 1.0)}
+
+
+def vectors(norm: Norm | None) -> tuple[str, ...]:
+    """Return what a layer has of shape (D(m),): its parameters, then the running statistics."""
+    if norm is None:
+        return ("b",)
+    running = ("running_mean", "running_var") if isinstance(norm, BatchNorm) else ()
+    return ("b", "gamma", "beta", *running)
 
 
 def options(net: "NetworkInside") -> dict[str, float]:
@@ -87,6 +104,7 @@ class Numbers:
     """Everything that a network has learnt and would do next."""
 
     parameters: FloatArray
+    running: list[FloatArray]
     gradients: FloatArray | None
     optimizer: Trained
     generator: tuple[int, int, int, int]
@@ -98,6 +116,7 @@ class Numbers:
         gradients = net.gradients
         return cls(
             net.parameters,
+            running_statistics(net),
             gradients if np.any(gradients) else None,
             Trained.of(net),
             net._generator(),
@@ -107,6 +126,8 @@ class Numbers:
     def write(self, net: "NetworkInside") -> None:
         """Give them to a network of the same sizes and optimizer."""
         net.parameters[...] = self.parameters
+        for own, statistic in zip(running_statistics(net), self.running, strict=True):
+            own[...] = statistic
         if self.gradients is not None:
             net.gradients[...] = self.gradients
         self.optimizer.write(net)

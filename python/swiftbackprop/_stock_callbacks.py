@@ -124,7 +124,8 @@ class EarlyStopping(Callback):
     mode : {"min", "max"}, optional
         Whether lower or higher is better; by default guessed from the name.
     restore_best_weights : bool, default True
-        Go back to the weights of the best epoch when training ends.
+        Go back to the weights of the best epoch when training ends, and to the running
+        statistics of batch norm.
 
     Attributes
     ----------

@@ -1,7 +1,8 @@
 """Weights in the layouts of other libraries, checked before any of them is written."""
 
+import operator
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -9,96 +10,164 @@ import numpy.typing as npt
 from swiftbackprop._arrays import FloatArray, as_data
 from swiftbackprop._names import unknown
 from swiftbackprop._recipe import as_parameter
+from swiftbackprop._state import vectors
 
 if TYPE_CHECKING:
     from swiftbackprop._inside import NetworkInside
 
 __all__ = ["kernels", "load_state_dict", "set_kernels", "state_dict"]
 
+# The names of PyTorch in a Linear, and in its modules of normalisation.
+_LINEAR = {"W": "weight", "b": "bias"}
+_NORM = {
+    "gamma": "weight",
+    "beta": "bias",
+    "running_mean": "running_mean",
+    "running_var": "running_var",
+}
+_COUNTER = "num_batches_tracked"
+
+
+class _Array(NamedTuple):
+    """An array of a network: its name elsewhere, and where it is here."""
+
+    name: str
+    m: int
+    letter: str  # W, b, gamma, ...
+
+    def of(self, net: "NetworkInside") -> FloatArray:
+        """Return it, live."""
+        array: FloatArray = getattr(net.layer(self.m), self.letter)
+        return array
+
+
+# --- PyTorch --------------------------------------------------------------------------------
+
 
 def state_dict(net: "NetworkInside") -> dict[str, FloatArray]:
-    """Return copies of all W and b in C order, by PyTorch's names."""
+    """Return copies of all arrays in C order, by PyTorch's names."""
     arrays: dict[str, FloatArray] = {}
-    for place, layer in zip(_places(net), net.layers, strict=True):
-        arrays[f"{place}.weight"] = layer.W.copy(order="C")
-        arrays[f"{place}.bias"] = layer.b.copy()
+    for each in _by_torch(net):
+        arrays[each.name] = each.of(net).copy(order="C")
+        if each.letter == "running_var":
+            arrays[_counter(each)] = np.array(net.step_count, np.int64)
     return arrays
 
 
 def load_state_dict(net: "NetworkInside", state: Mapping[str, npt.ArrayLike]) -> None:
-    """Write all W and b, given by PyTorch's names."""
+    """Write all arrays, given by PyTorch's names."""
     if not isinstance(state, Mapping):
         raise TypeError(
             f"a state dict maps names to arrays, as state_dict() does; got a {type(state).__name__}"
         )
-    wanted = [f"{place}.{part}" for place in _places(net) for part in ("weight", "bias")]
+    wanted = _by_torch(net)
+    names = [each.name for each in wanted]
+    counters = [_counter(each) for each in wanted if each.letter == "running_var"]
     for name in state:
-        if name not in wanted:
-            raise ValueError(f"the state dict has an {unknown('name', str(name), wanted)}")
-    missing = [name for name in wanted if name not in state]
+        if name not in names and name not in counters:
+            raise ValueError(f"the state dict has an {unknown('name', str(name), names)}")
+    missing = [name for name in names if name not in state]
     if missing:
         raise ValueError(f"the state dict lacks {', '.join(missing)}")
-    arrays = [state[name] for name in wanted]
-    _write(net, zip(arrays[::2], arrays[1::2], strict=True), wanted)
+    for name in counters:
+        _check_counter(name, state.get(name, 0))
+    _write(net, wanted, [state[name] for name in names])
+
+
+def _by_torch(net: "NetworkInside") -> list[_Array]:
+    """Return all arrays as the Sequential of `to_torch` has them.
+
+    Behind a Linear stand an activation, unless it is identity, and Dropout, if the layer drops
+    units; a normalisation stands before or behind the activation.
+    """
+    arrays, place = [], 0
+    for layer in net.layers:
+        arrays += [_Array(f"{place}.{name}", layer.m, letter) for letter, name in _LINEAR.items()]
+        activation = int(layer.activation.name != "identity")
+        if layer.norm:
+            norm = place + 1 + (activation if layer.norm.after else 0)
+            arrays += [
+                _Array(f"{norm}.{_NORM[letter]}", layer.m, letter)
+                for letter in vectors(layer.norm)[1:]
+            ]
+        place += 1 + activation + (layer.norm is not None) + (layer.dropout > 0)
+    return arrays
+
+
+def _counter(running_var: _Array) -> str:
+    return running_var.name.replace("running_var", _COUNTER)
+
+
+def _check_counter(name: str, value: Any) -> None:
+    """Refuse what is no count of batches; momentum here does not depend on it."""
+    try:
+        count = operator.index(value)
+    except (TypeError, ValueError, RuntimeError):  # each library has its own
+        raise TypeError(f"{name} is a whole number, not {value!r:.60}") from None
+    if count < 0:
+        raise ValueError(f"{name} is at least 0; got {count}")
+
+
+# --- Keras ----------------------------------------------------------------------------------
 
 
 def kernels(net: "NetworkInside") -> list[FloatArray]:
-    """Return copies of W(m)ᵀ and b(m), alternating, as Keras has them."""
-    return [array.copy() for layer in net.layers for array in (layer.W.T, layer.b)]
+    """Return copies of W(m)ᵀ, b(m) and what a normalised layer has, as Keras has them."""
+    return [_as_kernel(each, each.of(net)).copy(order="C") for each in _by_keras(net)]
 
 
 def set_kernels(net: "NetworkInside", weights: Iterable[npt.ArrayLike]) -> None:
-    """Write all W and b, given as `kernels` returns them."""
+    """Write all arrays, given as `kernels` returns them."""
     if isinstance(weights, str | bytes) or not isinstance(weights, Iterable):
         raise TypeError(f"weights is a list of arrays, not a {type(weights).__name__}")
-    given, count = list(weights), len(net.layers)
-    if len(given) != 2 * count:
+    given, wanted = list(weights), _by_keras(net)
+    if len(given) != len(wanted):
+        order = ", ".join(f"{_symbol(each)}" for each in wanted[:4])
         raise ValueError(
-            f"weights lists {len(given)} arrays; the {count} layers want {2 * count}: W(1)ᵀ, "
-            "b(1), W(2)ᵀ, b(2) and so on"
+            f"weights lists {len(given)} arrays; the {len(net.layers)} layers want {len(wanted)}: "
+            f"{order} and so on"
         )
-    for m, (inputs, outputs) in enumerate((layer.sizes for layer in net.layers), start=1):
-        kernel = given[2 * m - 2] = as_data(given[2 * m - 2], f"weights[{2 * m - 2}]")
-        if kernel.shape != (inputs, outputs):
-            hint = (
-                "; its transpose .T has that shape" if kernel.T.shape == (inputs, outputs) else ""
-            )
+    for place, each in enumerate(wanted):
+        if each.letter != "W":
+            continue
+        shape = each.of(net).T.shape
+        kernel = as_data(given[place], each.name)
+        if kernel.shape != shape:
+            hint = "; its transpose .T has that shape" if kernel.T.shape == shape else ""
             raise ValueError(
-                f"weights[{2 * m - 2}], W({m})ᵀ, has shape (D({m - 1}), D({m})) = "
-                f"{(inputs, outputs)}, not {kernel.shape}{hint}"
+                f"{each.name}, {_symbol(each)}, has shape (D({each.m - 1}), D({each.m})) = "
+                f"{shape}, not {kernel.shape}{hint}"
             )
-        given[2 * m - 2] = kernel.T
-    _write(
-        net,
-        zip(given[::2], given[1::2], strict=True),
-        [f"weights[{place}]" for place in range(2 * count)],
-    )
+        given[place] = kernel.T
+    _write(net, wanted, given)
 
 
-def _places(net: "NetworkInside") -> list[int]:
-    """Return the place of every layer in the Sequential that `to_torch` makes.
-
-    An activation follows its Linear, Dropout the activation; identity has no module, and
-    neither has a layer that drops nothing.
-    """
-    places, place = [], 0
-    for layer in net.layers:
-        places.append(place)
-        place += 1 + (layer.activation.name != "identity") + (layer.dropout > 0)
-    return places
+def _by_keras(net: "NetworkInside") -> list[_Array]:
+    """Return all arrays in the order of Dense and the normalisation behind it."""
+    letters = [(layer.m, letter) for layer in net.layers for letter in ("W", *vectors(layer.norm))]
+    return [_Array(f"weights[{place}]", *each) for place, each in enumerate(letters)]
 
 
-def _write(net: "NetworkInside", pairs: Iterable[tuple[Any, Any]], names: list[str]) -> None:
-    """Write a pair (W, b) of every layer, if all of them fit."""
+def _symbol(each: _Array) -> str:
+    return f"W({each.m})ᵀ" if each.letter == "W" else f"{each.letter}({each.m})"
+
+
+def _as_kernel(each: _Array, array: FloatArray) -> FloatArray:
+    return array.T if each.letter == "W" else array
+
+
+# --- Both -------------------------------------------------------------------------------------
+
+
+def _write(net: "NetworkInside", arrays: Iterable[_Array], values: Iterable[Any]) -> None:
+    """Write a value to each array, if all of them fit."""
     checked = []
-    for m, pair in enumerate(pairs, start=1):
-        shape = net._recipe.shapes[m - 1]
-        own = names[2 * m - 2 : 2 * m]
-        W, b = (
-            as_parameter(
-                as_data(array, name), f"{name}, {letter} of layer {m},", wanted, m, net.dtype
-            )
-            for array, name, letter, wanted in zip(pair, own, "Wb", (shape, shape[:1]), strict=True)
-        )
-        checked.append((W, b))
-    np.copyto(net.parameters, net.flatten(checked))
+    for each, value in zip(arrays, values, strict=True):
+        own = each.of(net)
+        what = f"{each.name}, {each.letter} of layer {each.m},"
+        array = as_parameter(as_data(value, each.name), what, own.shape, each.m, own.dtype)
+        if each.letter == "running_var" and (array < 0).any():
+            raise ValueError(f"{what} is a variance: at least 0")
+        checked.append((own, array))
+    for own, array in checked:
+        own[...] = array
