@@ -24,7 +24,7 @@ import pytest
 
 import swiftbackprop as sb
 from helpers import DTYPES, OPTIMIZERS, ROOT, refused, run_python_ok
-from swiftbackprop import _files
+from swiftbackprop import _description, _files
 from test_docs import run_example
 
 safetensors_numpy = pytest.importorskip("safetensors.numpy")
@@ -150,7 +150,7 @@ def test_the_recipe_is_in_the_file_to_its_last_field() -> None:
 
     from swiftbackprop._recipe import Recipe
 
-    described = _files._describe(make(norm="batch")._recipe, 0)
+    described = _description.describe(make(norm="batch")._recipe, 0)
     assert {field.name for field in fields(Recipe)} - set(described) == {"start"}
 
 

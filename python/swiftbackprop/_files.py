@@ -8,22 +8,17 @@ import json
 import os
 import stat
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, fields, replace
+from dataclasses import replace
 from itertools import chain
-from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
 from swiftbackprop._arrays import FloatArray
 from swiftbackprop._atomic import replacing
-from swiftbackprop._custom import CustomActivation, CustomLoss
-from swiftbackprop._functions import Activation, Initializer, Loss
-from swiftbackprop._json import check, entries, optional, parse, short, take
-from swiftbackprop._names import unknown
-from swiftbackprop._norms import BatchNorm, LayerNorm, Norm
-from swiftbackprop._optimizers import optimizer as make_optimizer
-from swiftbackprop._recipe import Recipe, as_seed, make_recipe
-from swiftbackprop._rules import Rule
+from swiftbackprop._description import describe, numbers, read_generator, read_recipe
+from swiftbackprop._json import check, optional, parse, short
+from swiftbackprop._recipe import Recipe
 from swiftbackprop._state import Trained, live_recipe, options, set_options, vectors
 
 if TYPE_CHECKING:
@@ -37,13 +32,9 @@ _KEY = "swiftbackprop"
 _VERSION = 1
 
 _DTYPES = {"float32": "F32", "float64": "F64"}  # as safetensors calls them
-_STATE_WORDS = 4
-_LONGEST_NAME = 100
 _LONGEST = 500  # characters of a message: what stands in a file may be long
 # Bytes of a header: what is read before anything is checked. Enough for 10 000 layers.
 _LARGEST_HEADER = 2**24
-
-R = TypeVar("R", bound=Rule)
 
 
 def save(
@@ -64,7 +55,7 @@ def save(
     }
     for m, (W, b) in enumerate(recipe.start, start=1):
         tensors |= {f"initial.{m}.W": W, f"initial.{m}.b": b}
-    description = {**_describe(recipe, net.seed), "options": options(twin)}
+    description = {"version": _VERSION, **describe(recipe, net.seed), "options": options(twin)}
     if optimizer:
         trained = Trained.of(twin)
         tensors |= {_slot(k): slot for k, slot in enumerate(trained.slots)}
@@ -160,39 +151,6 @@ def _slot(k: int) -> str:
     return f"optimizer.{k}"
 
 
-def _describe(recipe: Recipe, seed: int) -> dict[str, Any]:
-    """Return a recipe as JSON has it."""
-
-    def described(rule: Rule) -> dict[str, Any]:
-        if isinstance(rule, CustomActivation | CustomLoss):
-            raise ValueError(
-                f"a file holds no functions of your own, such as {rule.name}: use pickle, or keep "
-                "net.state_dict() and make the network again in Python"
-            )
-        return {"name": rule.name, "parameters": rule.parameters}
-
-    def normalised(norm: Norm | None) -> dict[str, Any] | None:
-        if not isinstance(norm, BatchNorm | LayerNorm):
-            return None
-        return {"name": norm.name, **asdict(norm)}
-
-    norms = {"norms": [normalised(norm) for norm in recipe.norms]} if recipe.norms else {}
-    return {
-        "version": _VERSION,
-        "sizes": list(recipe.sizes),
-        "activations": [described(rule) for rule in recipe.activations],
-        "loss": described(recipe.loss),
-        "optimizer": described(recipe.optimizer),
-        "initializers": [described(rule) for rule in recipe.initializers],
-        **norms,
-        "dtype": recipe.dtype.name,
-        "l1": recipe.l1,
-        "l2": recipe.l2,
-        "clip_norm": recipe.clip_norm or None,
-        "seed": str(seed),  # as text: not every reader of JSON has integers of 64 bits
-    }
-
-
 # --- Reading what may be anything ---------------------------------------------------------
 
 
@@ -262,12 +220,12 @@ class _Reader:
     def build(self, description: dict[str, Any]) -> "Network":
         from swiftbackprop.network import Network
 
-        recipe, seed = _recipe(description)
+        recipe, seed = read_recipe(description)
         self.notes(description)
         steps = optional(description, "steps", "an int")
         if steps is not None and not 0 <= steps <= 2**53:
             raise ValueError(f"steps is {short(steps)}")
-        state, values = _generator(description), _numbers(description, "options")
+        state, values = read_generator(description), numbers(description, "options")
         if description:
             raise ValueError(f"its description has more than is known: {short(description)}")
         groups = ["layers", "initial"] if "initial.1.W" in self.names else ["layers"]
@@ -317,83 +275,3 @@ def _header_size(path: str) -> int:
     """Return how long the header is by the first eight bytes of a file."""
     with open(path, "rb") as file:
         return int.from_bytes(file.read(8), "little")
-
-
-def _recipe(data: dict[str, Any]) -> tuple[Recipe, int]:
-    """Return the recipe and the seed that a description gives."""
-    dtype = take(data, "dtype", "a str")
-    if dtype not in _DTYPES:
-        raise ValueError(f"dtype is {short(dtype)}")
-    activations = [_rule(Activation, each) for each in entries(data, "activations", "a dict")]
-    if not activations:
-        raise ValueError("activations is empty")
-    optimizer = take(data, "optimizer", "a dict")
-    recipe = make_recipe(
-        sizes=entries(data, "sizes", "an int"),
-        activation=activations[:-1],
-        output=activations[-1],
-        loss=_rule(Loss, take(data, "loss", "a dict")),
-        optimizer=make_optimizer(_name(optimizer), **_numbers(optimizer, "parameters")),
-        dtype=dtype,
-        initializer=[_rule(Initializer, each) for each in entries(data, "initializers", "a dict")],
-        l1=take(data, "l1", "a number"),
-        l2=take(data, "l2", "a number"),
-        clip_norm=optional(data, "clip_norm", "a number"),
-        norm=[_norm(each) for each in entries(data, "norms", "a dict or null")]
-        if "norms" in data
-        else None,
-    )
-    seed = take(data, "seed", "a str")
-    if not (seed.isascii() and seed.isdecimal() and len(seed) <= 20):
-        raise ValueError(f"seed is {short(seed)}")
-    return recipe, as_seed(int(seed))
-
-
-def _rule(kind: type[R], data: dict[str, Any]) -> R:
-    return kind(_name(data), **_numbers(data, "parameters"))
-
-
-def _norm(data: dict[str, Any] | None) -> Norm | None:
-    """Return the normalisation of a layer."""
-    if data is None:
-        return None
-    kinds: dict[str, type[BatchNorm | LayerNorm]] = {"batch": BatchNorm, "layer": LayerNorm}
-    name = _name(data)
-    if name not in kinds:
-        raise ValueError(unknown("norm", name, kinds))
-    after = take(data, "after", "true or false")
-    names = [field.name for field in fields(kinds[name]) if field.name != "after"]
-    numbers = {each: take(data, each, "a number") for each in names}
-    if data:
-        raise ValueError(f"{name} norm has more than is known: {short(data)}")
-    return kinds[name](after=after, **numbers)
-
-
-def _name(data: dict[str, Any]) -> str:
-    name: str = take(data, "name", "a str")
-    if len(name) > _LONGEST_NAME:
-        raise ValueError(f"{short(name)} is no name")
-    return name
-
-
-def _numbers(data: dict[str, Any], name: str) -> dict[str, float]:
-    """Take an object of numbers out."""
-    values: dict[str, float] = take(data, name, "a dict")
-    for each, value in values.items():
-        if len(each) > _LONGEST_NAME:
-            raise ValueError(f"{short(each)} is no name")
-        check(value, each, "a number")
-        float(value)  # an int may be larger than any
-    return values
-
-
-def _generator(data: dict[str, Any]) -> tuple[int, int, int, int] | None:
-    """Return the generator's state, if it is there: four words of 16 hexadecimal digits."""
-    if "generator" not in data:
-        return None
-    words = entries(data, "generator", "a str")
-    digits = set("0123456789abcdef")
-    if len(words) != _STATE_WORDS or any(len(w) != 16 or set(w) - digits for w in words):
-        raise ValueError(f"generator is {short(words)}")
-    s0, s1, s2, s3 = (int(word, 16) for word in words)
-    return s0, s1, s2, s3
