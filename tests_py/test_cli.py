@@ -217,9 +217,16 @@ def test_options_reach_the_network(flowers: Path) -> None:
         "--activation", "tanh", "--optimizer", "momentum", "--lr", "0.5", "--l2", "0.25",
         "--epochs", "2", "--seed", "9", "--dtype", "float64", "--quiet")  # fmt: skip
     net = sb.load(flowers / "flowers.safetensors")
+    assert (net.dropout, net.norm) == ((0.0, 0.0, 0.0), (None, None, None))
     assert (net.sizes, net.dtype, net.seed, net.l2) == ((2, 7, 6, 3), "float64", 9, 0.25)
     assert [layer.activation.name for layer in net.layers] == ["tanh", "tanh", "softmax"]
     assert net.optimizer.recipe == sb.optimizer("momentum", lr=0.5)
+    for norm in (sb.BatchNorm(), sb.LayerNorm()):
+        run(flowers, "train", "flowers.csv", "--target", "kind", "--hidden", "7", "--quiet",
+            "--norm", norm.name, "--dropout", "0.25", "--epochs", 2)  # fmt: skip
+        net = sb.load(flowers / "flowers.safetensors")
+        assert (net.dropout, net.norm) == ((0.25, 0.0), (norm, None))
+        assert run(flowers, "predict", "flowers.safetensors", "flowers.csv").stdout[:5] == "kind\n"
     run(flowers, "train", "flowers.csv", "--target", "kind", "--hidden", "0", "--quiet")
     assert sb.load(flowers / "flowers.safetensors").sizes == (5, 3)
 
@@ -287,7 +294,9 @@ def test_bench_measures_and_says_where_more_is(tmp_path: Path) -> None:
         ["train", "x.csv", "--lr", "nan"], ["train", "x.csv", "--l2", "-1"],
         ["train", "x.csv", "--dtype", "int8"], ["train", "x.csv", "--seed", "-1"],
         ["predict", "x"], ["info", "more"], ["train", "x.csv", "--seed", "9" * 50],
-        ["train", "x.csv", "--epochs", "1e3"], ["predict", "x", "y", "--no-head", "--", "z"],
+        ["train", "x.csv", "--dropout", "1"], ["train", "x.csv", "--dropout", "-0.1"],
+        ["train", "x.csv", "--norm", "group"], ["train", "x.csv", "--epochs", "1e3"],
+        ["predict", "x", "y", "--no-head", "--", "z"],
     ],
 )  # fmt: skip
 def test_wrong_arguments(arguments: list[str], tmp_path: Path) -> None:

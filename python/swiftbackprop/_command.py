@@ -14,11 +14,11 @@ import numpy.typing as npt
 
 import swiftbackprop as sb
 from swiftbackprop import _files
+from swiftbackprop._arguments import make_parser
 from swiftbackprop._arrays import FloatArray
 from swiftbackprop._atomic import as_target, replacing
 from swiftbackprop._prepare import Preparation, Target
-from swiftbackprop._recipe import DTYPES
-from swiftbackprop._table import ENDINGS, Table, read_table
+from swiftbackprop._table import Table, read_table
 
 __all__ = ["main"]
 
@@ -28,7 +28,7 @@ _INTERRUPTED = 130
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command and return the exit status: 0, 1 after an error, 2 for wrong arguments."""
-    parser = _parser()
+    parser = make_parser(_info, _train, _predict, _bench)
     options = parser.parse_args(arguments)
     try:
         options.run(options)
@@ -55,134 +55,8 @@ def _complain(sentence: str, status: int) -> int:
     return status
 
 
-# --- Arguments ------------------------------------------------------------------------------
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m swiftbackprop",
-        description="A neural-network engine in Swift: train on a table, predict, measure.",
-        epilog="exit status: 0 done, 1 an error that is told on stderr, 2 wrong arguments",
-    )
-    parser.add_argument("--version", action="version", version=f"swiftbackprop {sb.__version__}")
-    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    info = commands.add_parser(
-        "info",
-        help="versions, the engine's level, BLAS, threads",
-        description="Say which versions, engine, CPU, BLAS and threads are at work, and which "
-        "environment variables hold them back.",
-    )
-    info.set_defaults(run=lambda options: sb.show_config())
-    _add_train(commands)
-    _add_predict(commands)
-    bench = commands.add_parser(
-        "bench",
-        help="measure training and prediction on this machine, for some seconds",
-        description="Measure a network 784-128-10 in float32 on random numbers.",
-    )
-    bench.set_defaults(run=_bench)
-    return parser
-
-
-def _add_train(commands: Any) -> None:
-    train = commands.add_parser(
-        "train",
-        help="train on a table and save the model",
-        description="Train a network to predict one column of a table from the others. Numbers "
-        "are standardised, texts become one input for each that occurs; what is missing is the "
-        "mean, or none of them. The weights of the best epoch on held-out rows are saved.",
-    )
-    add = train.add_argument
-    kinds = ", ".join(ENDINGS)
-    add("data", help=f"a table ({kinds}): text with names in its first line, a matrix of rows, "
-        "or an archive of X and y")  # fmt: skip
-    add("--target", metavar="COLUMN", help="the column to predict (default: y of .npz, the last "
-        "column where columns have no names)")  # fmt: skip
-    _add_header(train)
-    add("--drop", metavar="COLUMN", action="append", default=[], help="leave a column out")
-    add("--task", choices=["auto", "classification", "regression"], default="auto",
-        help="auto: texts and up to 20 whole numbers are classes")  # fmt: skip
-    add("--model", metavar="FILE", help="where to save (default: the name of the data with "
-        ".safetensors, in this folder)")  # fmt: skip
-    add("--hidden", metavar="D,D", type=_sizes, default=[64, 64], help="units of the hidden "
-        "layers, 0 for none (default: 64,64)")  # fmt: skip
-    add("--activation", choices=sb.activations(), default="relu", metavar="NAME",
-        help=f"of hidden layers, one of {', '.join(sb.activations())} (default: relu)")  # fmt: skip
-    add("--optimizer", choices=sb.optimizers(), default="adam", metavar="NAME",
-        help=f"one of {', '.join(sb.optimizers())} (default: adam)")  # fmt: skip
-    add("--lr", type=_number(0, None), help="learning rate (default: the optimizer's)")
-    add("--l2", type=_number(0, None), default=0.0, help="penalty l2/2 Σ W² (default: 0)")
-    add("--epochs", type=_count, default=200, help="at most (default: 200)")
-    add("--patience", type=_count, default=20, help="epochs without progress on held-out rows "
-        "that are borne (default: 20)")  # fmt: skip
-    add("--batch-size", type=_count, default=32, help="rows of a minibatch (default: 32)")
-    add("--validation", type=_number(0, 1), default=0.2, metavar="SHARE",
-        help="of the rows to hold out, between 0 and 1 (default: 0.2)")  # fmt: skip
-    add(
-        "--seed", type=_seed, default=0, help="of weights, shuffling and held-out rows (default: 0)"
-    )
-    add("--dtype", choices=DTYPES, default="float32", help="of all numbers (default: float32)")
-    add("--quiet", action="store_true", help="no progress bar and no report")
-    train.set_defaults(run=_train)
-
-
-def _add_header(command: Any) -> None:
-    command.add_argument(
-        "--no-header", action="store_false", dest="header",
-        help="the first line of text is data; the columns are called 0, 1, 2, ...",
-    )  # fmt: skip
-
-
-def _add_predict(commands: Any) -> None:
-    predict = commands.add_parser(
-        "predict",
-        help="predict with a saved model",
-        description="Write one line for each row of a table, as CSV: the prediction, of a model "
-        "that `train` saved, or a(L), of another one.",
-    )
-    predict.add_argument("model", help="a file that `train`, or net.save, wrote")
-    predict.add_argument("data", help="a table with the columns that the model was trained on")
-    _add_header(predict)
-    predict.add_argument("--output", metavar="FILE", help="write there (default: stdout)")
-    predict.add_argument(
-        "--probabilities", action="store_true", help="a column for each class beside it"
-    )
-    predict.set_defaults(run=_predict)
-
-
-def _sizes(text: str) -> list[int]:
-    return [] if text.strip() == "0" else [_count(part) for part in text.split(",")]
-
-
-def _whole(text: str, least: int) -> int:
-    digits = text.strip()
-    if not (digits.isascii() and digits.isdecimal()) or not least <= int(digits[:20]) < 2**31:
-        raise argparse.ArgumentTypeError(
-            f"{text!r} is no whole number between {least} and {2**31 - 1}"
-        )
-    return int(digits)
-
-
-def _count(text: str) -> int:
-    return _whole(text, 1)
-
-
-def _seed(text: str) -> int:
-    return _whole(text, 0)
-
-
-def _number(least: float, end: float | None) -> Callable[[str], float]:
-    def number(text: str) -> float:
-        limits = f"between {least} and {end}" if end else f"above or at {least}"
-        try:
-            value = float(text)
-        except ValueError:
-            value = -1.0
-        if not (least <= value < float("inf")) or (end and not least < value < end):
-            raise argparse.ArgumentTypeError(f"{text!r} is no number {limits}")
-        return value
-
-    return number
+def _info(options: argparse.Namespace) -> None:
+    sb.show_config()
 
 
 # --- Training -------------------------------------------------------------------------------
@@ -249,6 +123,8 @@ def _network(options: argparse.Namespace, preparation: Preparation) -> sb.Networ
         loss="cross_entropy" if preparation.target.classes else "squared_error",
         optimizer=sb.optimizer(options.optimizer, **given),
         l2=options.l2,
+        dropout=options.dropout,
+        norm=options.norm,
         seed=options.seed,
         dtype=options.dtype,
     )
