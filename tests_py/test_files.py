@@ -731,6 +731,12 @@ def test_what_cannot_be_written(tmp_path: Path) -> None:
     refused(lambda: net.save(tmp_path), OSError, "is a folder")
     refused(lambda: net.save(tmp_path / "no" / "net"), OSError, "no folder")
     refused(lambda: net.save(3), TypeError, "path|str")
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "null").symlink_to("/dev/null")
+    for name in ("pipe", "null"):
+        refused(lambda name=name: net.save(tmp_path / name), OSError, "no regular file")
+        (tmp_path / name).unlink()
+    assert stat.S_ISCHR(os.stat("/dev/null").st_mode)
     net.layers[0].b[2] = np.nan
     refused(lambda: net.save(tmp_path / "net"), ValueError, r"layers\.1\.b.*NaN")
     assert list(tmp_path.iterdir()) == []

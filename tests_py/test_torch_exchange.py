@@ -863,6 +863,18 @@ def test_tensors_that_cannot_be_read() -> None:
     says(X.to(torch.complex64), "complex64")
 
 
+def test_arrays_of_jax() -> None:
+    """Those of float32 lie where NumPy can read them; bfloat16 is refused in words."""
+    jax = pytest.importorskip("jax.numpy")
+    net, X = make("relu", "float32"), jax.asarray(inputs("float32"))
+    a = net.forward(X, copy=False)
+    assert address(net.layer(0).a) == address(X)
+    np.testing.assert_array_equal(a, net.predict(inputs("float32")))
+    refused(lambda: net.predict(X.astype("bfloat16")), TypeError, r"bfloat16.*astype\('float32'\)")
+    fields = np.zeros(40, [("a", "f4"), ("b", "f4")])
+    refused(lambda: net.predict(fields), TypeError, "pass its fields as columns")
+
+
 def test_tensors_are_converted_where_they_have_to_be() -> None:
     net, X = make("relu", "float32"), torch.arange(10).reshape(2, 5)
     assert "int64" in sb.explain_copy(X, net)

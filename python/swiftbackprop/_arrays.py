@@ -153,6 +153,8 @@ def _check_dtype(array: FloatArray, value: Any, what: str) -> None:
     name = f"{array.dtype} (str)" if kind in "US" else str(array.dtype)
     if kind == "O" and array.size and isinstance(array.flat[0], str):
         kind = "U"
+    if kind == "V" and array.dtype.names is None:  # bfloat16 and its like, of other packages
+        kind = "O"
     raise TypeError(
         f"{what} has dtype {name}, and real numbers are wanted: "
         f"{_ADVICE.get(kind, 'convert it first')}"

@@ -14,11 +14,13 @@ def as_target(path: str | os.PathLike[str]) -> str:
     Raises
     ------
     OSError
-        If it is a folder, or in none.
+        If it is a folder, in none, or a device or a pipe, which a file would take the place of.
     """
     target = os.path.realpath(os.fsdecode(path))
     if os.path.isdir(target):
         raise IsADirectoryError(f"{target} is a folder: give the name of a file in it")
+    if os.path.exists(target) and not os.path.isfile(target):
+        raise FileExistsError(f"{target} is no regular file, and is not replaced by one")
     folder = os.path.dirname(target)
     if not os.path.isdir(folder):
         raise FileNotFoundError(f"there is no folder {folder}: make it first")
