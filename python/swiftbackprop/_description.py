@@ -3,7 +3,6 @@
 from dataclasses import asdict, fields
 from typing import Any, TypeVar
 
-from swiftbackprop._custom import CustomActivation, CustomLoss
 from swiftbackprop._functions import Activation, Initializer, Loss
 from swiftbackprop._json import check, entries, optional, short, take
 from swiftbackprop._names import unknown
@@ -24,11 +23,6 @@ def describe(recipe: Recipe, seed: int) -> dict[str, Any]:
     """Return a recipe as JSON has it."""
 
     def described(rule: Rule) -> dict[str, Any]:
-        if isinstance(rule, CustomActivation | CustomLoss):
-            raise ValueError(
-                f"a file holds no functions of your own, such as {rule.name}: use pickle, or keep "
-                "net.state_dict() and make the network again in Python"
-            )
         return {"name": rule.name, "parameters": rule.parameters}
 
     def normalised(norm: Norm | None) -> dict[str, Any] | None:

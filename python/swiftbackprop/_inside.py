@@ -8,7 +8,6 @@ import numpy as np
 import numpy.typing as npt
 
 from swiftbackprop._arrays import FloatArray, as_data, as_input, as_target, as_weights
-from swiftbackprop._custom import is_custom
 from swiftbackprop._engine import core
 from swiftbackprop._functions import Loss
 from swiftbackprop._layers import Layer, Layers, find_layer
@@ -303,7 +302,4 @@ class NetworkInside(core.Net):
         twin = NetworkInside.copy(self)  # the state of one moment, whatever other threads do
         recipe = live_recipe(twin)
         attributes = {**twin.__dict__, "_made": recipe}
-        kind = type(self)
-        if is_custom(recipe):  # the class that __init__ derived from the one that can be found
-            kind = kind.__mro__[1]
-        return restore, (kind, recipe, self._seed, Numbers.of(twin), attributes)
+        return restore, (type(self), recipe, self._seed, Numbers.of(twin), attributes)

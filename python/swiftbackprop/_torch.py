@@ -8,7 +8,6 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from swiftbackprop._arrays import FloatArray
-from swiftbackprop._custom import CustomActivation
 from swiftbackprop._functions import Activation
 from swiftbackprop._norms import BatchNorm, Norm
 
@@ -69,11 +68,8 @@ def sequential(net: "NetworkInside", logits: bool) -> Any:
 
 
 def _module(rule: Activation, m: int) -> Any:
-    if isinstance(rule, CustomActivation) or rule.name not in _MAKERS:
-        raise ValueError(
-            f"PyTorch has no module for {rule.name}, the activation of layer {m}: write a "
-            "Sequential with a module of your own, and load net.state_dict() into it"
-        )
+    if rule.name not in _MAKERS:
+        raise ValueError(f"PyTorch has no module for {rule.name}, the activation of layer {m}")
     return _MAKERS[rule.name](rule)
 
 
