@@ -1,11 +1,11 @@
 """What the checks of gradients hand back: a table, a verdict, an error on demand."""
 
 from collections.abc import Sequence
-from html import escape
 
 import numpy as np
 
 from swiftbackprop._arrays import FloatArray
+from swiftbackprop.lab._tables import html_table, text_table
 
 __all__ = ["TOLERANCE", "Report", "number", "place", "relative_error", "verdict_of", "worst_of"]
 
@@ -54,25 +54,12 @@ class Report:
         return []
 
     def __repr__(self) -> str:
-        table = [self._head, *self._rows()]
-        widths = [max(len(row[column]) for row in table) for column in range(len(self._head))]
-        lines = [
-            "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-            for row in table
-        ]
-        return "\n".join([self._title(), *lines, *self._notes()])
+        table = text_table(self._head, self._rows(), left=len(self._head))
+        return "\n".join([self._title(), table, *self._notes()])
 
     def _repr_html_(self) -> str:
-        side = 'style="text-align:left"'
-        head = "".join(f"<th {side}>{escape(cell)}</th>" for cell in self._head)
-        body = "".join(
-            "<tr>" + "".join(f"<td {side}>{escape(cell)}</td>" for cell in row) + "</tr>"
-            for row in self._rows()
-        )
-        notes = "".join(f"<div>{escape(line)}</div>" for line in self._notes())
-        return (
-            f"<div><div><b>{escape(self._title())}</b></div>"
-            f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{notes}</div>"
+        return html_table(
+            self._title(), self._head, self._rows(), self._notes(), left=len(self._head)
         )
 
 
