@@ -106,43 +106,16 @@ extension Double: Scalar {
   // MARK: the normal distribution
 
   @inline(__always)
-  static func erf(_ x: Double) -> Double {
-    let y = abs(x)
-    let square = y * y
-    var p: Double = -0x1.b2e9d82169471p-31
-    p = mulAdd(p, square, 0x1.d98eb7a2ec1e7p-27)
-    p = mulAdd(p, square, -0x1.5c62666251039p-23)
-    p = mulAdd(p, square, 0x1.b98eaa5332b23p-20)
-    p = mulAdd(p, square, -0x1.f4cbc6c3a1fc4p-17)
-    p = mulAdd(p, square, 0x1.f9a2d218dee4bp-14)
-    p = mulAdd(p, square, -0x1.c02db121dd858p-11)
-    p = mulAdd(p, square, 0x1.565bccfe101c2p-8)
-    p = mulAdd(p, square, -0x1.b82ce31212b31p-6)
-    p = mulAdd(p, square, 0x1.ce2f21a040d45p-4)
-    p = mulAdd(p, square, -0x1.812746b0379afp-2)
-    p = mulAdd(p, square, 0x1.06eba8214db68p-3)
-    let small = mulAdd(y, p, y)
-    let large = 1 - erfcOfPositive(Swift.min(y, 27.3))
-    return withSign(of: x, y < 1 ? small : large)
-  }
-
-  @inline(__always)
-  static func erfc(_ x: Double) -> Double {
-    let tail = erfcOfPositive(Swift.min(abs(x), 27.3))
-    return x > 0 ? tail : 2 - tail
-  }
-
-  @inline(__always)
   static func normalCDF(_ z: Double) -> Double {
     let y = Swift.min(abs(z), 38.7)
-    let (n, r) = reducedSquare(y, 0.5)
-    let tail = scaled(expTimesMills(r, y, 0), n)
+    let (n, r) = reducedHalfSquare(y)
+    let tail = scaled(expTimesMills(r, y), n)
     return z > 0 ? 1 - tail : tail
   }
 
   @inline(__always)
   static func normalPDF(_ z: Double) -> Double {
-    let (n, r) = reducedSquare(Swift.min(abs(z), 38.7), 0.5)
+    let (n, r) = reducedHalfSquare(Swift.min(abs(z), 38.7))
     let density: Double = 0x1.9884533d43651p-2
     return scaled(mulAdd(density, expTail(r), density), n)
   }
@@ -161,15 +134,14 @@ extension Double: Scalar {
     return (shifted.bitPattern, r)
   }
 
-  /// −c·y² = n·ln 2 + r for c = 1 or ½, with the square in two parts, so that its rounding
-  /// does not reach eʳ.
+  /// −½y² = n·ln 2 + r, with the square in two parts, so that its rounding does not reach eʳ.
   @inline(__always)
-  private static func reducedSquare(_ y: Double, _ c: Double) -> (n: UInt64, r: Double) {
+  private static func reducedHalfSquare(_ y: Double) -> (n: UInt64, r: Double) {
     let high = upperHalf(y)
-    let low = c * (y - high) * (y + high)
-    let shifted = mulAdd(c * y * y, -0x1.71547652b82fep0, 0x1.8p52)
+    let low = 0.5 * (y - high) * (y + high)
+    let shifted = mulAdd(0.5 * y * y, -0x1.71547652b82fep0, 0x1.8p52)
     let n = shifted - 0x1.8p52
-    let first = mulAdd(n, -0x1.62e42fefa38p-1, -(c * high * high))
+    let first = mulAdd(n, -0x1.62e42fefa38p-1, -(0.5 * high * high))
     let r = first + mulAdd(n, -0x1.ef35793c7673p-45, -low)
     return (shifted.bitPattern, r)
   }
@@ -256,28 +228,18 @@ extension Double: Scalar {
     return mulAdd(e, 0x1.62e42fefa38p-1, f + low)
   }
 
-  /// erfc(y) = 2Φ(−√2y) for 0 ≤ y ≤ 27.3, with √2y in two parts.
-  @inline(__always)
-  private static func erfcOfPositive(_ y: Double) -> Double {
-    let (n, r) = reducedSquare(y, 1)
-    let high = upperHalf(y)
-    let low = mulAdd(y, -0x1.80c4336f74d05p-28, (y - high) * 0x1.6a09e68p0)
-    let z = high * 0x1.6a09e68p0 + low
-    return scaled(2 * expTimesMills(r, z, low - (z - high * 0x1.6a09e68p0)), n)
-  }
-
-  /// eʳM(z + d) with M(z) = e^(z²/2)Φ(−z), for 0 ≤ z ≤ 38.7 and tiny d.
+  /// eʳM(z) with M(z) = e^(z²/2)Φ(−z), for 0 ≤ z ≤ 38.7.
   ///
   /// M(z) = P(q) / (z + k), q = (z − k)/(z + k), k = 2, |error| < 2⁻⁵³·⁵ of it: Mills' ratio in
   /// the variable of Shepherd and Laframboise, "Chebyshev approximation of (1 + 2x)exp(x²)erfc
   /// x in 0 ≤ x < ∞", Math. Comp. 36, 1981. A larger k would take fewer terms, but let more
-  /// of q's rounding through. That of z + k is made good, as is d: M′/M ≈ −1.5/(z + k).
+  /// of q's rounding through. That of z + k is made good: M′/M ≈ −1.5/(z + k).
   @inline(__always)
-  private static func expTimesMills(_ r: Double, _ z: Double, _ d: Double) -> Double {
+  private static func expTimesMills(_ r: Double, _ z: Double) -> Double {
     let sum = z + 2
     let share = 4 / sum
     let q = 1 - share
-    let lost = (z - (sum - 2) + d) * share * 0.375
+    let lost = (z - (sum - 2)) * share * 0.375
     var p: Double = 0x1.bab92ccca6af5p-26
     p = mulAdd(p, q, 0x1.71e6c4b7f1a3dp-25)
     p = mulAdd(p, q, -0x1.50ccbab7aadadp-23)

@@ -110,38 +110,16 @@ extension Float: Scalar {
   // MARK: the normal distribution
 
   @inline(__always)
-  static func erf(_ x: Float) -> Float {
-    let y = abs(x)
-    let square = y * y
-    var p: Float = 0x1.48c272p-14
-    p = mulAdd(p, square, -0x1.a3a9bp-11)
-    p = mulAdd(p, square, 0x1.53f964p-8)
-    p = mulAdd(p, square, -0x1.b7f776p-6)
-    p = mulAdd(p, square, 0x1.ce2ce6p-4)
-    p = mulAdd(p, square, -0x1.81273ep-2)
-    p = mulAdd(p, square, 0x1.06ebap-3)
-    let small = mulAdd(y, p, y)
-    let large = 1 - erfcOfPositive(Swift.min(y, 10.2))
-    return withSign(of: x, y < 1 ? small : large)
-  }
-
-  @inline(__always)
-  static func erfc(_ x: Float) -> Float {
-    let tail = erfcOfPositive(Swift.min(abs(x), 10.2))
-    return x > 0 ? tail : 2 - tail
-  }
-
-  @inline(__always)
   static func normalCDF(_ z: Float) -> Float {
     let y = Swift.min(abs(z), 14.42)
-    let (n, r) = reducedSquare(y, 0.5)
-    let tail = scaled(expTimesMills(r, y, 0), n)
+    let (n, r) = reducedHalfSquare(y)
+    let tail = scaled(expTimesMills(r, y), n)
     return z > 0 ? 1 - tail : tail
   }
 
   @inline(__always)
   static func normalPDF(_ z: Float) -> Float {
-    let (n, r) = reducedSquare(Swift.min(abs(z), 14.42), 0.5)
+    let (n, r) = reducedHalfSquare(Swift.min(abs(z), 14.42))
     let density: Float = 0x1.988454p-2
     return scaled(mulAdd(density, expTail(r), density), n)
   }
@@ -160,15 +138,14 @@ extension Float: Scalar {
     return (shifted.bitPattern, r)
   }
 
-  /// −c·y² = n·ln 2 + r for c = 1 or ½, with the square in two parts, so that its rounding
-  /// does not reach eʳ.
+  /// −½y² = n·ln 2 + r, with the square in two parts, so that its rounding does not reach eʳ.
   @inline(__always)
-  private static func reducedSquare(_ y: Float, _ c: Float) -> (n: UInt32, r: Float) {
+  private static func reducedHalfSquare(_ y: Float) -> (n: UInt32, r: Float) {
     let high = upperHalf(y)
-    let low = c * (y - high) * (y + high)
-    let shifted = mulAdd(c * y * y, -0x1.715476p0, 0x1.8p23)
+    let low = 0.5 * (y - high) * (y + high)
+    let shifted = mulAdd(0.5 * y * y, -0x1.715476p0, 0x1.8p23)
     let n = shifted - 0x1.8p23
-    let first = mulAdd(n, -0x1.62e4p-1, -(c * high * high))
+    let first = mulAdd(n, -0x1.62e4p-1, -(0.5 * high * high))
     let r = first + mulAdd(n, -0x1.7f7d1cp-20, -low)
     return (shifted.bitPattern, r)
   }
@@ -231,28 +208,18 @@ extension Float: Scalar {
     return mulAdd(e, 0x1.62e4p-1, f + low)
   }
 
-  /// erfc(y) = 2Φ(−√2y) for 0 ≤ y ≤ 10.2, with √2y in two parts.
-  @inline(__always)
-  private static func erfcOfPositive(_ y: Float) -> Float {
-    let (n, r) = reducedSquare(y, 1)
-    let high = upperHalf(y)
-    let low = mulAdd(y, 0x1.3cccfep-13, (y - high) * 0x1.6ap0)
-    let z = high * 0x1.6ap0 + low
-    return scaled(2 * expTimesMills(r, z, low - (z - high * 0x1.6ap0)), n)
-  }
-
-  /// eʳM(z + d) with M(z) = e^(z²/2)Φ(−z), for 0 ≤ z ≤ 14.42 and tiny d.
+  /// eʳM(z) with M(z) = e^(z²/2)Φ(−z), for 0 ≤ z ≤ 14.42.
   ///
   /// M(z) = P(q) / (z + k), q = (z − k)/(z + k), k = 1.5, |error| < 2⁻²⁶·⁵ of it: Mills' ratio in
   /// the variable of Shepherd and Laframboise, "Chebyshev approximation of (1 + 2x)exp(x²)erfc
   /// x in 0 ≤ x < ∞", Math. Comp. 36, 1981. A larger k would take fewer terms, but let more
-  /// of q's rounding through. That of z + k is made good, as is d: M′/M ≈ −1.25/(z + k).
+  /// of q's rounding through. That of z + k is made good: M′/M ≈ −1.25/(z + k).
   @inline(__always)
-  private static func expTimesMills(_ r: Float, _ z: Float, _ d: Float) -> Float {
+  private static func expTimesMills(_ r: Float, _ z: Float) -> Float {
     let sum = z + 1.5
     let share = 3 / sum
     let q = 1 - share
-    let lost = (z - (sum - 1.5) + d) * share * 0.4166666666666667
+    let lost = (z - (sum - 1.5)) * share * 0.4166666666666667
     var p: Float = 0x1.411714p-13
     p = mulAdd(p, q, 0x1.e8914ep-12)
     p = mulAdd(p, q, 0x1.0234acp-12)

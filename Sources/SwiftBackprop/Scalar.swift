@@ -51,10 +51,6 @@ protocol Scalar: BinaryFloatingPoint, Sendable {
   static func tanh(_ x: Self) -> Self
   /// 1 / (1 + e⁻ˣ), without overflow at either end [2.4, 2.4]
   static func sigmoid(_ x: Self) -> Self
-  /// erf x [2.3, 1.3]
-  static func erf(_ x: Self) -> Self
-  /// 1 − erf(x), accurate where it is small [3.2, 3.7]
-  static func erfc(_ x: Self) -> Self
   /// Φ(z) = ½ erfc(−z/√2), accurate where it is small: the rounding of z/√2 would show there
   /// [3, 3.4]
   static func normalCDF(_ z: Self) -> Self
