@@ -21,18 +21,15 @@ import CBridge
 /// Where a pass keeps its quantities. z(m) and a(m), or grad_a(m) and grad_z(m), may be the
 /// same memory; then the second overwrites the first.
 struct Tape<T: Scalar> {
-  typealias Rows = UnsafeMutablePointer<T>
-
   /// a(0) = X [N, D(0)]
   var input: Matrix<T>
   /// The parts' shares of a(0) W(1)ᵀ, if they were made apart
   var shares: InputShares<T>?
-  /// z(m), a(m) [N, D(m)] in place m − 1
-  var z: [Rows]
-  var a: [Rows]
-  /// grad_z(m), grad_a(m) [N, D(m)] in place m − 1
-  var gradZ: [Rows] = []
-  var gradA: [Rows] = []
+  /// z(m), a(m) [N, D(m)]
+  var z, a: Places<T>
+  /// grad_z(m), grad_a(m) [N, D(m)]
+  var gradZ = Places<T>.none
+  var gradA = Places<T>.none
   /// What dropout drops; nil in evaluation and without dropout
   var masks: Masks?
   /// What normalised layers keep; nil without such

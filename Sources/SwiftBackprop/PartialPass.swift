@@ -108,7 +108,7 @@ extension Network {
       throw .order("call forward first: this pass is over")
     }
     return Tape(
-      input: input, z: pass.forward.z, a: pass.forward.a, gradZ: pass.backward?.z ?? [],
-      gradA: pass.backward?.a ?? [], masks: pass.masks)
+      input: input, z: pass.forward.z, a: pass.forward.a, gradZ: pass.backward?.z ?? .none,
+      gradA: pass.backward?.a ?? .none, masks: pass.masks)
   }
 }

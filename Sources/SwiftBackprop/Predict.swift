@@ -4,9 +4,10 @@ import CBridge
 /// nothing reads z again.
 final class LeanMemory<T: Scalar> {
   let rows: Int
-  let z, a: [UnsafeMutablePointer<T>]
-  /// grad_z, which overwrites grad_a; empty without a way back
-  let gradZ: [UnsafeMutablePointer<T>]
+  let z, a: Places<T>
+  /// grad_z, which overwrites grad_a; none without a way back
+  let gradZ: Places<T>
+  private let lists: Block
   /// X of one batch [rows, D(0)]
   let x: UnsafeMutablePointer<T>
   let targets: TargetMemory<T>
@@ -61,7 +62,12 @@ final class LeanMemory<T: Scalar> {
       }
       if trains { gradZ.append(take(cols)) }
     }
-    (self.rows, self.z, self.a, self.gradZ) = (rows, z, a, gradZ)
+    self.rows = rows
+    lists = try Block(byteCount: Places<T>.bytes(3 * outputs))
+    self.z = Places(lists, layers: outputs) { m in z[m - 1] }
+    self.a = Places(lists, first: outputs, layers: outputs) { m in a[m - 1] }
+    self.gradZ =
+      trains ? Places(lists, first: 2 * outputs, layers: outputs) { m in gradZ[m - 1] } : .none
     norms =
       network.norms.isEmpty
       ? nil : try NormMemory(network, rows: rows, between: between, keepsGradients: keepsGradients)

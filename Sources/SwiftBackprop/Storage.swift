@@ -74,29 +74,58 @@ struct Storage<T: Scalar> {
   }
 }
 
+/// Where a quantity of layers 1..L lies, that of layer m in place m − 1.
+///
+/// A list in memory that somebody else owns: what holds one is plain numbers alone, and no
+/// references are counted when a pass hands it on.
+struct Places<T: Scalar> {
+  typealias Rows = UnsafeMutablePointer<T>
+  private let list: UnsafeMutablePointer<Rows>?
+
+  /// Of a quantity that a pass does not have.
+  static var none: Places { Places(list: nil) }
+
+  /// Writes what `place` says of layers 1..layers into `memory`, from place `first` on.
+  init(_ memory: Block, first: Int = 0, layers: Int, _ place: (_ m: Int) -> Rows) {
+    let list = memory.base.bindMemory(to: Rows.self, capacity: first + layers) + first
+    for m in 1...layers { (list + m - 1).initialize(to: place(m)) }
+    self.list = list
+  }
+
+  private init(list: UnsafeMutablePointer<Rows>?) { self.list = list }
+
+  /// The bytes of `count` places.
+  static func bytes(_ count: Int) -> Int { count * MemoryLayout<Rows>.stride }
+
+  @inline(__always)
+  subscript(index: Int) -> Rows { list.unsafelyUnwrapped[index] }
+}
+
 /// Two matrices [N, D(m)] for every layer m = 1..L in one block: z and a of a forward pass, or
 /// grad_z and grad_a of a backward pass.
 final class Quantities<T: Scalar> {
   let block: Block
   let rows: Int
-  /// z(m) or grad_z(m) in place m − 1
-  let z: [UnsafeMutablePointer<T>]
-  /// a(m) or grad_a(m) in place m − 1
-  let a: [UnsafeMutablePointer<T>]
+  private let lists: Block
+  /// z(m) or grad_z(m)
+  let z: Places<T>
+  /// a(m) or grad_a(m)
+  let a: Places<T>
 
   init(rows: Int, layout: Layout) throws(EngineError) {
     let (count, overflow) = rows.multipliedReportingOverflow(by: 2 * layout.unitCount)
     guard !overflow else { throw .memory(bytes: Int.max) }
     let storage = try Storage<T>(count: count)
+    let layers = layout.layers
+    lists = try Block(byteCount: Places<T>.bytes(2 * layers))
     var next = storage.base
-    var z: [UnsafeMutablePointer<T>] = []
-    var a: [UnsafeMutablePointer<T>] = []
-    for m in 1...layout.layers {
-      z.append(next)
-      a.append(next + rows * layout.sizes[m])
-      next += 2 * rows * layout.sizes[m]
+    z = Places(lists, layers: layers) { m in
+      defer { next += 2 * rows * layout.sizes[m] }
+      return next
     }
-    (block, self.rows, self.z, self.a) = (storage.block, rows, z, a)
+    let z = z
+    a = Places(lists, first: layers, layers: layers) { m in z[m - 1] + rows * layout.sizes[m] }
+    (block, self.rows) = (storage.block, rows)
   }
 }
 
