@@ -20,6 +20,7 @@ final class Network<T: Scalar> {
   let gradients: Storage<T>
   let slots: [Storage<T>]
 
+  private let optimizerEntry: OptimizerEntry
   private(set) var optimizer: OptimizerKernels<T>
   private(set) var recipe: Recipe
   var steps = 0
@@ -80,7 +81,8 @@ final class Network<T: Scalar> {
       lossEntry.isFused && lossEntry.info.partner.equals(output.name.cString)
       && (norms.last ?? nil)?.isAfter != true
     outputIsSoftmax = output.flags & SB_RULE_ROWS != 0
-    optimizer = T.kernels(OptimizerEntry.all[recipe.optimizer.index], recipe.optimizer.values)
+    optimizerEntry = OptimizerEntry.all[recipe.optimizer.index]
+    optimizer = T.kernels(optimizerEntry, recipe.optimizer.values)
     // All of it at once: each part alone might fit where the whole does not.
     let bytes = layout.parameterCount * MemoryLayout<T>.stride * (2 + optimizer.slots)
     guard sb_has_memory(bytes) != 0 else { throw .memory(bytes: bytes) }
@@ -99,9 +101,7 @@ final class Network<T: Scalar> {
         throw .value("\(name) must be finite and at least 0")
       }
     }
-    for (index, parameter) in OptimizerEntry.all[recipe.optimizer.index].info.parameters
-      .enumerated()
-    {
+    for (index, parameter) in optimizerEntry.info.parameters.enumerated() {
       try checkRange(recipe.optimizer.values[index], parameter.name)
     }
     areOptionsHarmless = judgeOptions()
@@ -114,7 +114,7 @@ final class Network<T: Scalar> {
     recipe = other.recipe
     (activations, loss, lossInfo) = (other.activations, other.loss, other.lossInfo)
     (isFused, outputIsSoftmax) = (other.isFused, other.outputIsSoftmax)
-    optimizer = other.optimizer
+    (optimizerEntry, optimizer) = (other.optimizerEntry, other.optimizer)
     (steps, l1, l2, clipNorm) = (other.steps, other.l1, other.l2, other.clipNorm)
     (random, gradientState) = (other.random, other.gradientState)
     sharesPenalties = other.sharesPenalties
@@ -177,7 +177,7 @@ final class Network<T: Scalar> {
   }
 
   func setHyperparameter(_ index: Int, _ value: Double) throws(EngineError) {
-    let entry = OptimizerEntry.all[recipe.optimizer.index]
+    let entry = optimizerEntry
     guard index >= 0, index < entry.info.parameters.count else { throw EngineError.noOption }
     try Rules.check(value, entry.info.parameters[index], of: entry.info)
     try checkRange(value, entry.info.parameters[index].name)
