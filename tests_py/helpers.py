@@ -124,7 +124,7 @@ def assert_same_gradients(
 
 
 def relative_difference(g: npt.NDArray[Any], n: npt.NDArray[Any]) -> float:
-    """SPEC.md's comparison: ‖g − n‖ / (‖g‖ + ‖n‖), or ‖g − n‖ where both are below 1e-10."""
+    """‖g − n‖ / (‖g‖ + ‖n‖), or ‖g − n‖ where both are below 1e-10, as docs/meaning.md says."""
     apart, size = np.linalg.norm(g - n), np.linalg.norm(g) + np.linalg.norm(n)
     return float(apart if size < 1e-10 else apart / size)
 

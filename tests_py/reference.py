@@ -1,4 +1,4 @@
-"""The NumPy reference: the lectures' forward and backward pass, and SPEC.md's step.
+"""The NumPy reference: the lectures' forward and backward pass, and docs/meaning.md's step.
 
 Layers are numbered m = 1..L. A batch is N rows; the slides' column vectors are the
 rows' transposes. Names are the slides': W b z a, and grad_x for the gradient of the
@@ -227,7 +227,7 @@ class Network:
         share = w / total if total > 0 else np.zeros(rows)
         return np.asarray(share, dtype=like.dtype)[:, np.newaxis]
 
-    # --- SPEC.md's step ----------------------------------------------------------
+    # --- docs/meaning.md's step ----------------------------------------------------------
 
     def step(self) -> None:
         """Clip, add the penalties' gradients, update, decay, in this order."""

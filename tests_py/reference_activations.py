@@ -2,7 +2,7 @@
 
 Everything here is elementwise except softmax. Values, derivatives and second
 derivatives stand side by side so that they can be read next to the slides. The
-conventions at the kinks are those of SPEC.md: relu'(0) = 0,
+conventions at the kinks are those of docs/meaning.md: relu'(0) = 0,
 leaky_relu'(0) = slope, elu'(0) = alpha, every second derivative 0 there.
 
 Nothing in this file knows the engine.

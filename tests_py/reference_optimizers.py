@@ -1,4 +1,4 @@
-"""The optimizers of SPEC.md in NumPy, in PyTorch's forms.
+"""The optimizers of docs/meaning.md in NumPy, in PyTorch's forms.
 
 Each rule turns one gradient array into the amount to subtract from its parameter and
 keeps its own state for every parameter, found by a key.

@@ -92,7 +92,7 @@ def test_every_loss_and_kind_of_target(loss: str, output: str, outputs: int) -> 
             nets[1].forward(X[rows])
             total += nets[1].backward(t[rows], sample_weight=w[rows]) * len(t[rows])
             nets[1].step()
-        losses.append(total / N)  # SPEC.md: the row-weighted mean of the minibatches' C
+        losses.append(total / N)  # docs/meaning.md: the row-weighted mean of the minibatches' C
     assert_matches(nets[0].parameters, nets[1].parameters, 1e-12, loss)
     assert_matches(history["loss"], losses, 1e-12, "history")
 

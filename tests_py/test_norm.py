@@ -18,6 +18,7 @@ from helpers import (
     data,
     quiet_network,
     reference_of,
+    refused,
     relative_difference,
 )
 
@@ -707,3 +708,20 @@ def test_the_health_of_a_fit_is_that_of_its_statistics() -> None:
     check = sb.HealthCheck(X, y, every=1)
     net.fit(X, y, epochs=3, batch_size=8, progress=False, callbacks=[check])
     assert pytest.approx(net.evaluate(X, y)["loss"], rel=1e-12) == check.reports[-1].loss
+
+
+@pytest.mark.parametrize("method", ["matrices", "loops"])
+@pytest.mark.parametrize("norm", ["batch", "layer"])
+def test_a_variance_beyond_the_type_is_seen(norm: str, method: str) -> None:
+    net = sb.Network([2, 3, 1], norm=norm, seed=0)
+    X = (1e20 * np.random.default_rng(0).normal(size=(8, 2))).astype(np.float32)
+    with pytest.raises(sb.DivergenceError):
+        net.forward(X, method=method, training=True)
+    if norm == "batch":
+        assert np.isfinite(net.layers[0].running_var).all()
+
+
+def test_eps_is_a_normal_number_of_the_dtype() -> None:
+    norm = sb.BatchNorm(eps=1e-80)
+    refused(lambda: sb.Network([2, 3, 1], norm=norm, seed=0), ValueError, "eps.*layer 1.*dtype")
+    sb.Network([2, 3, 1], norm=norm, dtype="float64", seed=0)

@@ -69,7 +69,7 @@ final class Network<T: Scalar> {
   /// A network with initial weights.
   init(_ config: sb_config) throws(EngineError) {
     layout = try Layout(sizes: readSizes(config), isNormalised: readNormalised(config))
-    norms = try Norm.read(config, layout)
+    norms = try Norm.read(config, layout, leastEpsilon: Double(T.leastNormalMagnitude))
     recipe = try Recipe(config, layers: layout.layers)
     activations = recipe.activations.map { T.kernels(ActivationEntry.all[$0.index], $0.values) }
     let lossEntry = LossEntry.all[recipe.loss.index]

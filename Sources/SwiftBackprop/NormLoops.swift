@@ -44,16 +44,20 @@ extension Network {
       return (mean, squares / T(count))
     }
     let epsilon = T(layer.norm.epsilon)
+    // NaN, to be seen by the watch, where the variance is beyond the type.
+    func scale(_ variance: T) -> T {
+      variance.isFinite ? 1 / (variance + epsilon).squareRoot() : .nan
+    }
     switch layer.norm.kind {
     case .layer:
       for n in rows {
         let (mean, variance) = measure(units) { x[n * units + $0] }
-        (layer.mean[n], layer.scale[n]) = (mean, 1 / (variance + epsilon).squareRoot())
+        (layer.mean[n], layer.scale[n]) = (mean, scale(variance))
       }
     case .batch where isTraining:
       for i in 0..<units {
         let (mean, variance) = measure(rows.count) { x[(rows.lowerBound + $0) * units + i] }
-        (layer.mean[i], layer.scale[i]) = (mean, 1 / (variance + epsilon).squareRoot())
+        (layer.mean[i], layer.scale[i]) = (mean, scale(variance))
         layer.variance[i] = Double(variance)
       }
     case .batch: break  // the running ones are there

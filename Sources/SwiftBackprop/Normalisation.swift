@@ -36,7 +36,9 @@ struct Norm {
   let running, sums: Int
 
   /// Reads what a configuration says of layers 1..L; empty if none is normalised.
-  static func read(_ config: sb_config, _ layout: Layout) throws(EngineError) -> [Norm?] {
+  static func read(
+    _ config: sb_config, _ layout: Layout, leastEpsilon: Double
+  ) throws(EngineError) -> [Norm?] {
     guard let given = config.norms else { return [] }
     var norms: [Norm?] = []
     var (running, sums) = (0, 0)
@@ -50,8 +52,10 @@ struct Norm {
         throw .value("layer \(m): there is no normalisation of this kind")
       }
       let isBatch = norm.kind == SB_NORM_BATCH
-      guard norm.epsilon > 0, norm.epsilon <= 1 else {
-        throw .value("eps of the normalisation of layer \(m) lies in (0, 1]")
+      guard norm.epsilon >= leastEpsilon, norm.epsilon <= 1 else {
+        throw .value(
+          "eps of the normalisation of layer \(m) lies in (0, 1], and is no less than the smallest "
+            + "normal number of the network's dtype")
       }
       guard !isBatch || norm.momentum >= 0 && norm.momentum <= 1 else {
         throw .value("momentum of the normalisation of layer \(m) lies in [0, 1]")
@@ -247,7 +251,8 @@ extension Network {
       }
       let share = layer.norm.momentum
       for j in 0..<layout.sizes[m] {
-        let unbiased = layer.variance[j] * rows / (rows - 1)
+        let unbiased = Swift.min(
+          layer.variance[j] * rows / (rows - 1), Double(T.greatestFiniteMagnitude))
         mean[j] = T((1 - share) * Double(mean[j]) + share * Double(layer.mean[j]))
         variance[j] = T((1 - share) * Double(variance[j]) + share * unbiased)
       }

@@ -69,7 +69,6 @@ extension Network {
     _ = try backwardQuantities()
     let tape = try tapeOfPass()
     let rows = tape.input.rows
-    let stays = accumulate && gradientState == .ready
     gradientState = .spoiled
     try withThreads(rows: rows, work: workPerRow * Double(rows)) { (plan) throws(EngineError) in
       let watch = try overRows(plan, rows) { part, watch in
@@ -84,7 +83,7 @@ extension Network {
         }
       }
       try check(watch)
-      parameterGradients(tape, plan, accumulate: stays)
+      parameterGradients(tape, plan, accumulate: accumulate)
     }
     gradientState = .ready
   }

@@ -179,7 +179,12 @@ extension Network {
     }
     var watch = Watch<T>()
     for m in 1...layout.layers {
-      watch.see(z: largestMagnitude(tape.z[m - 1], rows * layout.sizes[m]), m)
+      let count = rows * layout.sizes[m]
+      watch.see(z: largestMagnitude(tape.z[m - 1], count), m)
+      if let layer = tape.norms?.layer(m) {
+        let u = layer.norm.isAfter ? tape.a[m - 1] : layer.between
+        watch.see(z: largestMagnitude(u, count), m)
+      }
     }
     try check(watch)
   }
