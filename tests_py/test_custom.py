@@ -653,3 +653,57 @@ def test_estimators_take_them(solver: str) -> None:
     assert_matches(made[0].loss_curve_, made[1].loss_curve_, 1e-9)
     again = pickle.loads(pickle.dumps(made[0]))
     assert np.array_equal(again.predict(X), made[0].predict(X))
+
+
+# --- Accuracy ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_accuracy_of_several_labels_a_row(weighted: bool) -> None:
+    options: dict[str, Any] = {"loss": "binary_cross_entropy", "dtype": "float64", "seed": 3}
+    own = quiet_network([5, 7, 3], activation=TANH, **options)
+    twin = quiet_network([5, 7, 3], activation="tanh", **options)
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(50, 5))
+    y = (rng.random((50, 3)) < 0.5).astype(float)
+    w = rng.random(50) if weighted else None
+    found, wanted = (n.evaluate(X, y, sample_weight=w)["accuracy"] for n in (own, twin))
+    assert found == pytest.approx(wanted, abs=1e-12)
+    if w is None:
+        assert found == pytest.approx(np.mean((own.predict(X) >= 0.5) == (y >= 0.5)))
+    numbers = np.arange(50) % 3
+    assert own.evaluate(X, numbers)["accuracy"] == twin.evaluate(X, numbers)["accuracy"]
+    histories = [
+        n.fit(X, y, epochs=3, sample_weight=w, validation_split=0.2, progress=False)
+        for n in (own, twin)
+    ]
+    for column in ("accuracy", "val_accuracy"):
+        np.testing.assert_allclose(histories[0][column], histories[1][column], atol=1e-12)
+
+
+@pytest.mark.parametrize("activation", [TANH, "tanh"])
+@pytest.mark.parametrize("metric", ["accuracy", sb.metrics.accuracy])
+def test_the_metric_leaves_the_networks_own_accuracy(activation: Any, metric: Any) -> None:
+    net = quiet_network([5, 3], output="sigmoid", loss="binary_cross_entropy", seed=3)
+    if activation is TANH:
+        net = quiet_network([5, 4, 3], activation=TANH, loss="binary_cross_entropy", seed=3)
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(50, 5))
+    y = (rng.random((50, 3)) < 0.5).astype(float)
+    wanted = net.evaluate(X, y)
+    assert net.evaluate(X, y, metrics=[metric, "mae"]) == wanted | {
+        "mae": net.evaluate(X, y, metrics=["mae"])["mae"]
+    }
+    history = net.fit(
+        X, y, epochs=2, validation_data=(X, y), metrics=[metric, "mae"], progress=False
+    )
+    assert history["val_accuracy"][-1] == net.evaluate(X, y)["accuracy"]
+    assert len(history["val_mae"]) == 2
+
+
+def test_a_metric_of_the_same_name_is_the_users() -> None:
+    def accuracy(y: np.ndarray, a: np.ndarray) -> float:
+        return 7.0
+
+    net = quiet_network([5, 3], loss="cross_entropy", seed=3)
+    assert net.evaluate(np.ones((2, 5)), np.array([0, 1]), metrics=[accuracy])["accuracy"] == 7

@@ -11,7 +11,7 @@ from swiftbackprop._arrays import FloatArray, as_data, as_input, as_target, as_w
 from swiftbackprop._custom import CustomActivation, CustomLoss
 from swiftbackprop._engine import core
 from swiftbackprop._sessions import Session, check
-from swiftbackprop.metrics import accuracy, mae, mse, r2
+from swiftbackprop.metrics import mae, mse, r2
 from swiftbackprop.network import Network
 
 __all__ = ["CustomNetwork", "customised"]
@@ -155,6 +155,19 @@ class CustomNetwork(Network):
             raise ValueError("y contains NaN or infinity")
         return t
 
+    def _is_classes(self, y: FloatArray) -> bool:
+        """Return whether targets are class numbers."""
+        return y.ndim == 1 and self.sizes[-1] > 1
+
+    def _hits(self, a: FloatArray, t: FloatArray, *, is_classes: bool) -> FloatArray:
+        """Return the share of every row that is right, (N,), as the engine counts it."""
+        name = None if isinstance(self.loss, CustomLoss) else self.loss.name
+        each = name == "binary_cross_entropy" or (name is None and a.shape[1] == 1)
+        if each and not is_classes:
+            return np.asarray(np.mean((a >= 0.5) == (t >= 0.5), axis=1, dtype=np.float64))
+        found = t[np.arange(len(t)), np.argmax(a, axis=1)]
+        return np.asarray(found == t.max(axis=1), np.float64)
+
     def _scale(self, weights: FloatArray | None, rows: int) -> FloatArray:
         """Return wₙ/Σw, (N,); 0 if all weights are."""
         if weights is None:
@@ -186,7 +199,9 @@ class CustomNetwork(Network):
         a = self.predict(X)
         t, scale = self._targets(y, len(a)), self._scale(sample_weight, len(a))
         cost = _mean(self._costs(a, t), scale)
-        return cost, accuracy(t, a, scale), mse(t, a, scale), mae(t, a, scale), r2(t, a, scale)
+        hits = self._hits(a, t, is_classes=self._is_classes(y))
+        right = float(scale.astype(np.float64) @ hits) if scale.any() else float("nan")
+        return cost, right, mse(t, a, scale), mae(t, a, scale), r2(t, a, scale)
 
     def _input_gradient(self, X: Any, y: Any, weights: Any, per_example: bool) -> FloatArray:
         with self.copy() as twin:
@@ -358,7 +373,8 @@ class LoopSession(Session):
         cost = net._backward(t, net._scale(w, len(X)), False)
         self._step(total, len(X))
         if net.loss.flags & core.RULE_CLASSES:
-            self.hits += accuracy(t, a, w) * total
+            hits = net._hits(a, t, is_classes=net._is_classes(y))
+            self.hits += float(hits.sum() if w is None else w.astype(np.float64) @ hits)
         self.loss += cost * len(X)
         self.total += total
 

@@ -54,6 +54,10 @@ def accuracy(
 ) -> float:
     """Return the share of rows classified right.
 
+    Rows of targets stand for one class each, the place of their largest number. For several
+    labels a row this is not what a network with binary_cross_entropy reports: there every
+    output is a yes or no by itself, and ``net.evaluate(X, y)["accuracy"]`` counts them.
+
     Parameters
     ----------
     y : array_like, shape (N,) or (N, D(L))
@@ -197,6 +201,11 @@ def as_metrics(given: Iterable[MetricLike]) -> dict[str, Callable[..., float]]:
     return named
 
 
+def without_accuracy(named: dict[str, Callable[..., float]]) -> dict[str, Callable[..., float]]:
+    """Return the metrics without the stock accuracy, for networks that report their own."""
+    return {name: f for name, f in named.items() if f is not accuracy}
+
+
 def _as_metric(metric: MetricLike) -> tuple[str, Callable[..., float]]:
     if isinstance(metric, str):
         if metric in _NAMED:
@@ -205,6 +214,8 @@ def _as_metric(metric: MetricLike) -> tuple[str, Callable[..., float]]:
         if metric.startswith("top_") and number.isdecimal() and int(number) > 0:
             return metric, top_k(int(number))
         raise ValueError(unknown("metric", metric, [*_NAMED, "top_3"]))
+    if metric is accuracy:
+        return "accuracy", accuracy
     if not callable(metric):
         raise TypeError(f"a metric is a name or a function f(y, a), not {metric!r}")
     name = getattr(metric, "__name__", type(metric).__name__)

@@ -27,7 +27,7 @@ from swiftbackprop._recipe import (
     warn_of_clipping,
 )
 from swiftbackprop._study import NetworkStudy
-from swiftbackprop.metrics import MetricLike, as_metrics
+from swiftbackprop.metrics import MetricLike, as_metrics, without_accuracy
 
 __all__ = ["Network"]
 
@@ -215,7 +215,8 @@ class Network(NetworkExchange, NetworkStudy):
         sample_weight : array_like, shape (N,), optional
         metrics : list of str or callable
             More metrics, as in `swiftbackprop.metrics`: "accuracy", "top_3", "mae", "rmse",
-            "r2", "auc", or functions ``f(y, a)`` of targets and outputs.
+            "r2", "auc", or functions ``f(y, a)`` of targets and outputs. An accuracy that the
+            network reports anyway stays its own.
 
         Returns
         -------
@@ -242,6 +243,7 @@ class Network(NetworkExchange, NetworkStudy):
         loss, accuracy, mse, mae, r2 = self._evaluate(X, y, weights)
         if self.loss.flags & core.RULE_CLASSES:
             result = {"loss": loss, "accuracy": accuracy}
+            asked = without_accuracy(asked)
         else:
             result = {"loss": loss, "mse": mse, "mae": mae, "r2": r2}
         if asked:

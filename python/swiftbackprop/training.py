@@ -19,7 +19,7 @@ from swiftbackprop._progress import ProgressBar
 from swiftbackprop._rules import as_number
 from swiftbackprop._sessions import BATCH_DONE, Record
 from swiftbackprop._stock_callbacks import LearningRateScheduler
-from swiftbackprop.metrics import MetricLike, as_metrics
+from swiftbackprop.metrics import MetricLike, as_metrics, without_accuracy
 
 if TYPE_CHECKING:
     from swiftbackprop.network import Network
@@ -264,6 +264,8 @@ class _Run:
         self.metrics = as_metrics(options.metrics)
         if self.metrics and self.data.valid_X is None:
             raise ValueError("metrics are computed on validation data: give validation_data too")
+        if net.loss.flags & core.RULE_CLASSES:
+            self.metrics = without_accuracy(self.metrics)
         self.batch_callbacks = [c for c in callbacks if wants_batches(c)]
         #: When the engine comes back: 0 whenever it likes, 1 after every epoch, 2 every batch.
         self.pause = 2 if self.batch_callbacks else int(bool(callbacks or self.metrics))
