@@ -174,6 +174,12 @@ def test_wrong_pieces() -> None:
     fit = network().fit
     refused(lambda: fit(X), TypeError, "does y miss")
     refused(lambda: fit(3), TypeError, "does y miss")
+    refused(lambda: fit({"X": X, "y": y}), TypeError, "not a dict", "does y miss")
+
+    class Frame(list[str]):
+        columns = ("a", "b")
+
+    refused(lambda: fit(Frame("ab")), TypeError, "not a Frame", "does y miss")
     refused(lambda: fit([X, y], progress=False), TypeError, "piece 1", "a pair")
     refused(lambda: fit([], progress=False), ValueError, "no piece")
     refused(lambda: fit([(X, y)], sample_weight=np.ones(96)), ValueError, "with the pieces")

@@ -1,6 +1,6 @@
 """Training on data that come in pieces: generators, lists of shards, data loaders."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -32,7 +32,9 @@ def as_pieces(given: Any, epochs: int, steps_per_epoch: int | None) -> Callable[
     """
     if not isinstance(given, Iterable) and callable(given):
         return lambda: _iterator_of(given())
-    if hasattr(given, "dtype") or isinstance(given, str | bytes) or not isinstance(given, Iterable):
+    is_data = hasattr(given, "dtype") or hasattr(given, "columns")
+    is_data = is_data or isinstance(given, str | bytes | Mapping)
+    if is_data or not isinstance(given, Iterable):
         raise TypeError(
             "without y, X is an iterable of pairs (X, y), such as a list of shards or a "
             f"generator, or a function that returns one, not a {type(given).__name__}: "
