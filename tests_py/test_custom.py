@@ -707,3 +707,48 @@ def test_a_metric_of_the_same_name_is_the_users() -> None:
 
     net = quiet_network([5, 3], loss="cross_entropy", seed=3)
     assert net.evaluate(np.ones((2, 5)), np.array([0, 1]), metrics=[accuracy])["accuracy"] == 7
+
+
+# --- What the engine refuses ----------------------------------------------------------------
+
+
+def test_evaluate_refuses_no_rows() -> None:
+    for activation in (TANH, "tanh"):
+        net = quiet_network([4, 5, 2], activation=activation, seed=0)
+        for y in (np.zeros((0, 2)), np.zeros(0, int)):
+            refused(
+                lambda net=net, y=y: net.evaluate(np.zeros((0, 4)), y),
+                ValueError,
+                r"X has shape \(0, 4\): there is no example in it",
+            )
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize(
+    ("loss", "y"),
+    [
+        ("cross_entropy", [[0.5, 0.5, 0.0], [0.9, 0.9, 0.0]]),
+        ("cross_entropy", [[1.5, -0.5, 0.0], [1.0, 0.0, 0.0]]),
+        ("cross_entropy", [0, 3]),
+        ("cross_entropy", [0.0, 1.0]),
+        ("binary_cross_entropy", [[0.0, 1.0, 0.0], [0.0, 2.0, 0.0]]),
+        ("binary_cross_entropy", [[0.0, 1.0, 0.0], [0.0, -1.0, 0.0]]),
+        ("poisson", [[0.0, 1.0, 0.0], [0.0, -0.5, 0.0]]),
+        ("squared_error", [[0.0, 1.0, 0.0], [0.0, np.nan, 0.0]]),
+        ("squared_error", [[0.0, 1.0], [0.0, 1.0]]),
+        ("squared_error", [[0.0, 1.0, 2.0]]),
+    ],
+)
+def test_targets_are_refused_in_the_engines_words(loss: str, y: Any, dtype: str) -> None:
+    own = quiet_network([4, 5, 3], activation=TANH, loss=loss, dtype=dtype, seed=0)
+    twin = quiet_network([4, 5, 3], activation="tanh", loss=loss, dtype=dtype, seed=0)
+    X, targets = np.ones((2, 4), dtype), np.asarray(y)
+    said = []
+    for net in (own, twin):
+        net.forward(X)
+        for call in (net.backward, lambda t, net=net: net.evaluate(X, t)):
+            with pytest.raises((ValueError, TypeError)) as caught:
+                call(targets)
+            said.append((caught.type, str(caught.value)))
+    assert said[:2] == said[2:]
+    own.backward(np.full((2, 3), 1 / 3))  # the pass is still there

@@ -137,23 +137,41 @@ class CustomNetwork(Network):
 
     def _targets(self, y: FloatArray, rows: int) -> FloatArray:
         """Return targets as t, (N, D(L))."""
+        t = self._as_rows(y, rows)
+        if t is None or not self._is_meant(t):
+            self._judge(y, rows)
+        if t is None:
+            raise ValueError(f"y has shape {y.shape}: wanted is ({rows}, {self.sizes[-1]})")
+        return t
+
+    def _as_rows(self, y: FloatArray, rows: int) -> FloatArray | None:
+        """Return targets as t, or None if they do not fit."""
         outputs = self.sizes[-1]
         if len(y) != rows:
-            raise ValueError(f"y has shape {y.shape}, but X has N = {rows} rows")
-        if y.ndim == 1 and outputs > 1:
-            if y.dtype.kind not in "biu":
-                raise TypeError("y holds class numbers, which are integers: write y.astype(int)")
-            if len(y) and not 0 <= y.min() <= y.max() < outputs:
-                raise ValueError(f"y holds {y.min()}..{y.max()}; classes are 0..{outputs - 1}")
+            return None
+        if self._is_classes(y):
+            if y.dtype.kind not in "biu" or not 0 <= y.min() <= y.max() < outputs:
+                return None
             return np.eye(outputs, dtype=self.dtype)[y.astype(np.int64)]
-        t = y.reshape(rows, -1).astype(self.dtype)
-        if t.shape[1] != outputs:
-            raise ValueError(
-                f"y has shape {y.shape}, but layer L wants (N, D(L)) = ({rows}, {outputs})"
-            )
+        with np.errstate(over="ignore"):
+            t = y.reshape(rows, -1).astype(self.dtype)
+        return t if t.shape[1] == outputs else None
+
+    def _is_meant(self, t: FloatArray) -> bool:
+        """Return whether the loss has a meaning for t, a little stricter than the engine."""
         if not np.isfinite(t).all():
-            raise ValueError("y contains NaN or infinity")
-        return t
+            return False
+        name = None if isinstance(self.loss, CustomLoss) else self.loss.name
+        if name == "cross_entropy":
+            return bool((t >= 0).all() and (abs(t.sum(axis=1) - 1) < 1e-4).all())
+        if name == "binary_cross_entropy":
+            return bool(((t >= 0) & (t <= 1)).all())
+        return name != "poisson" or bool((t >= 0).all())
+
+    def _judge(self, y: FloatArray, rows: int) -> None:
+        """Let the engine refuse targets, in its own words."""
+        with self.copy() as twin:
+            check(twin, np.zeros((rows, self.sizes[0]), np.bool_), y, None, (None, None, None))
 
     def _is_classes(self, y: FloatArray) -> bool:
         """Return whether targets are class numbers."""
@@ -196,6 +214,8 @@ class CustomNetwork(Network):
     def _evaluate(
         self, X: Any, y: Any, sample_weight: Any
     ) -> tuple[float, float, float, float, float]:
+        if not len(X):
+            super()._evaluate(X, y, sample_weight)  # the engine refuses
         a = self.predict(X)
         t, scale = self._targets(y, len(a)), self._scale(sample_weight, len(a))
         cost = _mean(self._costs(a, t), scale)
