@@ -752,3 +752,14 @@ def test_targets_are_refused_in_the_engines_words(loss: str, y: Any, dtype: str)
             said.append((caught.type, str(caught.value)))
     assert said[:2] == said[2:]
     own.backward(np.full((2, 3), 1 / 3))  # the pass is still there
+
+
+def test_the_name_is_the_public_one() -> None:
+    class Mine(sb.Network):
+        pass
+
+    assert repr(sb.Network([2, 3, 1], activation=TANH, seed=0)).startswith("Network([")
+    assert repr(Mine([2, 3, 1], activation=TANH, seed=0)).startswith("Mine([")
+    net = sb.Network([2, 3, 1], activation=TANH, seed=0)
+    net.close()
+    assert repr(net).startswith("Network([")

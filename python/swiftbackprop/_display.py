@@ -25,9 +25,16 @@ class Text(str):
         return str(self)
 
 
+def _kind(net: "Network") -> str:
+    """Return the public name of the network's class."""
+    # The class of networks with functions of one's own is not public.
+    names = (kind.__name__ for kind in type(net).__mro__)
+    return next(name for name in names if name != "CustomNetwork")
+
+
 def short(net: "Network") -> str:
     """Return the network in one line."""
-    kind = type(net).__name__
+    kind = _kind(net)
     if net._made is None:
         return f"<{kind}, not made>"
     if net.closed:
