@@ -6,6 +6,7 @@ import copy
 import pickle
 import signal
 import threading
+import time
 import warnings
 from pathlib import Path
 from typing import Any
@@ -763,3 +764,33 @@ def test_the_name_is_the_public_one() -> None:
     net = sb.Network([2, 3, 1], activation=TANH, seed=0)
     net.close()
     assert repr(net).startswith("Network([")
+
+
+def test_two_threads_do_not_mix_their_passes() -> None:
+    def slow(z: np.ndarray) -> np.ndarray:
+        time.sleep(0.001)  # the other thread's turn
+        return np.tanh(z)
+
+    net = quiet_network(
+        [3, 4, 4, 2], activation=sb.CustomActivation(slow, d_tanh), dtype="float64", seed=0
+    )
+    inputs = [np.full((rows, 3), 0.3 * rows) for rows in (2, 5)]
+    wanted = [net.forward(X).copy() for X in inputs]
+    wrong: list[object] = []
+
+    def run(which: int) -> None:
+        for _ in range(20):
+            try:
+                # What forward returns is a view of the layers: its shape is that of the pass.
+                a = net.forward(inputs[which])
+                if a.shape != wanted[which].shape:
+                    wrong.append(a.shape)
+            except Exception as error:
+                wrong.append(error)
+
+    threads = [threading.Thread(target=run, args=(which,)) for which in (0, 1)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not wrong

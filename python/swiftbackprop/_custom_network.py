@@ -1,8 +1,10 @@
 """A network with activations or a loss of one's own: passes that go through Python."""
 
+import os
+import threading
 from functools import cache
 from typing import Any, NoReturn, SupportsIndex
-from weakref import WeakSet
+from weakref import WeakKeyDictionary, WeakSet
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +22,27 @@ _BLOCK = 1024  # rows of predict and evaluate
 
 # Networks whose fit is running: no attribute, which a copy would have too.
 _TRAINING: WeakSet["CustomNetwork"] = WeakSet()
+
+# One lock for each network: the engine locks the parts of a pass, not the whole of it.
+_LOCKS: WeakKeyDictionary["CustomNetwork", threading.RLock] = WeakKeyDictionary()
+_DOOR = threading.RLock()
+
+
+def _lock(net: "CustomNetwork") -> threading.RLock:
+    """Return the lock of a network's passes."""
+    with _DOOR:
+        return _LOCKS.setdefault(net, threading.RLock())
+
+
+def _after_fork() -> None:
+    """Forget locks, whose owners are not in this process."""
+    global _DOOR
+    _DOOR = threading.RLock()
+    _LOCKS.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
 
 
 class CustomNetwork(Network):
@@ -43,8 +66,10 @@ class CustomNetwork(Network):
         """Compute z and a of all layers; as `Network.forward`."""
         if method != "matrices":
             self._refuse(f"method={method!r}")
-        self._be_idle()
-        return self._forward(as_input(self, X, copy), training)
+        x = as_input(self, X, copy)
+        with _lock(self):
+            self._be_idle()
+            return self._forward(x, training)
 
     def backward(
         self,
@@ -58,11 +83,12 @@ class CustomNetwork(Network):
         """Compute all gradients of C, and return C; as `Network.backward`."""
         if method != "matrices":
             self._refuse(f"method={method!r}")
-        self._be_idle()
-        rows = len(self.layer(len(self.layers)).a)
-        t = self._targets(as_target(self, y, copy), rows)
-        w = None if sample_weight is None else as_weights(self, sample_weight, copy)
-        return self._backward(t, self._scale(w, rows), accumulate)
+        with _lock(self):
+            self._be_idle()
+            rows = len(self.layer(len(self.layers)).a)
+            t = self._targets(as_target(self, y, copy), rows)
+            w = None if sample_weight is None else as_weights(self, sample_weight, copy)
+            return self._backward(t, self._scale(w, rows), accumulate)
 
     def _forward(self, X: FloatArray, training: bool) -> FloatArray:
         last = len(self.layers)
@@ -125,8 +151,9 @@ class CustomNetwork(Network):
 
     def step(self) -> None:
         """Update W and b from the gradients; as `Network.step`."""
-        self._be_idle()
-        super().step()
+        with _lock(self):
+            self._be_idle()
+            super().step()
 
     # --- Targets and weights --------------------------------------------------------------------
 
@@ -245,13 +272,15 @@ class CustomNetwork(Network):
             raise RuntimeError("this network is in fit: wait for its end or call stop() first")
 
     def _reset(self, seed: int, /) -> None:
-        self._be_idle()
-        super()._reset(seed)
+        with _lock(self):
+            self._be_idle()
+            super()._reset(seed)
 
     def close(self) -> None:
         """Free the engine's memory; as `Network.close`."""
-        self._be_idle()
-        super().close()
+        with _lock(self):
+            self._be_idle()
+            super().close()
 
     def plan(
         self, X: npt.ArrayLike | None = None, *, batch_size: int = 32, shuffle: bool = True
@@ -350,7 +379,9 @@ class LoopSession(Session):
         self.weights = None if weights is None else weights.ravel()
         self.order = np.empty(len(X), np.int32) if shuffle else None
         self._start()
-        _TRAINING.add(net)
+        with _lock(net):  # a pass of another thread ends first
+            net._be_idle()
+            _TRAINING.add(net)
 
     def _start(self) -> None:
         self.loss = self.hits = self.total = self.penalty = 0.0
@@ -417,9 +448,10 @@ class LoopSession(Session):
 
     def end(self) -> None:
         """Give the network back."""
-        if self.net in _TRAINING:
-            _TRAINING.discard(self.net)
-            self.net._pass_forget()
+        with _lock(self.net):
+            if self.net in _TRAINING:
+                _TRAINING.discard(self.net)
+                self.net._pass_forget()
 
 
 def _penalty(net: CustomNetwork) -> float:
