@@ -325,14 +325,14 @@ REFUSED: dict[str, tuple[Any, str]] = {
     "log softmax": (lambda: nn.LogSoftmax(dim=1), "LogSoftmax.*output='softmax'"),
     "prelu": (lambda: nn.PReLU(), "PReLU.*a chain of Linear, Dropout.*, Sigmoid"),
     "two": (lambda: nn.Sequential(nn.ReLU(), nn.Tanh()), r"module\[1\]\[1\].*another activation"),
-    "softplus": (lambda: nn.Softplus(beta=2), "beta=1"),
-    "threshold": (lambda: nn.Softplus(threshold=5), "threshold of at least 20"),
-    "columns": (lambda: nn.Softmax(dim=0), "rows"),
+    "softplus": (lambda: nn.Softplus(beta=2), r"module\[1\] is Softplus.*: it is.*beta=1"),
+    "threshold": (lambda: nn.Softplus(threshold=5), "a threshold of at least 20"),
+    "columns": (lambda: nn.Softmax(dim=0), r"module\[1\] is Softmax.*rows"),
     "subclass": (lambda: Twice(2, 2), "Twice"),
     "hooks": (hooked, r"module\[1\] has hooks"),
     "bfloat16": (lambda: nn.Linear(2, 2, dtype=torch.bfloat16), r"bfloat16.*module\.float"),
     "meta": (lambda: nn.Linear(2, 2, device="meta"), r"device meta.*module\.cpu"),
-    "slope": (lambda: nn.LeakyReLU(-1.0), "slope"),
+    "slope": (lambda: nn.LeakyReLU(-1.0), r"module\[1\] is LeakyReLU.*slope"),
     "weight norm": (
         lambda: nn.utils.parametrizations.weight_norm(nn.Linear(2, 2)), "ParametrizedLinear"),
 }  # fmt: skip

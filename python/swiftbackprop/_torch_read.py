@@ -19,15 +19,15 @@ _THRESHOLD = 20  # of Softplus, PyTorch's default: off by 2e-9 at most
 def _softplus(module: Any) -> Activation:
     if module.beta != 1 or module.threshold < _THRESHOLD:
         raise ValueError(
-            f"{module} is another function than softplus here: it needs beta=1 and a "
-            f"threshold of at least {_THRESHOLD}"
+            "it is another function than softplus here, which has beta=1 and a threshold of at "
+            f"least {_THRESHOLD}"
         )
     return Activation("softplus")
 
 
 def _softmax(module: Any) -> Activation:
     if module.dim not in (1, -1):
-        raise ValueError(f"{module} does not act on rows: it needs dim=-1")
+        raise ValueError("it does not act on rows: it needs dim=-1")
     return Activation("softmax")
 
 
@@ -214,7 +214,10 @@ def _activation(where: str, part: Any) -> Activation:
         raise ValueError(
             f"{where} is a {kind.__name__}, which a network here does not have: {advice}"
         )
-    return _READERS[kind](part)
+    try:
+        return _READERS[kind](part)
+    except ValueError as error:
+        raise ValueError(f"{where} is {part}: {error}") from None
 
 
 def _pair(where: str, linear: Any) -> tuple[FloatArray, FloatArray]:
