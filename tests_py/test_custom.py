@@ -571,6 +571,12 @@ def test_what_only_the_engines_rules_can(tmp_path: Path) -> None:
         lambda: net.fit(X, y, callbacks=[sb.Checkpoint(path)], progress=False),
     ):
         refused(call, NotImplementedError, "of yours", own)
+    start = net.parameters.copy()
+    refused(
+        lambda: net.fit(X, y, callbacks=[sb.Checkpoint(path, every=9)], progress=False),
+        NotImplementedError, "save.*of yours", own,
+    )  # fmt: skip
+    assert np.array_equal(net.parameters, start)  # before the first epoch
     net.forward(X)
     refused(lambda: net.backward(y, method="vectors"), NotImplementedError, own)
     assert not list(tmp_path.iterdir())

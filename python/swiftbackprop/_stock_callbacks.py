@@ -11,6 +11,7 @@ import numpy as np
 
 from swiftbackprop._arrays import FloatArray
 from swiftbackprop._callbacks import Callback
+from swiftbackprop._custom import is_custom
 from swiftbackprop._norms import running_statistics
 from swiftbackprop._rules import as_number
 from swiftbackprop.schedules import ReduceOnPlateau, Schedule, Watch, check_watch
@@ -98,7 +99,12 @@ class Checkpoint(Callback):
         return self._watch.best
 
     def on_train_begin(self, net: "Network") -> None:
-        """Forget the best of an earlier training."""
+        """Forget the best of an earlier training, and refuse a network that has no file."""
+        if is_custom(net._recipe):
+            from swiftbackprop._custom_network import CustomNetwork
+
+            if type(net).save is CustomNetwork.save:
+                net.save(self._template)  # says why it cannot be
         self._watch = Watch(self._monitor, 0.0, self._mode)
 
     def on_epoch_end(self, net: "Network", epoch: int, logs: Mapping[str, float]) -> None:
