@@ -664,6 +664,7 @@ def test_a_checkpoint_starts_anew_with_each_fit(tmp_path: Path) -> None:
 def test_what_a_checkpoint_refuses(tmp_path: Path) -> None:
     path = tmp_path / "net"
     refused(lambda: sb.Checkpoint(path, every=0), ValueError, "every is at least 1")
+    refused(lambda: sb.Checkpoint(path, every="2"), TypeError, "every is an int")  # type: ignore[arg-type]
     refused(lambda: sb.Checkpoint(path, mode="up"), ValueError, '"min".*"max"')
     refused(lambda: sb.Checkpoint(f"{path}-{{loss}}"), ValueError, r"\{epoch\}")
     refused(lambda: sb.Checkpoint(path, monitor="loss", every=2), ValueError, "every.*monitor")

@@ -149,6 +149,10 @@ def test_a_function_of_epoch_and_rate() -> None:
     for bad in ("cosine", schedules.Step, 0.1):
         refused(lambda bad=bad: sb.LearningRateScheduler(bad), TypeError, "schedule")
     refused(lambda: sb.LearningRateScheduler(lambda e, lr: lr, per_batch=True), ValueError, "time")
+    refused(
+        lambda: sb.LearningRateScheduler(lambda e, lr: lr, start="2"),  # type: ignore[arg-type]
+        TypeError, "start is an int",
+    )  # fmt: skip
 
 
 @pytest.mark.parametrize("schedule", [schedules.Cosine(6, warmup=2), schedules.OneCycle(6)])

@@ -5,6 +5,7 @@ No rule's name, parameter or default stands in Python: all are asked of the engi
 
 import math
 import numbers
+import operator
 from collections.abc import Mapping
 from functools import cache
 from typing import Any, ClassVar, NamedTuple, NoReturn, Self
@@ -73,6 +74,17 @@ def as_number(value: Any, name: str) -> float:
         return float(value)
     except OverflowError:
         return math.inf if value == abs(value) else -math.inf
+
+
+def as_count(value: int, name: str, least: int) -> int:
+    """Return an integer argument of at least `least`."""
+    try:
+        number = operator.index(value)
+    except TypeError:
+        raise TypeError(f"{name} is an int, not {value!r} ({type(value).__name__})") from None
+    if not least <= number < 2**63:
+        raise ValueError(f"{name} is at least {least}; got {number}")
+    return number
 
 
 class Rule:

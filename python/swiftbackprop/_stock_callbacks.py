@@ -2,7 +2,6 @@
 
 import csv
 import math
-import operator
 import os
 from collections.abc import Callable, Mapping
 from typing import IO, TYPE_CHECKING
@@ -13,7 +12,7 @@ from swiftbackprop._arrays import FloatArray
 from swiftbackprop._callbacks import Callback
 from swiftbackprop._custom import is_custom
 from swiftbackprop._norms import running_statistics
-from swiftbackprop._rules import as_number
+from swiftbackprop._rules import as_count, as_number
 from swiftbackprop.schedules import ReduceOnPlateau, Schedule, Watch, check_watch
 
 if TYPE_CHECKING:
@@ -83,9 +82,7 @@ class Checkpoint(Callback):
             raise ValueError(
                 f"path is {self._template!r}: braces hold the epoch, as {{epoch}} or {{epoch:03d}}"
             ) from None
-        self._every = operator.index(every)
-        if self._every < 1:
-            raise ValueError(f"every is at least 1; got {every}")
+        self._every = as_count(every, "every", least=1)
         if monitor is not None and self._every != 1:
             raise ValueError("every and monitor are given: one of them is enough")
         check_watch(monitor, 0, 0.0, mode)
@@ -265,9 +262,7 @@ class LearningRateScheduler(Callback):
             raise ValueError("start wants a schedule of time, such as Cosine(20), or a function")
         if lr is not None and not timed:
             raise ValueError("lr wants a schedule of time: for others set net.optimizer.lr")
-        self.start = operator.index(start)
-        if self.start < 0:
-            raise ValueError(f"start is a number of epochs, at least 0; got {start}")
+        self.start = as_count(start, "start", least=0)
         self.lr = None if lr is None else as_number(lr, "lr")
         if self.lr is not None and not 0 <= self.lr < math.inf:
             raise ValueError(f"lr is finite and at least 0; got {self.lr}")

@@ -1,7 +1,6 @@
 """Training over whole epochs: the loop around the engine's slices of work."""
 
 import math
-import operator
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -16,7 +15,7 @@ from swiftbackprop._engine import core
 from swiftbackprop._history import History
 from swiftbackprop._pieces import PieceSession, as_pieces
 from swiftbackprop._progress import ProgressBar
-from swiftbackprop._rules import as_number
+from swiftbackprop._rules import as_count, as_number
 from swiftbackprop._sessions import BATCH_DONE, Record
 from swiftbackprop._stock_callbacks import LearningRateScheduler
 from swiftbackprop.metrics import MetricLike, as_metrics, without_accuracy
@@ -389,14 +388,3 @@ def columns(net: "Network", validates: bool) -> dict[str, int]:
         columns["val_loss"] = 4
         columns |= {"val_accuracy": 5} if classes else {"val_mse": 6, "val_mae": 7, "val_r2": 8}
     return columns | {"seconds": 3}
-
-
-def as_count(value: int, name: str, least: int) -> int:
-    """Return an integer argument of at least `least`."""
-    try:
-        number = operator.index(value)
-    except TypeError:
-        raise TypeError(f"{name} is an int, not {value!r} ({type(value).__name__})") from None
-    if not least <= number < 2**63:
-        raise ValueError(f"{name} is at least {least}; got {number}")
-    return number
