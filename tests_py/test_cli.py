@@ -264,6 +264,17 @@ def test_any_network_can_predict(tmp_path: Path) -> None:
     assert "names no classes" in complaint(tmp_path, "predict", "net", "X.npy", "--probabilities")
 
 
+def test_predict_scales_integers_and_leaves_the_targets_out(tmp_path: Path) -> None:
+    net = sb.Network([3, 2], input_scale=1 / 255, seed=0)
+    net.save(tmp_path / "net")
+    X = np.random.default_rng(0).integers(0, 256, (5, 3), dtype=np.uint8)
+    np.save(tmp_path / "X.npy", X)
+    np.savez(tmp_path / "Xy.npz", X=X, y=np.arange(5))
+    for name in ("X.npy", "Xy.npz"):
+        _, *rows = rows_of(run(tmp_path, "predict", "net", name).stdout)
+        np.testing.assert_allclose(np.array(rows, np.float32), net.predict(X), rtol=1e-5)
+
+
 # --- Info, help, bench --------------------------------------------------------------------------
 
 

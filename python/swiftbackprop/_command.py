@@ -222,17 +222,18 @@ def _predictions(
 
 
 def _numbers(table: Table, net: sb.Network, model: str) -> FloatArray:
-    """Return a table of numbers alone as X of shape (N, D(0))."""
-    texts = [name for name, column in table.columns.items() if column.dtype.kind == "O"]
+    """Return a table of numbers alone as X of shape (N, D(0)), in their own dtype."""
+    columns = table.examples()
+    texts = [name for name, column in columns.items() if column.dtype.kind == "O"]
     if texts:
         raise ValueError(
             f"{table.path} holds texts in {', '.join(texts)}, and {model} wants numbers"
         )
-    if len(table.columns) != net.sizes[0]:
+    if len(columns) != net.sizes[0]:
         raise ValueError(
-            f"{table.path} has {len(table.columns)} columns, and {model} wants {net.sizes[0]}"
+            f"{table.path} has {len(columns)} columns, and {model} wants {net.sizes[0]}"
         )
-    return np.column_stack([column.astype(net.dtype) for column in table.columns.values()])
+    return np.column_stack(list(columns.values()))  # predict scales integers
 
 
 # --- Measurement ----------------------------------------------------------------------------

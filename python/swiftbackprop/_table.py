@@ -54,6 +54,11 @@ class Table:
             )
         return self.columns[name]
 
+    def examples(self) -> dict[str, Column]:
+        """Return the columns of the examples: all but the targets of an archive."""
+        archive = Path(self.path).suffix.lower() == ".npz"
+        return {name: self.columns[name] for name in self.columns if not archive or name != _Y}
+
     def names(self) -> str:
         """Return the names of the columns, for a sentence."""
         names = list(self.columns)
