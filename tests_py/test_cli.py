@@ -231,6 +231,16 @@ def test_options_reach_the_network(flowers: Path) -> None:
     assert sb.load(flowers / "flowers.safetensors").sizes == (5, 3)
 
 
+def test_batch_norm_has_no_minibatch_of_one_row(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    np.save(tmp_path / "data.npy", rng.normal(size=(81, 3)))  # 65 to train on
+    train = ("train", "data.npy", "--norm", "batch", "--epochs", 1)
+    run(tmp_path, *train)
+    run(tmp_path, *train, "--batch-size", 33)
+    assert "--batch-size 33 leaves none" in complaint(tmp_path, *train, "--batch-size", 32)
+    assert "--batch-size 2 " not in complaint(tmp_path, *train, "--batch-size", 1)
+
+
 def test_training_ends_when_nothing_becomes_better(tmp_path: Path) -> None:
     """There is nothing to learn in these labels; the best epoch is saved."""
     rng = np.random.default_rng(0)

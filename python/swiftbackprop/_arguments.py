@@ -77,7 +77,8 @@ def _add_train(commands: Any) -> argparse.ArgumentParser:
     add("--epochs", type=_count, default=200, help="at most (default: 200)")
     add("--patience", type=_count, default=20, help="epochs without progress on held-out rows "
         "that are borne (default: 20)")  # fmt: skip
-    add("--batch-size", type=_count, default=32, help="rows of a minibatch (default: 32)")
+    add("--batch-size", type=_count, help="rows of a minibatch (default: 32, or with batch norm "
+        "the next size that leaves no minibatch of one row)")  # fmt: skip
     add("--validation", type=_share, default=0.2, metavar="SHARE",
         help="of the rows to hold out, between 0 and 1 (default: 0.2)")  # fmt: skip
     add(

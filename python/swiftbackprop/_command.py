@@ -24,6 +24,7 @@ __all__ = ["main"]
 
 _NOTE = "table"  # in the model's file: what is done with the columns
 _INTERRUPTED = 130
+_BATCH_SIZE = 32  # unless told
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -78,6 +79,7 @@ def _train(options: argparse.Namespace) -> None:
         )
     features = _features(options.drop, table, name)
     preparation = Preparation.learn(table, features, target, order[held:])
+    batch_size = _batch_size(options, table.rows - held)
     X, y = preparation.matrix(table, options.dtype), target.encode(table.column(name))
     valid = (X[order[:held]], y[order[:held]])
     net = _network(options, preparation)
@@ -86,7 +88,7 @@ def _train(options: argparse.Namespace) -> None:
         X[order[held:]],
         y[order[held:]],
         epochs=options.epochs,
-        batch_size=options.batch_size,
+        batch_size=batch_size,
         validation_data=valid,
         callbacks=[best],
         progress=not options.quiet and sys.stderr is not None,
@@ -113,6 +115,22 @@ def _features(drop: Sequence[str], table: Table, target: str) -> list[str]:
     if not features:
         raise ValueError(f"{table.path} has no column to predict {target!r} from")
     return features
+
+
+def _batch_size(options: argparse.Namespace, rows: int) -> int:
+    """Return the rows of a minibatch; batch norm wants at least 2 in each."""
+    wanted: int = options.batch_size or _BATCH_SIZE
+    if options.norm != "batch" or rows < 2:  # a single row is refused by fit
+        return wanted
+    fitting = max(wanted, 2)
+    while fitting < rows and rows % fitting == 1:
+        fitting += 1
+    if fitting != wanted and options.batch_size is not None:
+        raise ValueError(
+            f"--batch-size {wanted} leaves a minibatch of a single row of the {rows} to train on, "
+            f"and batch norm wants at least 2: --batch-size {fitting} leaves none"
+        )
+    return fitting
 
 
 def _network(options: argparse.Namespace, preparation: Preparation) -> sb.Network:
