@@ -241,6 +241,16 @@ def test_batch_norm_has_no_minibatch_of_one_row(tmp_path: Path) -> None:
     assert "--batch-size 2 " not in complaint(tmp_path, *train, "--batch-size", 1)
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_a_text_that_occurs_once(seed: int, tmp_path: Path) -> None:
+    """Whether it is held out or not, it is one input."""
+    lines = [f"{n},{'late' if n == 7 else ''},{n}.5" for n in range(40)]
+    (tmp_path / "data.csv").write_text("\n".join(["a,note,y", *lines]), "utf-8")
+    done = run(tmp_path, "train", "data.csv", "--target", "y", "--epochs", 1, "--seed", seed,
+               "--validation", 0.8)  # fmt: skip
+    assert "2-64-64-1" in done.stdout
+
+
 def test_training_ends_when_nothing_becomes_better(tmp_path: Path) -> None:
     """There is nothing to learn in these labels; the best epoch is saved."""
     rng = np.random.default_rng(0)

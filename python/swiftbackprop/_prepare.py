@@ -31,10 +31,10 @@ class Feature:
     categories: tuple[str, ...]  # empty: numbers
 
     @classmethod
-    def learn(cls, name: str, column: Column) -> "Feature":
-        """Look at the rows to train on."""
+    def learn(cls, name: str, column: Column, rows: npt.NDArray[np.int64]) -> "Feature":
+        """Look at all texts, and at the numbers in the rows to train on."""
         if column.dtype.kind != "O":
-            mean, scale = _spread(column, f"column {name!r}")
+            mean, scale = _spread(column[rows], f"column {name!r}")
             return cls(name, mean, scale, ())
         categories = tuple(sorted({text for text in column if text is not None}))
         if len(categories) > _MOST_CATEGORIES:
@@ -144,8 +144,8 @@ class Preparation:
     def learn(
         cls, table: Table, names: Sequence[str], target: Target, rows: npt.NDArray[np.int64]
     ) -> "Preparation":
-        """Look at the columns `names` in the rows to train on."""
-        features = [Feature.learn(name, table.column(name)[rows]) for name in names]
+        """Look at the columns `names`; `rows` are those to train on."""
+        features = [Feature.learn(name, table.column(name), rows) for name in names]
         return cls(tuple(features), target)
 
     @property
