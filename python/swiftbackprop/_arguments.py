@@ -148,7 +148,7 @@ def _rate(text: str) -> float:
 
 def _number(text: str, limits: str, allowed: Callable[[float], bool]) -> float:
     try:
-        value = float(text)
+        value = math.nan if "_" in text else float(text)
     except ValueError:
         value = math.nan
     if not allowed(value):

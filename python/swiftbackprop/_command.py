@@ -3,6 +3,7 @@
 import argparse
 import csv
 import os
+import re
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -18,7 +19,7 @@ from swiftbackprop._arguments import make_parser
 from swiftbackprop._arrays import FloatArray
 from swiftbackprop._atomic import as_target, replacing
 from swiftbackprop._prepare import Preparation, Target
-from swiftbackprop._table import Table, read_table
+from swiftbackprop._table import Column, Table, read_table
 
 __all__ = ["main"]
 
@@ -69,7 +70,11 @@ def _train(options: argparse.Namespace) -> None:
     _files.safetensors()
     table = read_table(options.data, header=options.header)
     name = _target_name(options.target, table)
-    target = Target.learn(name, table.column(name), options.task)
+    labels = table.column(name)
+    target = Target.learn(name, labels, options.task)
+    if target.classes and _padded(table.texts(name)):  # 01 is no 1
+        labels = table.texts(name)
+        target = Target.learn(name, labels, options.task)
     order = np.random.default_rng(options.seed).permutation(table.rows)
     held = round(table.rows * options.validation)
     if not 0 < held < table.rows:
@@ -80,7 +85,7 @@ def _train(options: argparse.Namespace) -> None:
     features = _features(options.drop, table, name)
     preparation = Preparation.learn(table, features, target, order[held:])
     batch_size = _batch_size(options, table.rows - held)
-    X, y = preparation.matrix(table, options.dtype), target.encode(table.column(name))
+    X, y = preparation.matrix(table, options.dtype), target.encode(labels)
     valid = (X[order[:held]], y[order[:held]])
     net = _network(options, preparation)
     best = sb.EarlyStopping("val_loss", patience=options.patience)
@@ -106,6 +111,11 @@ def _target_name(wanted: str | None, table: Table) -> str:
     if not table.named:
         return list(table.columns)[-1]  # y, where it is there
     raise ValueError(f"name the column to predict with --target: {table.path}, {table.names()}")
+
+
+def _padded(texts: Column) -> bool:
+    """Return whether there are digits with a zero before them, as in 01."""
+    return any(text is not None and re.fullmatch(r"0\d+", text) for text in texts)
 
 
 def _features(drop: Sequence[str], table: Table, target: str) -> list[str]:

@@ -50,10 +50,11 @@ class Feature:
         return len(self.categories) or 1
 
     def write(self, column: Column, out: FloatArray) -> None:
-        """Fill the inputs of this column; what is missing is the mean, or no category."""
+        """Fill the inputs of this column; what is missing is the mean, or no category.
+
+        Where there are categories, the column is of texts.
+        """
         if self.categories:
-            if column.dtype.kind != "O":  # texts that all look like numbers here
-                column = np.array([f"{number:.15g}" for number in column], object)
             for place, text in enumerate(self.categories):
                 out[:, place] = column == text
             return
@@ -163,7 +164,9 @@ class Preparation:
         X = np.empty((table.rows, self.inputs), dtype)
         start = 0
         for feature in self.features:
-            feature.write(table.column(feature.name), X[:, start : start + feature.width])
+            name = feature.name
+            column = table.texts(name) if feature.categories else table.column(name)
+            feature.write(column, X[:, start : start + feature.width])
             start += feature.width
         return X
 

@@ -4,7 +4,7 @@ import csv
 import math
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -32,6 +32,7 @@ class Table:
     path: str
     columns: dict[str, Column]
     named: bool  # the columns have names of their own, and not numbers
+    raw: dict[str, Column] = field(default_factory=dict)  # numbers as they stand in text
 
     @property
     def rows(self) -> int:
@@ -54,6 +55,16 @@ class Table:
             )
         return self.columns[name]
 
+    def texts(self, name: str) -> Column:
+        """Return a column as texts, None where one is missing; numbers as the file has them."""
+        column = self.column(name)
+        if column.dtype.kind == "O":
+            return column
+        if name in self.raw:
+            return self.raw[name]
+        numbers = column.tolist()
+        return np.array([None if x != x else _written(x) for x in numbers], object)
+
     def examples(self) -> dict[str, Column]:
         """Return the columns of the examples: all but the targets of an archive."""
         archive = Path(self.path).suffix.lower() == ".npz"
@@ -75,10 +86,20 @@ class Table:
 
 def _is_number(text: str) -> bool:
     try:
-        float(text)
+        _as_number(text)
     except ValueError:
         return False
     return True
+
+
+def _as_number(text: str) -> float:
+    if "_" in text:  # Python's own way to group digits
+        raise ValueError(f"{text!r} is no number")
+    return float(text)
+
+
+def _written(number: float) -> str:
+    return f"{number:.15g}" if isinstance(number, float) else str(number)
 
 
 def read_table(path: str, *, header: bool = True) -> Table:
@@ -102,9 +123,11 @@ def read_table(path: str, *, header: bool = True) -> Table:
     ending = Path(path).suffix.lower()
     if ending not in ENDINGS:
         raise ValueError(f"{path} is none of the files that can be read: {', '.join(ENDINGS)}")
-    columns = _read_csv(path, header) if ending in _TEXT else _READERS[ending](path)
-    named = header if ending in _TEXT else ending == ".parquet"
-    table = Table(path, columns, named)
+    if ending in _TEXT:
+        columns, raw = _read_csv(path, header)
+        table = Table(path, columns, header, raw)
+    else:
+        table = Table(path, _READERS[ending](path), ending == ".parquet")
     if not table.columns or not table.rows:
         raise ValueError(f"{path} has no rows")
     return table
@@ -113,7 +136,8 @@ def read_table(path: str, *, header: bool = True) -> Table:
 # --- Text ---------------------------------------------------------------------------------
 
 
-def _read_csv(path: str, header: bool) -> dict[str, Column]:
+def _read_csv(path: str, header: bool) -> tuple[dict[str, Column], dict[str, Column]]:
+    """Return the columns, and as texts those that are numbers."""
     with open(path, newline="", encoding="utf-8-sig") as file:
         try:
             first = file.readline()
@@ -138,7 +162,9 @@ def _read_csv(path: str, header: bool) -> dict[str, Column]:
         raise ValueError(f"{path} has no rows below the names of its columns")
     # Where semicolons stand between numbers, commas may stand within.
     mark = "," if delimiter == ";" else "."
-    return {name: _from_texts(column, mark) for name, column in zip(names, cells, strict=True)}
+    texts = {name: _present(column) for name, column in zip(names, cells, strict=True)}
+    columns = {name: _from_texts(column, mark) for name, column in texts.items()}
+    return columns, {name: texts[name] for name in names if columns[name].dtype.kind != "O"}
 
 
 def _records(path: str, reader: Any) -> Iterator[list[str]]:
@@ -162,21 +188,25 @@ def _records(path: str, reader: Any) -> Iterator[list[str]]:
         ) from None
 
 
-def _from_texts(cells: Sequence[str], mark: str) -> Column:
-    """Return numbers, if all cells that are not missing are numbers, else texts."""
+def _present(cells: Sequence[str]) -> Column:
+    """Return texts without the spaces around them, None where one is missing."""
     stripped = [cell.strip() for cell in cells]
-    present = [None if cell.lower() in _MISSING else cell for cell in stripped]
+    return np.array([None if cell.lower() in _MISSING else cell for cell in stripped], object)
+
+
+def _from_texts(texts: Column, mark: str) -> Column:
+    """Return numbers, if all cells that are not missing are numbers, else the texts."""
     for decimal in dict.fromkeys((".", mark)):
         try:
             return np.array(
                 [
-                    math.nan if cell is None else float(cell.replace(decimal, "."))
-                    for cell in present
+                    math.nan if cell is None else _as_number(cell.replace(decimal, "."))
+                    for cell in texts
                 ]
             )
         except ValueError:
             continue
-    return np.array(present, object)
+    return texts
 
 
 # --- Arrays and frames --------------------------------------------------------------------
