@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib.util
+import re
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,12 @@ from helpers import ROOT
 nbformat = pytest.importorskip("nbformat")
 
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+FASHION = "07_fashion_mnist"
+# What some of them import beside this package's requirements and matplotlib.
+NEEDS = {
+    "06_tables": ("joblib", "pandas", "sklearn"),
+    "08_moving_models": ("onnx", "onnxruntime", "safetensors", "sklearn", "torch"),
+}
 
 
 def read(path: Path) -> Any:
@@ -42,6 +50,36 @@ def test_shipped_with_outputs(path: Path) -> None:
     )
 
 
+def shown(notebook: Any) -> str:
+    """Return all that the cells printed."""
+    return "".join(
+        output.text
+        for cell in notebook.cells
+        for output in cell.get("outputs", [])
+        if output.output_type == "stream"
+    )
+
+
+def accuracy(notebook: Any) -> float:
+    (found,) = re.findall(r"^accuracy (0\.\d+) ± ", shown(notebook), re.MULTILINE)
+    return float(found)
+
+
+def test_fashion_mnist_is_stored_in_full() -> None:
+    (path,) = (path for path in NOTEBOOKS if path.stem == FASHION)
+    notebook = read(path)
+    assert "54,000 rows of 784 bytes" in shown(notebook)
+    assert accuracy(notebook) >= 0.9
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_stored_without_warnings_and_long_outputs(path: Path) -> None:
+    for cell in code_cells(path):
+        for output in cell.outputs:
+            assert output.get("name") != "stderr", output.text
+            assert len(output.get("text", "").splitlines()) <= 40, output.text
+
+
 def execute(notebook: Any, folder: Path) -> None:
     """Run every cell; an error in one is raised."""
     nbclient = pytest.importorskip("nbclient")
@@ -53,9 +91,26 @@ def execute(notebook: Any, folder: Path) -> None:
 
 @pytest.mark.filterwarnings("default")
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
-def test_runs(path: Path) -> None:
+def test_runs(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("matplotlib")  # they draw
+    missing = [name for name in NEEDS.get(path.stem, ()) if not importlib.util.find_spec(name)]
+    if missing:
+        pytest.skip(f"needs {', '.join(missing)}")
+    monkeypatch.setenv("NOTEBOOKS_QUICK", "1")
     execute(read(path), path.parent)
+
+
+@pytest.mark.filterwarnings("default")
+def test_fashion_mnist_runs_without_the_data(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("matplotlib")
+    monkeypatch.setenv("NOTEBOOKS_QUICK", "1")
+    monkeypatch.setenv("SWIFTBACKPROP_DATA", str(tmp_path))
+    notebook = read(ROOT / f"notebooks/{FASHION}.ipynb")
+    execute(notebook, tmp_path)
+    assert "apt install dataset-fashion-mnist" in shown(notebook)
+    assert accuracy(notebook) >= 0.6  # of the digits
 
 
 @pytest.mark.filterwarnings("default")
@@ -72,12 +127,12 @@ def test_progress_and_pictures_in_a_notebook(tmp_path: Path) -> None:
         ]
     )
     execute(notebook, tmp_path)
-    shown = "".join(
+    seen = "".join(
         output.get("text", "") + str(output.get("data", "")) for output in notebook.cells[0].outputs
     )
     # A line of text, or a widget where ipywidgets is installed.
-    assert "epoch 2/2" in shown or "jupyter.widget-view" in shown, shown
-    assert "Traceback" not in shown
+    assert "epoch 2/2" in seen or "jupyter.widget-view" in seen, seen
+    assert "Traceback" not in seen
     (table,) = (output.data for output in notebook.cells[1].outputs)
     assert "<table" in table["text/html"]
     assert "Network" in table["text/plain"]
