@@ -177,7 +177,7 @@ def test_what_a_scheduler_refuses_to_go_on_with() -> None:
     refused(lambda: make(plateau, start=1), ValueError, "start wants")
     refused(lambda: make(plateau, lr=0.1), ValueError, "net.optimizer.lr")
     refused(lambda: make(cosine, start=-1), ValueError, "at least 0; got -1")
-    refused(lambda: make(cosine, start=0.5), TypeError, "integer")
+    refused(lambda: make(cosine, start=0.5), TypeError, "start is an int")
     for lr in (-1.0, float("nan"), float("inf")):
         refused(lambda lr=lr: make(cosine, lr=lr), ValueError, "lr is finite")
 
