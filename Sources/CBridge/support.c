@@ -1,4 +1,5 @@
 // Memory for the engine: checked against what the machine has before it is touched.
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -70,3 +71,24 @@ void *sb_allocate(size_t bytes) {
 }
 
 void sb_deallocate(void *memory) { free(memory); }
+
+static pthread_key_t scratch_key;
+static int scratch_is_ready;
+
+static void make_scratch_key(void) {
+  scratch_is_ready = pthread_key_create(&scratch_key, sb_deallocate) == 0;
+}
+
+void *sb_scratch(void) {
+  static pthread_once_t once = PTHREAD_ONCE_INIT;
+  pthread_once(&once, make_scratch_key);
+  if (!scratch_is_ready) return NULL;
+  void *memory = pthread_getspecific(scratch_key);
+  if (memory != NULL) return memory;
+  memory = sb_allocate(SB_SCRATCH_BYTES);
+  if (memory != NULL && pthread_setspecific(scratch_key, memory) != 0) {
+    sb_deallocate(memory);
+    return NULL;
+  }
+  return memory;
+}

@@ -30,6 +30,14 @@ extension Double: Scalar {
       transA ? 112 : 111, transB ? 112 : 111, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc)
   }
 
+  #if SB_AVX512
+    @inline(__always)
+    static func transposeEight(
+      _ p: UnsafePointer<Double>, _ stride: Int, into out: UnsafeMutablePointer<Double>,
+      _ outStride: Int
+    ) { sb_transpose_8d(p, stride, out, outStride) }
+  #endif
+
   @inline(__always)
   static func mulAdd(_ a: Double, _ b: Double, _ c: Double) -> Double {
     #if SB_FMA

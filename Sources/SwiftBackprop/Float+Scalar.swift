@@ -34,6 +34,14 @@ extension Float: Scalar {
       transA ? 112 : 111, transB ? 112 : 111, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc)
   }
 
+  #if SB_AVX512
+    @inline(__always)
+    static func transposeEight(
+      _ p: UnsafePointer<Float>, _ stride: Int, into out: UnsafeMutablePointer<Float>,
+      _ outStride: Int
+    ) { sb_transpose_8f(p, stride, out, outStride) }
+  #endif
+
   @inline(__always)
   static func mulAdd(_ a: Float, _ b: Float, _ c: Float) -> Float {
     #if SB_FMA

@@ -1,3 +1,5 @@
+import CBridge
+
 /// A matrix [rows, cols] that somebody else owns, as BLAS wants it: element (i, j) lies at
 /// i·stride + j, or at i + j·stride when `transposed`.
 struct Matrix<T: Scalar> {
@@ -74,14 +76,16 @@ func sumOfMagnitudes<T: Scalar>(_ x: UnsafePointer<T>, _ count: Int) -> Double {
 }
 
 /// C [m, n] ← factor · A [m, k] · B [k, n], B and C dense or B transposed from [n, k]; adds to
-/// C when `accumulate`. The only call of BLAS, which makes the larger products.
+/// C when `accumulate`. The only call of BLAS.
 @inline(__always)
 func multiply<T: Scalar>(
   _ a: Matrix<T>, _ b: Matrix<T>, into c: UnsafeMutablePointer<T>, accumulate: Bool = false,
   factor: T = 1
 ) {
-  guard !a.prefersProduct(b) else {
-    return product(a, b, into: c, keeps: accumulate, factor: factor)
+  let maker = a.maker(b)
+  if maker == .tiles { return product(a, b, into: c, keeps: accumulate, factor: factor) }
+  if maker == .packed, let scratch = sb_scratch() {
+    return packedProduct(a, b, into: c, keeps: accumulate, factor: factor, scratch: scratch)
   }
   T.gemm(
     a.transposed, b.transposed, Int32(truncatingIfNeeded: a.rows),

@@ -119,8 +119,11 @@ struct Part<T: Scalar> {
 
 /// What every part of a pass writes for itself.
 struct PartMemory<T: Scalar> {
-  /// Numbers of a panel: 16 KB of single precision, a part of the first-level cache.
+  /// Numbers of a panel whose product is made in place: 16 KB of single precision, a part of the
+  /// first-level cache.
   static var panelSize: Int { 4096 }
+  /// And where the factors are packed, for every panel anew: a part of the second-level cache.
+  static var packedPanelSize: Int { (512 << 10) / MemoryLayout<T>.stride }
 
   private let block: Block
   let parts: Int
@@ -129,14 +132,17 @@ struct PartMemory<T: Scalar> {
   let watches: UnsafeMutablePointer<Watch<T>>
 
   private let panels: UnsafeMutablePointer<T>
+  private let panelSize: Int
   private let normSums: UnsafeMutablePointer<Double>
   private let normUnits: Int
 
-  /// `units` is Σ D(m), `normUnits` the same over the normalised layers, times two.
-  init(parts: Int, units: Int, normUnits: Int) throws(EngineError) {
+  /// `units` is Σ D(m), `normUnits` the same over the normalised layers, times two; `parameters`
+  /// bounds every W.
+  init(parts: Int, units: Int, normUnits: Int, parameters: Int) throws(EngineError) {
+    panelSize = Swift.min(Self.packedPanelSize, Swift.max(Self.panelSize, parameters))
     let watchBytes = (parts * MemoryLayout<Watch<T>>.stride + 63) / 64 * 64
     let (count, overflow) = parts.multipliedReportingOverflow(
-      by: units + normUnits + Self.panelSize)
+      by: units + normUnits + panelSize)
     guard !overflow, count < Int.max / 32 else { throw .memory(bytes: Int.max) }
     let normBytes = (parts * normUnits * MemoryLayout<Double>.stride + 63) / 64 * 64
     block = try Block(byteCount: watchBytes + normBytes + count * MemoryLayout<T>.stride)
@@ -146,14 +152,14 @@ struct PartMemory<T: Scalar> {
     normSums = (block.base + watchBytes).bindMemory(
       to: Double.self, capacity: parts * normUnits)
     panels = (block.base + watchBytes + normBytes).bindMemory(to: T.self, capacity: count)
-    sums = panels + parts * Self.panelSize
+    sums = panels + parts * panelSize
   }
 
   /// The sums of normalised layers of one part.
   func norms(_ part: Int) -> UnsafeMutablePointer<Double> { normSums + part * normUnits }
 
-  /// Room for some rows of a grad_W [panelSize].
-  func panel(_ part: Int) -> UnsafeMutablePointer<T> { panels + part * Self.panelSize }
+  /// Room for some rows of a grad_W.
+  func panel(_ part: Int) -> UnsafeMutablePointer<T> { panels + part * panelSize }
 }
 
 extension Network {
@@ -224,7 +230,8 @@ extension Network {
   func partMemory(_ parts: Int) throws(EngineError) -> PartMemory<T> {
     if let memory = partMemory, memory.parts >= parts { return memory }
     let memory = try PartMemory<T>(
-      parts: parts, units: layout.unitCount, normUnits: normUnits)
+      parts: parts, units: layout.unitCount, normUnits: normUnits,
+      parameters: layout.parameterCount)
     partMemory = memory
     return memory
   }

@@ -9,7 +9,7 @@ import CBridge
 // Zee and van de Geijn, "BLIS: A framework for rapidly instantiating BLAS functionality", 2015).
 
 /// Four rows of a tile, one vector wide.
-private struct Strip<T: Scalar> {
+struct Strip<T: Scalar> {
   private var r0 = T.Vector()
   private var r1 = T.Vector()
   private var r2 = T.Vector()
@@ -49,10 +49,35 @@ func load<T: Scalar>(_ p: UnsafePointer<T>) -> T.Vector {
 
 /// Rows of a tile: as many as the registers hold, two vectors wide.
 #if SB_AVX512
-  private let tileRows = 8
+  let tileRows = 8
 #else
-  private let tileRows = 4
+  let tileRows = 4
 #endif
+
+/// Room for the largest tile, 8 rows of two 64-byte vectors.
+@inline(__always)
+func withTile<T: Scalar>(_: T.Type, _ body: (UnsafeMutablePointer<T>) -> Void) {
+  // With a size that varies, or a larger alignment, it would be on the heap.
+  withUnsafeTemporaryAllocation(byteCount: 1024, alignment: 16) { memory in
+    if let tile = memory.bindMemory(to: T.self).baseAddress { body(tile) }
+  }
+}
+
+/// The first `cols` columns of some rows of a tile, two vectors wide, to where C begins; c is
+/// the place of row 0.
+func put<T: Scalar>(
+  _ tile: UnsafePointer<T>, rows: Range<Int>, cols: Int, into c: UnsafeMutablePointer<T>,
+  stride: Int, keeps: Bool, factor: T
+) {
+  for row in rows {
+    let (from, to) = (tile + row * 2 * T.Vector.scalarCount, c + row * stride)
+    if keeps {
+      for k in 0..<cols { to[k] = T.mulAdd(factor, from[k], to[k]) }
+    } else {
+      for k in 0..<cols { to[k] = factor * from[k] }
+    }
+  }
+}
 
 /// The operands of one product as a tile sees them: a[i, k] at i·rowStep + k·colStep.
 private struct Operands<T: Scalar> {
@@ -144,65 +169,6 @@ private struct Operands<T: Scalar> {
   }
 }
 
-/// Who makes a product: the engine's tiles, or BLAS for the reason given. The numbers are those
-/// of SB_BY_TILES and what follows it.
-enum Maker: Int32 {
-  case tiles, baseline, transposed, fewRows, narrow, wide, large
-}
-
-extension Matrix {
-  /// Whether `product` is the way to multiply with `b`.
-  @inline(__always)
-  func prefersProduct(_ b: Matrix) -> Bool { maker(b) == .tiles }
-
-  /// Who multiplies with `b`: a tile must fit, the instruction set must multiply and add at once,
-  /// and b [k, n] must stay in the second-level cache, where rows far apart fall onto the same
-  /// places.
-  @inline(__always)
-  func maker(_ b: Matrix) -> Maker {
-    #if SB_FMA
-      let rowBytes = b.stride &* MemoryLayout<T>.stride
-      if b.transposed { return .transposed }
-      if rows < tileRows { return .fewRows }
-      if b.cols < 2 * T.Vector.scalarCount { return .narrow }
-      if rowBytes > 2048 { return .wide }
-      return b.rows &* rowBytes <= 4 << 20 ? .tiles : .large
-    #else
-      return .baseline
-    #endif
-  }
-}
-
-extension Network {
-  /// Who makes z(m), grad_a(m) or grad_W(m) in a step of `fit` on `rows` rows that is shared as
-  /// in `plan`.
-  func maker(
-    of quantity: Int32, _ m: Int, rows: Int64, _ plan: Plan
-  ) throws(EngineError) -> Maker {
-    let last = layout.layers - (quantity == SB_GRAD_A ? 1 : 0)
-    guard rows > 0, let rows = Int32(exactly: rows).map(Int.init), m >= 1, m <= last else {
-      throw .value("there is no such product")
-    }
-    // Only sizes matter: no number is read.
-    let base = UnsafePointer(parameters.base)
-    let part = plan.parts - 1
-    let count = plan.share(part, of: rows).count
-    let (before, units) = (layout.sizes[m - 1], layout.sizes[m])
-    switch quantity {
-    case SB_Z where m == 1 && plan.sharesInput:
-      let columns = plan.share(part, of: before, unit: 8)
-      return Matrix(base, rows, columns.count, stride: before)
-        .maker(weights(1).rows(columns.lowerBound, columns.upperBound))
-    case SB_Z: return Matrix(base, count, before).maker(weights(m))
-    case SB_GRAD_A: return Matrix(base, count, layout.sizes[m + 1]).maker(weights(m + 1).transpose)
-    case SB_GRAD_W:
-      let share = plan.share(0, of: before, unit: 8).count
-      return Matrix(base, rows, share, stride: before).transpose.maker(Matrix(base, rows, units))
-    default: throw .value("there is no such product")
-    }
-  }
-}
-
 /// C [m, n] ← factor·A [m, k]·B [k, n], or C + factor·A·B when `keeps`; n is C's stride.
 ///
 /// m is at least `tileRows`, B is not transposed, and its memory goes on for a vector behind the
@@ -256,23 +222,15 @@ extension Operands {
     let raw = Operands(
       a: a, rowStep: rowStep, colStep: colStep, b: b, bStride: bStride, depth: depth, factor: 1,
       keeps: false)
-    // The largest tile, 8 rows of two 64-byte vectors; with a size
-    // that varies, or a larger alignment, it would be on the heap.
-    withUnsafeTemporaryAllocation(byteCount: 1024, alignment: 16) { memory in
-      guard let tile = memory.bindMemory(to: T.self).baseAddress else { return }
+    withTile(T.self) { tile in
       if cols > width {
         raw.wideTile(i, j, tile, 2 * width)
       } else {
         raw.narrowTile(i, j, tile, 2 * width)
       }
-      for row in from..<tileRows {
-        let (from, to) = (tile + row * 2 * width, c + row * stride)
-        if keeps {
-          for k in 0..<cols { to[k] = T.mulAdd(factor, from[k], to[k]) }
-        } else {
-          for k in 0..<cols { to[k] = factor * from[k] }
-        }
-      }
+      put(
+        tile, rows: from..<tileRows, cols: cols, into: c, stride: stride, keeps: keeps,
+        factor: factor)
     }
   }
 }

@@ -30,6 +30,13 @@ protocol Scalar: BinaryFloatingPoint, Sendable {
     _ b: UnsafePointer<Self>, _ ldb: Int32,
     _ beta: Self, _ c: UnsafeMutablePointer<Self>, _ ldc: Int32)
 
+  #if SB_AVX512
+    /// out[k·outStride + i] ← p[i·stride + k] for i < 8 and the k of a vector.
+    static func transposeEight(
+      _ p: UnsafePointer<Self>, _ stride: Int, into out: UnsafeMutablePointer<Self>,
+      _ outStride: Int)
+  #endif
+
   /// a·b + c, fused where the instruction set has it, two roundings elsewhere.
   static func mulAdd(_ a: Self, _ b: Self, _ c: Self) -> Self
 

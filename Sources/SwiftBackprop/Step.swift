@@ -100,7 +100,7 @@ extension Network {
     panel: UnsafeMutablePointer<T>?
   ) {
     let cols = layout.sizes[m]
-    let count = panelRows(m, tape)
+    let count = panelRows(m, tape, share)
     guard count > 0 else {
       weightGradient(m, tape, share, accumulate: false)
       return apply(update, m, share)
@@ -116,12 +116,15 @@ extension Network {
     }
   }
 
-  /// Rows of grad_W(m)ᵀ that are made at a time; 0 where BLAS has to have them all.
-  private func panelRows(_ m: Int, _ tape: Tape<T>) -> Int {
+  /// Rows of grad_W(m)ᵀ, of `share`, that are made at a time; 0 where they have to be all.
+  private func panelRows(_ m: Int, _ tape: Tape<T>, _ share: Range<Int>) -> Int {
     let cols = layout.sizes[m]
-    let rows = PartMemory<T>.panelSize / cols & ~7
     let gradZ = Matrix(tape.gradZ[m - 1], tape.input.rows, cols)
-    return input(m, tape).transpose.rows(0, rows).prefersProduct(gradZ) ? rows : 0
+    switch input(m, tape).transpose.rows(0, share.count).maker(gradZ) {
+    case .tiles: return PartMemory<T>.panelSize / cols & ~7
+    case .packed: return PartMemory<T>.packedPanelSize / cols & ~7
+    default: return 0
+    }
   }
 
   /// What one update needs to know: its factors, and how g is clipped and W penalised.

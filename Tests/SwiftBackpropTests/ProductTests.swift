@@ -1,3 +1,4 @@
+import CBridge
 import Testing
 
 @testable import SwiftBackprop
@@ -14,6 +15,46 @@ struct ProductTests {
         }
       }
     }
+  }
+
+  /// Both factors either way round; several blocks of rows, of terms, and strips of columns.
+  @Test(arguments: [(8, 1), (13, 31), (32, 32), (9, 70), (520, 33)])
+  func packedFactors(rows: Int, cols: Int) throws {
+    for depth in rows > 100 ? [5] : [1, 7, 16, 37, 300] {
+      for (transposed, second) in [(false, false), (true, false), (false, true), (true, true)] {
+        try checkPacked(Float.self, rows, cols, depth, transposed, second, keeps: depth % 2 == 1)
+        try checkPacked(Double.self, rows, cols, depth, transposed, second, keeps: depth % 2 == 1)
+      }
+    }
+  }
+
+  private func checkPacked<T: Scalar>(
+    _: T.Type, _ rows: Int, _ cols: Int, _ depth: Int, _ first: Bool, _ second: Bool, keeps: Bool
+  ) throws {
+    let a = try numbers(T.self, rows * depth, 7)
+    let b = try numbers(T.self, depth * cols, 5)
+    let c = try numbers(T.self, rows * cols + 1, 3)
+    let before = Array(UnsafeBufferPointer(start: c.base, count: c.count))
+    let (left, right) = (
+      first ? Matrix(a.base, depth, rows).transpose : Matrix(a.base, rows, depth),
+      second ? Matrix(b.base, cols, depth).transpose : Matrix(b.base, depth, cols)
+    )
+    let scratch = try #require(sb_scratch())
+    #expect(sb_scratch() == scratch, "a thread keeps its own")
+    packedProduct(left, right, into: c.base, keeps: keeps, factor: -2, scratch: scratch)
+    var wrong = 0
+    for i in 0..<rows {
+      for j in 0..<cols {
+        var sum: T = 0
+        for k in 0..<depth {
+          let aik = a.base[first ? k * rows + i : i * depth + k]
+          sum += aik * b.base[second ? j * depth + k : k * cols + j]
+        }
+        if c.base[i * cols + j] != (keeps ? before[i * cols + j] : 0) - 2 * sum { wrong += 1 }
+      }
+    }
+    #expect(wrong == 0, "[\(rows), \(depth)] x [\(depth), \(cols)], \(first), \(second)")
+    #expect(c.base[rows * cols] == before[rows * cols], "nothing behind C is written")
   }
 
   /// Small whole numbers, so that every order of summing gives the same.

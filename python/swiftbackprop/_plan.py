@@ -13,6 +13,11 @@ if TYPE_CHECKING:
 
 __all__ = ["flops", "plan"]
 
+# How the engine's own tiles find their factors.
+_TILES = {
+    core.BY_TILES: "they multiply in place",
+    core.BY_PACKED_TILES: "both factors are brought into their order first, a block at a time",
+}
 # Why a product is left to BLAS, by what the engine answers.
 _REASONS = {
     core.BY_BLAS_BASELINE: "this build of the engine has no instruction that multiplies and adds",
@@ -69,11 +74,11 @@ def _products(net: "NetworkInside", rows: int, threads: int) -> list[str]:
                 maker = net._maker(quantity, m, rows, threads)
                 made.setdefault(maker, {}).setdefault(name, []).append(m)
     lines = []
-    for maker, products in sorted(made.items()):
+    for maker, products in sorted(made.items(), key=lambda item: (item[0] not in _TILES, item[0])):
         names = [f"{name}({run})" for name, found in products.items() for run in _runs(found)]
         what = ", ".join(names[:-1]) + " and " * (len(names) > 1) + names[-1]
-        if maker == core.BY_TILES:
-            lines.append(f"Tiles of the engine's own make {what}: they multiply in place.")
+        if maker in _TILES:
+            lines.append(f"Tiles of the engine's own make {what}: {_TILES[maker]}.")
         else:
             lines.append(f"BLAS makes {what}: {_REASONS[maker]}.")
     return lines

@@ -1,4 +1,5 @@
-// What the engine's mathematics needs of C: the square root as a vector instruction, prefetching.
+// What the engine's mathematics needs of C: the square root as a vector instruction, prefetching,
+// vectors taken apart and put together.
 #ifndef SB_MATH_H
 #define SB_MATH_H
 
@@ -7,7 +8,35 @@
 static inline float sb_sqrtf(float x) { return __builtin_elementwise_sqrt(x); }
 static inline double sb_sqrt(double x) { return __builtin_elementwise_sqrt(x); }
 
-// Asks for the cache line at p; any address will do.
-static inline void sb_prefetch(const void *p) { __builtin_prefetch(p); }
+// Asks for the cache line at p, in the first level or in the second; any address will do.
+static inline void sb_prefetch(const void *p) { __builtin_prefetch(p, 0, 3); }
+static inline void sb_prefetch_far(const void *p) { __builtin_prefetch(p, 0, 2); }
+
+#if defined(__AVX512F__)
+// out[k·out_stride + i] = p[i·stride + k] for i < 8 and k < LANES. Three times each vector is
+// interleaved with the one four further; then v[0] holds the first columns, eight numbers each.
+#define SB_TRANSPOSE_8(NAME, T, LANES, LOW, HIGH)                                             \
+  static inline void NAME(const T *p, long stride, T *out, long out_stride) {                 \
+    typedef T vector __attribute__((vector_size(64)));                                        \
+    vector v[8], w[8];                                                                        \
+    for (int i = 0; i < 8; i++) __builtin_memcpy(&v[i], p + i * stride, sizeof v[i]);         \
+    for (int stage = 0; stage < 3; stage++) {                                                 \
+      for (int i = 0; i < 4; i++) {                                                           \
+        w[2 * i] = __builtin_shufflevector(v[i], v[i + 4], LOW);                              \
+        w[2 * i + 1] = __builtin_shufflevector(v[i], v[i + 4], HIGH);                         \
+      }                                                                                       \
+      __builtin_memcpy(v, w, sizeof v);                                                       \
+    }                                                                                         \
+    for (int k = 0; k < LANES; k++) {                                                         \
+      __builtin_memcpy(out + k * out_stride, (const T *)v + 8 * k, 8 * sizeof(T));            \
+    }                                                                                         \
+  }
+#define SB_LOW_16 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23
+#define SB_HIGH_16 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31
+#define SB_LOW_8 0, 8, 1, 9, 2, 10, 3, 11
+#define SB_HIGH_8 4, 12, 5, 13, 6, 14, 7, 15
+SB_TRANSPOSE_8(sb_transpose_8f, float, 16, SB_LOW_16, SB_HIGH_16)
+SB_TRANSPOSE_8(sb_transpose_8d, double, 8, SB_LOW_8, SB_HIGH_8)
+#endif
 
 #endif

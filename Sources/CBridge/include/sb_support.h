@@ -39,6 +39,12 @@ int sb_has_memory(size_t bytes);
 void *sb_allocate(size_t bytes);
 void sb_deallocate(void *memory);
 
+// Room for the packed operands of a product, this thread's own until it ends: a block of A and a
+// strip of B of 32 KB. NULL when there is no memory.
+#define SB_SCRATCH_BLOCK (512 << 10)
+#define SB_SCRATCH_BYTES (SB_SCRATCH_BLOCK + (32 << 10))
+void *sb_scratch(void);
+
 static inline void sb_add(int64_t *counter, int64_t amount) {
   __atomic_fetch_add(counter, amount, __ATOMIC_ACQ_REL);
 }

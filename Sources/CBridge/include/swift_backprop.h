@@ -354,6 +354,7 @@ int32_t sb_plan(const sb_net *net, int64_t rows, int32_t threads);
 #define SB_BY_BLAS_NARROW 4      // a tile is wider than the second factor
 #define SB_BY_BLAS_WIDE 5        // rows of the second factor are longer than 2 KB
 #define SB_BY_BLAS_LARGE 6       // the second factor takes more than 4 MB
+#define SB_BY_PACKED_TILES 7     // tiles, once both factors are brought into their order
 int32_t sb_maker(const sb_net *net, int32_t quantity, int32_t m, int64_t rows, int32_t threads);
 
 // ---------------------------------------------------------------- whole data sets

@@ -1,0 +1,64 @@
+import CBridge
+
+/// Who makes a product: the engine's tiles, or BLAS for the reason given. The numbers are those
+/// of SB_BY_TILES and what follows it.
+enum Maker: Int32 {
+  case tiles, baseline, transposed, fewRows, narrow, wide, large, packed
+}
+
+extension Matrix {
+  /// Who multiplies with `b`. A tile must fit, and the instruction set must multiply and add at
+  /// once. Without packing, b [k, n] must stay in the second-level cache, and its rows not lie so
+  /// far apart that they fall onto the same places; fewer rows than 64 read a strip too seldom.
+  @inline(__always)
+  func maker(_ b: Matrix) -> Maker {
+    #if SB_FMA
+      let rowBytes = b.stride &* MemoryLayout<T>.stride
+      if rows < tileRows { return .fewRows }
+      if b.cols < 2 * T.Vector.scalarCount { return .narrow }
+      #if SB_AVX512
+        // Tiles of a transposed A lie badly, which shows if they are read more than once or twice.
+        let fits = rowBytes < 2048 || rowBytes == 2048 && rows < 64
+        let liesWell =
+          !b.transposed && (!transposed || rows < 64 || b.cols < 64 || b.rows < 32)
+        return fits && liesWell && b.rows &* rowBytes <= 4 << 20 ? .tiles : .packed
+      #else
+        if b.transposed { return .transposed }
+        if rowBytes > 2048 { return .wide }
+        return b.rows &* rowBytes <= 4 << 20 ? .tiles : .large
+      #endif
+    #else
+      return .baseline
+    #endif
+  }
+}
+
+extension Network {
+  /// Who makes z(m), grad_a(m) or grad_W(m) in a step of `fit` on `rows` rows that is shared as
+  /// in `plan`.
+  func maker(
+    of quantity: Int32, _ m: Int, rows: Int64, _ plan: Plan
+  ) throws(EngineError) -> Maker {
+    let last = layout.layers - (quantity == SB_GRAD_A ? 1 : 0)
+    guard rows > 0, let rows = Int32(exactly: rows).map(Int.init), m >= 1, m <= last else {
+      throw .value("there is no such product")
+    }
+    // Only sizes matter: no number is read.
+    let base = UnsafePointer(parameters.base)
+    let part = plan.parts - 1
+    let count = plan.share(part, of: rows).count
+    let (before, units) = (layout.sizes[m - 1], layout.sizes[m])
+    switch quantity {
+    case SB_Z where m == 1 && plan.sharesInput:
+      let columns = plan.share(part, of: before, unit: 8)
+      return Matrix(base, rows, columns.count, stride: before)
+        .maker(weights(1).rows(columns.lowerBound, columns.upperBound))
+    case SB_Z: return Matrix(base, count, before).maker(weights(m))
+    case SB_GRAD_A: return Matrix(base, count, layout.sizes[m + 1]).maker(weights(m + 1).transpose)
+    case SB_GRAD_W:
+      let share = plan.share(0, of: before, unit: 8).count
+      return Matrix(base, rows, share, stride: before).transpose.maker(Matrix(base, rows, units))
+    default: throw .value("there is no such product")
+    }
+  }
+}
