@@ -72,8 +72,13 @@ static uint64_t wait_for_job_after(uint64_t last) {
   return now;
 }
 
+// A worker's scratch memory, made before it starts: no step allocates. It is its successor's in
+// a child process.
+static void *scratch_of[MOST_PARTS];
+
 static void *work(void *argument) {
   int own = (int)(intptr_t)argument;
+  sb_keep_scratch(scratch_of[own]);
   uint64_t job = job_of(atomic_load(&ticket));
   sb_flush_subnormals();
   for (;;) {
@@ -104,7 +109,9 @@ static void start_workers(int wanted) {
     pthread_attr_t attributes;
     pthread_attr_init(&attributes);
     pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
-    void *number = (void *)(intptr_t)(workers + 1);
+    int own = workers + 1;
+    if (scratch_of[own] == NULL) scratch_of[own] = sb_allocate(SB_SCRATCH_BYTES);
+    void *number = (void *)(intptr_t)own;
     int failed = pthread_create(&thread, &attributes, work, number);
     pthread_attr_destroy(&attributes);
     if (failed) return;

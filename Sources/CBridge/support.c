@@ -79,10 +79,18 @@ static void make_scratch_key(void) {
   scratch_is_ready = pthread_key_create(&scratch_key, sb_deallocate) == 0;
 }
 
-void *sb_scratch(void) {
+static int has_scratch_key(void) {
   static pthread_once_t once = PTHREAD_ONCE_INIT;
   pthread_once(&once, make_scratch_key);
-  if (!scratch_is_ready) return NULL;
+  return scratch_is_ready;
+}
+
+void sb_keep_scratch(void *memory) {
+  if (has_scratch_key()) pthread_setspecific(scratch_key, memory);
+}
+
+void *sb_scratch(void) {
+  if (!has_scratch_key()) return NULL;
   void *memory = pthread_getspecific(scratch_key);
   if (memory != NULL) return memory;
   memory = sb_allocate(SB_SCRATCH_BYTES);

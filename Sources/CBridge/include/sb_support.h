@@ -44,6 +44,8 @@ void sb_deallocate(void *memory);
 #define SB_SCRATCH_BLOCK (512 << 10)
 #define SB_SCRATCH_BYTES (SB_SCRATCH_BLOCK + (32 << 10))
 void *sb_scratch(void);
+// Makes `memory`, of that size or NULL, this thread's.
+void sb_keep_scratch(void *memory);
 
 static inline void sb_add(int64_t *counter, int64_t amount) {
   __atomic_fetch_add(counter, amount, __ATOMIC_ACQ_REL);
