@@ -123,31 +123,6 @@ private func packedTile<T: Scalar>(
   #endif
 }
 
-/// A strip of B as it lies in memory, to be asked for line by line while the one before is
-/// multiplied.
-private struct Coming<T: Scalar> {
-  let base: UnsafePointer<T>
-  let across, along: Int
-  let lines: Int
-  var next = 0
-
-  /// Asks for `count` more lines.
-  @inline(__always)
-  mutating func fetch(_ count: Int) {
-    let end = Swift.min(next &+ count, lines)
-    let width = T.Vector.scalarCount
-    while next < end {
-      if across == 1 {
-        sb_prefetch_far(base + (next >> 1) &* along + (next & 1) &* width)
-      } else {
-        let (line, column) = (next / Blocks<T>.cols, next % Blocks<T>.cols)
-        sb_prefetch_far(base + column &* across + line &* width)
-      }
-      next += 1
-    }
-  }
-}
-
 /// C [m, n] ← factor·A [m, k]·B [k, n], or C + factor·A·B when `keeps`; n is C's stride.
 /// `scratch` has `SB_SCRATCH_BYTES`.
 func packedProduct<T: Scalar>(
@@ -167,9 +142,9 @@ func packedProduct<T: Scalar>(
       var j = 0
       while j < b.cols {
         let cols = Swift.min(Blocks<T>.cols, b.cols - j)
-        let coming = packStrip(b, first, depth, j, cols, into: strip)
+        packStrip(b, first, depth, j, cols, into: strip)
         multiplyPacked(
-          block, strip, rows, cols, depth, coming, into: c + firstRow * b.cols + j,
+          block, strip, rows, cols, depth, into: c + firstRow * b.cols + j,
           stride: b.cols, keeps: keeps || part > 0, factor: factor)
         j += Blocks<T>.cols
       }
@@ -192,31 +167,24 @@ private func packBlock<T: Scalar>(
   }
 }
 
-/// Rows first..<first + depth of columns j..<j + cols of b. Returns what comes next to them.
+/// Rows first..<first + depth of columns j..<j + cols of b.
 private func packStrip<T: Scalar>(
   _ b: Matrix<T>, _ first: Int, _ depth: Int, _ j: Int, _ cols: Int,
   into strip: UnsafeMutablePointer<T>
-) -> Coming<T> {
+) {
   let (across, along) = b.transposed ? (b.stride, 1) : (1, b.stride)
-  let base = b.base + first * along + j * across
   pack(
-    base, across: across, along: along, cols, depth: depth, width: Blocks<T>.cols, into: strip)
-  let isLast = b.cols - j < 2 * Blocks<T>.cols
-  return Coming(
-    base: base + Blocks<T>.cols * across, across: across, along: along,
-    lines: isLast ? 0 : 2 * depth)
+    b.base + first * along + j * across, across: across, along: along, cols, depth: depth,
+    width: Blocks<T>.cols, into: strip)
 }
 
 /// All tiles of C [rows, cols] from a packed block and a packed strip.
 private func multiplyPacked<T: Scalar>(
   _ block: UnsafePointer<T>, _ strip: UnsafePointer<T>, _ rows: Int, _ cols: Int, _ depth: Int,
-  _ coming: Coming<T>, into c: UnsafeMutablePointer<T>, stride: Int, keeps: Bool, factor: T
+  into c: UnsafeMutablePointer<T>, stride: Int, keeps: Bool, factor: T
 ) {
-  var coming = coming
-  let share = (coming.lines * tileRows + rows - 1) / rows
   var i = 0
   while i < rows {
-    coming.fetch(share)
     let (a, to) = (block + i &* depth, c + i &* stride)
     if rows - i >= tileRows && cols == Blocks<T>.cols {
       packedTile(a, strip, depth, to, stride, factor, keeps)

@@ -8,9 +8,8 @@
 static inline float sb_sqrtf(float x) { return __builtin_elementwise_sqrt(x); }
 static inline double sb_sqrt(double x) { return __builtin_elementwise_sqrt(x); }
 
-// Asks for the cache line at p, in the first level or in the second; any address will do.
-static inline void sb_prefetch(const void *p) { __builtin_prefetch(p, 0, 3); }
-static inline void sb_prefetch_far(const void *p) { __builtin_prefetch(p, 0, 2); }
+// Asks for the cache line at p; any address will do.
+static inline void sb_prefetch(const void *p) { __builtin_prefetch(p); }
 
 #if defined(__AVX512F__)
 // out[k·out_stride + i] = p[i·stride + k] for i < 8 and k < LANES. Three times each vector is
