@@ -44,7 +44,7 @@ class Task:
         seconds, each = request["seconds"], self._estimate(request["seconds"])
         self.times = self._whole(seconds / each)
         if self.steps:
-            # An epoch's beginning and end are not in every step.
+            # A short run of `fit` would weigh its last step, which also keeps the gradients.
             self.times = max(self.times, self.case.batches // 4)
         self.settling = self._whole(min(SETTLE, seconds) / each)
 

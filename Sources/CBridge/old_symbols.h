@@ -7,8 +7,11 @@
 #define SB_OLD(name) __asm__(".symver " #name "," #name "@GLIBC_2.2.5")
 SB_OLD(pthread_create);
 SB_OLD(pthread_attr_setdetachstate);
+SB_OLD(pthread_getspecific);
+SB_OLD(pthread_key_create);
 SB_OLD(pthread_mutex_trylock);
 SB_OLD(pthread_once);
+SB_OLD(pthread_setspecific);
 SB_OLD(pthread_rwlock_init);
 SB_OLD(pthread_rwlock_rdlock);
 SB_OLD(pthread_rwlock_wrlock);

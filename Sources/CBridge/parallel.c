@@ -72,8 +72,8 @@ static uint64_t wait_for_job_after(uint64_t last) {
   return now;
 }
 
-// A worker's scratch memory, made before it starts: no step allocates. It is its successor's in
-// a child process.
+// A worker's scratch memory, made before it starts, so that it does not allocate amid a step. In a
+// child process it is its successor's. Below AVX-512 nothing is packed.
 static void *scratch_of[MOST_PARTS];
 
 static void *work(void *argument) {
@@ -110,7 +110,9 @@ static void start_workers(int wanted) {
     pthread_attr_init(&attributes);
     pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
     int own = workers + 1;
+#if defined(__AVX512F__)
     if (scratch_of[own] == NULL) scratch_of[own] = sb_allocate(SB_SCRATCH_BYTES);
+#endif
     void *number = (void *)(intptr_t)own;
     int failed = pthread_create(&thread, &attributes, work, number);
     pthread_attr_destroy(&attributes);

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "old_symbols.h"
 #include "sb_support.h"
 
 sb_blas sb_blas_table;
@@ -76,7 +77,7 @@ static pthread_key_t scratch_key;
 static int scratch_is_ready;
 
 static void make_scratch_key(void) {
-  scratch_is_ready = pthread_key_create(&scratch_key, sb_deallocate) == 0;
+  scratch_is_ready = pthread_key_create(&scratch_key, free) == 0;
 }
 
 static int has_scratch_key(void) {

@@ -1,15 +1,19 @@
 import CBridge
 
-/// Who makes a product: the engine's tiles, or BLAS for the reason given. The numbers are those
-/// of SB_BY_TILES and what follows it.
+/// Who makes a product. The numbers are those of SB_BY_TILES and what follows it.
 enum Maker: Int32 {
-  case tiles, baseline, transposed, fewRows, narrow, wide, large, packed
+  /// The engine's tiles, which multiply in place (Product.swift).
+  case tiles
+  /// BLAS, for these reasons.
+  case baseline, transposed, fewRows, narrow, wide, large
+  /// Tiles again, from packed factors (Packing.swift).
+  case packed
 }
 
 extension Matrix {
   /// Who multiplies with `b`. A tile must fit, and the instruction set must multiply and add at
   /// once. Without packing, b [k, n] must stay in the second-level cache, and its rows not lie so
-  /// far apart that they fall onto the same places; fewer rows than 64 read a strip too seldom.
+  /// far apart that they fall onto the same places, which matters from 64 rows on.
   @inline(__always)
   func maker(_ b: Matrix) -> Maker {
     #if SB_FMA
@@ -35,7 +39,7 @@ extension Matrix {
 
 extension Network {
   /// Who makes z(m), grad_a(m) or grad_W(m) in a step of `fit` on `rows` rows that is shared as
-  /// in `plan`.
+  /// in `plan`: one of the parts, whose shares differ by a few rows.
   func maker(
     of quantity: Int32, _ m: Int, rows: Int64, _ plan: Plan
   ) throws(EngineError) -> Maker {

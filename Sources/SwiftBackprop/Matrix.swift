@@ -76,7 +76,8 @@ func sumOfMagnitudes<T: Scalar>(_ x: UnsafePointer<T>, _ count: Int) -> Double {
 }
 
 /// C [m, n] ← factor · A [m, k] · B [k, n], B and C dense or B transposed from [n, k]; adds to
-/// C when `accumulate`. The only call of BLAS.
+/// C when `accumulate`. The only call of BLAS, which also steps in for packed tiles when there is
+/// no memory left to pack into.
 @inline(__always)
 func multiply<T: Scalar>(
   _ a: Matrix<T>, _ b: Matrix<T>, into c: UnsafeMutablePointer<T>, accumulate: Bool = false,

@@ -7,12 +7,14 @@ import CBridge
 
 /// How much is packed at a time.
 private struct Blocks<T: Scalar> {
-  /// Terms of a sum at a time: a strip of B is 32 KB.
-  static var depth: Int { 256 }
-  /// Rows of A at a time: half a megabyte.
-  static var rows: Int { Int(SB_SCRATCH_BLOCK) / (depth * MemoryLayout<T>.stride) }
   /// Columns of a strip of B.
   static var cols: Int { 2 * T.Vector.scalarCount }
+  /// Strips that are packed together: rows far apart are not worth going to for one.
+  static var strips: Int { 4 }
+  /// Terms of a sum at a time: 256, if a vector has 64 bytes.
+  static var depth: Int { Int(SB_SCRATCH_STRIPS) / (strips * cols * MemoryLayout<T>.stride) }
+  /// Rows of A at a time.
+  static var rows: Int { Int(SB_SCRATCH_BLOCK) / (depth * MemoryLayout<T>.stride) }
 }
 
 /// out[k·width + i] ← p[i·across + k·along] for i < count and k < depth, 0 from count to width;
@@ -31,7 +33,7 @@ private func pack<T: Scalar>(
     if width == tileRows {
       packRows(p, along, depth, into: out)
     } else {
-      packWideRows(p, along, depth, into: out)
+      packWideRows(p, along, depth, strips: 1, into: out)
     }
   } else {
     var i = 0
@@ -52,17 +54,22 @@ private func packRows<T: Scalar>(
   }
 }
 
-/// The same, two vectors wide.
+/// The same, two vectors wide, for strips side by side, which come one after the other.
 @inline(never)
 private func packWideRows<T: Scalar>(
-  _ p: UnsafePointer<T>, _ stride: Int, _ depth: Int, into out: UnsafeMutablePointer<T>
+  _ p: UnsafePointer<T>, _ stride: Int, _ depth: Int, strips: Int,
+  into out: UnsafeMutablePointer<T>
 ) {
   let width = T.Vector.scalarCount
   for k in 0..<depth {
-    let (from, to) = (p + k &* stride, UnsafeMutableRawPointer(out + 2 &* k &* width))
-    let (left, right) = (load(from), load(from + width))
-    to.storeBytes(of: left, as: T.Vector.self)
-    to.storeBytes(of: right, toByteOffset: MemoryLayout<T.Vector>.stride, as: T.Vector.self)
+    var (from, to) = (p + k &* stride, UnsafeMutableRawPointer(out + 2 &* k &* width))
+    for _ in 0..<strips {
+      let (left, right) = (load(from), load(from + width))
+      to.storeBytes(of: left, as: T.Vector.self)
+      to.storeBytes(of: right, toByteOffset: MemoryLayout<T.Vector>.stride, as: T.Vector.self)
+      from += 2 &* width
+      to += 2 &* depth &* width &* MemoryLayout<T>.stride
+    }
   }
 }
 
@@ -85,42 +92,16 @@ private func packColumns<T: Scalar>(
   }
 }
 
-/// C [tileRows, 2 vectors] ← factor·A·B, or C + factor·A·B when `keeps`, from a packed block's
-/// rows a [depth, tileRows] and a packed strip b [depth, 2 vectors].
+/// A tile of C from a packed block's rows a [depth, tileRows] and a packed strip b
+/// [depth, 2 vectors].
 @inline(never)
 private func packedTile<T: Scalar>(
-  _ a: UnsafePointer<T>, _ b: UnsafePointer<T>, _ depth: Int, _ c: UnsafeMutablePointer<T>,
+  _ a: UnsafePointer<T>, _ b: UnsafePointer<T>, _ depth: Int, into c: UnsafeMutablePointer<T>,
   _ stride: Int, _ factor: T, _ keeps: Bool
 ) {
-  let width = T.Vector.scalarCount
-  var (topLeft, topRight) = (Strip<T>(), Strip<T>())
-  #if SB_AVX512
-    var (lowLeft, lowRight) = (Strip<T>(), Strip<T>())
-  #endif
-  for i in 0..<tileRows {
-    sb_prefetch(c + i &* stride)
-    sb_prefetch(c + i &* stride + width)
-  }
-  var (a, b) = (a, b)
-  for _ in 0..<depth {
-    // b is in the first-level cache; a comes from the second.
-    sb_prefetch(a + 32 &* tileRows)
-    let (left, right) = (load(b), load(b + width))
-    topLeft.add(a, 1, left)
-    topRight.add(a, 1, right)
-    #if SB_AVX512
-      lowLeft.add(a + 4, 1, left)
-      lowRight.add(a + 4, 1, right)
-    #endif
-    a += tileRows
-    b += 2 &* width
-  }
-  topLeft.put(c, stride, factor, keeps: keeps)
-  topRight.put(c + width, stride, factor, keeps: keeps)
-  #if SB_AVX512
-    lowLeft.put(c + 4 &* stride, stride, factor, keeps: keeps)
-    lowRight.put(c + 4 &* stride + width, stride, factor, keeps: keeps)
-  #endif
+  wideTile(
+    a, 1, tileRows, b, 2 &* T.Vector.scalarCount, depth, into: c, stride, factor, keeps,
+    fetches: .packed)
 }
 
 /// C [m, n] ← factor·A [m, k]·B [k, n], or C + factor·A·B when `keeps`; n is C's stride.
@@ -129,24 +110,24 @@ func packedProduct<T: Scalar>(
   _ a: Matrix<T>, _ b: Matrix<T>, into c: UnsafeMutablePointer<T>, keeps: Bool, factor: T,
   scratch: UnsafeMutableRawPointer
 ) {
-  let block = scratch.assumingMemoryBound(to: T.self)
-  let strip = block + Blocks<T>.rows * Blocks<T>.depth
-  let parts = (a.cols + Blocks<T>.depth - 1) / Blocks<T>.depth
+  let block = scratch.bindMemory(to: T.self, capacity: Blocks<T>.rows * Blocks<T>.depth)
+  let strips = (scratch + Int(SB_SCRATCH_BLOCK)).bindMemory(
+    to: T.self, capacity: Blocks<T>.strips * Blocks<T>.cols * Blocks<T>.depth)
+  let slices = Swift.max(1, (a.cols + Blocks<T>.depth - 1) / Blocks<T>.depth)
   var firstRow = 0
   while firstRow < a.rows {
     let rows = Swift.min(Blocks<T>.rows, a.rows - firstRow)
-    for part in 0..<parts {
-      let first = a.cols * part / parts
-      let depth = a.cols * (part + 1) / parts - first
+    for slice in 0..<slices {
+      let first = a.cols * slice / slices
+      let depth = a.cols * (slice + 1) / slices - first
       packBlock(a.rows(firstRow, firstRow + rows), first, depth, into: block)
-      var j = 0
-      while j < b.cols {
-        let cols = Swift.min(Blocks<T>.cols, b.cols - j)
-        packStrip(b, first, depth, j, cols, into: strip)
+      for j in stride(from: 0, to: b.cols, by: Blocks<T>.cols) {
+        let strip = strips + j / Blocks<T>.cols % Blocks<T>.strips * depth * Blocks<T>.cols
+        if strip == strips { packStrips(b, first, depth, from: j, into: strips) }
         multiplyPacked(
-          block, strip, rows, cols, depth, into: c + firstRow * b.cols + j,
-          stride: b.cols, keeps: keeps || part > 0, factor: factor)
-        j += Blocks<T>.cols
+          block, strip, rows, Swift.min(Blocks<T>.cols, b.cols - j), depth,
+          into: c + firstRow * b.cols + j, stride: b.cols, keeps: keeps || slice > 0,
+          factor: factor)
       }
     }
     firstRow += rows
@@ -167,15 +148,22 @@ private func packBlock<T: Scalar>(
   }
 }
 
-/// Rows first..<first + depth of columns j..<j + cols of b.
-private func packStrip<T: Scalar>(
-  _ b: Matrix<T>, _ first: Int, _ depth: Int, _ j: Int, _ cols: Int,
-  into strip: UnsafeMutablePointer<T>
+/// Rows first..<first + depth of b, as many strips from column j as are packed at a time.
+private func packStrips<T: Scalar>(
+  _ b: Matrix<T>, _ first: Int, _ depth: Int, from j: Int, into strips: UnsafeMutablePointer<T>
 ) {
   let (across, along) = b.transposed ? (b.stride, 1) : (1, b.stride)
-  pack(
-    b.base + first * along + j * across, across: across, along: along, cols, depth: depth,
-    width: Blocks<T>.cols, into: strip)
+  let base = b.base + first * along + j * across
+  let width = Blocks<T>.cols
+  let cols = Swift.min(b.cols - j, Blocks<T>.strips * width)
+  if across == 1 && cols == Blocks<T>.strips * width {
+    return packWideRows(base, along, depth, strips: Blocks<T>.strips, into: strips)
+  }
+  for i in stride(from: 0, to: cols, by: width) {
+    pack(
+      base + i * across, across: across, along: along, Swift.min(width, cols - i), depth: depth,
+      width: width, into: strips + i * depth)
+  }
 }
 
 /// All tiles of C [rows, cols] from a packed block and a packed strip.
@@ -187,11 +175,11 @@ private func multiplyPacked<T: Scalar>(
   while i < rows {
     let (a, to) = (block + i &* depth, c + i &* stride)
     if rows - i >= tileRows && cols == Blocks<T>.cols {
-      packedTile(a, strip, depth, to, stride, factor, keeps)
+      packedTile(a, strip, depth, into: to, stride, factor, keeps)
     } else {
       withTile(T.self) { tile in
-        packedTile(a, strip, depth, tile, Blocks<T>.cols, 1, false)
-        put(
+        packedTile(a, strip, depth, into: tile, Blocks<T>.cols, 1, false)
+        storeTile(
           tile, rows: 0..<Swift.min(tileRows, rows - i), cols: cols, into: to, stride: stride,
           keeps: keeps, factor: factor)
       }

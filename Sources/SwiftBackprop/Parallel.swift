@@ -139,7 +139,8 @@ struct PartMemory<T: Scalar> {
   /// `units` is Σ D(m), `normUnits` the same over the normalised layers, times two; `parameters`
   /// bounds every W.
   init(parts: Int, units: Int, normUnits: Int, parameters: Int) throws(EngineError) {
-    panelSize = Swift.min(Self.packedPanelSize, Swift.max(Self.panelSize, parameters))
+    let lines = (Swift.max(Self.panelSize, parameters) + 15) & ~15
+    panelSize = Swift.min(Self.packedPanelSize, lines)
     let watchBytes = (parts * MemoryLayout<Watch<T>>.stride + 63) / 64 * 64
     let (count, overflow) = parts.multipliedReportingOverflow(
       by: units + normUnits + panelSize)

@@ -9,7 +9,7 @@ import CBridge
 // Zee and van de Geijn, "BLIS: A framework for rapidly instantiating BLAS functionality", 2015).
 
 /// Four rows of a tile, one vector wide.
-struct Strip<T: Scalar> {
+private struct Quarter<T: Scalar> {
   private var r0 = T.Vector()
   private var r1 = T.Vector()
   private var r2 = T.Vector()
@@ -65,7 +65,7 @@ func withTile<T: Scalar>(_: T.Type, _ body: (UnsafeMutablePointer<T>) -> Void) {
 
 /// The first `cols` columns of some rows of a tile, two vectors wide, to where C begins; c is
 /// the place of row 0.
-func put<T: Scalar>(
+func storeTile<T: Scalar>(
   _ tile: UnsafePointer<T>, rows: Range<Int>, cols: Int, into c: UnsafeMutablePointer<T>,
   stride: Int, keeps: Bool, factor: T
 ) {
@@ -77,6 +77,64 @@ func put<T: Scalar>(
       for k in 0..<cols { to[k] = factor * from[k] }
     }
   }
+}
+
+/// What a tile asks for before it is needed.
+enum Fetches {
+  /// B, whose rows lie apart.
+  case b
+  /// A as well: every step of the loop reads another line of it.
+  case both
+  /// Packed A from the second-level cache, and C; packed B is in the first.
+  case packed
+}
+
+/// C [tileRows, 2 vectors] ← factor·A·B, or C + factor·A·B when `keeps`; a[i, k] lies at
+/// i·rowStep + k·colStep.
+@inline(__always)
+func wideTile<T: Scalar>(
+  _ a: UnsafePointer<T>, _ rowStep: Int, _ colStep: Int, _ b: UnsafePointer<T>, _ bStride: Int,
+  _ depth: Int, into c: UnsafeMutablePointer<T>, _ stride: Int, _ factor: T, _ keeps: Bool,
+  fetches: Fetches
+) {
+  let width = T.Vector.scalarCount
+  var (topLeft, topRight) = (Quarter<T>(), Quarter<T>())
+  #if SB_AVX512
+    var (lowLeft, lowRight) = (Quarter<T>(), Quarter<T>())
+  #endif
+  if fetches == .packed {
+    for i in 0..<tileRows {
+      sb_prefetch(c + i &* stride)
+      sb_prefetch(c + i &* stride + width)
+    }
+  }
+  var (a, b) = (a, b)
+  for _ in 0..<depth {
+    let (left, right) = (load(b), load(b + width))
+    switch fetches {
+    case .packed: sb_prefetch(a + 32 &* tileRows)
+    case .both:
+      sb_prefetch(a + 8 &* colStep)
+      fallthrough
+    case .b:
+      sb_prefetch(b + 8 &* bStride)
+      sb_prefetch(b + 8 &* bStride + width)
+    }
+    topLeft.add(a, rowStep, left)
+    topRight.add(a, rowStep, right)
+    #if SB_AVX512
+      lowLeft.add(a + 4 &* rowStep, rowStep, left)
+      lowRight.add(a + 4 &* rowStep, rowStep, right)
+    #endif
+    a += colStep
+    b += bStride
+  }
+  topLeft.put(c, stride, factor, keeps: keeps)
+  topRight.put(c + width, stride, factor, keeps: keeps)
+  #if SB_AVX512
+    lowLeft.put(c + 4 &* stride, stride, factor, keeps: keeps)
+    lowRight.put(c + 4 &* stride + width, stride, factor, keeps: keeps)
+  #endif
 }
 
 /// The operands of one product as a tile sees them: a[i, k] at i·rowStep + k·colStep.
@@ -100,56 +158,26 @@ private struct Operands<T: Scalar> {
 
   @inline(never)
   private func wideTileOfRows(_ i: Int, _ j: Int, _ c: UnsafeMutablePointer<T>, _ stride: Int) {
-    wideTile(i, j, c, stride, fetchesA: false)
+    SwiftBackprop.wideTile(
+      a + i &* rowStep, rowStep, colStep, b + j, bStride, depth, into: c, stride, factor, keeps,
+      fetches: .b)
   }
 
   @inline(never)
   private func wideTileOfColumns(
     _ i: Int, _ j: Int, _ c: UnsafeMutablePointer<T>, _ stride: Int
   ) {
-    wideTile(i, j, c, stride, fetchesA: true)
-  }
-
-  /// `fetchesA`: every step of the loop reads another line of A, which has to be asked for early.
-  @inline(__always)
-  private func wideTile(
-    _ i: Int, _ j: Int, _ c: UnsafeMutablePointer<T>, _ stride: Int, fetchesA: Bool
-  ) {
-    let width = T.Vector.scalarCount
-    var (topLeft, topRight) = (Strip<T>(), Strip<T>())
-    #if SB_AVX512
-      var (lowLeft, lowRight) = (Strip<T>(), Strip<T>())
-    #endif
-    var a = a + i &* rowStep
-    var b = b + j
-    for _ in 0..<depth {
-      let (left, right) = (load(b), load(b + width))
-      if fetchesA { sb_prefetch(a + 8 &* colStep) }
-      sb_prefetch(b + 8 &* bStride)
-      sb_prefetch(b + 8 &* bStride + width)
-      topLeft.add(a, rowStep, left)
-      topRight.add(a, rowStep, right)
-      #if SB_AVX512
-        lowLeft.add(a + 4 &* rowStep, rowStep, left)
-        lowRight.add(a + 4 &* rowStep, rowStep, right)
-      #endif
-      a += colStep
-      b += bStride
-    }
-    topLeft.put(c, stride, factor, keeps: keeps)
-    topRight.put(c + width, stride, factor, keeps: keeps)
-    #if SB_AVX512
-      lowLeft.put(c + 4 &* stride, stride, factor, keeps: keeps)
-      lowRight.put(c + 4 &* stride + width, stride, factor, keeps: keeps)
-    #endif
+    SwiftBackprop.wideTile(
+      a + i &* rowStep, rowStep, colStep, b + j, bStride, depth, into: c, stride, factor, keeps,
+      fetches: .both)
   }
 
   /// The same with one vector of columns.
   @inline(never)
   func narrowTile(_ i: Int, _ j: Int, _ c: UnsafeMutablePointer<T>, _ stride: Int) {
-    var top = Strip<T>()
+    var top = Quarter<T>()
     #if SB_AVX512
-      var low = Strip<T>()
+      var low = Quarter<T>()
     #endif
     var a = a + i &* rowStep
     var b = b + j
@@ -228,7 +256,7 @@ extension Operands {
       } else {
         raw.narrowTile(i, j, tile, 2 * width)
       }
-      put(
+      storeTile(
         tile, rows: from..<tileRows, cols: cols, into: c, stride: stride, keeps: keeps,
         factor: factor)
     }

@@ -93,8 +93,7 @@ extension Network {
   }
 
   /// Makes grad_W(m) and updates W(m), in rows `share` of W(m)ᵀ, some rows at a time: they are
-  /// still in the first-level cache when they are used, and with a `panel` of
-  /// `PartMemory.panelSize` numbers they are never anywhere else.
+  /// still in a cache when they are used, and with a `panel` they are never anywhere else.
   private func apply(
     _ update: Update, _ m: Int, _ tape: Tape<T>, _ share: Range<Int>,
     panel: UnsafeMutablePointer<T>?
@@ -116,13 +115,19 @@ extension Network {
     }
   }
 
-  /// Rows of grad_W(m)ᵀ, of `share`, that are made at a time; 0 where they have to be all.
+  /// Rows of grad_W(m)ᵀ, of `share`, that are made at a time; 0 for all of them.
   private func panelRows(_ m: Int, _ tape: Tape<T>, _ share: Range<Int>) -> Int {
     let cols = layout.sizes[m]
     let gradZ = Matrix(tape.gradZ[m - 1], tape.input.rows, cols)
     switch input(m, tape).transpose.rows(0, share.count).maker(gradZ) {
     case .tiles: return PartMemory<T>.panelSize / cols & ~7
-    case .packed: return PartMemory<T>.packedPanelSize / cols & ~7
+    case .packed:
+      // grad_z is packed for every panel: of fewer rows than 64 that would take too long. Panels
+      // of about the same size, so that the same tiles make all of them.
+      let most = PartMemory<T>.packedPanelSize / cols & ~7
+      guard most >= 64 else { return 0 }
+      let panels = (share.count + most - 1) / most
+      return ((share.count + panels - 1) / panels + 7) & ~7
     default: return 0
     }
   }

@@ -39,10 +39,12 @@ int sb_has_memory(size_t bytes);
 void *sb_allocate(size_t bytes);
 void sb_deallocate(void *memory);
 
-// Room for the packed operands of a product, this thread's own until it ends: a block of A and a
-// strip of B of 32 KB. NULL when there is no memory.
+// Room for the packed operands of a product, this thread's own until it ends: a block of A, for
+// the second-level cache, and strips of B, each for a good part of the first. NULL when there is
+// no memory.
 #define SB_SCRATCH_BLOCK (512 << 10)
-#define SB_SCRATCH_BYTES (SB_SCRATCH_BLOCK + (32 << 10))
+#define SB_SCRATCH_STRIPS (128 << 10)
+#define SB_SCRATCH_BYTES (SB_SCRATCH_BLOCK + SB_SCRATCH_STRIPS)
 void *sb_scratch(void);
 // Makes `memory`, of that size or NULL, this thread's.
 void sb_keep_scratch(void *memory);

@@ -346,7 +346,8 @@ int32_t sb_plan(const sb_net *net, int64_t rows, int32_t threads);
 
 // Who makes the product of z(m), grad_a(m) (m < L) or grad_W(m) in such a step: the engine's own
 // tiles, or BLAS because ...; -1 if there is no such product. `quantity`: SB_Z, SB_GRAD_A or
-// SB_GRAD_W. Depends on sizes and the engine's level alone.
+// SB_GRAD_W. Depends on sizes and the engine's level alone; with AVX-512 tiles are packed instead
+// of the reasons TRANSPOSED, WIDE and LARGE.
 #define SB_BY_TILES 0
 #define SB_BY_BLAS_BASELINE 1    // this level cannot multiply and add at once
 #define SB_BY_BLAS_TRANSPOSED 2  // the second factor lies transposed
