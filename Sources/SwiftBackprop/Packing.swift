@@ -114,23 +114,29 @@ func packedProduct<T: Scalar>(
   let strips = (scratch + Int(SB_SCRATCH_BLOCK)).bindMemory(
     to: T.self, capacity: Blocks<T>.strips * Blocks<T>.cols * Blocks<T>.depth)
   let slices = Swift.max(1, (a.cols + Blocks<T>.depth - 1) / Blocks<T>.depth)
-  var firstRow = 0
-  while firstRow < a.rows {
-    let rows = Swift.min(Blocks<T>.rows, a.rows - firstRow)
-    for slice in 0..<slices {
-      let first = a.cols * slice / slices
-      let depth = a.cols * (slice + 1) / slices - first
-      packBlock(a.rows(firstRow, firstRow + rows), first, depth, into: block)
-      for j in stride(from: 0, to: b.cols, by: Blocks<T>.cols) {
-        let strip = strips + j / Blocks<T>.cols % Blocks<T>.strips * depth * Blocks<T>.cols
-        if strip == strips { packStrips(b, first, depth, from: j, into: strips) }
-        multiplyPacked(
-          block, strip, rows, Swift.min(Blocks<T>.cols, b.cols - j), depth,
-          into: c + firstRow * b.cols + j, stride: b.cols, keeps: keeps || slice > 0,
-          factor: factor)
+  // Of a sum in two slices both are added while their part of C is in the cache.
+  let together = slices == 2 ? 2 : 1
+  let mostRows = Blocks<T>.rows / together
+  let group = Blocks<T>.strips * Blocks<T>.cols
+  for firstRow in stride(from: 0, to: a.rows, by: mostRows) {
+    let rows = Swift.min(mostRows, a.rows - firstRow)
+    for firstSlice in stride(from: 0, to: slices, by: together) {
+      for j in stride(from: 0, to: b.cols, by: group) {
+        for slice in firstSlice..<firstSlice + together {
+          let first = a.cols * slice / slices
+          let depth = a.cols * (slice + 1) / slices - first
+          let packed = block + (slice - firstSlice) * mostRows * Blocks<T>.depth
+          if j == 0 {
+            packBlock(a.rows(firstRow, firstRow + rows), first, depth, into: packed)
+          }
+          packStrips(b, first, depth, from: j, into: strips)
+          multiplyPacked(
+            packed, strips, rows, Swift.min(group, b.cols - j), depth,
+            into: c + firstRow * b.cols + j, stride: b.cols, keeps: keeps || slice > 0,
+            factor: factor)
+        }
       }
     }
-    firstRow += rows
   }
 }
 
@@ -166,24 +172,26 @@ private func packStrips<T: Scalar>(
   }
 }
 
-/// All tiles of C [rows, cols] from a packed block and a packed strip.
+/// All tiles of C [rows, cols] from a packed block and packed strips.
 private func multiplyPacked<T: Scalar>(
-  _ block: UnsafePointer<T>, _ strip: UnsafePointer<T>, _ rows: Int, _ cols: Int, _ depth: Int,
+  _ block: UnsafePointer<T>, _ strips: UnsafePointer<T>, _ rows: Int, _ cols: Int, _ depth: Int,
   into c: UnsafeMutablePointer<T>, stride: Int, keeps: Bool, factor: T
 ) {
-  var i = 0
-  while i < rows {
-    let (a, to) = (block + i &* depth, c + i &* stride)
-    if rows - i >= tileRows && cols == Blocks<T>.cols {
-      packedTile(a, strip, depth, into: to, stride, factor, keeps)
-    } else {
-      withTile(T.self) { tile in
-        packedTile(a, strip, depth, into: tile, Blocks<T>.cols, 1, false)
-        storeTile(
-          tile, rows: 0..<Swift.min(tileRows, rows - i), cols: cols, into: to, stride: stride,
-          keeps: keeps, factor: factor)
+  let width = Blocks<T>.cols
+  for j in Swift.stride(from: 0, to: cols, by: width) {
+    let strip = strips + j &* depth
+    for i in Swift.stride(from: 0, to: rows, by: tileRows) {
+      let (a, to) = (block + i &* depth, c + i &* stride + j)
+      if rows - i >= tileRows && cols - j >= width {
+        packedTile(a, strip, depth, into: to, stride, factor, keeps)
+      } else {
+        withTile(T.self) { tile in
+          packedTile(a, strip, depth, into: tile, width, 1, false)
+          storeTile(
+            tile, rows: 0..<Swift.min(tileRows, rows - i), cols: Swift.min(width, cols - j),
+            into: to, stride: stride, keeps: keeps, factor: factor)
+        }
       }
     }
-    i += tileRows
   }
 }
