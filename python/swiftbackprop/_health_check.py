@@ -13,7 +13,7 @@ from swiftbackprop._callbacks import Callback
 from swiftbackprop._engine import core
 from swiftbackprop._health import examine
 from swiftbackprop._health_report import HealthReport
-from swiftbackprop._norms import running_statistics
+from swiftbackprop._state import learnt, write_learnt
 
 if TYPE_CHECKING:
     from swiftbackprop.network import Network
@@ -127,9 +127,7 @@ class HealthCheck(Callback):
 
 def _follow(twin: "Network", net: "Network", stepped: bool) -> None:
     """Give the copy the weights that the network has now; if it steps, the optimizer too."""
-    np.copyto(twin.parameters, net.parameters)
-    for mine, other in zip(running_statistics(twin), running_statistics(net), strict=True):
-        np.copyto(mine, other)
+    write_learnt(twin, learnt(net))
     if not stepped:
         return
     for mine, other in zip(twin.optimizer.state, net.optimizer.state, strict=True):

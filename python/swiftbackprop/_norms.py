@@ -2,15 +2,11 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
+from typing import Any, ClassVar, TypeAlias
 
-from swiftbackprop._arrays import FloatArray
 from swiftbackprop._engine import core
 from swiftbackprop._names import unknown
 from swiftbackprop._rules import as_number
-
-if TYPE_CHECKING:
-    from swiftbackprop._inside import NetworkInside
 
 __all__ = [
     "BatchNorm",
@@ -19,7 +15,6 @@ __all__ = [
     "NormLike",
     "as_norms",
     "in_order",
-    "running_statistics",
 ]
 
 
@@ -135,15 +130,6 @@ class LayerNorm(Norm):
 
     def _as_engine_norm(self) -> tuple[int, int, float, float]:
         return core.NORM_LAYER, int(self.after), self.eps, 0.0
-
-
-def running_statistics(net: "NetworkInside") -> list[FloatArray]:
-    """Return what training changes beside the parameters: live views, those of batch norm."""
-    views = []
-    for layer in net.layers:
-        if isinstance(layer.norm, BatchNorm):
-            views += [layer.running_mean, layer.running_var]
-    return views
 
 
 def in_order(norm: Norm, σ: str) -> str:

@@ -1,6 +1,6 @@
 """A network as data: its recipe as it is now, its numbers, and both together again."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +10,7 @@ from swiftbackprop._arrays import FloatArray
 from swiftbackprop._custom import is_custom
 from swiftbackprop._engine import core
 from swiftbackprop._names import unknown
-from swiftbackprop._norms import BatchNorm, Norm, running_statistics
+from swiftbackprop._norms import BatchNorm, Norm
 from swiftbackprop._recipe import Recipe, as_input_scale
 
 if TYPE_CHECKING:
@@ -19,11 +19,13 @@ if TYPE_CHECKING:
 __all__ = [
     "Numbers",
     "Trained",
+    "learnt",
     "live_recipe",
     "options",
     "restore",
     "set_options",
     "vectors",
+    "write_learnt",
 ]
 
 # Options of the engine that no recipe holds, by their names in files.
@@ -44,6 +46,21 @@ def vectors(norm: Norm | None) -> tuple[str, ...]:
         return ("b",)
     running = ("running_mean", "running_var") if isinstance(norm, BatchNorm) else ()
     return ("b", "gamma", "beta", *running)
+
+
+def learnt(net: "NetworkInside") -> list[FloatArray]:
+    """Return live views of all parameters, in one, and of batch norm's running statistics."""
+    views = [net.parameters]
+    for layer in net.layers:
+        if isinstance(layer.norm, BatchNorm):
+            views += [layer.running_mean, layer.running_var]
+    return views
+
+
+def write_learnt(net: "NetworkInside", arrays: Iterable[FloatArray]) -> None:
+    """Give a network what `learnt` returned of one with the same layers, in any dtype."""
+    for own, other in zip(learnt(net), arrays, strict=True):
+        own[...] = other
 
 
 def options(net: "NetworkInside") -> dict[str, float]:
@@ -114,9 +131,10 @@ class Numbers:
     def of(cls, net: "NetworkInside") -> "Numbers":
         """Return those of a network; the arrays are views."""
         gradients = net.gradients
+        parameters, *running = learnt(net)
         return cls(
-            net.parameters,
-            running_statistics(net),
+            parameters,
+            running,
             gradients if np.any(gradients) else None,
             Trained.of(net),
             net._generator(),
@@ -125,9 +143,7 @@ class Numbers:
 
     def write(self, net: "NetworkInside") -> None:
         """Give them to a network of the same sizes and optimizer."""
-        net.parameters[...] = self.parameters
-        for own, statistic in zip(running_statistics(net), self.running, strict=True):
-            own[...] = statistic
+        write_learnt(net, [self.parameters, *self.running])
         if self.gradients is not None:
             net.gradients[...] = self.gradients
         self.optimizer.write(net)

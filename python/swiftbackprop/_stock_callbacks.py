@@ -11,8 +11,8 @@ import numpy as np
 from swiftbackprop._arrays import FloatArray
 from swiftbackprop._callbacks import Callback
 from swiftbackprop._custom import is_custom
-from swiftbackprop._norms import running_statistics
 from swiftbackprop._rules import as_count, as_number
+from swiftbackprop._state import learnt, write_learnt
 from swiftbackprop.schedules import ReduceOnPlateau, Schedule, Watch, check_watch
 
 if TYPE_CHECKING:
@@ -182,16 +182,13 @@ class EarlyStopping(Callback):
         if self._watch.see(logs):
             self.best_epoch = epoch
             if self.restore_best_weights:
-                learnt = (net.parameters, *running_statistics(net))
-                self._weights = [array.copy() for array in learnt]
+                self._weights = [array.copy() for array in learnt(net)]
         return self._watch.waited > self.patience
 
     def on_train_end(self, net: "Network") -> None:
         """Put the best weights back."""
         if self._weights is not None:
-            learnt = (net.parameters, *running_statistics(net))
-            for own, best in zip(learnt, self._weights, strict=True):
-                own[...] = best
+            write_learnt(net, self._weights)
             self._weights = None
 
 

@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from swiftbackprop._arrays import FloatArray, as_data
 from swiftbackprop._inside import NetworkInside
-from swiftbackprop._norms import running_statistics
+from swiftbackprop._state import learnt, write_learnt
 
 __all__ = ["as_rows", "in_double"]
 
@@ -24,9 +24,7 @@ def in_double(net: N) -> N:
     twin = type(net).__new__(type(net))
     twin.__dict__.update(net.__dict__)
     twin._build(recipe, net.seed)
-    twin.parameters[:] = net.parameters
-    for own, other in zip(running_statistics(twin), running_statistics(net), strict=True):
-        own[...] = other
+    write_learnt(twin, learnt(net))
     return twin
 
 
