@@ -20,16 +20,17 @@ extension Matrix {
       let rowBytes = b.stride &* MemoryLayout<T>.stride
       if rows < tileRows { return .fewRows }
       if b.cols < 2 * T.Vector.scalarCount { return .narrow }
+      let isSmall = b.rows &* rowBytes <= 4 << 20
       #if SB_AVX512
         // Tiles of a transposed A lie badly, which shows if they are read more than once or twice.
         let fits = rowBytes < 2048 || rowBytes == 2048 && rows < 64
         let liesWell =
           !b.transposed && (!transposed || rows < 64 || b.cols < 64 || b.rows < 32)
-        return fits && liesWell && b.rows &* rowBytes <= 4 << 20 ? .tiles : .packed
+        return fits && liesWell && isSmall ? .tiles : .packed
       #else
         if b.transposed { return .transposed }
         if rowBytes > 2048 { return .wide }
-        return b.rows &* rowBytes <= 4 << 20 ? .tiles : .large
+        return isSmall ? .tiles : .large
       #endif
     #else
       return .baseline

@@ -17,30 +17,16 @@ private struct Blocks<T: Scalar> {
   static var rows: Int { Int(SB_SCRATCH_BLOCK) / (depth * MemoryLayout<T>.stride) }
 }
 
-/// out[k·width + i] ← p[i·across + k·along] for i < count and k < depth, 0 from count to width;
-/// across or along is 1, width a multiple of `tileRows`.
-private func pack<T: Scalar>(
+/// out[k·width + i] ← p[i·across + k·along] for i < count and k < depth, 0 from count to width:
+/// what is at an edge, number by number.
+private func packEdge<T: Scalar>(
   _ p: UnsafePointer<T>, across: Int, along: Int, _ count: Int, depth: Int, width: Int,
   into out: UnsafeMutablePointer<T>
 ) {
-  if count < width {
-    for k in 0..<depth {
-      let to = out + k &* width
-      for i in 0..<count { to[i] = p[i &* across &+ k &* along] }
-      for i in count..<width { to[i] = 0 }
-    }
-  } else if across == 1 {
-    if width == tileRows {
-      packRows(p, along, depth, into: out)
-    } else {
-      packWideRows(p, along, depth, strips: 1, into: out)
-    }
-  } else {
-    var i = 0
-    while i < width {
-      packColumns(p + i &* across, across, depth, into: out + i, width)
-      i += tileRows
-    }
+  for k in 0..<depth {
+    let to = out + k &* width
+    for i in 0..<count { to[i] = p[i &* across &+ k &* along] }
+    for i in count..<width { to[i] = 0 }
   }
 }
 
@@ -114,24 +100,27 @@ func packedProduct<T: Scalar>(
   let strips = (scratch + Int(SB_SCRATCH_BLOCK)).bindMemory(
     to: T.self, capacity: Blocks<T>.strips * Blocks<T>.cols * Blocks<T>.depth)
   let slices = Swift.max(1, (a.cols + Blocks<T>.depth - 1) / Blocks<T>.depth)
+  func terms(_ slice: Int) -> Range<Int> {
+    a.cols * slice / slices..<a.cols * (slice + 1) / slices
+  }
   // Of a sum in two slices both are added while their part of C is in the cache.
   let together = slices == 2 ? 2 : 1
   let mostRows = Blocks<T>.rows / together
   let group = Blocks<T>.strips * Blocks<T>.cols
   for firstRow in stride(from: 0, to: a.rows, by: mostRows) {
-    let rows = Swift.min(mostRows, a.rows - firstRow)
-    for firstSlice in stride(from: 0, to: slices, by: together) {
+    let rows = a.rows(firstRow, Swift.min(firstRow + mostRows, a.rows))
+    for first in stride(from: 0, to: slices, by: together) {
+      let current = first..<first + together
+      func packed(_ slice: Int) -> UnsafeMutablePointer<T> {
+        block + (slice - first) * mostRows * Blocks<T>.depth
+      }
+      for slice in current { packBlock(rows, terms(slice), into: packed(slice)) }
       for j in stride(from: 0, to: b.cols, by: group) {
-        for slice in firstSlice..<firstSlice + together {
-          let first = a.cols * slice / slices
-          let depth = a.cols * (slice + 1) / slices - first
-          let packed = block + (slice - firstSlice) * mostRows * Blocks<T>.depth
-          if j == 0 {
-            packBlock(a.rows(firstRow, firstRow + rows), first, depth, into: packed)
-          }
-          packStrips(b, first, depth, from: j, into: strips)
+        let columns = j..<Swift.min(j + group, b.cols)
+        for slice in current {
+          packStrips(b, terms(slice), columns, into: strips)
           multiplyPacked(
-            packed, strips, rows, Swift.min(group, b.cols - j), depth,
+            packed(slice), strips, rows.rows, columns.count, terms(slice).count,
             into: c + firstRow * b.cols + j, stride: b.cols, keeps: keeps || slice > 0,
             factor: factor)
         }
@@ -140,35 +129,49 @@ func packedProduct<T: Scalar>(
   }
 }
 
-/// Columns first..<first + depth of a, `tileRows` rows after the other.
+/// Columns `terms` of a, `tileRows` rows after the other.
 private func packBlock<T: Scalar>(
-  _ a: Matrix<T>, _ first: Int, _ depth: Int, into block: UnsafeMutablePointer<T>
+  _ a: Matrix<T>, _ terms: Range<Int>, into block: UnsafeMutablePointer<T>
 ) {
   let (across, along) = a.transposed ? (1, a.stride) : (a.stride, 1)
-  var i = 0
-  while i < a.rows {
-    pack(
-      a.base + i * across + first * along, across: across, along: along,
-      Swift.min(tileRows, a.rows - i), depth: depth, width: tileRows, into: block + i * depth)
-    i += tileRows
+  let depth = terms.count
+  for i in stride(from: 0, to: a.rows, by: tileRows) {
+    let from = a.base + i * across + terms.lowerBound * along
+    let to = block + i * depth
+    if a.rows - i < tileRows {
+      packEdge(
+        from, across: across, along: along, a.rows - i, depth: depth, width: tileRows, into: to)
+    } else if a.transposed {
+      packRows(from, along, depth, into: to)
+    } else {
+      packColumns(from, across, depth, into: to, tileRows)
+    }
   }
 }
 
-/// Rows first..<first + depth of b, as many strips from column j as are packed at a time.
+/// Rows `terms` of some columns of b: strips, one after the other.
 private func packStrips<T: Scalar>(
-  _ b: Matrix<T>, _ first: Int, _ depth: Int, from j: Int, into strips: UnsafeMutablePointer<T>
+  _ b: Matrix<T>, _ terms: Range<Int>, _ columns: Range<Int>,
+  into strips: UnsafeMutablePointer<T>
 ) {
   let (across, along) = b.transposed ? (b.stride, 1) : (1, b.stride)
-  let base = b.base + first * along + j * across
-  let width = Blocks<T>.cols
-  let cols = Swift.min(b.cols - j, Blocks<T>.strips * width)
-  if across == 1 && cols == Blocks<T>.strips * width {
-    return packWideRows(base, along, depth, strips: Blocks<T>.strips, into: strips)
+  let base = b.base + terms.lowerBound * along + columns.lowerBound * across
+  let (depth, width) = (terms.count, Blocks<T>.cols)
+  let whole = columns.count / width
+  if b.transposed {
+    for i in stride(from: 0, to: whole * width, by: tileRows) {
+      let strip = strips + i / width * width * depth
+      packColumns(base + i * across, across, depth, into: strip + i % width, width)
+    }
+  } else {
+    packWideRows(base, along, depth, strips: whole, into: strips)
   }
-  for i in stride(from: 0, to: cols, by: width) {
-    pack(
-      base + i * across, across: across, along: along, Swift.min(width, cols - i), depth: depth,
-      width: width, into: strips + i * depth)
+  let rest = columns.count - whole * width
+  if rest > 0 {
+    let i = whole * width
+    packEdge(
+      base + i * across, across: across, along: along, rest, depth: depth, width: width,
+      into: strips + i * depth)
   }
 }
 
