@@ -189,7 +189,7 @@ extension Network {
       let start = n * cols
       if let gradA, let mask {
         let grad = gradZ + start
-        if gradA != gradZ { grad.update(from: gradA + start, count: count * cols) }
+        if gradA != gradZ { grad.copy(from: gradA + start, count: count * cols) }
         mask.apply(to: grad, first: rows.lowerBound + n, count, cols)
         kernels.maskedGradientInPlace(grad, z + start, a + start, mask.keep, count, cols)
       } else if gradA == gradZ {
@@ -293,33 +293,33 @@ func forEachBlock(_ rows: Int, _ cols: Int, _ body: (_ first: Int, _ count: Int)
 }
 
 /// z[n] ← z[n] + b for every row; returns the bits of the largest |z|.
+///
+/// The largest is looked for in a pass of its own over all rows: within a row it would have to be
+/// brought together from its vector, row after row.
 func addRow<T: Scalar>(
   _ b: UnsafePointer<T>, to z: UnsafeMutablePointer<T>, _ rows: Int, _ cols: Int
 ) -> T.Bits {
-  var largest: T.Bits = 0
   for n in 0..<rows {
     let row = z + n &* cols
-    for j in 0..<cols {
-      let x = row[j] + b[j]
-      row[j] = x
-      largest = Swift.max(largest, x.magnitude.bits)
-    }
+    for j in 0..<cols { row[j] += b[j] }
   }
-  return largest
+  return largestMagnitude(z, rows &* cols)
 }
 
 /// sums[j] ← sums[j] + Σₙ g[n, j]; returns the bits of the largest |g|.
 func addColumns<T: Scalar>(
   _ g: UnsafePointer<T>, _ rows: Int, _ cols: Int, to sums: UnsafeMutablePointer<T>
 ) -> T.Bits {
-  var largest: T.Bits = 0
-  for n in 0..<rows {
-    let row = g + n &* cols
-    for j in 0..<cols {
-      let x = row[j]
-      sums[j] += x
-      largest = Swift.max(largest, x.magnitude.bits)
-    }
+  // Four rows at a time: a sum in memory waits for the one before it.
+  let fours = rows & ~3
+  for n in stride(from: 0, to: fours, by: 4) {
+    let (r0, r1) = (g + n &* cols, g + (n &+ 1) &* cols)
+    let (r2, r3) = (r0 + 2 &* cols, r1 + 2 &* cols)
+    for j in 0..<cols { sums[j] += (r0[j] + r1[j]) + (r2[j] + r3[j]) }
   }
-  return largest
+  for n in fours..<rows {
+    let row = g + n &* cols
+    for j in 0..<cols { sums[j] += row[j] }
+  }
+  return largestMagnitude(g, rows &* cols)
 }

@@ -221,7 +221,7 @@ func argmax<T: Scalar>(_ x: UnsafePointer<T>, _ count: Int) -> Int {
   for i in 1..<Swift.max(count, 1) {
     let xi = x[i]
     best = xi > top ? i : best
-    top = Swift.max(top, xi)
+    top = larger(top, xi)
   }
   return best
 }

@@ -78,7 +78,7 @@ extension Network {
     for n in rows {
       let (gradZ, gradA) = (row(n, m, tape.gradZ), row(n, m, tape.gradA))
       if isAfter {
-        gradZ.update(from: gradA, count: units)
+        gradZ.copy(from: gradA, count: units)
       } else if !isGiven {
         pullBackByLoops(m, layer.between + n * units, row(n, m, tape.a), gradA, gradZ)
       }

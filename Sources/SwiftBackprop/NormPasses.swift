@@ -33,7 +33,7 @@ extension Network {
         }
       }
       guard spreads else { return }
-      if x != y { (y + start).update(from: x + start, count: count * cols) }
+      if x != y { (y + start).copy(from: x + start, count: count * cols) }
       largest = Swift.max(
         largest, normalise(m, layer, y + start, first: rows.lowerBound + n, count))
       if !isAfter { kernels.value(between + start, a + start, count, cols, inPlace: between == a) }
@@ -78,17 +78,17 @@ extension Network {
       let g = gradZ + start
       if gathers {
         if let gradA {
-          if gradA != gradZ { g.update(from: gradA + start, count: count * cols) }
+          if gradA != gradZ { g.copy(from: gradA + start, count: count * cols) }
           mask?.apply(to: g, first: first, count, cols)
           if !isAfter { pullBack(m, g, between + start, a + start, mask, count) }
         }
-        layer.gradOut.map { ($0 + first * cols).update(from: g, count: count * cols) }
+        layer.gradOut.map { ($0 + first * cols).copy(from: g, count: count * cols) }
         largest = Swift.max(
           largest, addGradients(layer, g, x + start, first: first, count, cols, to: own))
       }
       guard spreads else { return }
       differentiate(m, layer, g, x + start, first: first, count)
-      layer.gradIn.map { ($0 + first * cols).update(from: g, count: count * cols) }
+      layer.gradIn.map { ($0 + first * cols).copy(from: g, count: count * cols) }
       if isAfter { activations[m - 1].gradientInPlace(g, z + start, between + start, count, cols) }
       largest = Swift.max(largest, addColumns(g, count, cols, to: sums))
     }

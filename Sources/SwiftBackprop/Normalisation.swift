@@ -287,7 +287,7 @@ extension Network {
     }
     let cols = layout.sizes[m]
     let storage = try Storage<T>(count: pass.rows * cols)
-    storage.base.update(from: layer.between, count: storage.count)
+    storage.base.copy(from: layer.between, count: storage.count)
     return makeView(storage.block, storage.base, [pass.rows, cols], readonly: true)
   }
 }

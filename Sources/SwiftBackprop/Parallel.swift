@@ -73,7 +73,7 @@ struct InputShares<T: Scalar> {
   /// z ← the sum of all shares, in rows `rows` of `count`.
   func add(_ rows: Range<Int>, _ count: Int, _ cols: Int, into z: UnsafeMutablePointer<T>) {
     let (start, size) = (rows.lowerBound * cols, rows.count * cols)
-    z.update(from: base + start, count: size)
+    z.copy(from: base + start, count: size)
     for part in 1..<Swift.max(parts, 1) {
       let share = base + part * count * cols + start
       for i in 0..<size { z[i] += share[i] }

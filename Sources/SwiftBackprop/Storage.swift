@@ -70,7 +70,16 @@ struct Storage<T: Scalar> {
   func fill(_ value: T) { base.update(repeating: value, count: count) }
 
   func copy(from other: Storage<T>) {
-    base.update(from: other.base, count: Swift.min(count, other.count))
+    base.copy(from: other.base, count: Swift.min(count, other.count))
+  }
+}
+
+extension UnsafeMutablePointer where Pointee: Scalar {
+  /// self[i] ← other[i] for i < count; the two do not overlap. The library's `update(from:)` calls
+  /// a function for every number where it is built without a runtime.
+  @inline(__always)
+  func copy(from other: UnsafePointer<Pointee>, count: Int) {
+    memcpy(self, other, count &* MemoryLayout<Pointee>.stride)
   }
 }
 

@@ -10,7 +10,7 @@ extension Network {
     for n in 0..<tape.input.rows {
       for m in 1...layout.layers {
         let (z, a) = (row(n, m, tape.z), row(n, m, tape.a))
-        z.update(from: bias(m), count: layout.sizes[m])
+        z.copy(from: bias(m), count: layout.sizes[m])
         multiply(example(n, m - 1, tape), weights(m), into: z, accumulate: true)
         if let layer = tape.norms?.layer(m) {
           activateNormByLoops(m, layer, tape, n..<n + 1)

@@ -106,12 +106,12 @@ struct ActivationKernels<T: Scalar> {
     isTame = true
     actsOnRows = true
     value = { z, a, rows, cols in
-      a.update(from: z, count: rows &* cols)
+      a.copy(from: z, count: rows &* cols)
       rule.valueInPlace(a, rows, cols)
     }
     valueInPlace = { z, rows, cols in rule.valueInPlace(z, rows, cols) }
     gradient = { gradA, _, a, gradZ, rows, cols in
-      gradZ.update(from: gradA, count: rows &* cols)
+      gradZ.copy(from: gradA, count: rows &* cols)
       rule.gradientInPlace(gradZ, a, rows, cols)
     }
     gradientInPlace = { grad, _, a, rows, cols in rule.gradientInPlace(grad, a, rows, cols) }
@@ -123,7 +123,7 @@ struct ActivationKernels<T: Scalar> {
       rule.gradientInPlace(grad, fromZ: z, rows, cols)
     }
     apply = { _, x, out, rows, cols in
-      out.update(from: x, count: rows &* cols)
+      out.copy(from: x, count: rows &* cols)
       rule.valueInPlace(out, rows, cols)
     }
   }
