@@ -85,9 +85,17 @@ private func packedTile<T: Scalar>(
   _ a: UnsafePointer<T>, _ b: UnsafePointer<T>, _ depth: Int, into c: UnsafeMutablePointer<T>,
   _ stride: Int, _ factor: T, _ keeps: Bool
 ) {
-  wideTile(
-    a, 1, tileRows, b, 2 &* T.Vector.scalarCount, depth, into: c, stride, factor, keeps,
-    fetches: .packed)
+  let width = T.Vector.scalarCount
+  for i in 0..<tileRows {
+    sb_prefetch(c + i &* stride)
+    sb_prefetch(c + i &* stride + width)
+  }
+  wideTile(b, 2 &* width, depth, into: c, stride, factor, keeps) {
+    a[$1 &* tileRows &+ $0]
+  } fetch: { _, k in
+    // A is in the second-level cache, B in the first.
+    sb_prefetch(a + (k &+ 32) &* tileRows)
+  }
 }
 
 /// C [m, n] ← factor·A [m, k]·B [k, n], or C + factor·A·B when `keeps`; n is C's stride.

@@ -15,13 +15,13 @@ private struct Quarter<T: Scalar> {
   private var r2 = T.Vector()
   private var r3 = T.Vector()
 
-  /// row i ← row i + a[i·step]·b
+  /// row i ← row i + a(i)·b
   @inline(__always)
-  mutating func add(_ a: UnsafePointer<T>, _ step: Int, _ b: T.Vector) {
-    r0 = r0.addingProduct(T.Vector(repeating: a[0]), b)
-    r1 = r1.addingProduct(T.Vector(repeating: a[step]), b)
-    r2 = r2.addingProduct(T.Vector(repeating: a[2 &* step]), b)
-    r3 = r3.addingProduct(T.Vector(repeating: a[3 &* step]), b)
+  mutating func add(_ b: T.Vector, _ a: (_ row: Int) -> T) {
+    r0 = r0.addingProduct(T.Vector(repeating: a(0)), b)
+    r1 = r1.addingProduct(T.Vector(repeating: a(1)), b)
+    r2 = r2.addingProduct(T.Vector(repeating: a(2)), b)
+    r3 = r3.addingProduct(T.Vector(repeating: a(3)), b)
   }
 
   /// c ← c·keep + factor·row
@@ -79,54 +79,67 @@ func storeTile<T: Scalar>(
   }
 }
 
-/// What a tile asks for before it is needed.
-enum Fetches {
-  /// B, whose rows lie apart.
-  case b
-  /// A as well: every step of the loop reads another line of it.
-  case both
-  /// Packed A from the second-level cache, and C; packed B is in the first.
-  case packed
+/// The rows of A that a tile reads, each by an address of its own: from a common one the compiler
+/// goes to the next row by an addition, and every load waits for the one before.
+struct TileRows<T: Scalar> {
+  private let p0, p1, p2, p3: UnsafePointer<T>
+  #if SB_AVX512
+    private let p4, p5, p6, p7: UnsafePointer<T>
+  #endif
+
+  init(_ a: UnsafePointer<T>, _ step: Int) {
+    func row(_ i: Int) -> UnsafePointer<T> {
+      sb_apart(a + i &* step).assumingMemoryBound(to: T.self)
+    }
+    (p0, p1, p2, p3) = (row(0), row(1), row(2), row(3))
+    #if SB_AVX512
+      (p4, p5, p6, p7) = (row(4), row(5), row(6), row(7))
+    #endif
+  }
+
+  /// a[row, k], for a row that is known to the compiler.
+  @inline(__always)
+  subscript(row: Int, k: Int) -> T {
+    switch row {
+    case 0: p0[k]
+    case 1: p1[k]
+    case 2: p2[k]
+    #if SB_AVX512
+      case 3: p3[k]
+      case 4: p4[k]
+      case 5: p5[k]
+      case 6: p6[k]
+      default: p7[k]
+    #else
+      default: p3[k]
+    #endif
+    }
+  }
 }
 
-/// C [tileRows, 2 vectors] ← factor·A·B, or C + factor·A·B when `keeps`; a[i, k] lies at
-/// i·rowStep + k·colStep.
+/// C [tileRows, 2 vectors] ← factor·A·B, or C + factor·A·B when `keeps`. `a` gives a number of A;
+/// `fetch` asks for what is wanted some steps later.
 @inline(__always)
 func wideTile<T: Scalar>(
-  _ a: UnsafePointer<T>, _ rowStep: Int, _ colStep: Int, _ b: UnsafePointer<T>, _ bStride: Int,
-  _ depth: Int, into c: UnsafeMutablePointer<T>, _ stride: Int, _ factor: T, _ keeps: Bool,
-  fetches: Fetches
+  _ b: UnsafePointer<T>, _ bStride: Int, _ depth: Int, into c: UnsafeMutablePointer<T>,
+  _ stride: Int, _ factor: T, _ keeps: Bool, a: (_ row: Int, _ k: Int) -> T,
+  fetch: (_ b: UnsafePointer<T>, _ k: Int) -> Void
 ) {
   let width = T.Vector.scalarCount
   var (topLeft, topRight) = (Quarter<T>(), Quarter<T>())
   #if SB_AVX512
     var (lowLeft, lowRight) = (Quarter<T>(), Quarter<T>())
   #endif
-  if fetches == .packed {
-    for i in 0..<tileRows {
-      sb_prefetch(c + i &* stride)
-      sb_prefetch(c + i &* stride + width)
-    }
-  }
-  var (a, b) = (a, b)
-  for _ in 0..<depth {
+  var b = b
+  for k in 0..<depth {
     let (left, right) = (load(b), load(b + width))
-    switch fetches {
-    case .packed: sb_prefetch(a + 32 &* tileRows)
-    case .both:
-      sb_prefetch(a + 8 &* colStep)
-      fallthrough
-    case .b:
-      sb_prefetch(b + 8 &* bStride)
-      sb_prefetch(b + 8 &* bStride + width)
-    }
-    topLeft.add(a, rowStep, left)
-    topRight.add(a, rowStep, right)
+    fetch(b, k)
+    topLeft.add(left) { a($0, k) }
+    topRight.add(right) { a($0, k) }
     #if SB_AVX512
-      lowLeft.add(a + 4 &* rowStep, rowStep, left)
-      lowRight.add(a + 4 &* rowStep, rowStep, right)
+      lowLeft.add(left) { a(4 &+ $0, k) }
+      lowRight.add(right) { a(4 &+ $0, k) }
     #endif
-    a += colStep
     b += bStride
   }
   topLeft.put(c, stride, factor, keeps: keeps)
@@ -158,18 +171,33 @@ private struct Operands<T: Scalar> {
 
   @inline(never)
   private func wideTileOfRows(_ i: Int, _ j: Int, _ c: UnsafeMutablePointer<T>, _ stride: Int) {
-    SwiftBackprop.wideTile(
-      a + i &* rowStep, rowStep, colStep, b + j, bStride, depth, into: c, stride, factor, keeps,
-      fetches: .b)
+    let rows = TileRows(a + i &* rowStep, rowStep)
+    SwiftBackprop.wideTile(b + j, bStride, depth, into: c, stride, factor, keeps) {
+      rows[$0, $1]
+    } fetch: { b, _ in
+      fetchB(b)
+    }
   }
 
   @inline(never)
   private func wideTileOfColumns(
     _ i: Int, _ j: Int, _ c: UnsafeMutablePointer<T>, _ stride: Int
   ) {
-    SwiftBackprop.wideTile(
-      a + i &* rowStep, rowStep, colStep, b + j, bStride, depth, into: c, stride, factor, keeps,
-      fetches: .both)
+    let a = a + i
+    SwiftBackprop.wideTile(b + j, bStride, depth, into: c, stride, factor, keeps) {
+      a[$1 &* colStep &+ $0]
+    } fetch: { b, k in
+      // Every step of the loop reads another line of A.
+      sb_prefetch(a + (k &+ 8) &* colStep)
+      fetchB(b)
+    }
+  }
+
+  /// Asks for the row of B that comes eight rows later: they lie apart.
+  @inline(__always)
+  private func fetchB(_ b: UnsafePointer<T>) {
+    sb_prefetch(b + 8 &* bStride)
+    sb_prefetch(b + 8 &* bStride + T.Vector.scalarCount)
   }
 
   /// The same with one vector of columns.
@@ -183,9 +211,9 @@ private struct Operands<T: Scalar> {
     var b = b + j
     for _ in 0..<depth {
       let row = load(b)
-      top.add(a, rowStep, row)
+      top.add(row) { a[$0 &* rowStep] }
       #if SB_AVX512
-        low.add(a + 4 &* rowStep, rowStep, row)
+        low.add(row) { a[(4 &+ $0) &* rowStep] }
       #endif
       a += colStep
       b += bStride

@@ -11,6 +11,12 @@ static inline double sb_sqrt(double x) { return __builtin_elementwise_sqrt(x); }
 // Asks for the cache line at p; any address will do.
 static inline void sb_prefetch(const void *p) { __builtin_prefetch(p); }
 
+// p, of which the compiler does not know any more how it was computed.
+static inline const void *sb_apart(const void *p) {
+  __asm__("" : "+r"(p));
+  return p;
+}
+
 #if defined(__AVX512F__)
 // out[k·out_stride + i] = p[i·stride + k] for i < 8 and k < LANES. Three times each vector is
 // interleaved with the one four further; then v[0] holds the first columns, eight numbers each.
