@@ -124,6 +124,8 @@ struct PartMemory<T: Scalar> {
   static var panelSize: Int { 4096 }
   /// And where the factors are packed, for every panel anew: a part of the second-level cache.
   static var packedPanelSize: Int { (512 << 10) / MemoryLayout<T>.stride }
+  /// A wide layer's panel may be larger, so that it has rows enough.
+  static var widePanelSize: Int { 2 * packedPanelSize }
 
   private let block: Block
   let parts: Int
@@ -140,7 +142,7 @@ struct PartMemory<T: Scalar> {
   /// bounds every W.
   init(parts: Int, units: Int, normUnits: Int, parameters: Int) throws(EngineError) {
     let lines = (Swift.max(Self.panelSize, parameters) + 15) & ~15
-    panelSize = Swift.min(Self.packedPanelSize, lines)
+    panelSize = Swift.min(Self.widePanelSize, lines)
     let watchBytes = (parts * MemoryLayout<Watch<T>>.stride + 63) / 64 * 64
     let (count, overflow) = parts.multipliedReportingOverflow(
       by: units + normUnits + panelSize)

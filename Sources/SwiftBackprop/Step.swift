@@ -122,10 +122,10 @@ extension Network {
     switch input(m, tape).transpose.rows(0, share.count).maker(gradZ) {
     case .tiles: return PartMemory<T>.panelSize / cols & ~7
     case .packed:
-      // grad_z is packed for every panel: of fewer rows than 64 that would take too long. Panels
+      // grad_z is packed for every panel: of fewer rows than 128 that would take too long. Panels
       // of about the same size, so that the same tiles make all of them.
-      let most = PartMemory<T>.packedPanelSize / cols & ~7
-      guard most >= 64 else { return 0 }
+      let most = Swift.max(128, PartMemory<T>.packedPanelSize / cols & ~7)
+      guard most * cols <= PartMemory<T>.widePanelSize else { return 0 }
       let panels = (share.count + most - 1) / most
       return ((share.count + panels - 1) / panels + 7) & ~7
     default: return 0
