@@ -18,11 +18,21 @@ import numpy.typing as npt
 import pytest
 
 import reference
+import swiftbackprop as sb
 
 TESTS = Path(__file__).resolve().parent
 ROOT = TESTS.parent
 DTYPES = ("float32", "float64")
 TOLERANCE = {"float32": 1e-5, "float64": 1e-12}
+
+# Norms of three layers: of every kind, before and after the activation, with options.
+NORMS: dict[str, Any] = {
+    "batch": "batch",
+    "layer": "layer",
+    "after": [sb.BatchNorm(0.3, 1e-3, after=True), sb.LayerNorm(1e-4, after=True), None],
+    "output": [None, "layer", sb.BatchNorm(eps=0.01)],
+    "output after": [None, None, sb.LayerNorm(after=True)],
+}
 
 OPTIMIZERS: dict[str, dict[str, float]] = {
     "SGD": {"lr": 0.05},
@@ -45,8 +55,6 @@ OPTIMIZERS_IN_TORCH = [name for name in OPTIMIZERS if name != "AdamHat"]
 
 def quiet_network(*args: Any, **keywords: Any) -> Any:
     """sb.Network without the one warning that an unusual pair gives (tested apart)."""
-    import swiftbackprop as sb
-
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return sb.Network(*args, **keywords)

@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pytest
 
 import swiftbackprop as sb
-from helpers import DTYPES, quiet_network, refused
+from helpers import DTYPES, NORMS, quiet_network, refused
 
 onnx = pytest.importorskip("onnx")
 runtime = pytest.importorskip("onnxruntime")
@@ -89,15 +89,6 @@ def test_names_and_shapes(tmp_path: Path) -> None:
     computed = [name for node in model.graph.node for name in node.output]
     assert computed == ["z1", "a1", "z2", "a2"]
     assert model.producer_name == "swiftbackprop"
-
-
-NORMS: dict[str, Any] = {
-    "batch": "batch",
-    "layer": "layer",
-    "after": [sb.BatchNorm(0.3, 1e-3, after=True), sb.LayerNorm(1e-4, after=True), None],
-    "output": [None, "layer", sb.BatchNorm(eps=0.01)],
-    "output after": [None, None, sb.LayerNorm(after=True)],
-}
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
