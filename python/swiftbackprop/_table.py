@@ -212,9 +212,14 @@ def _from_texts(texts: Column, mark: str) -> Column:
 # --- Arrays and frames --------------------------------------------------------------------
 
 
-def _load(path: str) -> Any:
-    with open(path, "rb"):  # says as Python does what hinders it
+def _check_readable(path: str) -> None:
+    """Says as Python does what hinders it: the readers of formats have words of their own."""
+    with open(path, "rb"):
         pass
+
+
+def _load(path: str) -> Any:
+    _check_readable(path)
     try:
         loaded = np.load(path, allow_pickle=False)
         if isinstance(loaded, np.ndarray):
@@ -271,8 +276,7 @@ def _read_parquet(path: str) -> dict[str, Column]:
         import pandas
     except ImportError:
         raise ImportError(f"{path} is read by pandas: pip install pandas pyarrow") from None
-    with open(path, "rb"):  # says as Python does what hinders it
-        pass
+    _check_readable(path)
     try:
         frame = pandas.read_parquet(path)
     except ImportError:
