@@ -12,7 +12,7 @@ import swiftbackprop as sb
 from helpers import DTYPES, TOLERANCE
 
 ROWS = (7, 8, 9, 16, 33, 64)
-WIDTHS = (31, 32, 33, 48, 63, 64, 65, 130, 256, 257, 300)
+WIDTHS = (11, 12, 23, 24, 31, 32, 33, 48, 63, 64, 65, 130, 256, 257, 300)
 INPUTS = (1, 7, 8, 9, 33, 100)
 
 

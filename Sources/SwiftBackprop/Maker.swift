@@ -19,7 +19,8 @@ extension Matrix {
     #if SB_FMA
       let rowBytes = b.stride &* MemoryLayout<T>.stride
       if rows < tileRows { return .fewRows }
-      if b.cols < 2 * T.Vector.scalarCount { return .narrow }
+      // Three quarters of a tile at least should be of use.
+      if 2 * b.cols < 3 * T.Vector.scalarCount { return .narrow }
       let isSmall = b.rows &* rowBytes <= 4 << 20
       #if SB_AVX512
         // Tiles of a transposed A lie badly, which shows if they are read more than once or twice.

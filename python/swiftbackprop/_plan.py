@@ -23,7 +23,7 @@ _REASONS = {
     core.BY_BLAS_BASELINE: "this build of the engine has no instruction that multiplies and adds",
     core.BY_BLAS_TRANSPOSED: "W lies the other way round there",
     core.BY_BLAS_FEW_ROWS: "a tile has more rows",
-    core.BY_BLAS_NARROW: "a tile is wider than the layer",
+    core.BY_BLAS_NARROW: "a tile is much wider than the layer",
     core.BY_BLAS_WIDE: "the layer's rows, more than 2 KB each, lie too far apart for tiles",
     core.BY_BLAS_LARGE: "more than 4 MB do not stay in the cache",
 }

@@ -352,7 +352,7 @@ int32_t sb_plan(const sb_net *net, int64_t rows, int32_t threads);
 #define SB_BY_BLAS_BASELINE 1    // this level cannot multiply and add at once
 #define SB_BY_BLAS_TRANSPOSED 2  // the second factor lies transposed
 #define SB_BY_BLAS_FEW_ROWS 3    // a tile is higher than the first factor
-#define SB_BY_BLAS_NARROW 4      // a tile is wider than the second factor
+#define SB_BY_BLAS_NARROW 4      // a tile is much wider than the second factor
 #define SB_BY_BLAS_WIDE 5        // rows of the second factor are longer than 2 KB
 #define SB_BY_BLAS_LARGE 6       // the second factor takes more than 4 MB
 #define SB_BY_PACKED_TILES 7     // tiles, once both factors are brought into their order
