@@ -51,7 +51,7 @@ struct Plan {
     guard layout.sizes[0] / 4 >= rows else {
       return Plan(rows: rows, work: work, threads: threads)
     }
-    var plan = Plan(rows: rows, work: work, threads: threads, leastRows: 16, leastWork: 7e6)
+    var plan = Plan(rows: rows, work: work, threads: threads, leastRows: 16, leastWork: 4.5e6)
     plan.sharesInput = plan.parts > 1
     return plan
   }
