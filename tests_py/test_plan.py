@@ -61,7 +61,7 @@ with threadpool_limits(1):
         print(*net.plan(batch_size=rows).splitlines()[2:], sep="\\n")
 """
 
-# With 32 registers of 64 bytes the engine multiplies whatever a tile fits into.
+# With 32 registers of 64 bytes the engine multiplies whatever is about as large as a tile.
 IN_WORDS = {
     "v3": """\
 Tiles of the engine's own make z(1) and grad_W(1): they multiply in place.

@@ -67,7 +67,16 @@ def test_products_of_several_blocks(dtype: str) -> None:
 @pytest.mark.parametrize("optimizer", ["SGD", "Momentum", "Adam"])
 @pytest.mark.parametrize(
     "sizes",
-    [[9, 33, 40, 2], [33, 64, 2], [100, 257, 32, 2], [41, 512, 2], [300, 600, 2], [70, 1100, 2]],
+    [
+        [9, 33, 40, 2],
+        [33, 64, 2],
+        [100, 257, 32, 2],
+        [41, 512, 2],
+        [300, 600, 2],
+        # Two panels each that are larger than a narrower layer's, in one of the types.
+        [250, 1000, 2],
+        [250, 1100, 2],
+    ],
 )
 def test_steps_inside_fit_are_the_steps_outside(
     sizes: list[int], optimizer: str, dtype: str
