@@ -214,7 +214,7 @@ struct MetricSums {
   }
 }
 
-/// The place of the largest of `count` numbers, the first of equals.
+/// The place of the largest of `count` numbers, none of them NaN; the first of equals.
 func argmax<T: Scalar>(_ x: UnsafePointer<T>, _ count: Int) -> Int {
   // Selects, not branches: which output is the largest is hard to foretell.
   var (best, top) = (0, x[0])

@@ -44,7 +44,8 @@ struct Plan {
   ///
   /// Where X is much wider than the batch is long, each part multiplies the columns of X that
   /// belong to its rows of W(1)ᵀ, the rows it also updates: then no thread reads what of W(1)
-  /// another one wrote, and fewer rows are enough. It is one more handing over.
+  /// another one wrote, and fewer rows, and less work, are enough, though it is one more handing
+  /// over.
   static func ofStep(rows: Int, layout: Layout, hasState: Bool, threads: Int) -> Plan {
     // An update with state takes as long as some 75 operations a parameter.
     let work = (6 * Double(rows) + (hasState ? 75 : 0)) * Double(layout.parameterCount)

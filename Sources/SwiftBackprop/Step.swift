@@ -122,8 +122,8 @@ extension Network {
     switch input(m, tape).transpose.rows(0, share.count).maker(gradZ) {
     case .tiles: return PartMemory<T>.panelSize / cols & ~7
     case .packed:
-      // grad_z is packed for every panel: of fewer rows than 128 that would take too long. Panels
-      // of about the same size, so that the same tiles make all of them.
+      // grad_z is packed for every panel: with many panels of a few rows that would take too long.
+      // Panels of about the same size, so that the same tiles make all of them.
       let most = Swift.max(128, PartMemory<T>.packedPanelSize / cols & ~7)
       guard most * cols <= PartMemory<T>.widePanelSize else { return 0 }
       let panels = (share.count + most - 1) / most

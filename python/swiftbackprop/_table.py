@@ -213,7 +213,7 @@ def _from_texts(texts: Column, mark: str) -> Column:
 
 
 def _check_readable(path: str) -> None:
-    """Says as Python does what hinders it: the readers of formats have words of their own."""
+    """Say as Python does what hinders it: the readers of formats have words of their own."""
     with open(path, "rb"):
         pass
 

@@ -156,7 +156,7 @@ typedef struct sb_rule {
   const double *parameters;
 } sb_rule;
 
-// Applies an activation to x [rows, cols], dense, of `dtype`, into `out` [rows, cols]:
+// Applies an activation to x [rows, cols], dense, of `dtype`, into `out` [rows, cols], elsewhere:
 // order 0 the value, 1 the derivative, 2 the second derivative, elementwise. For
 // softmax only order 0.
 sb_status sb_apply_activation(const sb_rule *rule, int32_t order, int32_t dtype,
