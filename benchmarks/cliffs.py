@@ -60,9 +60,14 @@ def least(row: Measured, name: str) -> float | None:
 
 
 def lag(row: Measured) -> tuple[float, str]:
-    """Return the plan's time over that of the best fixed number of threads, and which it is."""
+    """Return the plan's time over that of the best fixed number of threads, and which it is.
+
+    The number that the plan wants itself is no rival: what differs then is noise.
+    """
     plan = least(row, PLAN)
-    fixed = [(m, name) for name in row.seconds if name != PLAN and (m := least(row, name))]
+    same = f"{row.shared.get(PLAN)} thread"
+    rivals = [name for name in row.seconds if name != PLAN and not name.startswith(same)]
+    fixed = [(m, name) for name in rivals if (m := least(row, name))]
     return (plan / min(fixed)[0], min(fixed)[1]) if plan and fixed else (1.0, PLAN)
 
 

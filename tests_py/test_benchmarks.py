@@ -55,6 +55,8 @@ def test_a_plan_behind_a_fixed_number_of_threads_is_found() -> None:
     assert "1 thread" in found.words
     assert cliffs.worst(rows)["plan / best fixed"] == pytest.approx(1.5)
     assert [f.row for f in cliffs.findings(rows)["784-w-10, 32"]] == [rows[2], rows[3]]
+    found.row.shared["plan"] = 1  # twice the same
+    assert cliffs.behind(rows) == []
 
 
 def test_families_keep_nets_and_batches_apart() -> None:
