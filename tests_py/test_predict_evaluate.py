@@ -8,7 +8,15 @@ import numpy as np
 import pytest
 
 import swiftbackprop as sb
-from helpers import DTYPES, TOLERANCE, assert_matches, quiet_network, reference_of, targets
+from helpers import (
+    DTYPES,
+    TOLERANCE,
+    assert_matches,
+    quiet_network,
+    reference_of,
+    refused,
+    targets,
+)
 from reference import LOSSES
 
 OUTPUT = {
@@ -233,3 +241,11 @@ def test_version_and_public_names() -> None:
         thing = getattr(sb, name)
         if callable(thing):
             assert (thing.__doc__ or "").strip(), f"{name} has no docstring"
+
+
+@pytest.mark.parametrize("row", [0, 1, 1023, 1024, 2345, 2999])
+def test_the_row_of_a_nan_is_named_whichever_thread_sees_it(row: int) -> None:
+    net = sb.Network([20, 64, 3], seed=0)
+    X = np.ones((3000, 20), np.float32)
+    X[row, 7] = np.nan
+    refused(lambda: net.predict(X), ValueError, rf"NaN or infinity.*row {row}$")
