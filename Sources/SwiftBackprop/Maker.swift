@@ -12,8 +12,8 @@ enum Maker: Int32 {
 
 extension Matrix {
   /// Who multiplies with `b`. A tile must fit, or nearly, and the instruction set must multiply and
-  /// add at once. Without packing, b [k, n] must stay in the second-level cache, and its rows not lie so
-  /// far apart that they fall onto the same places, which matters from 64 rows on.
+  /// add at once. Without packing, b [k, n] must stay in the second-level cache, and its rows not
+  /// lie so far apart that they fall onto the same places, which matters from 64 rows on.
   @inline(__always)
   func maker(_ b: Matrix) -> Maker {
     #if SB_FMA

@@ -81,7 +81,7 @@ func storeTile<T: Scalar>(
 
 /// The rows of A that a tile reads, each by an address of its own: from a common one the compiler
 /// goes to the next row by an addition, and every load waits for the one before.
-struct TileRows<T: Scalar> {
+private struct TileRows<T: Scalar> {
   private let p0, p1, p2, p3: UnsafePointer<T>
   #if SB_AVX512
     private let p4, p5, p6, p7: UnsafePointer<T>
