@@ -85,7 +85,8 @@ extension Network {
     var largest: T.Bits = 0
     forEachBlock(rows.count, cols) { n, count in
       let (zBlock, aBlock) = (z + n * cols, a + n * cols)
-      largest = Swift.max(largest, addRow(bias(m), to: zBlock, count, cols))
+      addRow(bias(m), to: zBlock, count, cols)
+      largest = Swift.max(largest, largestMagnitude(zBlock, count * cols))
       kernels.value(zBlock, aBlock, count, cols, inPlace: z == a)
       mask?.apply(to: aBlock, first: rows.lowerBound + n, count, cols)
     }
@@ -197,7 +198,8 @@ extension Network {
       } else if let gradA {
         kernels.gradient(gradA + start, z + start, a + start, gradZ + start, count, cols)
       }
-      largest = Swift.max(largest, addColumns(gradZ + start, count, cols, to: sums))
+      addColumns(gradZ + start, count, cols, to: sums)
+      largest = Swift.max(largest, largestMagnitude(gradZ + start, count * cols))
     }
     return largest
   }
@@ -292,24 +294,23 @@ func forEachBlock(_ rows: Int, _ cols: Int, _ body: (_ first: Int, _ count: Int)
   }
 }
 
-/// z[n] ← z[n] + b for every row; returns the bits of the largest |z|.
+/// z[n] ← z[n] + b for every row.
 ///
-/// The largest is looked for in a pass of its own over all rows: within a row it would have to be
-/// brought together from its vector, row after row.
+/// The largest |z| is not looked for in passing: it would have to be brought together from its
+/// vector after every row.
 func addRow<T: Scalar>(
   _ b: UnsafePointer<T>, to z: UnsafeMutablePointer<T>, _ rows: Int, _ cols: Int
-) -> T.Bits {
+) {
   for n in 0..<rows {
     let row = z + n &* cols
     for j in 0..<cols { row[j] += b[j] }
   }
-  return largestMagnitude(z, rows &* cols)
 }
 
-/// sums[j] ← sums[j] + Σₙ g[n, j]; returns the bits of the largest |g|.
+/// sums[j] ← sums[j] + Σₙ g[n, j].
 func addColumns<T: Scalar>(
   _ g: UnsafePointer<T>, _ rows: Int, _ cols: Int, to sums: UnsafeMutablePointer<T>
-) -> T.Bits {
+) {
   // Four rows at a time: a sum in memory waits for the one before it.
   let fours = rows & ~3
   for n in stride(from: 0, to: fours, by: 4) {
@@ -321,5 +322,4 @@ func addColumns<T: Scalar>(
     let row = g + n &* cols
     for j in 0..<cols { sums[j] += row[j] }
   }
-  return largestMagnitude(g, rows &* cols)
 }

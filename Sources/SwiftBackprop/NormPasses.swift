@@ -22,7 +22,8 @@ extension Network {
     forEachBlock(rows.count, cols) { n, count in
       let start = n * cols
       if gathers {
-        largest = Swift.max(largest, addRow(bias(m), to: z + start, count, cols))
+        addRow(bias(m), to: z + start, count, cols)
+        largest = Swift.max(largest, largestMagnitude(z + start, count * cols))
         if isAfter { kernels.value(z + start, between + start, count, cols, inPlace: z == between) }
         if addsSums {
           addMoments(x + start, from: x, count, cols, to: sums)
@@ -90,7 +91,8 @@ extension Network {
       differentiate(m, layer, g, x + start, first: first, count)
       layer.gradIn.map { ($0 + first * cols).copy(from: g, count: count * cols) }
       if isAfter { activations[m - 1].gradientInPlace(g, z + start, between + start, count, cols) }
-      largest = Swift.max(largest, addColumns(g, count, cols, to: sums))
+      addColumns(g, count, cols, to: sums)
+      largest = Swift.max(largest, largestMagnitude(g, count * cols))
     }
     return largest
   }

@@ -78,7 +78,8 @@ extension Network {
           let cols = layout.sizes[m]
           sum.update(repeating: 0, count: cols)
           let gradZ = tape.gradZ[m - 1] + rows.lowerBound * cols
-          watch.see(gradZ: addColumns(gradZ, rows.count, cols, to: sum), m)
+          addColumns(gradZ, rows.count, cols, to: sum)
+          watch.see(gradZ: largestMagnitude(gradZ, rows.count * cols), m)
           sum += cols
         }
       }

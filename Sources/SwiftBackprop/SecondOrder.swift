@@ -151,7 +151,7 @@ extension Network {
         multiply(
           Matrix(changeBefore, rows.count, before), weights(m), into: changeZ, accumulate: true)
       }
-      _ = addRow(memory.direction.base + layout.bias(m), to: changeZ, rows.count, cols)
+      addRow(memory.direction.base + layout.bias(m), to: changeZ, rows.count, cols)
       changeActivation(m, tape, memory, changeZ, changeA, rows)
     }
   }
@@ -279,7 +279,7 @@ extension Network {
     for m in 1...layout.layers {
       let (place, cols) = (out + layout.bias(m), layout.sizes[m])
       if !accumulate { place.update(repeating: 0, count: cols) }
-      _ = addColumns(memory.second[m - 1], rows, cols, to: place)
+      addColumns(memory.second[m - 1], rows, cols, to: place)
     }
     normGradients(tape, parts: plan.parts, accumulate: accumulate, to: out)
   }
