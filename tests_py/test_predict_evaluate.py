@@ -243,9 +243,11 @@ def test_version_and_public_names() -> None:
             assert (thing.__doc__ or "").strip(), f"{name} has no docstring"
 
 
-@pytest.mark.parametrize("row", [0, 1, 1023, 1024, 2345, 2999])
-def test_the_row_of_a_nan_is_named_whichever_thread_sees_it(row: int) -> None:
-    net = sb.Network([20, 64, 3], seed=0)
-    X = np.ones((3000, 20), np.float32)
+@pytest.mark.parametrize("inputs", [20, 700])
+@pytest.mark.parametrize("row", [0, 1, 373, 748, 749, 1023, 1024, 2345, 2999])
+def test_the_row_of_a_nan_is_named_whichever_thread_sees_it(row: int, inputs: int) -> None:
+    net = sb.Network([inputs, 64, 3], seed=0)
+    X = np.ones((3000, inputs), np.float32)
     X[row, 7] = np.nan
-    refused(lambda: net.predict(X), ValueError, rf"NaN or infinity.*row {row}$")
+    for call in (net.predict, net.forward, lambda X: net.evaluate(X, np.zeros(3000, int))):
+        refused(lambda call=call: call(X), ValueError, rf"NaN or infinity.*row {row}$")

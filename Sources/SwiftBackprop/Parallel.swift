@@ -87,8 +87,6 @@ struct Watch<T: Scalar> {
   /// The bits of the largest |z| and |grad_z|.
   var z: T.Bits = 0
   var gradZ: T.Bits = 0
-  /// Those of the largest |x|, where a pass looks for it.
-  var x: T.Bits = 0
   /// The first layer whose z, or else whose grad_z, is not finite; 0 for none.
   var badZ = 0
   var badGradZ = 0
@@ -106,7 +104,6 @@ struct Watch<T: Scalar> {
   mutating func add(_ other: Watch<T>) {
     z = Swift.max(z, other.z)
     gradZ = Swift.max(gradZ, other.gradZ)
-    x = Swift.max(x, other.x)
     if badZ == 0 { badZ = other.badZ }
     if badGradZ == 0 { badGradZ = other.badGradZ }
   }

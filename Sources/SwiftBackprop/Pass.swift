@@ -91,15 +91,27 @@ extension Network {
     return "D(0), the first of the sizes, is the number of columns of X"
   }
 
-  /// Refuses an X with NaN or infinity; `first` is the number of its first row, `largest`
-  /// becomes the bits of its largest |x|.
+  /// Refuses an X with NaN or infinity; `first` is the number of its first row. Returns the bits of
+  /// its largest |x|.
   func checkFinite(_ x: Matrix<T>, first: Int) throws(EngineError) -> T.Bits {
-    let largest = x.magnitude()
+    let largest = try magnitude(x)
     guard largest >= T.infinityBits else { return largest }
     var row = 0
     while row < x.rows - 1, x.rows(row, row + 1).magnitude() < T.infinityBits { row += 1 }
     throw .value(
       "X contains NaN or infinity (or a value beyond the network's dtype) in row \(first + row)")
+  }
+
+  /// The bits of the largest |x|. A large x is waited for, as an update is, on all threads; each
+  /// reads the rows that a pass gives it, and has them in its cache then.
+  private func magnitude(_ x: Matrix<T>) throws(EngineError) -> T.Bits {
+    let count = x.rows * x.cols
+    guard count > 1 << 18 else { return x.magnitude() }
+    return try withThreads(rows: x.rows, work: 24 * Double(count)) { (plan) throws(EngineError) in
+      try overRows(plan, x.rows) { part, watch in
+        watch.z = x.rows(part.rows.lowerBound, part.rows.upperBound).magnitude()
+      }.z
+    }
   }
 
   /// z(m) and a(m), m = 1..L, of a batch, by `method`; they stay to be looked at. With dropout if

@@ -132,18 +132,11 @@ extension Network {
     while first < range.upperBound {
       let last = Swift.min(first + block, range.upperBound)
       let input = memory.load(x, inPlace: inPlace, RowSelection(first..<last))
+      if !x.isInteger { _ = try checkFinite(input, first: first) }
       let tape = memory.tape(input, self)
       try withThreads(rows: last - first, work: workPerRow * Double(last - first)) {
         (plan) throws(EngineError) in
-        let watch = try overRows(plan, last - first) { part, watch in
-          // By every thread for itself: X is in its cache afterwards.
-          if !x.isInteger {
-            watch.x = input.rows(part.rows.lowerBound, part.rows.upperBound).magnitude()
-          }
-          forward(tape, part, &watch)
-        }
-        if watch.x >= T.infinityBits { _ = try checkFinite(input, first: first) }
-        try check(watch)
+        try check(overRows(plan, last - first) { part, watch in forward(tape, part, &watch) })
       }
       (out + (first - range.lowerBound) * outputs).copy(
         from: memory.a[layout.layers - 1], count: (last - first) * outputs)
