@@ -207,8 +207,8 @@ extension Network {
   /// grad_W(m)ᵀ ← a(m−1)ᵀ grad_z(m), its rows `share` of D(m−1).
   func weightGradient(_ m: Int, _ tape: Tape<T>, _ share: Range<Int>, accumulate: Bool) {
     addOuterProducts(
-      m, tape, share, to: gradWeights(m) + share.lowerBound * layout.sizes[m],
-      accumulate: accumulate, factor: 1)
+      m, tape, share, 0..<layout.sizes[m],
+      to: gradWeights(m) + share.lowerBound * layout.sizes[m], accumulate: accumulate, factor: 1)
   }
 
   /// W(m)ᵀ ← W(m)ᵀ − rate·a(m−1)ᵀ grad_z(m), its rows `share` of D(m−1): a step of plain
@@ -216,17 +216,20 @@ extension Network {
   func descend(_ m: Int, _ tape: Tape<T>, _ share: Range<Int>, rate: T) {
     let start = layout.weights(m) + share.lowerBound * layout.sizes[m]
     addOuterProducts(
-      m, tape, share, to: parameters.base + start, accumulate: true, factor: -rate)
+      m, tape, share, 0..<layout.sizes[m], to: parameters.base + start, accumulate: true,
+      factor: -rate)
   }
 
-  /// out [share, D(m)] ← or += factor·a(m−1)ᵀ grad_z(m), its rows `share` of D(m−1).
+  /// out [rows, columns] ← or += factor·a(m−1)ᵀ grad_z(m), some rows of D(m−1) and columns of D(m).
   func addOuterProducts(
-    _ m: Int, _ tape: Tape<T>, _ share: Range<Int>, to out: UnsafeMutablePointer<T>,
-    accumulate: Bool, factor: T
+    _ m: Int, _ tape: Tape<T>, _ rows: Range<Int>, _ columns: Range<Int>,
+    to out: UnsafeMutablePointer<T>, accumulate: Bool, factor: T
   ) {
     multiply(
-      input(m, tape).transpose.rows(share.lowerBound, share.upperBound),
-      Matrix(tape.gradZ[m - 1], tape.input.rows, layout.sizes[m]),
+      input(m, tape).transpose.rows(rows.lowerBound, rows.upperBound),
+      Matrix(
+        tape.gradZ[m - 1] + columns.lowerBound, tape.input.rows, columns.count,
+        stride: layout.sizes[m]),
       into: out, accumulate: accumulate, factor: factor)
   }
 

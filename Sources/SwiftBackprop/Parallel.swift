@@ -125,7 +125,7 @@ struct PartMemory<T: Scalar> {
   static var panelSize: Int { 4096 }
   /// And where the factors are packed, for every panel anew: a part of the second-level cache.
   static var packedPanelSize: Int { (512 << 10) / MemoryLayout<T>.stride }
-  /// A wide layer's panel may be larger, so that it has rows enough.
+  /// A wide layer's panel may be larger, so that it has rows enough (Step.swift).
   static var widePanelSize: Int { 2 * packedPanelSize }
 
   private let block: Block

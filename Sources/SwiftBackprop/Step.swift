@@ -92,43 +92,56 @@ extension Network {
     limitRows(plan.parts)
   }
 
-  /// Makes grad_W(m) and updates W(m), in rows `share` of W(m)ᵀ, some rows at a time: they are
-  /// still in a cache when they are used, and with a `panel` they are never anywhere else.
+  /// Makes grad_W(m) and updates W(m), in rows `share` of W(m)ᵀ, a panel at a time: its numbers
+  /// are still in a cache when they are used, and with memory for it they are never anywhere else.
   private func apply(
     _ update: Update, _ m: Int, _ tape: Tape<T>, _ share: Range<Int>,
     panel: UnsafeMutablePointer<T>?
   ) {
     let cols = layout.sizes[m]
-    let count = panelRows(m, tape, share)
-    guard count > 0 else {
+    guard let size = panelSize(m, tape, share) else {
       weightGradient(m, tape, share, accumulate: false)
       return apply(update, m, share)
     }
-    var first = share.lowerBound
-    while first < share.upperBound {
-      let rows = first..<Swift.min(first + count, share.upperBound)
-      let start = first * cols
-      let g = panel ?? gradWeights(m) + start
-      addOuterProducts(m, tape, rows, to: g, accumulate: false, factor: 1)
-      apply(update.factors, layout.weights(m) + start, g, rows.count * cols, update.weights)
-      first = rows.upperBound
+    // In the gradients themselves rows are whole.
+    let width = panel == nil ? cols : size.cols
+    for first in stride(from: share.lowerBound, to: share.upperBound, by: size.rows) {
+      let rows = first..<Swift.min(first + size.rows, share.upperBound)
+      for left in stride(from: 0, to: cols, by: width) {
+        let columns = left..<Swift.min(left + width, cols)
+        let start = first * cols + left
+        let g = panel ?? gradWeights(m) + start
+        addOuterProducts(m, tape, rows, columns, to: g, accumulate: false, factor: 1)
+        // Whole rows lie side by side.
+        let runs = columns.count == cols ? 1 : rows.count
+        let run = rows.count * columns.count / runs
+        for row in 0..<runs {
+          apply(
+            update.factors, layout.weights(m) + start + row * cols, g + row * run, run,
+            update.weights)
+        }
+      }
     }
   }
 
-  /// Rows of grad_W(m)ᵀ, of `share`, that are made at a time; 0 for all of them.
-  private func panelRows(_ m: Int, _ tape: Tape<T>, _ share: Range<Int>) -> Int {
+  /// Rows and columns of grad_W(m)ᵀ, of its rows `share`, that are made at a time; nil for all.
+  private func panelSize(
+    _ m: Int, _ tape: Tape<T>, _ share: Range<Int>
+  ) -> (rows: Int, cols: Int)? {
     let cols = layout.sizes[m]
     let gradZ = Matrix(tape.gradZ[m - 1], tape.input.rows, cols)
     switch input(m, tape).transpose.rows(0, share.count).maker(gradZ) {
-    case .tiles: return PartMemory<T>.panelSize / cols & ~7
+    case .tiles:
+      let rows = PartMemory<T>.panelSize / cols & ~7
+      return rows > 0 ? (rows, cols) : nil
     case .packed:
       // grad_z is packed for every panel: with many panels of a few rows that would take too long.
-      // Panels of about the same size, so that the same tiles make all of them.
-      let most = Swift.max(128, PartMemory<T>.packedPanelSize / cols & ~7)
-      guard most * cols <= PartMemory<T>.widePanelSize else { return 0 }
-      let panels = (share.count + most - 1) / most
-      return ((share.count + panels - 1) / panels + 7) & ~7
-    default: return 0
+      let most = Swift.max(256, PartMemory<T>.packedPanelSize / cols & ~7)
+      return (
+        evenly(share.count, most, unit: 8),
+        evenly(cols, PartMemory<T>.widePanelSize / most, unit: 32)
+      )
+    default: return nil
     }
   }
 
@@ -209,4 +222,11 @@ extension Network {
     }
     return sum
   }
+}
+
+/// The size of pieces of `count`, in multiples of `unit`: as few as there are of `most` at most, all
+/// of about the same size.
+private func evenly(_ count: Int, _ most: Int, unit: Int) -> Int {
+  let pieces = (count + most - 1) / most
+  return ((count + pieces - 1) / pieces + unit - 1) / unit * unit
 }
