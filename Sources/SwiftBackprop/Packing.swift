@@ -6,7 +6,7 @@ import CBridge
 // and is wanted both ways; a copy in passing costs less than a stride.
 
 /// How much is packed at a time.
-private struct Blocks<T: Scalar> {
+struct Blocks<T: Scalar> {
   /// Columns of a strip of B.
   static var cols: Int { 2 * T.Vector.scalarCount }
   /// Strips that are packed together: rows far apart are not worth going to for one.

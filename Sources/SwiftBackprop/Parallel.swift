@@ -125,8 +125,9 @@ struct PartMemory<T: Scalar> {
   static var panelSize: Int { 4096 }
   /// And where the factors are packed, for every panel anew: a part of the second-level cache.
   static var packedPanelSize: Int { (512 << 10) / MemoryLayout<T>.stride }
-  /// A wide layer's panel may be larger, so that it has rows enough (Step.swift).
-  static var widePanelSize: Int { 2 * packedPanelSize }
+  /// Rows that a wide layer's panel has even if it is larger then: as many as are packed together.
+  static var widePanelRows: Int { Blocks<T>.rows / 2 }
+  static var widePanelSize: Int { 704 * widePanelRows }
 
   private let block: Block
   let parts: Int

@@ -136,7 +136,7 @@ extension Network {
       return rows > 0 ? (rows, cols) : nil
     case .packed:
       // grad_z is packed for every panel: with many panels of a few rows that would take too long.
-      let most = Swift.max(256, PartMemory<T>.packedPanelSize / cols & ~7)
+      let most = Swift.max(PartMemory<T>.widePanelRows, PartMemory<T>.packedPanelSize / cols & ~7)
       return (
         evenly(share.count, most, unit: 8),
         evenly(cols, PartMemory<T>.widePanelSize / most, unit: 32)

@@ -42,7 +42,7 @@ void sb_deallocate(void *memory);
 // Room for the packed operands of a product, this thread's own until it ends: a block of A, for
 // the second-level cache, and strips of B, each for a good part of the first. NULL when there is
 // no memory.
-#define SB_SCRATCH_BLOCK (512 << 10)
+#define SB_SCRATCH_BLOCK (768 << 10)
 #define SB_SCRATCH_STRIPS (128 << 10)
 #define SB_SCRATCH_BYTES (SB_SCRATCH_BLOCK + SB_SCRATCH_STRIPS)
 void *sb_scratch(void);
