@@ -75,8 +75,8 @@ def test_products_of_several_blocks(rows: int, dtype: str) -> None:
         [41, 512, 2],
         [300, 600, 2],
         # Panels of some rows, and of some rows and columns.
-        [250, 640, 2],
-        [420, 1500, 2],
+        [420, 640, 2],
+        [900, 1500, 2],
     ],
 )
 def test_steps_inside_fit_are_the_steps_outside(
@@ -84,15 +84,17 @@ def test_steps_inside_fit_are_the_steps_outside(
 ) -> None:
     """fit adds to W within a product, or updates it panel by panel; step does neither."""
     rng = np.random.default_rng(0)
-    X = rng.normal(size=(60, sizes[0])).astype(dtype)
-    y = rng.normal(size=(60, 2)).astype(dtype)
-    inside = sb.Network(sizes, dtype=dtype, seed=2, optimizer=getattr(sb, optimizer)(0.001))
+    X = rng.normal(size=(150, sizes[0])).astype(dtype)
+    y = rng.normal(size=(150, 2)).astype(dtype)
+    # Plain descent would leave the wide networks' numbers too large to compare.
+    rule = getattr(sb, optimizer)(0.001 if optimizer == "SGD" else 0.01)
+    inside = sb.Network(sizes, dtype=dtype, seed=2, optimizer=rule)
     outside = inside.copy()
-    inside.fit(X, y, epochs=2, batch_size=25, shuffle=False, progress=False)
+    inside.fit(X, y, epochs=2, batch_size=70, shuffle=False, progress=False)
     for _ in range(2):
-        for start in (0, 25, 50):
-            outside.forward(X[start : start + 25])
-            outside.backward(y[start : start + 25])
+        for start in (0, 70, 140):
+            outside.forward(X[start : start + 70])
+            outside.backward(y[start : start + 70])
             outside.step()
     # Adam divides rounding errors by their own size where a gradient is near 0.
     slack = 300 if optimizer == "Adam" else 10

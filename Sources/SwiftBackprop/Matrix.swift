@@ -75,7 +75,7 @@ func sumOfMagnitudes<T: Scalar>(_ x: UnsafePointer<T>, _ count: Int) -> Double {
   return sum
 }
 
-/// C [m, n] ← factor · A [m, k] · B [k, n], B and C dense or B transposed from [n, k]; adds to
+/// C [m, n] ← factor · A [m, k] · B [k, n], C dense and B perhaps transposed from [n, k]; adds to
 /// C when `accumulate`. The only call of BLAS, which also steps in for packed tiles when there is
 /// no memory left to pack into.
 @inline(__always)

@@ -125,8 +125,10 @@ struct PartMemory<T: Scalar> {
   static var panelSize: Int { 4096 }
   /// And where the factors are packed, for every panel anew: a part of the second-level cache.
   static var packedPanelSize: Int { (512 << 10) / MemoryLayout<T>.stride }
-  /// Rows that a wide layer's panel has even if it is larger then: as many as are packed together.
+  /// Rows that a wide layer's panel may have even if it is larger then: as many as are packed
+  /// together of a sum in two slices.
   static var widePanelRows: Int { Blocks<T>.rows / 2 }
+  /// With so many columns, a panel and what is packed are a little less than two megabytes.
   static var widePanelSize: Int { 704 * widePanelRows }
 
   private let block: Block
@@ -163,7 +165,7 @@ struct PartMemory<T: Scalar> {
   /// The sums of normalised layers of one part.
   func norms(_ part: Int) -> UnsafeMutablePointer<Double> { normSums + part * normUnits }
 
-  /// Room for some rows of a grad_W.
+  /// Room for some rows, or some columns of them, of a grad_W.
   func panel(_ part: Int) -> UnsafeMutablePointer<T> { panels + part * panelSize }
 }
 

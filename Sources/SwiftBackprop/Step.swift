@@ -99,14 +99,14 @@ extension Network {
     panel: UnsafeMutablePointer<T>?
   ) {
     let cols = layout.sizes[m]
-    guard let size = panelSize(m, tape, share) else {
+    guard let shape = panelShape(m, tape, share) else {
       weightGradient(m, tape, share, accumulate: false)
       return apply(update, m, share)
     }
     // In the gradients themselves rows are whole.
-    let width = panel == nil ? cols : size.cols
-    for first in stride(from: share.lowerBound, to: share.upperBound, by: size.rows) {
-      let rows = first..<Swift.min(first + size.rows, share.upperBound)
+    let width = panel == nil ? cols : shape.cols
+    for first in stride(from: share.lowerBound, to: share.upperBound, by: shape.rows) {
+      let rows = first..<Swift.min(first + shape.rows, share.upperBound)
       for left in stride(from: 0, to: cols, by: width) {
         let columns = left..<Swift.min(left + width, cols)
         let start = first * cols + left
@@ -125,7 +125,7 @@ extension Network {
   }
 
   /// Rows and columns of grad_W(m)ᵀ, of its rows `share`, that are made at a time; nil for all.
-  private func panelSize(
+  private func panelShape(
     _ m: Int, _ tape: Tape<T>, _ share: Range<Int>
   ) -> (rows: Int, cols: Int)? {
     let cols = layout.sizes[m]
@@ -137,10 +137,9 @@ extension Network {
     case .packed:
       // grad_z is packed for every panel: with many panels of a few rows that would take too long.
       let most = Swift.max(PartMemory<T>.widePanelRows, PartMemory<T>.packedPanelSize / cols & ~7)
-      return (
-        evenly(share.count, most, unit: 8),
-        evenly(cols, PartMemory<T>.widePanelSize / most, unit: 32)
-      )
+      let rows = evenly(share.count, most, unit: tileRows)
+      let width = Swift.max(32, PartMemory<T>.widePanelSize / rows & ~31)
+      return (rows, evenly(cols, width, unit: 32))
     default: return nil
     }
   }
@@ -224,8 +223,8 @@ extension Network {
   }
 }
 
-/// The size of pieces of `count`, in multiples of `unit`: as few as there are of `most` at most, all
-/// of about the same size.
+/// The size of the pieces of `count`, in multiples of `unit`: of `most` at most, which is such a
+/// multiple, and all of about the same size, so that the same tiles make them.
 private func evenly(_ count: Int, _ most: Int, unit: Int) -> Int {
   let pieces = (count + most - 1) / most
   return ((count + pieces - 1) / pieces + unit - 1) / unit * unit
