@@ -138,8 +138,9 @@ extension Network {
       // grad_z is packed for every panel: with many panels of a few rows that would take too long.
       let most = Swift.max(PartMemory<T>.widePanelRows, PartMemory<T>.packedPanelSize / cols & ~7)
       let rows = evenly(share.count, most, unit: tileRows)
-      let width = Swift.max(32, PartMemory<T>.widePanelSize / rows & ~31)
-      return (rows, evenly(cols, width, unit: 32))
+      let strip = Blocks<T>.cols
+      let strips = Swift.max(1, PartMemory<T>.widePanelSize / rows / strip)
+      return (rows, evenly(cols, strips * strip, unit: strip))
     default: return nil
     }
   }
