@@ -17,7 +17,7 @@ SOURCES := Package.swift pyproject.toml setup.py $(shell find Sources python -ty
 	-not -path '*/_lib/*' -not -path '*.egg-info/*' -not -name '*.so' -not -name '*.pyc')
 
 .DELETE_ON_ERROR:
-.PHONY: help demo test swift-test python-test lint format bench bench-check docs notebooks browser wheel sanitize clean check
+.PHONY: help demo test swift-test python-test test-peers lint format bench bench-check docs notebooks browser wheel sanitize clean check
 
 help: ## list the verbs
 	@sed -n 's/^\([a-z-]*\):.*## /  \1\t/p' $(MAKEFILE_LIST) | expand -t 15
@@ -34,12 +34,15 @@ swift-test: $(VENV)/package ## the tests in Tests/, in debug and in release
 	$(SWIFT_TEST)
 	$(SWIFT_TEST) -c release -Xswiftc -enable-testing --scratch-path .build/release-tests
 
-# One process per core, but no more than 4: each one imports PyTorch and JAX where they are.
+# One process per core, but no more than 4, for each takes its share of memory.
 PROCESSES = --numprocesses auto --maxprocesses 4 --dist loadgroup
 
 python-test: $(VENV)/package $(VENV)/extra-test ## the tests in tests_py/ and the examples in the package
 	swift build --product SwiftBackprop
 	$(PY) -m pytest $(PROCESSES) --pyargs tests_py swiftbackprop $(PYTEST)
+
+test-peers: $(VENV)/package $(VENV)/extra-test $(VENV)/extra-peers ## the tests beside PyTorch and JAX, and on Fashion-MNIST (Debian: dataset-fashion-mnist)
+	$(PY) -m pytest $(PROCESSES) tests_py/peers $(PYTEST)
 
 lint: $(VENV)/extra-lint ## formatting, lint and types, all of them strict
 	swift format lint --strict --recursive $(SWIFT_FILES)

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import itertools
+import random
 import shutil
 import subprocess
 import warnings
+import zlib
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import helpers
-import peers
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -23,6 +25,9 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
         "filterwarnings", "ignore:invalid value encountered in matmul:RuntimeWarning"
     )
+    # pytest-randomly's part is the order; the numbers of a test follow from its name.
+    if hasattr(config.option, "randomly_reset_seed"):
+        config.option.randomly_reset_seed = False
     try:
         import hypothesis
     except ImportError:
@@ -45,6 +50,16 @@ def pytest_report_header() -> list[str]:
         where = f"swiftbackprop cannot be imported: {error}"
     note = f"levels this CPU cannot run: {', '.join(missing)}" if missing else "all run"
     return [where, f"NumPy {np.__version__}; instruction-set levels: {note}"]
+
+
+@pytest.fixture(autouse=True)
+def seeds_by_name(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Derive every seed that a test does not give from its name, so that failures repeat."""
+    seed = zlib.crc32(request.node.nodeid.rpartition("/")[2].encode())
+    random.seed(seed)
+    np.random.seed(seed)  # noqa: NPY002, which estimators without random_state draw from
+    seeds = itertools.count(seed)
+    monkeypatch.setattr("swiftbackprop._recipe.draw_seed", lambda: next(seeds) % 2**32)
 
 
 @pytest.fixture
@@ -76,9 +91,3 @@ def level(request: pytest.FixtureRequest) -> str:
     if not helpers.cpu_has(name):
         pytest.skip(f"this CPU cannot run level {name}: not tested here")
     return name
-
-
-@pytest.fixture(params=list(peers.PEERS))
-def peer(request: pytest.FixtureRequest) -> peers.Peer:
-    """PyTorch and JAX, each where it is installed."""
-    return peers.PEERS[request.param]()

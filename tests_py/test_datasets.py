@@ -23,7 +23,6 @@ NAMES = (
     "t10k-labels-idx1-ubyte",
 )
 IMAGES, LABELS = NAMES[:2]
-DEBIAN = Path("/usr/share/datasets/fashion-mnist")
 
 
 def sha256(array: np.ndarray) -> str:
@@ -316,24 +315,3 @@ def test_random_files_give_an_array_or_a_clear_error(tmp_path: Path) -> None:
             messages.append(str(error))
     assert len(messages) > 250
     assert all(IMAGES in message and "\n" not in message for message in messages)
-
-
-# --- Fashion-MNIST: the real files ------------------------------------------------------------
-
-
-def test_fashion_mnist_of_debian(monkeypatch: pytest.MonkeyPatch) -> None:
-    if not DEBIAN.is_dir():
-        pytest.skip("Fashion-MNIST is absent: apt install dataset-fashion-mnist")
-    monkeypatch.delenv("SWIFTBACKPROP_DATA", raising=False)
-    data = sb.datasets.load_fashion_mnist(scale=False)
-    assert data.X_train.shape == (60_000, 784)
-    assert data.X_test.shape == (10_000, 784)
-    assert np.bincount(data.y_train).tolist() == [6000] * 10
-    assert np.bincount(data.y_test).tolist() == [1000] * 10
-    assert (
-        sha256(data.X_train) == "2e487a6c89124f78f2d7521542223cafe96f7123c3ca13d447772ac6ecbb3012"
-    )
-    assert sha256(data.X_test) == "c867c93ff95360594e8ec3287995350b824dd110b11595c0e13d5423f621867a"
-    scaled = sb.datasets.load_fashion_mnist()
-    assert scaled.X_train.dtype == np.float32
-    assert (scaled.X_train.min(), scaled.X_train.max()) == (0, 1)

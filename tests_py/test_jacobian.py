@@ -22,7 +22,6 @@ from helpers import (
     run_python_ok,
     targets,
 )
-from peers import Peer
 from reference import ACTIVATIONS
 from test_threads import Running
 
@@ -112,14 +111,6 @@ def check(net: Any, X: np.ndarray) -> None:
         assert error <= 1e-7, f"∂{of}(L)/∂{wrt}({m}): {error:.1e}"
 
 
-def check_beside(net: Any, X: np.ndarray, peer: Peer) -> None:
-    """Every Jacobian against a peer's."""
-    for of, wrt, m in places(net):
-        wanted = peer.jacobians(net, X, of, wrt, m)
-        what = f"∂{of}(L)/∂{wrt}({m})"
-        assert_matches(net.jacobian(X, of=of, wrt=wrt, layer=m), wanted, 1e-10, what)
-
-
 @pytest.mark.parametrize("outputs", OUTPUTS)
 @pytest.mark.parametrize("name", ACTIVATIONS)
 def test_hidden_activation(name: str, outputs: int) -> None:
@@ -139,13 +130,6 @@ def test_hidden_softmax_and_one_layer() -> None:
     check(*drawn(["softmax", "softmax", "softmax"], [4, 3, 5, 2], rows=2))
     check(*drawn(["softmax"], [3, 4], rows=2))
     check(*drawn(["identity"], [1, 1], rows=1))
-
-
-@pytest.mark.parametrize("outputs", OUTPUTS)
-@pytest.mark.parametrize("name", ACTIVATIONS)
-def test_beside_autograd(name: str, outputs: int, peer: Peer) -> None:
-    last = name if outputs > 1 or name != "softmax" else "identity"
-    check_beside(*drawn([name, "softmax", last], [3, 4, 5, outputs], rows=2), peer)
 
 
 # --- What the decks say ------------------------------------------------------------------

@@ -18,8 +18,9 @@ FASHION = "07_fashion_mnist"
 # What some of them import beside this package's requirements and matplotlib.
 NEEDS = {
     "06_tables": ("joblib", "pandas", "sklearn"),
-    "08_moving_models": ("onnx", "onnxruntime", "safetensors", "sklearn", "torch"),
 }
+# These run in tests_py/peers: they need PyTorch, or data that are not in the package.
+BESIDE_PEERS = ("07_fashion_mnist", "08_moving_models")
 
 
 def read(path: Path) -> Any:
@@ -90,7 +91,11 @@ def execute(notebook: Any, folder: Path) -> None:
 
 
 @pytest.mark.filterwarnings("default")
-@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+@pytest.mark.parametrize(
+    "path",
+    [path for path in NOTEBOOKS if path.stem not in BESIDE_PEERS],
+    ids=lambda path: path.stem,
+)
 def test_runs(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("matplotlib")  # they draw
     missing = [name for name in NEEDS.get(path.stem, ()) if not importlib.util.find_spec(name)]

@@ -341,22 +341,6 @@ def test_validation_data_are_looked_at_before_training() -> None:
 # --- Data loaders, and maps larger than memory ---------------------------------------------
 
 
-def test_a_data_loader_of_pytorch() -> None:
-    torch = pytest.importorskip("torch")
-    X, y = data()
-    X = X.astype(np.float32)
-    dataset = torch.utils.data.TensorDataset(torch.from_numpy(X), torch.from_numpy(y))
-    loader = torch.utils.data.DataLoader(dataset, batch_size=16)
-    net, twin = network(dtype="float32"), network(dtype="float32")
-    options: dict[str, Any] = {"epochs": 3, "shuffle": False, "progress": False}
-    net.fit(loader, class_weight={1: 2.0}, validation_data=(X, y), **options)
-    twin.fit(X, y, batch_size=16, class_weight={1: 2.0}, validation_data=(X, y), **options)
-    assert_matches(net.parameters, twin.parameters, 1e-6)
-    shuffled = torch.utils.data.DataLoader(dataset, batch_size=16, shuffle=True)
-    history = net.fit(shuffled, epochs=20, progress=False)
-    assert history["loss"][-1] < history["loss"][0]
-
-
 MAPS = """
 import resource, sys
 import numpy as np

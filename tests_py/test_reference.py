@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import reference
-from helpers import OPTIMIZERS, OPTIMIZERS_IN_TORCH, relative_difference, targets
+from helpers import OPTIMIZERS, relative_difference, targets
 from reference import ACTIVATIONS, LOSSES, Array, optimizers
 
 ELEMENTWISE = [name for name in ACTIVATIONS if name != "softmax"]
@@ -204,38 +204,6 @@ def test_step_clips_then_adds_penalties_then_decays() -> None:
     assert net.penalty() == pytest.approx(
         0.2 * np.sum(net.layers[0].W ** 2) + 0.2 * np.sum(np.abs(net.layers[0].W))
     )
-
-
-@pytest.mark.parametrize("name", OPTIMIZERS_IN_TORCH)
-def test_optimizers_against_torch(name: str, rng: np.random.Generator) -> None:
-    torch = pytest.importorskip("torch")
-    keywords = OPTIMIZERS[name]
-    lr = keywords["lr"]
-    p = torch.tensor(rng.normal(size=(3, 2)), requires_grad=True)
-    adam = {
-        "betas": (keywords.get("beta_1"), keywords.get("beta_2")),
-        "eps": keywords.get("epsilon"),
-    }
-    theirs = {
-        "SGD": lambda: torch.optim.SGD([p], lr),
-        "Momentum": lambda: torch.optim.SGD([p], lr, momentum=0.8),
-        "Nesterov": lambda: torch.optim.SGD([p], lr, momentum=0.8, nesterov=True),
-        "RMSprop": lambda: torch.optim.RMSprop([p], lr, alpha=0.85, eps=1e-6),
-        "Adagrad": lambda: torch.optim.Adagrad([p], lr, eps=1e-7),
-        "Adam": lambda: torch.optim.Adam([p], lr, **adam),
-        "AdamW": lambda: torch.optim.AdamW([p], lr, weight_decay=0.05, **adam),
-    }[name]()
-    ours = reference.Network(
-        [(p.detach().numpy().copy(), np.zeros(3))], ["identity"], "squared_error",
-        optimizer=optimizers.make(name, **keywords),
-    )  # fmt: skip
-    for _ in range(10):
-        g = rng.normal(size=(3, 2))
-        p.grad = torch.tensor(g)
-        theirs.step()
-        ours.layers[0].grad_W = g
-        ours.step()
-        np.testing.assert_allclose(ours.layers[0].W, p.detach().numpy(), 1e-12)
 
 
 def test_flat_order() -> None:

@@ -36,34 +36,6 @@ def train(net: Any, callbacks: list[Any], **keywords: Any) -> sb.History:
 # --- The formulas -------------------------------------------------------------------------
 
 
-def test_schedules_beside_pytorch() -> None:
-    torch = pytest.importorskip("torch")
-    lr_scheduler = torch.optim.lr_scheduler
-
-    def rates(make: Any, count: int) -> list[float]:
-        optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=1.0)
-        scheduler, found = make(optimizer), []
-        for _ in range(count):
-            found.append(optimizer.param_groups[0]["lr"])
-            optimizer.step()
-            scheduler.step()
-        return found
-
-    pairs = [
-        (schedules.Step(3, 0.5), lambda o: lr_scheduler.StepLR(o, 3, 0.5)),
-        (schedules.Exponential(0.9), lambda o: lr_scheduler.ExponentialLR(o, 0.9)),
-        (schedules.Cosine(20, least=0.1),
-         lambda o: lr_scheduler.CosineAnnealingLR(o, 20, eta_min=0.1)),
-        (schedules.Constant(), lambda o: lr_scheduler.ConstantLR(o, factor=1.0)),
-    ]  # fmt: skip
-    for ours, theirs in pairs:
-        assert_matches(ours(np.arange(15)), rates(theirs, 15), 1e-12, repr(ours))
-    # PyTorch ends its cycle with the last update, we at the end of the last epoch.
-    cycle = schedules.OneCycle(1, rise=0.25)
-    wanted = rates(lambda o: lr_scheduler.OneCycleLR(o, 1.0, 101, pct_start=26 / 101), 101)
-    assert_matches(cycle(np.arange(101) / 100), wanted, 1e-12)
-
-
 def test_warm_up_and_inverse_scaling() -> None:
     cosine = schedules.Cosine(10, warmup=2, least=0.2, start=0.0)
     assert_matches(cosine([0, 1, 2, 6, 10, 50]), [0, 0.5, 1, 0.6, 0.2, 0.2], 1e-12)

@@ -17,7 +17,6 @@ from helpers import (
     relative_difference,
     targets,
 )
-from peers import Peer
 from reference import ACTIVATIONS, LOSSES, PARTNERS
 from test_gradients import SIZES, place, targets_away_from_kinks, usual_output
 
@@ -77,20 +76,6 @@ def test_output_activation(activation: str, loss: str) -> None:
         if activation == "softmax" and outputs == 1:
             continue  # refused: test_errors.py
         check(*drawn("tanh", activation, loss, outputs, rows))
-
-
-@pytest.mark.parametrize("loss", LOSSES)
-@pytest.mark.parametrize("activation", ACTIVATIONS)
-def test_beside_autograd(activation: str, loss: str, peer: Peer) -> None:
-    for hidden, output, outputs in (
-        (activation, usual_output(loss, 3), 3),
-        (activation, usual_output(loss, 1), 1),
-        ("softmax", activation, 3),
-    ):
-        net, X, t, w, v = drawn(hidden, output, loss, outputs, 4)
-        # Autograd divides by a where the partners' a − t does not.
-        wanted = peer.hessian_product(net, X, t, v, w)
-        assert_matches(net.hvp(X, t, v, sample_weight=w), wanted, 1e-10, f"{hidden} {output}")
 
 
 def deep(loss: str, output: str, dtype: str = "float64", outputs: int = 3) -> Any:

@@ -184,10 +184,15 @@ def as_sizes(sizes: Iterable[int]) -> tuple[int, ...]:
     return tuple(widths)
 
 
+def draw_seed() -> int:
+    """Return a seed in 0..2**32-1 that nobody can foresee."""
+    return int.from_bytes(os.urandom(4), "little")
+
+
 def as_seed(seed: int | None) -> int:
     """Return a seed in 0..2**64-1; None draws one."""
     if seed is None:
-        return int.from_bytes(os.urandom(4), "little")
+        return draw_seed()
     try:
         number = operator.index(seed)
     except TypeError:

@@ -6,11 +6,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 import swiftbackprop as sb
 from helpers import OPTIMIZERS, OPTIMIZERS_IN_TORCH, assert_matches, quiet_network
-
-torch = pytest.importorskip("torch")
 
 
 def torch_twin(net: Any, hidden: Any) -> Any:
