@@ -17,7 +17,7 @@ SOURCES := Package.swift pyproject.toml setup.py $(shell find Sources python -ty
 	-not -path '*/_lib/*' -not -path '*.egg-info/*' -not -name '*.so' -not -name '*.pyc')
 
 .DELETE_ON_ERROR:
-.PHONY: help demo test swift-test python-test test-peers lint format bench bench-check docs notebooks browser wheel sanitize clean check
+.PHONY: help demo test swift-test python-test test-peers test-installs lint format bench bench-check docs notebooks browser wheel sanitize clean check
 
 help: ## list the verbs
 	@sed -n 's/^\([a-z-]*\):.*## /  \1\t/p' $(MAKEFILE_LIST) | expand -t 15
@@ -81,6 +81,9 @@ wheel: $(VENV)/extra-wheel ## a wheel for other machines, in wheelhouse/
 		--plat manylinux_2_27_$$(uname -m) --wheel-dir wheelhouse dist/*.whl
 	@# threadpoolctl finds the library by its name
 	$(PY) -m zipfile --list wheelhouse/*.whl | grep ' *swiftbackprop/_lib/libscipy_openblas\.so '
+
+test-installs: $(VENV)/package wheel ## the other ways of installing: sdist, Debian's packages, the static build, each Python, editable
+	.ci/installs
 
 sanitize: $(VENV)/package $(VENV)-address/package ## the tests under AddressSanitizer and ThreadSanitizer
 	$(SWIFT_TEST) --sanitize=address --scratch-path .build/address
