@@ -1,20 +1,131 @@
-"""Every module of the package can be imported where the test requirements are installed."""
+"""What is imported when: every module can be, and what training does not need waits."""
 
 from __future__ import annotations
 
+import ast
+import pickle
 import pkgutil
+import textwrap
 import zlib
+from importlib import import_module
+from pathlib import Path
 
 import pytest
 
 import swiftbackprop as sb
 from helpers import run_python_ok
+from swiftbackprop._optimizers import optimizer_classes
 
 MODULES = sorted(
     module.name
     for module in pkgutil.walk_packages(sb.__path__, "swiftbackprop.")
     if not module.name.rpartition(".")[2].startswith(("_core", "__main__"))
 )
+
+# What training does not need, of the package and beside it.
+LATER = {
+    *("swiftbackprop." + name for name in (
+        "datasets", "lab", "schedules", "sklearn", "demo", "_stock_callbacks", "_progress",
+        "_command", "_custom_network", "_atomic", "_files", "_description", "_weights", "_torch",
+        "_onnx", "_elsewhere", "_trace", "_steps", "_graph", "_diagram", "_letters", "_svg",
+        "_chart", "_plots", "_live", "_notebook", "_health", "_health_check", "_health_report",
+        "_display", "_plan",
+    )),
+    *("matplotlib", "pandas", "polars", "sklearn", "scipy", "tqdm", "IPython", "safetensors"),
+    *("onnx", "torch", "jax", "numpy.ma", "numpy.random"),
+    *("json", "csv", "html", "argparse", "tempfile", "statistics", "secrets", "hashlib"),
+    *("importlib.resources", "ctypes.util", "platform", "difflib"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "work",
+    [
+        "",
+        """
+        X = numpy.zeros((40, 3), numpy.float32)
+        net = swiftbackprop.Network([3, 8, 2], loss="cross_entropy")
+        y = numpy.arange(40) % 2
+        net.fit(X, y, epochs=2, validation_split=0.25, progress=False)
+        net.predict(X), net.predict_classes(X), net.evaluate(X, y)
+        net.forward(X), net.backward(y), net.step()
+        """,
+    ],
+    ids=["import", "training"],
+)
+def test_what_training_does_not_need_is_not_imported(work: str) -> None:
+    said = run_python_ok(
+        """
+        import sys
+        import numpy  # what some versions of NumPy import at once is theirs
+        before = set(sys.modules)
+        import swiftbackprop
+        exec(sys.argv[1])
+        print(*sorted(set(sys.modules) - before))
+        """,
+        textwrap.dedent(work),
+    )
+    assert not LATER & set(said.split())
+
+
+def lazy_names() -> dict[str, str]:
+    """What `__init__.py` tells type checkers: every name imported for them, and its module."""
+    tree = ast.parse(Path(sb.__file__).read_text("utf-8"))
+    blocks = [
+        node
+        for node in tree.body
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+    ]
+    imports = [node for block in blocks for node in block.body if isinstance(node, ast.ImportFrom)]
+    found = {}
+    for node in imports:
+        assert node.module is not None
+        for alias in node.names:
+            found[alias.name] = (node.module + ".").removeprefix("swiftbackprop.").rstrip(".")
+    return {name: module or name for name, module in found.items()}
+
+
+def test_type_checkers_see_the_names_that_wait() -> None:
+    seen = lazy_names()
+    optimizers = {name for name, module in seen.items() if module == "_optimizer_classes"}
+    assert optimizers == set(optimizer_classes())
+    assert {name: seen[name] for name in seen.keys() - optimizers} == sb._LATER
+
+
+def test_names_that_wait_are_those_of_their_modules() -> None:
+    for name, place in sb._LATER.items():
+        module = import_module(f"swiftbackprop.{place}")
+        assert getattr(sb, name) is (module if name == place else getattr(module, name))
+
+
+def test_every_public_name_is_there_before_it_was_used() -> None:
+    run_python_ok(
+        """
+        import swiftbackprop as sb
+        assert "swiftbackprop.lab" not in __import__("sys").modules
+        names = set(sb.__all__)
+        assert len(sb.__all__) == len(names) and names >= set(sb._LATER)
+        assert names <= set(dir(sb)), names - set(dir(sb))
+        space = {}
+        exec("from swiftbackprop import *", space)
+        assert names <= set(space), names - set(space)
+        from swiftbackprop import Adam, Checkpoint, datasets, lab, load
+        assert space["lab"] is sb.lab is lab and sb.datasets is datasets
+        assert space["Adam"] is sb.Adam is Adam and sb.Checkpoint is Checkpoint
+        try:
+            sb.labs
+        except AttributeError as error:
+            assert str(error) == "module 'swiftbackprop' has no attribute 'labs'"
+        else:
+            raise AssertionError
+        assert not hasattr(sb, "__wrapped__")
+        """
+    )
+
+
+def test_names_that_wait_are_pickled() -> None:
+    text = pickle.dumps([sb.Checkpoint, sb.load, sb.Picture, sb.Adam(0.1), sb.schedules.Step(2)])
+    assert pickle.loads(text)[:4] == [sb.Checkpoint, sb.load, sb.Picture, sb.Adam(0.1)]
 
 
 def test_modules_need_no_peer() -> None:

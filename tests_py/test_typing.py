@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 import swiftbackprop as sb
+from optimizer_stub import STUB, stub
 
 pytest.importorskip("mypy")
 
@@ -45,9 +46,12 @@ z = rule.derivative(rule(X))
 text: str = sb.explain_copy(X, net)
 pairs: list[tuple[np.ndarray, np.ndarray]] = net.unflatten(net.parameters)
 flat: np.ndarray = net.flatten(pairs)
+rate: float = sb.AdamW(1e-3, weight_decay=0.1).weight_decay
+keep: sb.EarlyStopping = sb.EarlyStopping(patience=3)
+step: sb.schedules.Step = sb.schedules.Step(2)
+picture: sb.Picture = net.diagram()
 """
 
-# Names that the engine gives, as those of an optimizer's parameters, are known at run time.
 MISTAKES = [
     "sb.Network([3, 2], 'tanh')",
     "sb.Network([3, 2], activations='tanh')",
@@ -58,6 +62,9 @@ MISTAKES = [
     "x: str = sb.Network([3, 2]).backward([0])",
     "sb.Network([3, 2]).forward(np.zeros((1, 3)), method='loop')",
     "sb.Adam('fast')",
+    "sb.Adam(speed=0.1)",
+    "sb.Adan()",
+    "sb.lab.check_gradients()",
     "sb.Network([3, 2]).no_such_method()",
 ]
 
@@ -121,3 +128,7 @@ def test_the_stub_is_the_modules(tmp_path: Path) -> None:
         capture_output=True, text=True, cwd=tmp_path, env=environment, timeout=300, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_stub_of_the_optimizers_is_the_engines_list() -> None:
+    assert STUB.read_text("utf-8") == stub(), "run python tests_py/optimizer_stub.py"

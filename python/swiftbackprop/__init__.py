@@ -9,16 +9,15 @@ memory: ``net.layers[0].z``. The optimizers ``SGD``, ``Adam`` and so on are attr
 this package too, made from the engine's own list.
 """
 
-from typing import TYPE_CHECKING
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
-from swiftbackprop import datasets, lab, metrics, schedules
+from swiftbackprop import metrics
 from swiftbackprop._arrays import explain_copy
 from swiftbackprop._callbacks import Callback
 from swiftbackprop._config import config, get_num_threads, set_num_threads, show_config
 from swiftbackprop._custom import CustomActivation, CustomLoss
-from swiftbackprop._elsewhere import from_sklearn, from_torch
 from swiftbackprop._engine import core
-from swiftbackprop._files import load
 from swiftbackprop._functions import (
     Activation,
     Initializer,
@@ -30,28 +29,59 @@ from swiftbackprop._functions import (
     loss,
     losses,
 )
-from swiftbackprop._health_check import HealthCheck
-from swiftbackprop._health_report import HealthReport
 from swiftbackprop._history import History
 from swiftbackprop._layers import Layer
-from swiftbackprop._live import LivePlot
 from swiftbackprop._norms import BatchNorm, LayerNorm, Norm
-from swiftbackprop._optimizers import (
-    Optimizer,
-    optimizer,
-    optimizer_classes,
-    optimizers,
-)
-from swiftbackprop._stock_callbacks import (
-    Checkpoint,
-    CSVLogger,
-    EarlyStopping,
-    LearningRateScheduler,
-)
-from swiftbackprop._svg import Picture
-from swiftbackprop._trace import Step, Trace
+from swiftbackprop._optimizers import Optimizer, optimizer, optimizer_classes, optimizers
 from swiftbackprop._version import __version__
 from swiftbackprop.network import Network
+
+# What training does not need is imported when it is first used: a name, and the module that
+# has it or is it. Type checkers and editors read the same from the imports below.
+_LATER = {
+    "CSVLogger": "_stock_callbacks",
+    "Checkpoint": "_stock_callbacks",
+    "EarlyStopping": "_stock_callbacks",
+    "HealthCheck": "_health_check",
+    "HealthReport": "_health_report",
+    "LearningRateScheduler": "_stock_callbacks",
+    "LivePlot": "_live",
+    "Picture": "_svg",
+    "Step": "_trace",
+    "Trace": "_trace",
+    "datasets": "datasets",
+    "from_sklearn": "_elsewhere",
+    "from_torch": "_elsewhere",
+    "lab": "lab",
+    "load": "_files",
+    "schedules": "schedules",
+}
+
+if TYPE_CHECKING:
+    from swiftbackprop import datasets, lab, schedules
+    from swiftbackprop._elsewhere import from_sklearn, from_torch
+    from swiftbackprop._files import load
+    from swiftbackprop._health_check import HealthCheck
+    from swiftbackprop._health_report import HealthReport
+    from swiftbackprop._live import LivePlot
+    from swiftbackprop._optimizer_classes import (
+        SGD,
+        Adagrad,
+        Adam,
+        AdamHat,
+        AdamW,
+        Momentum,
+        Nesterov,
+        RMSprop,
+    )
+    from swiftbackprop._stock_callbacks import (
+        Checkpoint,
+        CSVLogger,
+        EarlyStopping,
+        LearningRateScheduler,
+    )
+    from swiftbackprop._svg import Picture
+    from swiftbackprop._trace import Step, Trace
 
 DivergenceError = core.DivergenceError
 
@@ -104,10 +134,20 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
-
-    def __getattr__(name: str) -> type[Optimizer]:
-        """Return an optimizer's class: the engine names them, at run time."""
-
+    __all__ += ["SGD", "Adagrad", "Adam", "AdamHat", "AdamW", "Momentum", "Nesterov", "RMSprop"]
 else:
     globals().update(optimizer_classes())
     __all__ += optimizer_classes()
+
+    def __getattr__(name: str) -> Any:
+        """Import a name when it is first used."""
+        if name not in _LATER:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        place = _LATER[name]
+        module = import_module(f"{__name__}.{place}")
+        value = module if place == name else getattr(module, name)
+        globals()[name] = value
+        return value
+
+    def __dir__() -> list[str]:
+        return sorted({*globals(), *__all__})

@@ -7,10 +7,10 @@ array cannot be used in place.
 
 import contextlib
 import operator
+import sys
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
-import numpy.ma as ma
 import numpy.typing as npt
 
 if TYPE_CHECKING:
@@ -78,7 +78,8 @@ def as_floats(**values: npt.ArrayLike) -> list[FloatArray]:
 
 def _as_array(value: Any, what: str) -> FloatArray:
     """Return a plain ndarray, in place where NumPy can."""
-    if isinstance(value, ma.MaskedArray):
+    ma = sys.modules.get("numpy.ma")  # not there: then no array is one of its
+    if ma is not None and isinstance(value, ma.MaskedArray):
         if ma.is_masked(value):
             raise ValueError(
                 f"{what} is a masked array with values masked out: fill them in first "

@@ -8,7 +8,7 @@ import numpy as np
 if TYPE_CHECKING:
     from swiftbackprop.network import Network
 
-__all__ = ["Callback", "CallbackLike", "as_callbacks", "call", "wants_batches"]
+__all__ = ["Callback", "CallbackLike", "as_callbacks", "call", "sets_rate", "wants_batches"]
 
 
 class Callback:
@@ -29,6 +29,9 @@ class Callback:
     >>> net.optimizer.lr
     0.1
     """
+
+    #: Whether it sets the learning rate, as `LearningRateScheduler` does.
+    _sets_rate = False
 
     def on_train_begin(self, net: "Network") -> None:
         """Be called before the first epoch."""
@@ -95,6 +98,11 @@ def call(callback: Any, method: str, *arguments: Any) -> Any:
         return callback(*arguments) if method == "on_epoch_end" else None
     function = getattr(callback, method, None)
     return None if function is None else function(*arguments)
+
+
+def sets_rate(callback: Any) -> bool:
+    """Return whether a callback is a `LearningRateScheduler`, without importing it."""
+    return isinstance(callback, Callback) and callback._sets_rate
 
 
 def wants_batches(callback: Any) -> bool:

@@ -1,4 +1,7 @@
-"""The part of `Network` that writes files and speaks with other libraries."""
+"""The part of `Network` that writes files and speaks with other libraries.
+
+Training needs none of it: every method imports what it writes with.
+"""
 
 import os
 from collections.abc import Iterable, Mapping
@@ -6,7 +9,6 @@ from typing import TYPE_CHECKING
 
 import numpy.typing as npt
 
-from swiftbackprop import _files, _weights
 from swiftbackprop._arrays import FloatArray
 from swiftbackprop._inside import NetworkInside
 
@@ -51,6 +53,8 @@ class NetworkExchange(NetworkInside):
         --------
         load : Read the file.
         """
+        from swiftbackprop import _files
+
         _files.save(self, path, bool(optimizer), bool(generator))
 
     def state_dict(self) -> dict[str, FloatArray]:
@@ -79,6 +83,8 @@ class NetworkExchange(NetworkInside):
         2.weight (1, 3)
         2.bias (1,)
         """
+        from swiftbackprop import _weights
+
         return _weights.state_dict(self)
 
     def load_state_dict(self, state: Mapping[str, npt.ArrayLike]) -> None:
@@ -95,6 +101,8 @@ class NetworkExchange(NetworkInside):
         ValueError, TypeError
             If a name or a shape does not fit; then nothing was written.
         """
+        from swiftbackprop import _weights
+
         _weights.load_state_dict(self, state)
 
     def get_weights(self) -> list[FloatArray]:
@@ -113,6 +121,8 @@ class NetworkExchange(NetworkInside):
         >>> [array.shape for array in sb.Network([2, 3, 1], seed=0).get_weights()]
         [(2, 3), (3,), (3, 1), (1,)]
         """
+        from swiftbackprop import _weights
+
         return _weights.kernels(self)
 
     def set_weights(self, weights: Iterable[npt.ArrayLike]) -> None:
@@ -128,6 +138,8 @@ class NetworkExchange(NetworkInside):
         ValueError, TypeError
             If their number or a shape does not fit; then nothing was written.
         """
+        from swiftbackprop import _weights
+
         _weights.set_kernels(self, weights)
 
     def to_torch(self, logits: bool = False) -> "torch.nn.Sequential":

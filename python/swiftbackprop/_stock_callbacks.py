@@ -237,6 +237,8 @@ class LearningRateScheduler(Callback):
     [0.025, 0.025, 0.0125, 0.0125]
     """
 
+    _sets_rate = True
+
     def __init__(
         self,
         schedule: Schedule | ReduceOnPlateau | Callable[[int, float], float],

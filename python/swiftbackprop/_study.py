@@ -1,19 +1,20 @@
-"""What a network tells a student of its passes, in formulas and pictures."""
+"""What a network tells a student of its passes, in formulas and pictures.
+
+Training needs none of it: every method imports what it shows with.
+"""
 
 from typing import TYPE_CHECKING
 
 import numpy.typing as npt
 
-from swiftbackprop import _diagram, _plots, _trace
 from swiftbackprop._derivatives import NetworkDerivatives
-from swiftbackprop._health import examine
-from swiftbackprop._health_report import HealthReport
-from swiftbackprop._svg import Picture
-from swiftbackprop._trace import Trace
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+    from swiftbackprop._health_report import HealthReport
+    from swiftbackprop._svg import Picture
+    from swiftbackprop._trace import Trace
     from swiftbackprop.lab import GradientReport
 
 __all__ = ["NetworkStudy"]
@@ -29,7 +30,7 @@ class NetworkStudy(NetworkDerivatives):
         *,
         sample_weight: npt.ArrayLike | None = None,
         symbols: str = "deck1",
-    ) -> Trace:
+    ) -> "Trace":
         """Run forward and backward, and return a record of every step.
 
         It does what ``net.forward(X)`` and ``net.backward(y)`` do: afterwards the layers
@@ -71,6 +72,8 @@ class NetworkStudy(NetworkDerivatives):
         9 grad_W(2) = grad_z(2) a(1)ᵀ (1, 3)
         10 grad_b(2) = grad_z(2) (1,)
         """
+        from swiftbackprop import _trace
+
         return _trace.take(self, X, y, sample_weight, symbols)
 
     def diagram(
@@ -80,7 +83,7 @@ class NetworkStudy(NetworkDerivatives):
         show: str = "weights",
         example: int = 0,
         symbols: str = "deck1",
-    ) -> Picture:
+    ) -> "Picture":
         """Return a picture of the network: units and connections, or blocks if they are many.
 
         Blue is above 0, orange below, and a wide line stands for a large number. Rings
@@ -120,6 +123,8 @@ class NetworkStudy(NetworkDerivatives):
         >>> str(picture).count('class="unit"'), str(picture).count('class="connection"')
         (6, 9)
         """
+        from swiftbackprop import _diagram
+
         return _diagram.draw(self, X, show, example, symbols)
 
     def gradcheck(
@@ -186,7 +191,7 @@ class NetworkStudy(NetworkDerivatives):
         y: npt.ArrayLike,
         *,
         sample_weight: npt.ArrayLike | None = None,
-    ) -> HealthReport:
+    ) -> "HealthReport":
         r"""Examine the network: units, gradients along depth, the next update.
 
         A forward and a backward pass and a step are made on a copy of the network:
@@ -231,6 +236,8 @@ class NetworkStudy(NetworkDerivatives):
         2  identity       - ...
         - dead: 100% of the units of layer 1 (relu) do not change with z in any row, so ...
         """
+        from swiftbackprop._health import examine
+
         return examine(self, self.copy(), X, y, sample_weight)
 
     def plot_weights(
@@ -273,6 +280,8 @@ class NetworkStudy(NetworkDerivatives):
         >>> axes.get_title(loc="left")
         'The rows of W(1), layer 1 of 2, as images of 8 × 8'
         """
+        from swiftbackprop import _plots
+
         return _plots.plot_weights(self, m, shape, most, ax)
 
     def plot_activations(self, X: npt.ArrayLike, *, ax: "Axes | None" = None) -> "Axes":
@@ -305,4 +314,6 @@ class NetworkStudy(NetworkDerivatives):
         >>> [label.get_text() for label in axes.get_xticklabels()]
         ['1\ntanh', '2\nidentity']
         """
+        from swiftbackprop import _plots
+
         return _plots.plot_activations(self, X, ax)

@@ -7,7 +7,7 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from swiftbackprop import _display, training
+from swiftbackprop import training
 from swiftbackprop._arrays import FloatArray, as_data
 from swiftbackprop._callbacks import CallbackLike
 from swiftbackprop._custom import is_custom
@@ -15,7 +15,6 @@ from swiftbackprop._engine import core
 from swiftbackprop._exchange import NetworkExchange
 from swiftbackprop._history import History
 from swiftbackprop._norms import NormLike
-from swiftbackprop._plan import plan
 from swiftbackprop._recipe import (
     ActivationLike,
     InitializerLike,
@@ -377,6 +376,8 @@ class Network(NetworkExchange, NetworkStudy):
         >>> print(sb.Network([4, 10, 3], seed=0).plan(batch_size=16).splitlines()[0])
         A step on 16 rows takes 6.72 kFLOP in matrix products.
         """
+        from swiftbackprop._plan import plan
+
         return plan(self, X, training.as_count(batch_size, "batch_size", least=1), shuffle)
 
     def stop(self) -> None:
@@ -418,9 +419,13 @@ class Network(NetworkExchange, NetworkStudy):
 
     def summary(self) -> str:
         """Return a table of the layers, to be printed or shown."""
+        from swiftbackprop import _display
+
         return _display.summary(self)
 
     def __repr__(self) -> str:
+        from swiftbackprop import _display
+
         return _display.short(self)
 
     def _repr_html_(self) -> str:

@@ -9,18 +9,17 @@ import numpy as np
 import numpy.typing as npt
 
 from swiftbackprop._arrays import FloatArray, as_data
-from swiftbackprop._callbacks import CallbackLike, as_callbacks, call, wants_batches
+from swiftbackprop._callbacks import CallbackLike, as_callbacks, call, sets_rate, wants_batches
 from swiftbackprop._class_weight import ClassWeights
 from swiftbackprop._engine import core
 from swiftbackprop._history import History
 from swiftbackprop._pieces import PieceSession, as_pieces
-from swiftbackprop._progress import ProgressBar
 from swiftbackprop._rules import as_count, as_number
 from swiftbackprop._sessions import BATCH_DONE, Record
-from swiftbackprop._stock_callbacks import LearningRateScheduler
 from swiftbackprop.metrics import MetricLike, as_metrics, without_accuracy
 
 if TYPE_CHECKING:
+    from swiftbackprop._progress import ProgressBar
     from swiftbackprop.network import Network
 
 __all__ = [
@@ -206,6 +205,8 @@ def fit(net: "Network", data: Data | Pieces, options: Options) -> History:
             session = _begin(net, data, options, epochs, run.pause)
         net._history, net._stopped = history, False
         if options.progress and epochs:
+            from swiftbackprop._progress import ProgressBar
+
             run.bar = ProgressBar(epochs, run.batches)
         run.begin(session)
         history.stop_reason = run.advance(session)
@@ -271,7 +272,7 @@ class _Run:
         self.columns = columns(net, validates=self.data.valid_X is not None)
         seconds = self.columns.pop("seconds")
         self.extra = [f"val_{name}" for name in self.metrics]
-        if any(isinstance(c, LearningRateScheduler) for c in callbacks):
+        if any(map(sets_rate, callbacks)):
             self.extra.append("lr")
         self.history = History(dict.fromkeys([*self.columns, *self.extra, "seconds"], 0))
         self.columns["seconds"] = seconds
@@ -286,7 +287,7 @@ class _Run:
     def begin_epoch(self, session: "core.Fit | PieceSession", epoch: int) -> None:
         for callback in self.callbacks:
             call(callback, "on_epoch_begin", self.net, epoch)
-            if isinstance(callback, LearningRateScheduler) and callback.per_batch:
+            if sets_rate(callback) and callback.per_batch:
                 if not self.batches:
                     raise ValueError(
                         "a schedule that follows every batch wants to know how many there are: "

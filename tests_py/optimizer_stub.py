@@ -1,0 +1,38 @@
+"""The types of the optimizers' classes, which the package makes from the engine's list.
+
+``python tests_py/optimizer_stub.py`` writes the stub; `test_typing` says when it is old.
+"""
+
+from __future__ import annotations
+
+import inspect
+from pathlib import Path
+
+import swiftbackprop as sb
+from swiftbackprop._optimizers import optimizer_classes
+
+STUB = Path(sb.__file__).parent / "_optimizer_classes.pyi"
+
+
+def stub() -> str:
+    """The text of the stub."""
+    lines = [
+        '"""The classes that `_optimizers` makes of the engine\'s list, for type checkers."""',
+        "",
+        "# Written by tests_py/optimizer_stub.py.",
+        "from swiftbackprop._optimizers import Optimizer",
+    ]
+    for name, made in sorted(optimizer_classes().items()):
+        parameters = inspect.signature(made).parameters
+        formula = (inspect.getdoc(made) or "").partition("\n")[0]
+        lines += ["", f"class {name}(Optimizer):", f'    """{formula}"""', "", "    def __init__("]
+        lines += ["        self,"]
+        lines += [f"        {p.name}: float = {p.default!r}," for p in parameters.values()]
+        lines += ["    ) -> None: ..."]
+        for parameter in parameters:
+            lines += ["    @property", f"    def {parameter}(self) -> float: ..."]
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    STUB.write_text(stub(), "utf-8")
