@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from swiftbackprop._arrays import FloatArray
 from swiftbackprop._atomic import replacing
+from swiftbackprop._custom import CustomActivation
 from swiftbackprop._functions import Activation
 from swiftbackprop._norms import BatchNorm, Norm
 from swiftbackprop._state import vectors
@@ -25,14 +26,14 @@ if TYPE_CHECKING:
     from swiftbackprop._inside import NetworkInside
     from swiftbackprop._layers import Layer
 
-__all__ = ["write"]
+__all__ = ["check_size", "onnx", "operators", "save", "write"]
 
 try:
     onnx: Any = import_module("onnx")
 except ImportError as error:
     raise ImportError(
         "this needs the package onnx, which is not installed: pip install onnx"
-    ) from (error)
+    ) from error
 
 _OPSET = 13
 _OPSET_LAYER_NORM = 17
@@ -47,10 +48,19 @@ def write(
     input_dtype: npt.DTypeLike | None,
 ) -> None:
     """Write a network to a file; `Network.to_onnx` documents it."""
+    check_size(net)
+    save(_model(net, logits, _as_input_dtype(net, input_dtype)), path)
+
+
+def check_size(net: "NetworkInside") -> None:
+    """Raise if the weights are more than a file can hold."""
     size = net.n_parameters * net.dtype.itemsize
     if size > _LARGEST:
         raise ValueError(f"the weights take {size} bytes, and an ONNX file holds less than 2 GB")
-    model = _model(net, logits, _as_input_dtype(net, input_dtype))
+
+
+def save(model: Any, path: str | os.PathLike[str]) -> None:
+    """Check a model and write it."""
     onnx.checker.check_model(model, full_check=True)
     with replacing(path) as passing, open(passing, "wb") as file:
         file.write(model.SerializeToString())
@@ -74,6 +84,16 @@ def _as_input_dtype(net: "NetworkInside", dtype: npt.DTypeLike | None) -> np.dty
     if wanted != net.dtype and wanted.kind not in "iu":
         raise ValueError(f"input_dtype is {net.dtype} or one of integers, and not {wanted}")
     return wanted
+
+
+def operators(
+    net: "NetworkInside", dtype: np.dtype[Any], x: str
+) -> tuple[list[Any], list[Any], str]:
+    """Return the nodes and constants that compute a(L) of x in numbers of `dtype`, and its name."""
+    graph = _Graph(dtype)
+    for layer in net.layers:
+        x = graph.layer(layer, x, up_to_z=False)
+    return graph.nodes, graph.constants, x
 
 
 def _model(net: "NetworkInside", logits: bool, input_dtype: np.dtype[Any]) -> Any:
@@ -121,7 +141,7 @@ class _Graph:
         return result
 
     def constant(self, name: str, array: FloatArray) -> str:
-        dense = np.ascontiguousarray(array)
+        dense = np.asarray(array, self.dtype, order="C")
         self.constants.append(onnx.numpy_helper.from_array(dense, name))
         return name
 
@@ -157,7 +177,7 @@ class _Graph:
 
     def activation(self, z: str, a: str, rule: Activation) -> str:
         """Add a = σ(z); identity adds nothing."""
-        if rule.name not in _MAKERS:
+        if rule.name not in _MAKERS or isinstance(rule, CustomActivation):
             raise ValueError(f"ONNX has no form of {rule.name}, the activation that makes {a}")
         made = _MAKERS[rule.name](self, z, rule)
         if made != z:
