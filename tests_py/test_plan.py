@@ -11,7 +11,7 @@ import pytest
 from threadpoolctl import threadpool_limits
 
 import swiftbackprop as sb
-from helpers import compiler, run_python_ok
+from helpers import compiler, refused, run_python_ok
 
 WIDE = [784, 256, 10]
 
@@ -230,3 +230,8 @@ def test_blas_gets_its_threads_back(wide_data: tuple[np.ndarray, np.ndarray]) ->
     with threadpool_limits(2):
         classifier(WIDE).fit(*wide_data, epochs=1, progress=False)
         assert sb.get_num_threads() == 2
+
+
+def test_no_rows_make_no_plan() -> None:
+    net = sb.Network([4, 10, 3], seed=0)
+    refused(lambda: net.plan(np.empty((0, 4))), ValueError, "X has no rows")

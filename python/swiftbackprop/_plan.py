@@ -39,6 +39,8 @@ def plan(net: "NetworkInside", X: Any, batch_size: int, shuffle: bool) -> str:
                 f"X has shape {shape}, but layer 1 wants (N, D(0)) = (N, {inputs}): "
                 "one row per example"
             )
+        if not shape[0]:
+            raise ValueError("X has no rows: give at least one to hear how they are read")
         rows = min(batch_size, shape[0])
     rows = min(rows, 2**31 - 1)  # more rows than a network takes
     allowed = get_num_threads() or 1

@@ -8,7 +8,7 @@ import numpy as np
 
 from swiftbackprop._arrays import FloatArray
 
-__all__ = ["Slope", "chosen", "slope"]
+__all__ = ["Slope", "chosen", "least_step", "slope"]
 
 # The cost where one number is x, and on which sides of their kinks all units then are.
 Cost: TypeAlias = Callable[[float], tuple[float, bytes]]
@@ -19,6 +19,8 @@ _ENOUGH = 1e-7  # one that is more is not known
 _ROUGH = 1e-5  # a larger one is no smooth function's at this step
 # Rounding of the extrapolated quotient below: noise times this over the step.
 _NOISE = 8.0
+# The smallest step in units of the last digit of x.
+_DISTINCT = 64.0
 
 
 class Slope(NamedTuple):
@@ -36,7 +38,14 @@ def chosen(size: int, count: int | None, rng: np.random.Generator) -> FloatArray
     return np.sort(rng.choice(size, count, replace=False))
 
 
-def slope(cost: Cost, x: float, step: float, noise: float) -> Slope | None:
+def least_step(x: float) -> float:
+    """Return the smallest step from x whose quarter is not lost in the rounding of x."""
+    return _DISTINCT * float(np.spacing(abs(x)))
+
+
+def slope(
+    cost: Cost, x: float, step: float, noise: float, *, sides_known: bool = False
+) -> Slope | None:
     """Return the derivative of `cost` at x, or None at a kink (or where it bends as much).
 
     Parameters
@@ -49,6 +58,9 @@ def slope(cost: Cost, x: float, step: float, noise: float) -> Slope | None:
         The largest step. It shrinks until no kink is passed and the error is small.
     noise : float
         The rounding error of one value of the cost.
+    sides_known : bool, default False
+        Whether the sides tell all kinks that there are. If not, one is also where the
+        one-sided differences stay apart.
 
     Returns
     -------
@@ -58,24 +70,29 @@ def slope(cost: Cost, x: float, step: float, noise: float) -> Slope | None:
     -----
     Central differences D(h), D(h/2), D(h/4) are extrapolated to h = 0 (Richardson 1911):
     (4 D(h/2) - D(h))/3 is free of h², and the next such step of h⁴; what that step still
-    changes is the estimate of the error. A kink is where every step passes one, or where
-    the one-sided differences stay apart however small the step.
+    changes is the estimate of the error. A kink is where every step passes one, or, as far
+    as the sides do not tell, where the one-sided differences stay apart however small the
+    step.
     """
     middle, sides = cost(x)
     best: Slope | None = None
     for power in range(_STEPS):
         h = step * _SHRINK**-power
+        if power and h < least_step(x):
+            break
         values = _around(cost, x, h, sides)
         if values is None:
             continue
         found = _extrapolated(values, h, noise)
-        if _is_kinked(values, middle, found):
+        if not sides_known and _is_kinked(values, middle, found):
             continue
         if best is None or found.truncation + found.rounding < best.truncation + best.rounding:
             best = found
         if found.truncation <= max(_GOOD * abs(found.value), found.rounding):
             return found
-    if best is not None and best.truncation > max(_ENOUGH * abs(best.value), best.rounding):
+    if sides_known or best is None:
+        return best
+    if best.truncation > max(_ENOUGH * abs(best.value), best.rounding):
         return None
     return best
 

@@ -10,7 +10,7 @@ from swiftbackprop._arrays import FloatArray, as_data
 from swiftbackprop._inside import NetworkInside
 from swiftbackprop._state import learnt, write_learnt
 
-__all__ = ["as_rows", "in_double"]
+__all__ = ["as_inputs", "as_rows", "in_double"]
 
 N = TypeVar("N", bound=NetworkInside)
 
@@ -26,6 +26,13 @@ def in_double(net: N) -> N:
     twin._build(recipe, net.seed)
     write_learnt(twin, learnt(net))
     return twin
+
+
+def as_inputs(net: NetworkInside, X: npt.ArrayLike) -> FloatArray:
+    """Return a copy of X as the network reads it, integers scaled, in float64."""
+    array = as_data(X, "X")
+    rows = np.array(array, np.float64, order="C")
+    return rows * net.input_scale if array.dtype.kind in "biu" else rows
 
 
 def as_rows(net: NetworkInside, y: npt.ArrayLike) -> FloatArray:

@@ -10,10 +10,9 @@ import numpy.typing as npt
 
 from swiftbackprop._arrays import FloatArray, as_data
 from swiftbackprop._display import sizes_of
-from swiftbackprop._engine import core
-from swiftbackprop._layers import taken_in
-from swiftbackprop.lab._differences import chosen, slope
-from swiftbackprop.lab._double import as_rows, in_double
+from swiftbackprop.lab._cost import Cost
+from swiftbackprop.lab._differences import chosen, least_step, slope
+from swiftbackprop.lab._double import as_inputs, in_double
 from swiftbackprop.lab._report import (
     TOLERANCE,
     Report,
@@ -31,7 +30,6 @@ if TYPE_CHECKING:
 __all__ = ["GradientCheck", "GradientReport", "gradcheck"]
 
 _REACH = 1e-2  # how far the largest step moves the z that it acts on
-_EPSILON = float(np.finfo(np.float64).eps)
 
 
 @dataclass(frozen=True)
@@ -52,7 +50,7 @@ class GradientCheck:
         ‖g - n‖ / (‖g‖ + ‖n‖) of the engine's g and the differences' n, over the elements
         compared; ‖g - n‖ where the denominator is below 1e-10.
     limit : float
-        The error that the rounding of C alone can make.
+        The error that rounding alone can make, of C and of a - t.
     worst : tuple of int
         Where g and n are farthest apart; () if nothing was compared.
     g, n : float
@@ -137,62 +135,6 @@ class GradientReport(Report):
         return [f"{lie} at a kink of an activation or of the loss: not compared."]
 
 
-class _Cost:
-    """C of a network on given data, and the sides of all kinks, as its numbers change."""
-
-    def __init__(
-        self, net: "NetworkInside", X: FloatArray, y: npt.ArrayLike, weights: FloatArray | None
-    ) -> None:
-        self._net, self._X, self._y, self._weights = net, X, y, weights
-        rules = net._recipe.activations
-        self._kinked = [m for m, rule in enumerate(rules, 1) if rule.flags & core.RULE_KINK]
-        self._fused = net.loss.partner == rules[-1].name and net.loss.flags & core.RULE_CLIPS
-        kinked = net.loss.flags & (core.RULE_KINK | core.RULE_CLIPS)
-        self._loss_kinked = bool(kinked and not self._fused)
-
-    def now(self) -> float:
-        """Run forward and backward; return C."""
-        self._net.forward(self._X)
-        return self._net.backward(self._y, sample_weight=self._weights)
-
-    def sides(self) -> bytes:
-        """Return on which side of every kink the last forward was, for comparison."""
-        layers = (self._net.layers[m - 1] for m in self._kinked)
-        parts = [(taken_in(layer) > 0).tobytes() for layer in layers]
-        if self._loss_kinked:
-            a, t, loss = self._net.layers[-1].a, as_rows(self._net, self._y), self._net.loss
-            # ∂ℓ/∂a jumps or bends only where one of the two changes: the sign where ℓ is
-            # straight, and whether it is.
-            straight = loss.second_derivative(a, t) == 0
-            sign = np.where(straight, np.sign(loss.derivative(a, t)), 2)
-            parts.append(sign.astype(np.int8).tobytes())
-        return b"".join(parts)
-
-    def noise(self) -> float:
-        """Return the rounding error of C: its own, and that of every z and a."""
-        size = abs(self.now())
-        before, last = np.abs(self._X), len(self._net.layers)
-        for layer in self._net.layers:
-            z = before @ np.abs(layer.W).T + np.abs(layer.b)
-            before = np.abs(layer.a)
-            size += float(np.sum(np.abs(layer.grad_z) * z))
-            if layer.norm:
-                size += float(np.abs(layer.grad_gamma * layer.gamma).sum())
-                size += float(np.abs(layer.grad_beta * layer.beta).sum())
-            if layer.m < last or not self._fused:  # else C comes from z
-                size += float(np.sum(np.abs(layer.grad_a) * before))
-        return 2 * _EPSILON * size
-
-    def of(self, array: FloatArray, index: tuple[int, ...], value: float) -> tuple[float, bytes]:
-        """Return C and the sides with one number of W, b or X changed."""
-        kept = array[index]
-        array[index] = value
-        try:
-            return self.now(), self.sides()
-        finally:
-            array[index] = kept
-
-
 def gradcheck(
     net: "NetworkInside",
     X: npt.ArrayLike,
@@ -204,15 +146,15 @@ def gradcheck(
     """Check every gradient of a network; see `Network.gradcheck`."""
     count = None if per_array is None else as_count(per_array, "per_array", least=1)
     twin = in_double(net)
-    rows = np.array(as_data(X, "X"), np.float64, order="C")
+    rows = as_inputs(net, X)
     weights = None if sample_weight is None else as_data(sample_weight, "sample_weight")
-    cost = _Cost(twin, rows, y, weights)
-    noise, rng = cost.noise(), np.random.default_rng(seed)
+    cost, rng = Cost(twin, rows, y, weights), np.random.default_rng(seed)
     arrays = list(_arrays(twin, rows))
+    cost.begin()
     checks = []
     for quantity, m, array, gradient, reach in arrays:
         places = [np.unravel_index(k, array.shape) for k in chosen(array.size, count, rng)]
-        checks.append(_check(cost, noise, (quantity, m), array, gradient, reach, places))
+        checks.append(_check(cost, (quantity, m), array, gradient, reach, places))
     return GradientReport(f"Network({sizes_of(net)})", tuple(checks))
 
 
@@ -238,8 +180,7 @@ def _arrays(
 
 
 def _check(
-    cost: _Cost,
-    noise: float,
+    cost: Cost,
     name: tuple[str, int],
     array: FloatArray,
     gradient: FloatArray,
@@ -249,21 +190,39 @@ def _check(
     compared, n, rounding = [], [], []
     for index in places:
         x, step = float(array[index]), _REACH / max(float(reach[index]), _REACH)
-        found = slope(partial(cost.of, array, index), x, step, noise)
+        if step < least_step(x):
+            raise ValueError(_too_large(*name, index, x, float(reach[index])))
+        at = partial(cost.of, name[1], array, index)
+        found = slope(at, x, step, cost.noise, sides_known=cost.sides_known)
         if found is None:
             continue
         compared.append(index)
         n.append(found.value)
-        rounding.append(found.rounding)
+        rounding.append(found.rounding + found.truncation)
     kinks = len(places) - len(compared)
     if not compared:
         return GradientCheck(*name, array.size, 0, kinks, 0.0, 0.0)
-    g, wanted = np.array([gradient[index] for index in compared]), np.array(n)
-    worst = worst_of(g, wanted)[0]
-    limit = relative_error(wanted + np.array(rounding), wanted)
+    g, expected = np.array([gradient[index] for index in compared]), np.array(n)
+    worst = worst_of(g, expected)[0]
+    limit = relative_error(expected + np.array(rounding), expected) + cost.carried
     return GradientCheck(
-        *(*name, array.size, len(compared), kinks, relative_error(g, wanted), limit),
+        *(*name, array.size, len(compared), kinks, relative_error(g, expected), limit),
         tuple(int(i) for i in compared[worst]),
         float(g[worst]),
-        float(wanted[worst]),
+        float(expected[worst]),
+    )
+
+
+def _too_large(quantity: str, m: int, index: tuple[int, ...], x: float, reach: float) -> str:
+    """Say why no step is small for z and yet not lost beside x."""
+    letter = "X" if quantity == "grad_a" else quantity.removeprefix("grad_")
+    shown = f"{letter}{place(tuple(int(i) for i in index))}"
+    if letter != "X":
+        shown += f" of layer {m}"
+    factor = "W(1)" if letter == "X" else f"a({m - 1})"
+    by = "" if letter == "b" else f", with {factor} up to {reach:.3g},"
+    return (
+        f"no differences can be taken at {shown} = {x:.3g}: a step that moves z by "
+        f"{_REACH}{by} is lost in the rounding of a number of this size. Check a network with "
+        "weights and data of usual size (about 1)"
     )

@@ -7,12 +7,12 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from swiftbackprop._arrays import FloatArray, as_data
+from swiftbackprop._arrays import FloatArray
 from swiftbackprop._display import sizes_of
 from swiftbackprop._inside import NetworkInside
 from swiftbackprop._names import unknown
 from swiftbackprop.lab._attribution import Finding, attribute
-from swiftbackprop.lab._double import in_double
+from swiftbackprop.lab._double import as_inputs, in_double
 from swiftbackprop.lab._formulas import Formulas
 from swiftbackprop.lab._report import TOLERANCE, Report, number, place
 
@@ -137,7 +137,7 @@ def check_backward(
     (True, ('mean instead of sum',))
     """
     twin = in_double(net)
-    rows = np.array(as_data(X, "X"), np.float64, order="C")
+    rows = as_inputs(net, X)
     formulas = Formulas(twin.copy(), rows, y)
     twin.forward(rows.copy())
     returned = student_fn(twin, rows.copy(), y)

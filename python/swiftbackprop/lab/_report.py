@@ -76,7 +76,7 @@ def verdict_of(checked: int, error: float, limit: float) -> str:
     if error <= TOLERANCE:
         return "right"
     if error <= limit:
-        return "right to rounding" if limit <= _TELLING else "lost in rounding"
+        return "right to rounding" if limit <= _TELLING else "too small to tell"
     return "wrong"  # NaN too
 
 
