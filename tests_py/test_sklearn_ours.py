@@ -17,6 +17,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler, scale
 
 import swiftbackprop as sb
+from helpers import refused
 from swiftbackprop.sklearn import MLPClassifier, MLPRegressor
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -125,6 +126,78 @@ def test_class_weights_are_sample_weights() -> None:
     np.testing.assert_allclose(balanced.loss_curve_, by_row.loss_curve_)
     with pytest.raises(ValueError, match="balanced"):
         short(class_weight="balanced").partial_fit(X, y, classes=[0, 1, 2])
+
+
+def test_class_weights_are_looked_up_in_all_classes() -> None:
+    """Not in those of a part of the rows: a class that is not in the dict counts 1."""
+    X, y = IRIS
+    names = np.array(["a", "b", "c"])[y]
+    weights = {"a": 1.0, "b": 5.0}
+    two = (X[100:], names[100:])  # rows of class c alone
+    model = short(class_weight=weights, validation_data=two).fit(X, names)
+    loss = model.network_.evaluate(two[0], y[100:])["loss"]
+    assert model.validation_loss_curve_[-1] == pytest.approx(loss)
+    parts = [short(class_weight=w, shuffle=False) for w in (weights, {**weights, "c": 1.0})]
+    for part in (slice(100, 150), slice(0, 100)):
+        for each in parts:
+            each.partial_fit(X[part], names[part], classes=["a", "b", "c"])
+    by_row = short(shuffle=False)
+    by_row.partial_fit(X[100:], names[100:], classes=["a", "b", "c"])
+    by_row.partial_fit(X[:100], names[:100], np.repeat([1.0, 5.0], 50))
+    for each in parts:
+        np.testing.assert_array_equal(each.network_.parameters, by_row.network_.parameters)
+
+
+def test_balanced_weights_are_those_of_the_training_rows() -> None:
+    X, y = IRIS
+    data = (X[90:120], y[90:120])
+    model = short(class_weight="balanced", validation_data=data).fit(X[:120], y[:120])
+    weights = (120 / (3 * np.bincount(y[:120])))[y[90:120]]
+    loss = model.network_.evaluate(*data, sample_weight=weights)["loss"]
+    assert model.validation_loss_curve_[-1] == pytest.approx(loss)
+    expected = accuracy_score(data[1], model.predict(data[0]), sample_weight=weights)
+    assert model.validation_scores_[-1] == pytest.approx(expected)
+
+
+def test_class_weights_of_several_labels() -> None:
+    from sklearn.datasets import make_multilabel_classification
+    from sklearn.utils.class_weight import compute_sample_weight
+
+    X, Y = make_multilabel_classification(120, 6, n_classes=3, random_state=0)
+    given = [{0: 1.0, 1: 2.0}, {1: 3.0}, {}]
+    for weights in (given, "balanced"):
+        one = short(class_weight=weights, shuffle=False).fit(X, Y)
+        complete = [{0: 1.0, 1: 1.0, **table} for table in given]
+        by_row = compute_sample_weight(complete if weights is given else weights, Y)
+        other = short(shuffle=False).fit(X, Y, by_row)
+        np.testing.assert_allclose(one.loss_curve_, other.loss_curve_)
+    for wrong, words in (
+        ({0: 1.0}, ["class_weight", "list with a dict for each label"]),
+        (given[:2], ["class_weight has 2 dicts", "3 labels"]),
+        ([{}, {}, {2: 1.0}], [r"class_weight\[2\]", "key 2", "0, 1"]),
+        ([{}, {}, 3], ["class_weight", "item 2"]),
+    ):
+        model = short(class_weight=wrong)
+        refused(lambda model=model: model.fit(X, Y), (TypeError, ValueError), *words)
+
+
+@pytest.mark.parametrize(
+    ("weights", "words"),
+    [
+        ({"d": 2.0}, ["class_weight", "key 'd'", "'a', 'b', 'c'"]),
+        ({0: 2.0}, ["class_weight", "key 0"]),
+        ({"a": -1.0}, [r"class_weight\['a'\]", "at least 0", "-1"]),
+        ({"a": float("nan")}, [r"class_weight\['a'\]", "finite", "nan"]),
+        ({"a": "2"}, [r"class_weight\['a'\]", "number", "'2'"]),
+        ("balance", ["class_weight", "balanced", "'balance'"]),
+        ([1.0, 2.0, 3.0], ["class_weight", "dict", r"\[1.0, 2.0, 3.0\]"]),
+    ],
+    ids=str,
+)
+def test_wrong_class_weights_are_named(weights: Any, words: list[str]) -> None:
+    names = np.array(["a", "b", "c"])[IRIS[1]]
+    model = short(class_weight=weights)
+    refused(lambda: model.fit(IRIS[0], names), (TypeError, ValueError), *words)
 
 
 def test_the_network_shows_gradients_and_activations() -> None:

@@ -86,7 +86,7 @@ def as_callbacks(given: Iterable[CallbackLike]) -> list[Any]:
             raise TypeError(f"{callback.__name__} is a class: write {callback.__name__}(...)")
         if not callable(callback) and not any(hasattr(callback, n) for n in _METHODS):
             raise TypeError(
-                f"a callback is callable or has one of {', '.join(_METHODS)}; "
+                f"an item of callbacks is callable or has one of {', '.join(_METHODS)}; "
                 f"{callback!r} ({type(callback).__name__}) is neither"
             )
     return callbacks

@@ -139,7 +139,8 @@ def as_input_scale(value: float) -> float:
 
 def as_dropout(dropout: float | Iterable[float], layers: int) -> tuple[float, ...]:
     """Return the probability to drop a unit for each of the layers 1..L."""
-    if isinstance(dropout, str | bytes) or not isinstance(dropout, Iterable):
+    is_one = isinstance(dropout, np.ndarray) and dropout.ndim == 0
+    if is_one or isinstance(dropout, str | bytes) or not isinstance(dropout, Iterable):
         return (*(as_rate(dropout, "dropout"),) * (layers - 1), 0.0)
     rates = [as_rate(rate, f"dropout of layer {m}") for m, rate in enumerate(dropout, start=1)]
     if len(rates) not in (layers - 1, layers):

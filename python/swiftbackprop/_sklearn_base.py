@@ -1,20 +1,19 @@
 """What MLPClassifier and MLPRegressor have in common."""
 
-import numbers
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from typing import Any, Self
 
 import numpy as np
-from sklearn.base import BaseEstimator
+from sklearn.base import BaseEstimator, is_classifier
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import train_test_split
-from sklearn.utils import check_random_state, column_or_1d
+from sklearn.utils import column_or_1d
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from swiftbackprop._arrays import FloatArray
 from swiftbackprop._functions import Activation, Loss
-from swiftbackprop._names import unknown
 from swiftbackprop._sklearn_callbacks import CallbackSupportMixin, FitTask
 from swiftbackprop._sklearn_lbfgs import Search
 from swiftbackprop._sklearn_network import (
@@ -28,50 +27,20 @@ from swiftbackprop._sklearn_network import (
     make_optimizer,
     name_of_output,
 )
+from swiftbackprop._sklearn_parameters import check_parameters, random_state_of
+from swiftbackprop._sklearn_scoring import Scoring
 from swiftbackprop._sklearn_train import Rows, Watch, predict_blocks, train
 from swiftbackprop.network import Network
 
-SOLVERS = ("lbfgs", "sgd", "adam")
-SCHEDULES = ("constant", "invscaling", "adaptive")
 
-
-def _is_real(value: Any) -> bool:
-    return isinstance(value, numbers.Real) and not isinstance(value, bool | np.bool_)
-
-
-def _is_count(value: Any) -> bool:
-    return isinstance(value, int | np.integer) and _is_real(value) and bool(value >= 1)
-
-
-def _is_bool(value: Any) -> bool:
-    return isinstance(value, bool | np.bool_)
-
-
-# Parameter -> what is allowed, in words, and whether a value is.
-_ALLOWED: dict[str, tuple[str, Callable[[Any], bool]]] = {
-    "alpha": ("a number of at least 0", lambda v: _is_real(v) and v >= 0),
-    "batch_size": ("an int of at least 1 or 'auto'", lambda v: v == "auto" or _is_count(v)),
-    "learning_rate_init": ("a number above 0", lambda v: _is_real(v) and v > 0),
-    "power_t": ("a number of at least 0", lambda v: _is_real(v) and v >= 0),
-    "max_iter": ("an int of at least 1", _is_count),
-    "shuffle": ("True or False", _is_bool),
-    "tol": ("a number of at least 0", lambda v: _is_real(v) and v >= 0),
-    "verbose": ("True, False or a number", lambda v: isinstance(v, numbers.Real | np.bool_)),
-    "warm_start": ("True or False", _is_bool),
-    "momentum": ("a number in [0, 1)", lambda v: _is_real(v) and 0 <= v < 1),
-    "nesterovs_momentum": ("True or False", _is_bool),
-    "early_stopping": ("True or False", _is_bool),
-    "validation_fraction": ("a number in [0, 1)", lambda v: _is_real(v) and 0 <= v < 1),
-    "beta_1": ("a number in [0, 1)", lambda v: _is_real(v) and 0 <= v < 1),
-    "beta_2": ("a number in [0, 1)", lambda v: _is_real(v) and 0 <= v < 1),
-    "epsilon": ("a number above 0", lambda v: _is_real(v) and v > 0),
-    "n_iter_no_change": (
-        "an int of at least 1, or infinity",
-        lambda v: _is_count(v) or (_is_real(v) and v == np.inf),
-    ),
-    "max_fun": ("an int of at least 1", _is_count),
-}
-_CHOICES = {"solver": SOLVERS, "learning_rate": SCHEDULES}
+def _with_weight(valid: Rows) -> Rows:
+    """Return rows to validate on, if their weights are not all 0."""
+    if valid.weights is not None and not np.any(valid.weights):
+        raise ValueError(
+            f"the weights of the {len(valid)} rows to validate on are all 0: no score can be "
+            "computed from them"
+        )
+    return valid
 
 
 class Estimator(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
@@ -88,6 +57,7 @@ class Estimator(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
     """
 
     _wants_numbers = False
+    _other_measures: str  # what to do where the score says little
     network_: Network
     n_outputs_: int
     best_loss_: Any
@@ -106,14 +76,22 @@ class Estimator(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
         """Return the y of validation data as the network learns it."""
         raise NotImplementedError
 
-    def _validation_score(self, net: Network, logs: Mapping[str, float], valid: Rows) -> float:
+    def _decode(self, y: FloatArray) -> Any:
+        """Return the targets that `_encode` was given."""
+        raise NotImplementedError
+
+    def _default_score(self, net: Network, valid: Rows) -> float:
+        """Return what `score` gives on these rows."""
         raise NotImplementedError
 
     def _constant(self, data: Rows) -> float:
         """Return what the reported loss has beside C and the penalty."""
         return 0.0
 
-    def _with_class_weights(self, y: Any, weights: FloatArray | None) -> FloatArray | None:
+    def _weigh_classes(self, y: FloatArray) -> None:
+        """Find the weights of the classes, for the encoded y of `fit`."""
+
+    def _with_class_weights(self, y: FloatArray, weights: FloatArray | None) -> FloatArray | None:
         return weights
 
     def _stratifies(self) -> bool:
@@ -121,34 +99,33 @@ class Estimator(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
 
     # --- Fitting --------------------------------------------------------------------------
 
-    def _fit(self, X: Any, y: Any, sample_weight: Any, *, is_partial: bool = False) -> Self:
-        self._check_parameters()
+    def _fit(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any,
+        validation: Sequence[Any] = (None, None, None),
+        *,
+        is_partial: bool = False,
+    ) -> Self:
+        check_parameters(self)
         if self.early_stopping and is_partial:
             raise ValueError("partial_fit does not support early_stopping=True")
         first = not hasattr(self, "coefs_") or not (self.warm_start or is_partial)
         old = None if first else self._ready()
-        X, y = validate_data(
-            self,
-            X,
-            y,
-            accept_sparse="csr",
-            dtype="numeric",
-            multi_output=True,
-            y_numeric=self._wants_numbers,
-            reset=first,
-        )
-        if y.ndim == 2 and y.shape[1] == 1:
-            y = column_or_1d(y, warn=True)
-        weights = self._row_weights(X, y, sample_weight)
-        data = Rows(X, self._read_targets(y, first=first, is_partial=is_partial), weights)
-        random = check_random_state(self.random_state)
+        X, y = self._read(X, y, ("X", "y"), reset=first)
+        encoded = self._read_targets(y, first=first, is_partial=is_partial)
+        self._weigh_classes(encoded)
+        data = Rows(X, encoded, self._row_weights(X, encoded, sample_weight))
+        valid = self._validation_rows(validation)
+        random = random_state_of(self)
         net = self._make_network(data, old, random, is_partial)
         self._show(net)
-        self._begin(first, is_partial)
+        self._begin(first, is_partial, validates=self.early_stopping or valid is not None)
         task = FitTask(self, X, y, sample_weight, is_partial)
         try:
             solve = self._fit_lbfgs if self.solver == "lbfgs" else self._fit_stochastic
-            solve(net, data, random, is_partial, task.callbacks())
+            solve(net, data, valid, random, is_partial, task.callbacks())
         except FloatingPointError as error:
             raise ValueError(
                 "Solver produced non-finite parameter weights. The input data may contain "
@@ -159,7 +136,23 @@ class Estimator(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
         task.end()
         return self
 
-    def _row_weights(self, X: Any, y: Any, given: Any) -> FloatArray | None:
+    def _read(self, X: Any, y: Any, names: Sequence[str], *, reset: bool) -> tuple[Any, Any]:
+        """Return rows and targets as arrays of which scikit-learn approves."""
+        X, y = validate_data(
+            self,
+            X,
+            y,
+            accept_sparse="csr",
+            dtype="numeric",
+            multi_output=True,
+            y_numeric=self._wants_numbers,
+            reset=reset,
+        )
+        if y.ndim == 2 and y.shape[1] == 1:
+            y = column_or_1d(y, warn=reset)
+        return X, y
+
+    def _row_weights(self, X: Any, y: FloatArray, given: Any) -> FloatArray | None:
         """Return the weights of the rows: those given, times those of the classes."""
         weights = None if given is None else _check_sample_weight(given, X, dtype=np.float64)
         if weights is not None and np.any(weights < 0):
@@ -206,7 +199,7 @@ class Estimator(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
         self.n_layers_ = len(net.sizes)
         self.out_activation_ = name_of_output(net.layers[-1].activation)
 
-    def _begin(self, first: bool, is_partial: bool) -> None:
+    def _begin(self, first: bool, is_partial: bool, *, validates: bool) -> None:
         """Set the counts and curves to their start, or leave what goes on."""
         self._started_with = make_optimizer(self)
         self.n_iter_ = 0
@@ -218,7 +211,6 @@ class Estimator(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
             self.validation_loss_curve_: list[float] | None = None
             self.validation_scores_: list[float] | None = None
             self.best_validation_score_ = self.best_loss_ = None
-        validates = self.early_stopping or self.validation_data is not None
         if validates and self.validation_scores_ is None:
             self.validation_loss_curve_, self.validation_scores_ = [], []
             self.best_validation_score_ = -np.inf
@@ -231,98 +223,101 @@ class Estimator(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
         self,
         net: Network,
         data: Rows,
+        valid: Rows | None,
         random: np.random.RandomState,
         is_partial: bool,
         callbacks: list[Any],
     ) -> None:
-        data, valid = self._split(data, random)
-        watch = Watch(self, net, len(data), self._constant(data), valid)
-        train(self, net, data, watch, callbacks, is_partial=is_partial)
+        if valid is None and self.early_stopping:
+            data, valid = self._split(data, random)
+        scoring = None if valid is None else Scoring(self, valid)
+        watch = Watch(self, net, len(data), self._constant(data), scoring)
+        train(self, net, data, valid, watch, callbacks, is_partial=is_partial)
+        if self.early_stopping and scoring is not None:
+            self._compare(self.best_validation_score_, scoring.of_a_guess(data))
 
-    def _split(self, data: Rows, random: np.random.RandomState) -> tuple[Rows, Rows | None]:
-        """Return rows to train on and, if they are wanted, rows to validate on."""
-        if self.validation_data is not None:
-            return data, self._validation_rows()
-        if not self.early_stopping:
-            return data, None
+    def _compare(self, best: float, guess: float) -> None:
+        """Warn if no epoch was better than a guess; NaN is no guess."""
+        if best <= guess:
+            what = "the most frequent class" if is_classifier(self) else "the mean"
+            warnings.warn(
+                f"The validation score never rose above {guess:.4g}, which a guess of {what} has "
+                "without looking at X, so that it has not chosen the best epoch. Scale X; "
+                f"{self._other_measures}; or raise learning_rate_init or n_iter_no_change.",
+                ConvergenceWarning,
+                stacklevel=5,
+            )
+
+    def _split(self, data: Rows, random: np.random.RandomState) -> tuple[Rows, Rows]:
+        """Return rows to train on and rows to validate on."""
         train_rows, valid_rows = train_test_split(
             np.arange(len(data)),
             random_state=random,
             test_size=self.validation_fraction,
-            stratify=data.y if self._stratifies() else None,
+            stratify=self._decode(data.y) if self._stratifies() else None,
         )
         if len(valid_rows) < 2:
             raise ValueError(
                 "The validation set is too small. Increase 'validation_fraction' or the size "
                 "of your dataset."
             )
-        return data.take(train_rows), data.take(valid_rows)
+        return data.take(train_rows), _with_weight(data.take(valid_rows))
 
-    def _validation_rows(self) -> Rows | None:
-        """Return what `validation_data` holds."""
-        if self.validation_data is None:
+    def _validation_rows(self, given: Sequence[Any]) -> Rows | None:
+        """Return the rows that X_val and y_val of `fit`, or `validation_data`, hold."""
+        X, y, weights = given
+        names = ("X_val", "y_val")
+        if (X is None) != (y is None) or (X is None and weights is not None):
+            missing = "X_val" if X is None else "y_val"
+            raise ValueError(f"X_val and y_val belong together, and {missing} is missing")
+        data = self.validation_data
+        if data is not None:
+            if X is not None:
+                raise ValueError("X_val and validation_data are given: one of them is enough")
+            if not isinstance(data, tuple | list) or len(data) not in (2, 3):
+                size = f" of {len(data)}" if isinstance(data, tuple | list) else ""
+                raise TypeError(
+                    "validation_data is a tuple (X, y) or (X, y, sample_weight); got a "
+                    f"{type(data).__name__}{size}"
+                )
+            X, y, weights = (*data, None)[:3]
+            names = ("X of validation_data", "y of validation_data")
+        if X is None:
             return None
-        given = self.validation_data
-        if not isinstance(given, tuple | list) or len(given) not in (2, 3):
-            raise TypeError(
-                "validation_data is a tuple (X, y) or (X, y, sample_weight), not a "
-                f"{type(given).__name__}"
-            )
-        X, y = validate_data(
-            self,
-            given[0],
-            given[1],
-            accept_sparse="csr",
-            dtype="numeric",
-            multi_output=True,
-            y_numeric=self._wants_numbers,
-            reset=False,
-        )
-        weights = given[2] if len(given) == 3 else None
-        if y.ndim == 2 and y.shape[1] == 1:
-            y = y.ravel()
-        return Rows(X, self._encode(y), self._row_weights(X, y, weights))
+        try:
+            X, y = self._read(X, y, names, reset=False)
+            encoded = self._encode(y)
+            return _with_weight(Rows(X, encoded, self._row_weights(X, encoded, weights)))
+        except (TypeError, ValueError) as error:
+            where = "X_val and y_val" if data is None else "validation_data"
+            kind = TypeError if isinstance(error, TypeError) else ValueError
+            raise kind(f"{where}: {error}") from error
 
     def _fit_lbfgs(
         self,
         net: Network,
         data: Rows,
+        valid: Rows | None,
         random: np.random.RandomState,
         is_partial: bool,
         callbacks: list[Any],
     ) -> None:
-        search = Search(self, net, data, self._constant(data), self._validation_rows(), callbacks)
-        search.run()
+        Search(self, net, data, self._constant(data), valid, callbacks).run()
 
     def _record_validation(
-        self, net: Network, logs: Mapping[str, float], valid: Rows, constant: float
+        self, net: Network, logs: Mapping[str, float], scoring: Scoring
     ) -> float:
         """Add to the curves of the validation data; return the score."""
-        score = self._validation_score(net, logs, valid)
+        loss = logs["val_loss"] + scoring.constant
+        score = -loss if scoring.is_loss else scoring(net)
         if self.validation_scores_ is not None and self.validation_loss_curve_ is not None:
             self.validation_scores_.append(score)
-            self.validation_loss_curve_.append(logs["val_loss"] + constant)
+            self.validation_loss_curve_.append(loss)
         if self.verbose:
             print(f"Validation score: {score:f}")  # noqa: T201 - asked for
         best = self.best_validation_score_
         self.best_validation_score_ = score if best is None else max(best, score)
         return score
-
-    def _check_parameters(self) -> None:
-        for name, (wanted, fits) in _ALLOWED.items():
-            value = getattr(self, name)
-            if not fits(value):
-                raise ValueError(f"{name} is {wanted}; got {value!r}")
-        for name, choices in _CHOICES.items():
-            if getattr(self, name) not in choices:
-                raise ValueError(unknown(name, str(getattr(self, name)), choices))
-        if self.optimizer is not None and self.solver == "lbfgs":
-            raise ValueError("optimizer is given, and solver='lbfgs' takes none: leave one out")
-        if self.solver == "lbfgs" and np.any(np.asarray(self.dropout) != 0):
-            raise ValueError(
-                "solver='lbfgs' minimises one function, and with dropout every call of it is "
-                "another one: leave dropout at 0, or take solver='adam'"
-            )
 
     # --- Predicting -----------------------------------------------------------------------
 

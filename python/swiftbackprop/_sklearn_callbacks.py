@@ -46,7 +46,8 @@ class FitTask:
 
     def callbacks(self) -> list[Any]:
         """Return the estimator's callbacks, and one for all of scikit-learn's."""
-        found = as_callbacks(self.estimator.callbacks or ())
+        given = self.estimator.callbacks
+        found = as_callbacks(() if given is None else given)
         if self.context is not None and getattr(self.estimator, "_skl_callbacks", None):
             bridge = Bridge(self.estimator, self.context, self.estimator.max_iter, self.data)
             found.append(bridge)

@@ -12,6 +12,7 @@ from sklearn.exceptions import ConvergenceWarning
 from swiftbackprop._arrays import FloatArray
 from swiftbackprop._callbacks import call
 from swiftbackprop._engine import core
+from swiftbackprop._sklearn_scoring import Scoring
 from swiftbackprop._sklearn_train import Rows, evaluate_rows
 from swiftbackprop.network import Network
 from swiftbackprop.training import columns
@@ -117,6 +118,7 @@ class Search:
     ) -> None:
         self.estimator, self.net, self.constant = estimator, net, constant
         self.valid, self.callbacks = valid, callbacks
+        self.scoring = None if valid is None else Scoring(estimator, valid)
         self.work = net if net.dtype == np.float64 else _in_double(net)
         self.objective = Objective(self.work, data, net.l2)
         self.best = self.work.parameters.copy()
@@ -182,11 +184,11 @@ class Search:
         if given.verbose:
             print(f"Iteration {given.n_iter_}, loss = {given.loss_:.8f}")  # noqa: T201
         logs = {"loss": loss}
-        if self.valid is not None:
+        if self.valid is not None and self.scoring is not None:
             record = (loss, *[math.nan] * 3, *evaluate_rows(self.net, *self.valid.arrays))
             places = columns(self.net, validates=True)
             logs |= {name: record[i] for name, i in places.items() if name.startswith("val_")}
-            given._record_validation(self.net, logs, self.valid, self.constant)
+            given._record_validation(self.net, logs, self.scoring)
         epoch = given.n_iter_ - 1
         answers = [call(c, "on_epoch_end", self.net, epoch, dict(logs)) for c in self.callbacks]
         if self.net._stopped or any(answers):

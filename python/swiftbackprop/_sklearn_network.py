@@ -1,6 +1,7 @@
 """The network behind an estimator: made from scikit-learn's parameters, kept as arrays."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -19,29 +20,40 @@ _OUTPUTS = {"sigmoid": "logistic"}
 
 def as_hidden_layers(sizes: Any) -> tuple[int, ...]:
     """Return the widths of the hidden layers; a number is a single one."""
-    widths = tuple(sizes) if isinstance(sizes, Iterable) else (sizes,)
+    given = sizes.tolist() if isinstance(sizes, np.ndarray) else sizes
+    is_sequence = isinstance(given, Sequence) and not isinstance(given, str | bytes)
+    widths = tuple(given) if is_sequence else (given,)
+    if any(not isinstance(n, Integral) or isinstance(n, bool) for n in widths):
+        raise ValueError(f"hidden_layer_sizes is an int or a sequence of ints; got {sizes!r}")
     if any(width <= 0 for width in widths):
         raise ValueError(f"hidden_layer_sizes must be > 0, got {list(widths)}.")
-    return widths
-
-
-def as_activation(given: str | Activation) -> Activation:
-    """Return an activation by the engine's name or by scikit-learn's."""
-    if isinstance(given, Activation):
-        return given
-    return Activation(_ACTIVATIONS.get(given, given))
+    return tuple(int(width) for width in widths)
 
 
 def as_activations(given: Any, layers: int) -> tuple[Activation, ...]:
     """Return the activations of the hidden layers: one for all, or a list."""
     if isinstance(given, str | Activation):
-        return (as_activation(given),) * layers
-    rules = tuple(as_activation(rule) for rule in given)
+        return (_as_activation(given, "activation"),) * layers
+    if not isinstance(given, Sequence):
+        raise TypeError(
+            f"activation is a name, an Activation or a list with one for each hidden layer; got "
+            f"{given!r}"
+        )
+    rules = tuple(_as_activation(rule, f"activation[{i}]") for i, rule in enumerate(given))
     if len(rules) != layers:
         raise ValueError(
             f"activation lists {len(rules)} rules, but there are {layers} hidden layers"
         )
     return rules
+
+
+def _as_activation(given: Any, where: str) -> Activation:
+    """Return an activation by the engine's name or by scikit-learn's."""
+    if isinstance(given, Activation):
+        return given
+    if not isinstance(given, str):
+        raise TypeError(f"{where} is a name or an Activation; got {given!r}")
+    return Activation(_ACTIVATIONS.get(given, given))
 
 
 def name_of_output(rule: Activation) -> str:

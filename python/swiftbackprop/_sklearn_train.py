@@ -16,12 +16,14 @@ from swiftbackprop._callbacks import Callback
 from swiftbackprop._history import History
 from swiftbackprop._sessions import Record
 from swiftbackprop._sklearn_network import change_rate
+from swiftbackprop._stock_callbacks import EarlyStopping
 from swiftbackprop.metrics import r2
 from swiftbackprop.network import Network
 from swiftbackprop.training import Data, Options, Pieces, fit
 
 if TYPE_CHECKING:
     from swiftbackprop._sklearn_base import Estimator
+    from swiftbackprop._sklearn_scoring import Scoring
 
 # A block of dense rows that are made of sparse ones, at most; one batch at least.
 _BLOCK_BYTES = 16 * 2**20
@@ -71,7 +73,8 @@ class Watch(Callback):
         The number of rows of an epoch.
     constant : float
         What the reported loss has beside C and the penalty.
-    valid : Rows or None
+    scoring : Scoring or None
+        Without rows to validate on None.
     """
 
     def __init__(
@@ -80,9 +83,10 @@ class Watch(Callback):
         net: Network,
         rows: int,
         constant: float,
-        valid: Rows | None,
+        scoring: "Scoring | None",
     ) -> None:
-        self.estimator, self.rows, self.constant, self.valid = estimator, rows, constant, valid
+        self.estimator, self.rows, self.constant = estimator, rows, constant
+        self.scoring = scoring
         self.follows_schedule = estimator.solver == "sgd" and estimator.optimizer is None
         self.best: FloatArray | None = None
         if estimator.early_stopping and estimator.best_validation_score_ > -np.inf:
@@ -96,8 +100,8 @@ class Watch(Callback):
         given.loss_ = logs["loss"] + logs.get("penalty", 0.0) + self.constant
         given.loss_curve_.append(given.loss_)
         self._say(f"Iteration {given.n_iter_}, loss = {given.loss_:.8f}")
-        if self.valid is not None:
-            self._validate(net, logs, self.valid)
+        if self.scoring is not None:
+            self._validate(net, logs, self.scoring)
         if not given.early_stopping:
             self._count(given.loss_ > given.best_loss_ - given.tol)
             given.best_loss_ = min(given.best_loss_, given.loss_)
@@ -105,12 +109,46 @@ class Watch(Callback):
             change_rate(net, given.learning_rate_init / (given.t_ + 1) ** given.power_t)
         return given._no_improvement_count > given.n_iter_no_change and self._is_over(net)
 
-    def _validate(self, net: Network, logs: Mapping[str, float], valid: Rows) -> None:
+    def on_train_end(self, net: Network) -> None:
+        """Put the best weights back; callbacks that do the same come later and prevail."""
+        if self.best is not None:
+            net.parameters[...] = self.best
+
+    def on_divergence(self, error: FloatingPointError, callbacks: Sequence[Any]) -> None:
+        """Record an epoch that has no numbers, where good weights were put back.
+
+        Raises
+        ------
+        FloatingPointError
+            If there are none.
+
+        Warns
+        -----
+        ConvergenceWarning
+            Else.
+        """
+        stops = [c for c in callbacks if isinstance(c, EarlyStopping) and c.restore_best_weights]
+        if self.best is None and all(stop.best_epoch < 0 for stop in stops):
+            raise error
+        given = self.estimator
+        given.n_iter_ += 1
+        given.loss_ = math.nan
+        for curve in (given.loss_curve_, given.validation_scores_, given.validation_loss_curve_):
+            if curve is not None:
+                curve.append(math.nan)
+        warnings.warn(
+            f"Training diverged in epoch {given.n_iter_} and ended there; the best weights "
+            f"before it are kept. A smaller learning_rate_init or scaled data may help. ({error})",
+            ConvergenceWarning,
+            stacklevel=6,
+        )
+
+    def _validate(self, net: Network, logs: Mapping[str, float], scoring: "Scoring") -> None:
         given = self.estimator
         best = given.best_validation_score_
-        score = given._record_validation(net, logs, valid, self.constant)
+        score = given._record_validation(net, logs, scoring)
         if given.early_stopping:
-            self._count(score < best + given.tol)
+            self._count(not score >= best + given.tol)  # NaN is no improvement
             if score > best:
                 self.best = net.parameters.copy()
 
@@ -146,6 +184,7 @@ def train(
     estimator: "Estimator",
     net: Network,
     data: Rows,
+    valid: Rows | None,
     watch: Watch,
     callbacks: Sequence[Any],
     *,
@@ -156,17 +195,16 @@ def train(
     Warns
     -----
     ConvergenceWarning
-        If no rule ended the training.
+        If no rule ended the training, or it diverged after weights that are worth keeping.
     """
     epochs = 1 if is_partial else estimator.max_iter
     size = _batch_size(estimator.batch_size, len(data))
     run = _fit_sparse if data.is_sparse else _fit_dense
+    everyone = [watch, *callbacks]
     try:
-        everyone = [watch, *callbacks]
-        history = run(net, data, watch.valid, epochs, size, estimator.shuffle, everyone)
-    finally:
-        if watch.best is not None:
-            net.parameters[...] = watch.best
+        history = run(net, data, valid, epochs, size, estimator.shuffle, everyone)
+    except FloatingPointError as error:
+        return watch.on_divergence(error, callbacks)
     if history.stop_reason == "completed" and not is_partial:
         warnings.warn(
             f"Stochastic Optimizer: Maximum iterations ({epochs}) reached and the "
@@ -174,6 +212,7 @@ def train(
             ConvergenceWarning,
             stacklevel=5,
         )
+    return None
 
 
 def _batch_size(given: Any, rows: int) -> int:

@@ -15,18 +15,17 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import xlogy
 from sklearn.base import ClassifierMixin, RegressorMixin
-from sklearn.metrics import accuracy_score, r2_score
-from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.metaestimators import available_if
 
 from swiftbackprop._arrays import FloatArray
 from swiftbackprop._callbacks import CallbackLike
-from swiftbackprop._functions import Activation, Loss
+from swiftbackprop._functions import Activation, Loss, as_rule
 from swiftbackprop._recipe import ActivationLike, LossLike, OptimizerLike
 from swiftbackprop._sklearn_base import Estimator
 from swiftbackprop._sklearn_callbacks import with_callbacks
-from swiftbackprop._sklearn_targets import Labels, find_labels
+from swiftbackprop._sklearn_targets import Labels, class_factors, find_labels, weigh
 from swiftbackprop._sklearn_train import Rows, predict_blocks
+from swiftbackprop.metrics import r2
 from swiftbackprop.network import Network
 
 __all__ = ["MLPClassifier", "MLPRegressor", "register_onnx", "to_onnx"]
@@ -162,15 +161,23 @@ class MLPClassifier(ClassifierMixin, Estimator):  # type: ignore[misc]
     ----------------
     loss : str or Loss, default "log_loss"
         Or any of `swiftbackprop.losses`, on the same softmax or sigmoid outputs.
-    class_weight : dict, "balanced" or None, default None
-        Weights of the classes; rows have them times their `sample_weight`.
+    class_weight : dict, "balanced", list of dict or None, default None
+        Weights of the classes; rows have them times their `sample_weight`, those to validate on
+        as well. A class that is not in the dict counts 1. "balanced" is N / (K·count). Several
+        labels a row have a list with a dict for each.
     dropout : float or list of float, default 0
         The probability to drop a unit in training, of all hidden layers or of each; not with
         lbfgs.
     validation_data : (X, y) or (X, y, sample_weight), optional
-        Evaluated after every epoch; early_stopping takes it and sets no rows apart.
+        Evaluated after every epoch; early_stopping takes it and sets no rows apart. No Pipeline
+        transforms it: see X_val of `fit`.
+    scoring : str, callable or None, default None
+        What is computed on the rows to validate on, and what early_stopping goes by: None for
+        what `score` gives, "loss" for the loss with its sign changed, the name of a scorer of
+        scikit-learn's, or a function ``scorer(estimator, X, y)``. More is better.
     callbacks : list of Callback or callable, optional
-        As for `Network.fit`.
+        As for `Network.fit`. Weights that one puts back, as `EarlyStopping` does, stay, also
+        with early_stopping=True.
     optimizer : Optimizer or str, optional
         Any of `swiftbackprop.optimizers`, in place of `solver` and what belongs to it.
     dtype : {"float32", "float64"}, optional
@@ -187,8 +194,8 @@ class MLPClassifier(ClassifierMixin, Estimator):  # type: ignore[misc]
     loss_, loss_curve_, best_loss_ : float, list, float
         The objective of the last epoch, of each, and the least.
     validation_scores_, best_validation_score_, validation_loss_curve_
-        The accuracy on the rows to validate on, its best, and their loss without the penalty; None
-        without such rows.
+        The score (`scoring`) of the rows to validate on, the best one, and their loss without
+        the penalty; None without such rows.
     n_iter_, t_ : int
         Epochs of the last `fit`, and rows seen in all.
     n_layers_, n_outputs_, n_features_in_ : int
@@ -214,7 +221,12 @@ class MLPClassifier(ClassifierMixin, Estimator):  # type: ignore[misc]
     """
 
     _labels: Labels
+    _factors: list[FloatArray] | None
     classes_: Any
+    _other_measures = (
+        "give scoring='loss' (or a measure of ranks, such as 'roc_auc') if the classes are very "
+        "unequal"
+    )
 
     def __init__(
         self,
@@ -243,9 +255,10 @@ class MLPClassifier(ClassifierMixin, Estimator):  # type: ignore[misc]
         n_iter_no_change: float = 10,
         max_fun: int = 15000,
         loss: LossLike = "log_loss",
-        class_weight: Mapping[Any, float] | str | None = None,
+        class_weight: Mapping[Any, float] | Sequence[Mapping[Any, float]] | str | None = None,
         dropout: float | Sequence[float] = 0.0,
         validation_data: Sequence[Any] | None = None,
+        scoring: Any = None,
         callbacks: Iterable[CallbackLike] | None = None,
         optimizer: OptimizerLike | None = None,
         dtype: npt.DTypeLike | None = None,
@@ -277,12 +290,22 @@ class MLPClassifier(ClassifierMixin, Estimator):  # type: ignore[misc]
         self.class_weight = class_weight
         self.dropout = dropout
         self.validation_data = validation_data
+        self.scoring = scoring
         self.callbacks = callbacks
         self.optimizer = optimizer
         self.dtype = dtype
 
     @with_callbacks  # type: ignore[untyped-decorator]
-    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+    def fit(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any = None,
+        *,
+        X_val: Any = None,
+        y_val: Any = None,
+        sample_weight_val: Any = None,
+    ) -> Self:
         """Learn from the rows of X and their labels.
 
         Parameters
@@ -293,12 +316,15 @@ class MLPClassifier(ClassifierMixin, Estimator):  # type: ignore[misc]
             Classes of any sort, or a matrix of 0 and 1.
         sample_weight : array_like, shape (N,), optional
             Weights of at least 0.
+        X_val, y_val, sample_weight_val : array_like, optional
+            Rows to validate on, as `validation_data`. A Pipeline transforms X_val if it is told
+            to: ``Pipeline(steps, transform_input=["X_val"])``.
 
         Returns
         -------
         self
         """
-        return self._fit(X, y, sample_weight)
+        return self._fit(X, y, sample_weight, (X_val, y_val, sample_weight_val))
 
     @available_if(_is_stochastic)  # type: ignore[untyped-decorator]
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None, classes: Any = None) -> Self:
@@ -334,7 +360,8 @@ class MLPClassifier(ClassifierMixin, Estimator):  # type: ignore[misc]
 
     def predict(self, X: Any) -> Any:
         """Return the class of every row, (N,), or its labels, (N, number of labels)."""
-        return self._labels_of(self._outputs(X))
+        a = self._outputs(X)
+        return self._labels.decode(self._labels.places(a))
 
     def predict_proba(self, X: Any) -> FloatArray:
         """Return the probability of each class in the order of `classes_`, for every row."""
@@ -353,9 +380,6 @@ class MLPClassifier(ClassifierMixin, Estimator):  # type: ignore[misc]
     def _learn_labels(self, labels: Labels) -> None:
         self._labels, self.classes_ = labels, labels.classes
 
-    def _labels_of(self, a: FloatArray) -> Any:
-        return self._labels.decode(a)
-
     def _read_targets(self, y: Any, *, first: bool, is_partial: bool) -> FloatArray:
         if first and not is_partial:
             self._learn_labels(find_labels(y))
@@ -368,30 +392,34 @@ class MLPClassifier(ClassifierMixin, Estimator):  # type: ignore[misc]
         self._labels.check(y, same=False)
         return self._labels.encode(y)
 
+    def _decode(self, y: FloatArray) -> Any:
+        return self._labels.decode(y)
+
     def _output_and_loss(self) -> tuple[Activation, Loss]:
         several = self._labels.kind == "multiclass"
         name = "cross_entropy" if several else "binary_cross_entropy"
         loss = self.loss
-        if loss in ("log_loss", "cross_entropy", "binary_cross_entropy"):
+        if isinstance(loss, str) and loss in ("log_loss", "cross_entropy", "binary_cross_entropy"):
             loss = name
-        rule = loss if isinstance(loss, Loss) else Loss(loss)
-        return Activation("softmax" if several else "sigmoid"), rule
+        return Activation("softmax" if several else "sigmoid"), as_rule(Loss, loss, "loss")
 
-    def _with_class_weights(self, y: Any, weights: FloatArray | None) -> FloatArray | None:
-        if self.class_weight is None:
+    def _weigh_classes(self, y: FloatArray) -> None:
+        given = self.class_weight
+        self._factors = None if given is None else class_factors(given, self._labels, y)
+
+    def _with_class_weights(self, y: FloatArray, weights: FloatArray | None) -> FloatArray | None:
+        if self._factors is None:
             return weights
-        own = compute_sample_weight(self.class_weight, y)
-        return np.asarray(own if weights is None else own * weights)
+        own = weigh(self._factors, self._labels, y)
+        return own if weights is None else own * weights
 
     def _stratifies(self) -> bool:
         return self._labels.kind == "binary"
 
-    def _validation_score(self, net: Network, logs: Mapping[str, float], valid: Rows) -> float:
-        if "val_accuracy" in logs and self._labels.kind != "multilabel":
-            return logs["val_accuracy"]
-        found = self._labels_of(predict_blocks(net, valid.X))
-        known = valid.y if self._labels.kind == "multilabel" else self.classes_[valid.y]
-        return float(accuracy_score(known, found, sample_weight=valid.weights))
+    def _default_score(self, net: Network, valid: Rows) -> float:
+        hits = self._labels.places(predict_blocks(net, valid.X)) == valid.y
+        hits = hits.all(axis=1) if hits.ndim == 2 else hits
+        return float(np.average(hits, weights=valid.weights))
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -454,9 +482,15 @@ class MLPRegressor(RegressorMixin, Estimator):  # type: ignore[misc]
         The probability to drop a unit in training, of all hidden layers or of each; not with
         lbfgs.
     validation_data : (X, y) or (X, y, sample_weight), optional
-        Evaluated after every epoch; early_stopping takes it and sets no rows apart.
+        Evaluated after every epoch; early_stopping takes it and sets no rows apart. No Pipeline
+        transforms it: see X_val of `fit`.
+    scoring : str, callable or None, default None
+        What is computed on the rows to validate on, and what early_stopping goes by: None for
+        what `score` gives, "loss" for the loss with its sign changed, the name of a scorer of
+        scikit-learn's, or a function ``scorer(estimator, X, y)``. More is better.
     callbacks : list of Callback or callable, optional
-        As for `Network.fit`.
+        As for `Network.fit`. Weights that one puts back, as `EarlyStopping` does, stay, also
+        with early_stopping=True.
     optimizer : Optimizer or str, optional
         Any of `swiftbackprop.optimizers`, in place of `solver` and what belongs to it.
     dtype : {"float32", "float64"}, optional
@@ -472,8 +506,8 @@ class MLPRegressor(RegressorMixin, Estimator):  # type: ignore[misc]
     loss_, loss_curve_, best_loss_ : float, list, float
         The objective of the last epoch, of each, and the least.
     validation_scores_, best_validation_score_, validation_loss_curve_
-        R² on the rows to validate on, its best, and their loss without the penalty; None
-        without such rows.
+        The score (`scoring`) of the rows to validate on, the best one, and their loss without
+        the penalty; None without such rows.
     n_iter_, t_ : int
         Epochs of the last `fit`, and rows seen in all.
     n_layers_, n_outputs_, n_features_in_ : int
@@ -500,6 +534,7 @@ class MLPRegressor(RegressorMixin, Estimator):  # type: ignore[misc]
     """
 
     _wants_numbers = True
+    _other_measures = "scale y as well; or give scoring='loss'"
 
     def __init__(
         self,
@@ -530,6 +565,7 @@ class MLPRegressor(RegressorMixin, Estimator):  # type: ignore[misc]
         max_fun: int = 15000,
         dropout: float | Sequence[float] = 0.0,
         validation_data: Sequence[Any] | None = None,
+        scoring: Any = None,
         callbacks: Iterable[CallbackLike] | None = None,
         optimizer: OptimizerLike | None = None,
         dtype: npt.DTypeLike | None = None,
@@ -560,12 +596,22 @@ class MLPRegressor(RegressorMixin, Estimator):  # type: ignore[misc]
         self.max_fun = max_fun
         self.dropout = dropout
         self.validation_data = validation_data
+        self.scoring = scoring
         self.callbacks = callbacks
         self.optimizer = optimizer
         self.dtype = dtype
 
     @with_callbacks  # type: ignore[untyped-decorator]
-    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+    def fit(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any = None,
+        *,
+        X_val: Any = None,
+        y_val: Any = None,
+        sample_weight_val: Any = None,
+    ) -> Self:
         """Learn from the rows of X and their targets.
 
         Parameters
@@ -575,12 +621,15 @@ class MLPRegressor(RegressorMixin, Estimator):  # type: ignore[misc]
         y : array_like, shape (N,) or (N, D(L))
         sample_weight : array_like, shape (N,), optional
             Weights of at least 0.
+        X_val, y_val, sample_weight_val : array_like, optional
+            Rows to validate on, as `validation_data`. A Pipeline transforms X_val if it is told
+            to: ``Pipeline(steps, transform_input=["X_val"])``.
 
         Returns
         -------
         self
         """
-        return self._fit(X, y, sample_weight)
+        return self._fit(X, y, sample_weight, (X_val, y_val, sample_weight_val))
 
     @available_if(_is_stochastic)  # type: ignore[untyped-decorator]
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
@@ -614,8 +663,11 @@ class MLPRegressor(RegressorMixin, Estimator):  # type: ignore[misc]
     def _encode(self, y: Any) -> FloatArray:
         return np.asarray(y)
 
+    def _decode(self, y: FloatArray) -> FloatArray:
+        return y
+
     def _output_and_loss(self) -> tuple[Activation, Loss]:
-        rule = self.loss if isinstance(self.loss, Loss) else Loss(self.loss)
+        rule = as_rule(Loss, self.loss, "loss")
         return Activation(rule.partner), rule
 
     def _constant(self, data: Rows) -> float:
@@ -624,8 +676,5 @@ class MLPRegressor(RegressorMixin, Estimator):  # type: ignore[misc]
         t = data.y.reshape(len(data), -1)
         return float(np.average((xlogy(t, t) - t).sum(axis=1), weights=data.weights))
 
-    def _validation_score(self, net: Network, logs: Mapping[str, float], valid: Rows) -> float:
-        if "val_r2" in logs:
-            return logs["val_r2"]
-        found = predict_blocks(net, valid.X)
-        return float(r2_score(valid.y.reshape(found.shape), found, sample_weight=valid.weights))
+    def _default_score(self, net: Network, valid: Rows) -> float:
+        return r2(valid.y, predict_blocks(net, valid.X), valid.weights)
