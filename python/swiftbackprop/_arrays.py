@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from swiftbackprop._frames import check_columns, floats_of, is_missing, what_it_is
+
 if TYPE_CHECKING:
     from swiftbackprop._inside import NetworkInside
 
@@ -50,7 +52,67 @@ def as_data(value: Any, what: str) -> FloatArray:
     ValueError
         If it has no dimension or more than two, or a mask, or rows of unequal length.
     """
-    array = _as_array(value, what)
+    return _checked(_as_array(value, what), value, what)
+
+
+def as_labels(value: Any, what: str) -> FloatArray:
+    """Return targets: numbers as by `as_data`, or labels of text, (N,), of dtype str.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `as_data`; also if text is mixed with other things, or a label is missing.
+    """
+    array = _as_array(value, what, texts=True)
+    if array.dtype.kind not in "OU" or array.ndim == 0:
+        return _checked(array, value, what)
+    if not check_objects(value, what):
+        if array.dtype.kind == "O" and check_columns(value, what):
+            array = floats_of(value)
+        return _checked(array, value, what)
+    if array.shape[1:] not in ((), (1,)):
+        raise ValueError(
+            f"{what} has text in shape {array.shape}: expected one label for each row, of shape "
+            f"({len(array)},)"
+        )
+    return array.ravel().astype(np.str_)
+
+
+def check_objects(value: Any, what: str) -> bool:
+    """Look at labels that may be Python objects; return whether they are text.
+
+    Raises
+    ------
+    ValueError
+        If one is missing.
+    TypeError
+        If some are text and others are not.
+    """
+    # Of a list NumPy would make text of numbers and of NaN that stand beside text.
+    array = np.asarray(value, object) if isinstance(value, list | tuple) else np.asarray(value)
+    if array.dtype.kind != "O" or array.ndim == 0:
+        return array.dtype.kind == "U"
+    texts = [isinstance(label, str) for label in array.flat]
+    if all(texts):
+        return bool(texts)
+    width = max(1, array.size // max(1, len(array)))
+    for place, label in enumerate(array.flat):
+        row = place // width
+        if is_missing(label):
+            raise ValueError(
+                f"{what} has {what_it_is(label)} in row {row}: every row needs a target; drop "
+                "the row or fill it in"
+            )
+        if any(texts) and not texts[place]:
+            raise TypeError(
+                f"{what} has text and other labels, such as {label!r:.40} "
+                f"({what_it_is(label)}) in row {row}: expected one type; write "
+                f"[str(label) for label in {what}]"
+            )
+    return False
+
+
+def _checked(array: FloatArray, value: Any, what: str) -> FloatArray:
     _check_dtype(array, value, what)
     if array.ndim not in (1, 2):
         hint = ""
@@ -76,8 +138,8 @@ def as_floats(**values: npt.ArrayLike) -> list[FloatArray]:
     return [np.asarray(array, dtype, order="C") for array in arrays]
 
 
-def _as_array(value: Any, what: str) -> FloatArray:
-    """Return a plain ndarray, in place where NumPy can."""
+def _as_array(value: Any, what: str, *, texts: bool = False) -> FloatArray:
+    """Return a plain ndarray, in place where NumPy can; with `texts` labels may be text."""
     ma = sys.modules.get("numpy.ma")  # not there: then no array is one of its
     if ma is not None and isinstance(value, ma.MaskedArray):
         if ma.is_masked(value):
@@ -86,6 +148,7 @@ def _as_array(value: Any, what: str) -> FloatArray:
                 f"({what}.filled(...)) or drop their rows"
             )
         return np.asarray(value.data)
+    is_frame = check_columns(value, what, texts=texts)
     try:
         array = np.asarray(value)
         if array.dtype.kind == "O" and array.ndim == 0 and hasattr(value, "__dlpack__"):
@@ -96,32 +159,9 @@ def _as_array(value: Any, what: str) -> FloatArray:
             f"{what}, of type {type(value).__name__}, cannot be read as an array: "
             f"{_tensor_advice(value, what) or error}"
         ) from error
-    if array.dtype.kind == "O" and hasattr(value, "to_numpy"):
-        return _of_frame(value, array, what)
+    if is_frame and array.dtype.kind == "O" and not texts:
+        array = floats_of(value)  # bool beside float, or numbers with holes
     return array
-
-
-def _of_frame(frame: Any, array: FloatArray, what: str) -> FloatArray:
-    """Return a frame or a series whose columns NumPy has no common type for.
-
-    Where they hold numbers of several kinds, such as bool and float, or numbers with holes of
-    pandas' own, they become float64, NaN where one is missing.
-    """
-    columns = list(getattr(frame, "columns", ()))
-    dtypes = list(frame.dtypes) if columns else [frame.dtype]
-    names = [f"column {name!r} of {what}" for name in columns] or [what]
-    for name, dtype in zip(names, dtypes, strict=True):
-        of_numbers = getattr(dtype, "is_numeric", None)  # of polars
-        if not (of_numbers() if of_numbers else getattr(dtype, "kind", "O") in "biuf"):
-            raise TypeError(
-                f"{name} holds {dtype}, and real numbers are wanted: encode it as numbers, or "
-                "leave it out"
-            )
-    with np.errstate(all="ignore"):
-        try:
-            return np.asarray(frame.to_numpy(dtype=np.float64, na_value=np.nan))
-        except TypeError:  # not of pandas, such as decimals of polars
-            return array.astype(np.float64)
 
 
 # Devices whose memory NumPy can read, in DLPack's numbers: the CPU's, and what is pinned.

@@ -29,6 +29,7 @@ from swiftbackprop._sklearn_network import (
 )
 from swiftbackprop._sklearn_parameters import check_parameters, random_state_of
 from swiftbackprop._sklearn_scoring import Scoring
+from swiftbackprop._sklearn_targets import check_data
 from swiftbackprop._sklearn_train import Rows, Watch, predict_blocks, train
 from swiftbackprop.network import Network
 
@@ -138,6 +139,7 @@ class Estimator(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
 
     def _read(self, X: Any, y: Any, names: Sequence[str], *, reset: bool) -> tuple[Any, Any]:
         """Return rows and targets as arrays of which scikit-learn approves."""
+        check_data(X, y, names, labels=not self._wants_numbers)
         X, y = validate_data(
             self,
             X,
@@ -324,6 +326,7 @@ class Estimator(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
     def _outputs(self, X: Any) -> FloatArray:
         """Return a(L), (N, D(L))."""
         check_is_fitted(self)
+        check_data(X, None, ("X", "y"), labels=False)
         X = validate_data(self, X, accept_sparse="csr", dtype="numeric", reset=False)
         return predict_blocks(self._ready(), X)
 

@@ -7,7 +7,8 @@ import numpy as np
 from scipy import sparse
 from sklearn.utils.multiclass import type_of_target, unique_labels
 
-from swiftbackprop._arrays import FloatArray
+from swiftbackprop._arrays import FloatArray, check_objects
+from swiftbackprop._frames import check_columns
 from swiftbackprop._rules import as_number
 
 
@@ -26,7 +27,9 @@ class Labels(NamedTuple):
     def encode(self, y: Any) -> FloatArray:
         """Return 0 or 1 (binary, multilabel) or the number of the class, for each row."""
         if self.kind == "multilabel":
-            return np.asarray(y.toarray() if sparse.issparse(y) else y).astype(np.uint8)
+            matrix = np.asarray(y.toarray() if sparse.issparse(y) else y)
+            check_label_matrix(matrix)
+            return matrix.astype(np.uint8)
         places = np.searchsorted(self.classes, y)
         return np.asarray(places, np.uint8 if self.kind == "binary" else np.int32)
 
@@ -58,6 +61,55 @@ class Labels(NamedTuple):
                 "`y` has classes not in `self.classes_`. `self.classes_` has "
                 f"{self.classes}. 'y' has {found}."
             )
+
+
+def check_data(X: Any, y: Any, names: Sequence[str], *, labels: bool) -> None:
+    """Look at data as the caller gave them, before scikit-learn makes arrays of them.
+
+    Parameters
+    ----------
+    X, y : object
+        Either may be None, which is for scikit-learn to judge.
+    names : sequence of str
+        What X and y are called in messages.
+    labels : bool
+        Whether y holds labels, of any type, and not numbers.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If a column of a frame holds no real numbers, or a label is missing or of another type
+        than the rest.
+    """
+    name = names[1]
+    check_columns(X, names[0], objects=True)
+    if sparse.issparse(y) and not labels:
+        raise TypeError(
+            f"{name} is a sparse matrix; expected an array of numbers: pass its .toarray()"
+        )
+    if y is None or sparse.issparse(y):
+        return
+    if not labels:
+        check_columns(y, name, objects=True)
+    if not isinstance(y, np.ndarray) or y.dtype.kind == "O":
+        check_objects(y, name)
+
+
+def check_label_matrix(matrix: FloatArray) -> None:
+    """Refuse a label matrix, (N, D(L)), of other numbers than 0 and 1.
+
+    Raises
+    ------
+    ValueError
+        If it has another one.
+    """
+    wrong = ~((matrix == 0) | (matrix == 1))
+    if wrong.any():
+        row, column = np.argwhere(wrong)[0]
+        raise ValueError(
+            f"y has several labels a row, and these are 0 or 1; row {row} has "
+            f"{matrix[row, column]} in column {column}"
+        )
 
 
 def find_labels(y: Any) -> Labels:
