@@ -30,7 +30,11 @@ test: swift-test python-test ## every test: Swift in debug and in release, then 
 # All are Swift Testing's; XCTest would close on "Executed 0 tests" and leaks.
 SWIFT_TEST = SWIFTBACKPROP_BLAS=$(BLAS) swift test --disable-xctest
 
+# SwiftPM cannot go on with what it made elsewhere.
+CLAIM = $(PY) scratch.py .build
+
 swift-test: $(VENV)/package ## the tests in Tests/, in debug and in release
+	$(CLAIM)
 	$(SWIFT_TEST)
 	$(SWIFT_TEST) -c release -Xswiftc -enable-testing --scratch-path .build/release-tests
 
@@ -38,6 +42,7 @@ swift-test: $(VENV)/package ## the tests in Tests/, in debug and in release
 PROCESSES = --numprocesses auto --maxprocesses 4 --dist loadgroup
 
 python-test: $(VENV)/package $(VENV)/extra-test ## the tests in tests_py/ and the examples in the package
+	$(CLAIM)
 	swift build --product SwiftBackprop
 	$(PY) -m pytest $(PROCESSES) --pyargs tests_py swiftbackprop $(PYTEST)
 
@@ -86,6 +91,7 @@ test-installs: $(VENV)/package wheel ## the other ways of installing: sdist, Deb
 	.ci/installs
 
 sanitize: $(VENV)/package $(VENV)-address/package ## the tests under AddressSanitizer and ThreadSanitizer
+	$(CLAIM)
 	$(SWIFT_TEST) --sanitize=address --scratch-path .build/address
 	$(SWIFT_TEST) --sanitize=thread --scratch-path .build/thread
 	LD_PRELOAD=$(ASAN) ASAN_OPTIONS=detect_leaks=0:allocator_may_return_null=1 PYTHONMALLOC=malloc \

@@ -7,6 +7,9 @@ SWIFTBACKPROP_BUILD_ENGINE
     same sources with the normal standard library linked in, some 8 MB more a module; every
     instruction-set level too, so that the installed package is used in the same way.
     "address" is "embedded" under AddressSanitizer, for `make sanitize`.
+SWIFTBACKPROP_BUILD_LEVELS
+    "all" (the default) builds every instruction-set level. "native" builds one module, for the
+    best level of this machine's CPU: for work on the engine (`make develop`), not for wheels.
 SWIFTBACKPROP_BUILD_BLAS
     "vendored" (the default) packs the OpenBLAS of scipy-openblas32; "system" packs none.
 """
@@ -16,6 +19,7 @@ import importlib.util
 import os
 import platform
 import re
+import runpy
 import shutil
 import subprocess
 import sys
@@ -29,6 +33,8 @@ from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
 
 ROOT = Path(__file__).parent.absolute()
+# Not an import: pip runs this file without its folder on the path.
+claim = runpy.run_path(os.fspath(ROOT / "scratch.py"))["claim"]
 SWIFT_NEEDED = (6, 2)
 PYTHON_NEEDED = 0x030B0000  # the limited API the shim is written against
 HEADERS = sysconfig.get_path("include")
@@ -56,7 +62,11 @@ X86_64 = {
     ),
 }
 AARCH64 = {"_core": Level(1, ("-Xswiftc", "-DSB_FMA"))}
-LEVELS = AARCH64 if platform.machine() == "aarch64" else X86_64
+# What /proc/cpuinfo calls the instructions that a level adds.
+CPU_FLAGS = {
+    "_core_v3": {"avx2", "fma", "bmi1", "bmi2", "movbe", "f16c", "abm"},
+    "_core_v4": {"avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl"},
+}
 
 NO_DEBUG_INFO = ("-debug-info-format", "none")  # nine tenths of the file otherwise
 EMBEDDED = (
@@ -80,6 +90,19 @@ def choice(variable: str, *allowed: str) -> str:
     if value not in allowed:
         sys.exit(f"{variable} is {value!r}; it can be {' or '.join(allowed)}.")
     return value
+
+
+def native(levels: dict[str, Level]) -> dict[str, Level]:
+    """Return the best of these levels that this CPU runs, under the baseline's name."""
+    info = Path("/proc/cpuinfo").read_text(encoding="ascii", errors="replace")
+    found = re.search(r"^flags\s*:(.*)$", info, re.MULTILINE)
+    has = set(found[1].split()) if found else set()
+    best = levels["_core"]
+    for name, needed in CPU_FLAGS.items():
+        if name not in levels or not needed <= has:
+            break
+        best = levels[name]
+    return {"_core": best}
 
 
 def check_machine() -> None:
@@ -121,6 +144,10 @@ class SwiftBuildExt(build_ext):
     def run(self) -> None:
         built = Path(self.build_lib, "swiftbackprop", "_lib")
         in_place = ROOT / "python" / "swiftbackprop" / "_lib"
+        # A level that an earlier build left would be preferred to this one's.
+        core = Path(self.get_ext_fullpath("swiftbackprop._core"))
+        for name in ALL_LEVELS.keys() - LEVELS.keys():
+            core.with_name(core.name.replace("_core", name, 1)).unlink(missing_ok=True)
         if BLAS == "system":
             shutil.rmtree(built, ignore_errors=True)  # an earlier build's
         else:
@@ -129,7 +156,7 @@ class SwiftBuildExt(build_ext):
 
     def build_extension(self, ext: Extension) -> None:
         name = ext.name.rpartition(".")[2]
-        scratch = scratch_path(name)
+        scratch = claim(scratch_path(name))
         command = [
             *("swift", "build", "-c", "release", "--product", "_core"),
             *("--scratch-path", os.fspath(scratch)),
@@ -162,7 +189,8 @@ def scratch_path(name: str) -> Path:
     of flags has a folder of its own: SwiftPM compiles everything anew when they change.
     """
     python = f"{zlib.crc32(HEADERS.encode()):08x}"
-    return ROOT / "build" / "swift" / f"{ENGINE}-{name}-{python}"
+    level = LEVELS[name].number
+    return ROOT / "build" / "swift" / f"{ENGINE}-{name}-{level}-{python}"
 
 
 def check_symbols(library: Path) -> None:
@@ -215,6 +243,9 @@ def relative(*suffixes: str) -> list[str]:
 
 ENGINE = choice("SWIFTBACKPROP_BUILD_ENGINE", *ENGINES)
 BLAS = choice("SWIFTBACKPROP_BUILD_BLAS", "vendored", "system")
+ALL_LEVELS = AARCH64 if platform.machine() == "aarch64" else X86_64
+NATIVE = choice("SWIFTBACKPROP_BUILD_LEVELS", "all", "native") == "native"
+LEVELS = native(ALL_LEVELS) if NATIVE else ALL_LEVELS
 if COMPILING.intersection(sys.argv):
     check_machine()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import random
+import runpy
 import shutil
 import subprocess
 import warnings
@@ -76,6 +77,7 @@ def swift_build() -> Path:
     swift = shutil.which("swift")
     if swift is None:
         pytest.skip("no swift on PATH: install a toolchain (swift.org/install) to run this test")
+    runpy.run_path(str(helpers.ROOT / "scratch.py"))["claim"](helpers.ROOT / ".build")
     done = subprocess.run(
         [swift, "build", "--product", "SwiftBackprop"],
         cwd=helpers.ROOT, capture_output=True, text=True, timeout=600, check=False,

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from helpers import ROOT
+from helpers import ROOT, cpu_has
 
 pytest.importorskip("setuptools")
 
@@ -23,7 +23,14 @@ pytestmark = pytest.mark.skipif(
 @pytest.fixture
 def tree(tmp_path: Path) -> Path:
     """A copy of what the build reads, so that nothing is written beside the sources."""
-    for name in ("setup.py", "pyproject.toml", "Package.swift", "README.md", "MANIFEST.in"):
+    for name in (
+        "setup.py",
+        "scratch.py",
+        "pyproject.toml",
+        "Package.swift",
+        "README.md",
+        "MANIFEST.in",
+    ):
         if (ROOT / name).exists():
             shutil.copy2(ROOT / name, tmp_path)
     unwanted = shutil.ignore_patterns("*.so", "_lib", "__pycache__", "*.egg-info")
@@ -90,6 +97,100 @@ def test_no_blas_to_pack(tree: Path) -> None:
     said = sentence(build(tree, ("-c", WITHOUT_BLAS), PATH=fake_swift(tree, "6.3")))
     assert "scipy-openblas32" in said
     assert "SWIFTBACKPROP_BUILD_BLAS=system" in said
+
+
+# --- builds by the compiler, of an engine that does nothing ----------------------------------
+
+
+SHIM = """
+#include <Python.h>
+int sb_answer(void);
+static PyObject *level(PyObject *module, PyObject *none) {
+  (void)module, (void)none;
+  return PyLong_FromLong(SB_LEVEL + sb_answer());
+}
+static PyMethodDef methods[] = {{"level", level, METH_NOARGS, 0}, {0, 0, 0, 0}};
+static struct PyModuleDef definition = {
+    PyModuleDef_HEAD_INIT, "core", 0, -1, methods, 0, 0, 0, 0};
+#define JOIN(a, b) a##b
+#define INIT(name) JOIN(PyInit_, name)
+PyMODINIT_FUNC INIT(SB_MODULE_NAME)(void) { return PyModule_Create(&definition); }
+"""
+
+
+@pytest.fixture
+def small_tree(tree: Path) -> Path:
+    """The same build around sources that compile in seconds."""
+    if shutil.which("swift") is None:
+        pytest.skip("no swift on PATH: install a toolchain (swift.org/install) to run this test")
+    shim, engine = tree / "Sources" / "CBridge", tree / "Sources" / "SwiftBackprop"
+    exports = (shim / "exports.map").read_text()
+    shutil.rmtree(tree / "Sources")
+    (shim / "include").mkdir(parents=True)
+    engine.mkdir()
+    (shim / "exports.map").write_text(exports)
+    (shim / "include" / "shim.h").write_text("int sb_answer(void);\n")
+    (shim / "module.c").write_text(SHIM)
+    (engine / "Answer.swift").write_text(
+        '@_cdecl("sb_answer") public func answer() -> Int32 { 40 }\n'
+    )
+    (tree / "Tests" / "SwiftBackpropTests").mkdir(parents=True)
+    (tree / "Tests" / "SwiftBackpropTests" / "Empty.swift").write_text("")
+    return tree
+
+
+def levels_built(tree: Path) -> dict[str, int]:
+    """What each module in the tree's out/ answers, in processes of their own."""
+    found = {}
+    for module in sorted((tree / "out" / "swiftbackprop").glob("_core*.so")):
+        name = module.name.split(".")[0]
+        program = f"import {name}; print({name}.level())"
+        done = subprocess.run(
+            [sys.executable, "-c", program], cwd=module.parent, capture_output=True, text=True,
+            check=True,
+        )  # fmt: skip
+        found[name] = int(done.stdout) - 40
+    return found
+
+
+def test_a_checkout_that_moved_builds_again(small_tree: Path) -> None:
+    done = build(small_tree, SWIFTBACKPROP_BUILD_LEVELS="native", SWIFTBACKPROP_BUILD_BLAS="system")
+    assert done.returncode == 0, done.stdout + done.stderr
+    moved = small_tree.rename(small_tree.with_name("elsewhere"))
+    done = build(moved, SWIFTBACKPROP_BUILD_LEVELS="native", SWIFTBACKPROP_BUILD_BLAS="system")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert list(levels_built(moved)) == ["_core"]
+
+
+def test_native_builds_one_level_and_drops_the_others(small_tree: Path) -> None:
+    system = {"SWIFTBACKPROP_BUILD_BLAS": "system"}
+    done = build(small_tree, **system)
+    assert done.returncode == 0, done.stdout + done.stderr
+    every = levels_built(small_tree) if cpu_has("v4") else None
+    if every is not None and len(every) > 1:  # x86-64
+        assert every == {"_core": 1, "_core_v3": 3, "_core_v4": 4}
+    done = build(small_tree, **system, SWIFTBACKPROP_BUILD_LEVELS="native")
+    assert done.returncode == 0, done.stdout + done.stderr
+    best = 4 if cpu_has("v4") else 3 if cpu_has("v3") else 1
+    assert levels_built(small_tree) == {"_core": best}
+
+
+def test_scratch_folders_are_kept_in_their_place_and_cleared_elsewhere(tmp_path: Path) -> None:
+    """`make` and the tests claim .build with the same program."""
+    here = tmp_path / "here"
+    here.mkdir()
+    shutil.copy2(ROOT / "scratch.py", here)
+    command = [sys.executable, "scratch.py", ".build"]
+    subprocess.run(command, cwd=here, check=True)
+    (here / ".build" / "made").touch()
+    subprocess.run(command, cwd=here, check=True)
+    assert (here / ".build" / "made").exists()
+    there = tmp_path / "there"
+    shutil.copytree(here, there)
+    subprocess.run(command, cwd=there, check=True)
+    assert not (there / ".build" / "made").exists()
+    assert (there / ".build").exists()
+    assert (here / ".build" / "made").exists()
 
 
 # --- make ------------------------------------------------------------------------------

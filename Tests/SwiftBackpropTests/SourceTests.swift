@@ -3,7 +3,8 @@ import Testing
 
 @testable import SwiftBackprop
 
-/// An array description over memory that the test keeps alive.
+/// An array description over memory that stays alive and in its place while it is used: that of
+/// an argument which is a Swift array, or `&x`, ends with the call.
 private func array<S>(
   _ data: UnsafePointer<S>, _ rows: Int, _ cols: Int, _ dtype: Int32, rowStride: Int? = nil,
   colStride: Int? = nil, swapped: Bool = false
@@ -15,15 +16,26 @@ private func array<S>(
     dtype: dtype, ndim: 2, swapped: swapped ? 1 : 0, reserved: 0)
 }
 
+/// Calls `body` with dense `values`, which live until it returns.
+private func withSource<S>(
+  _ values: [S], _ rows: Int, _ cols: Int, _ dtype: Int32, swapped: Bool = false,
+  _ body: (Source) throws -> Void
+) throws {
+  try values.withUnsafeBufferPointer { values in
+    let base = try #require(values.baseAddress)
+    try body(Source(array(base, rows, cols, dtype, swapped: swapped)))
+  }
+}
+
 @Suite struct SourceTests {
   @Test func everyTypeIsRead() throws {
     func check<S: FixedWidthInteger>(_: S.Type, _ dtype: Int32) throws {
-      let values: [S] = [1, 2, 3, .max]
-      let source = try Source(array(values, 2, 2, dtype))
-      var out = [Double](repeating: 0, count: 4)
-      source.read(RowSelection(0..<2), into: &out)
-      #expect(out == [1, 2, 3, Double(S.max)])
-      #expect(source.index(1) == 3)
+      try withSource([1, 2, 3, S.max], 2, 2, dtype) { source in
+        var out = [Double](repeating: 0, count: 4)
+        source.read(RowSelection(0..<2), into: &out)
+        #expect(out == [1, 2, 3, Double(S.max)])
+        #expect(source.index(1) == 3)
+      }
     }
     try check(Int8.self, SB_INT8)
     try check(Int16.self, SB_INT16)
@@ -39,10 +51,12 @@ private func array<S>(
     // 1, −2, the largest, the smallest subnormal, ∞, 0.
     let halves: [UInt16] = [0x3C00, 0xC000, 0x7BFF, 0x0001, 0x7C00, 0x8000]
     var out = [Float](repeating: 0, count: 6)
-    try Source(array(halves, 1, 6, SB_FLOAT16)).read(RowSelection(0..<1), into: &out)
+    try withSource(halves, 1, 6, SB_FLOAT16) { $0.read(RowSelection(0..<1), into: &out) }
     #expect(out == [1, -2, 65504, 0x1p-24, .infinity, 0])
     var nan: Float = 0
-    try Source(array([UInt16(0x7E00)], 1, 1, SB_FLOAT16)).read(RowSelection(0..<1), into: &nan)
+    try withSource([UInt16(0x7E00)], 1, 1, SB_FLOAT16) {
+      $0.read(RowSelection(0..<1), into: &nan)
+    }
     #expect(nan.isNaN)
   }
 
@@ -58,8 +72,9 @@ private func array<S>(
     }
     #expect(out == [4, 6, 1, 3])
     let swapped = values.map { Float(bitPattern: $0.bitPattern.byteSwapped) }
-    try Source(array(swapped, 2, 2, SB_FLOAT32, swapped: true))
-      .read(RowSelection(0..<2), into: &out)
+    try withSource(swapped, 2, 2, SB_FLOAT32, swapped: true) {
+      $0.read(RowSelection(0..<2), into: &out)
+    }
     #expect(out == [1, 2, 3, 4])
   }
 
