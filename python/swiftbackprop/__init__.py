@@ -9,6 +9,8 @@ memory: ``net.layers[0].z``. The optimizers ``SGD``, ``Adam`` and so on are attr
 this package too, made from the engine's own list.
 """
 
+from __future__ import annotations
+
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 

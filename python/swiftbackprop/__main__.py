@@ -1,5 +1,7 @@
 """The command line: ``python -m swiftbackprop``."""
 
+from __future__ import annotations
+
 import sys
 
 from swiftbackprop._command import main

@@ -1,5 +1,7 @@
 """The arguments of the command line."""
 
+from __future__ import annotations
+
 import argparse
 import math
 from collections.abc import Callable

@@ -5,6 +5,8 @@ objects that are no arrays, dtypes that are no numbers, masks, and the reasons w
 array cannot be used in place.
 """
 
+from __future__ import annotations
+
 import contextlib
 import operator
 import sys
@@ -225,7 +227,7 @@ def as_row(example: int, rows: int) -> int:
 # --- The hooks that forward, backward and predict call for what they cannot use ---------
 
 
-def as_input(net: "NetworkInside", X: Any, copy: object) -> FloatArray:
+def as_input(net: NetworkInside, X: Any, copy: object) -> FloatArray:
     """Return X in a form that forward can use in place.
 
     Raises
@@ -241,17 +243,17 @@ def as_input(net: "NetworkInside", X: Any, copy: object) -> FloatArray:
     return array if net._in_place(array) else _converted(array, net)
 
 
-def as_target(net: "NetworkInside", y: Any, copy: object) -> FloatArray:
+def as_target(net: NetworkInside, y: Any, copy: object) -> FloatArray:
     """Return y as an array; with `copy` False only if its numbers need no conversion."""
     return _as_column(net, y, copy, "y")
 
 
-def as_weights(net: "NetworkInside", w: Any, copy: object) -> FloatArray:
+def as_weights(net: NetworkInside, w: Any, copy: object) -> FloatArray:
     """Return the weights of the rows as an array; `copy` as for `as_target`."""
     return _as_column(net, w, copy, "sample_weight")
 
 
-def _as_column(net: "NetworkInside", value: Any, copy: object, what: str) -> FloatArray:
+def _as_column(net: NetworkInside, value: Any, copy: object, what: str) -> FloatArray:
     array = as_data(value, what)
     if copy is None:
         return array
@@ -270,7 +272,7 @@ def _refuse(reason: str, what: str) -> None:
         raise ValueError(f"{what} needs a copy, and copy=False forbids it: {reason}")
 
 
-def _converted(array: FloatArray, net: "NetworkInside") -> FloatArray:
+def _converted(array: FloatArray, net: NetworkInside) -> FloatArray:
     """Return a dense copy. What overflows becomes infinite, which the engine refuses."""
     with np.errstate(over="ignore"):
         copy = np.array(array, net.dtype, order="C", copy=True)
@@ -282,7 +284,7 @@ def _converted(array: FloatArray, net: "NetworkInside") -> FloatArray:
 # --- Why not in place ---------------------------------------------------------------------
 
 
-def explain_copy(X: Any, net: "NetworkInside") -> str:
+def explain_copy(X: Any, net: NetworkInside) -> str:
     """Say whether a network reads X where it lies, and if not, why and what to do.
 
     Parameters
@@ -327,7 +329,7 @@ def explain_copy(X: Any, net: "NetworkInside") -> str:
     )
 
 
-def _reason(X: Any, net: "NetworkInside") -> str:
+def _reason(X: Any, net: NetworkInside) -> str:
     """Return why X cannot be used where it lies; "" if it can."""
     array = as_data(X, "X")
     if not _shares(X):

@@ -4,6 +4,8 @@ Looked for in this order: the file that SWIFTBACKPROP_BLAS names (or ``system``)
 OpenBLAS that is packed with swiftbackprop, the system's libopenblas.
 """
 
+from __future__ import annotations
+
 import contextlib
 import ctypes
 import os

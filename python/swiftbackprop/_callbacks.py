@@ -1,5 +1,7 @@
 """What users hang into a training: callbacks."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -33,13 +35,13 @@ class Callback:
     #: Whether it sets the learning rate, as `LearningRateScheduler` does.
     _sets_rate = False
 
-    def on_train_begin(self, net: "Network") -> None:
+    def on_train_begin(self, net: Network) -> None:
         """Be called before the first epoch."""
 
-    def on_epoch_begin(self, net: "Network", epoch: int) -> None:
+    def on_epoch_begin(self, net: Network, epoch: int) -> None:
         """Be called before an epoch, counted from 0."""
 
-    def on_batch_end(self, net: "Network", batch: int, logs: Mapping[str, float]) -> bool | None:
+    def on_batch_end(self, net: Network, batch: int, logs: Mapping[str, float]) -> bool | None:
         """Be called after every update; return True to end the training.
 
         Then `fit` leaves the engine after every batch, which takes some microseconds more.
@@ -54,7 +56,7 @@ class Callback:
             ``loss``: the mean of the epoch's batches so far.
         """
 
-    def on_epoch_end(self, net: "Network", epoch: int, logs: Mapping[str, float]) -> bool | None:
+    def on_epoch_end(self, net: Network, epoch: int, logs: Mapping[str, float]) -> bool | None:
         """Be called at the end of an epoch; return True to end the training.
 
         Parameters
@@ -66,7 +68,7 @@ class Callback:
             The epoch's columns of the history.
         """
 
-    def on_train_end(self, net: "Network") -> None:
+    def on_train_end(self, net: Network) -> None:
         """Be called when training has ended, in whatever way."""
 
 

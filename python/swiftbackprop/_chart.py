@@ -1,5 +1,7 @@
 """Small line charts of a training as SVG: quick to draw, again and again."""
 
+from __future__ import annotations
+
 import math
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple

@@ -1,5 +1,7 @@
 """Weights of classes as weights of rows."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
@@ -30,7 +32,7 @@ class ClassWeights:
         The targets to balance.
     """
 
-    def __init__(self, net: "Network", given: Mapping[int, float] | str, y: FloatArray) -> None:
+    def __init__(self, net: Network, given: Mapping[int, float] | str, y: FloatArray) -> None:
         self.outputs = net.sizes[-1]
         if not net.loss.flags & core.RULE_CLASSES:
             raise ValueError(

@@ -1,5 +1,7 @@
 """What ``python -m swiftbackprop`` does: info, train, predict and bench."""
 
+from __future__ import annotations
+
 import argparse
 import csv
 import os

@@ -1,5 +1,7 @@
 """What runs here, and on how many threads."""
 
+from __future__ import annotations
+
 import operator
 import os
 import platform

@@ -1,5 +1,7 @@
 """Activations and losses of one's own, as pairs of functions on NumPy arrays."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -195,7 +197,7 @@ def _called(
         return array.astype(arguments[0].dtype, copy=False)
 
 
-def is_custom(recipe: "Recipe") -> bool:
+def is_custom(recipe: Recipe) -> bool:
     """Return whether a network of this recipe goes through Python."""
     rules = (*recipe.activations, recipe.loss)
     return any(isinstance(rule, CustomActivation | CustomLoss) for rule in rules)

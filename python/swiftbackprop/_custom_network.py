@@ -1,5 +1,7 @@
 """A network with activations or a loss of one's own: passes that go through Python."""
 
+from __future__ import annotations
+
 import os
 import threading
 from functools import cache
@@ -21,14 +23,14 @@ __all__ = ["CustomNetwork", "customised"]
 _BLOCK = 1024  # rows of predict and evaluate
 
 # Networks whose fit is running: no attribute, which a copy would have too.
-_TRAINING: WeakSet["CustomNetwork"] = WeakSet()
+_TRAINING: WeakSet[CustomNetwork] = WeakSet()
 
 # One lock for each network: the engine locks the parts of a pass, not the whole of it.
-_LOCKS: WeakKeyDictionary["CustomNetwork", threading.RLock] = WeakKeyDictionary()
+_LOCKS: WeakKeyDictionary[CustomNetwork, threading.RLock] = WeakKeyDictionary()
 _DOOR = threading.RLock()
 
 
-def _lock(net: "CustomNetwork") -> threading.RLock:
+def _lock(net: CustomNetwork) -> threading.RLock:
     """Return the lock of a network's passes."""
     with _DOOR:
         return _LOCKS.setdefault(net, threading.RLock())

@@ -1,5 +1,7 @@
 """Derivatives that training itself has no use for: Jacobians, norms, second order."""
 
+from __future__ import annotations
+
 import operator
 from typing import SupportsIndex
 

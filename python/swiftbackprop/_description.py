@@ -1,5 +1,7 @@
 """What a network is made of, as JSON: written from a recipe, and read from what may be anything."""
 
+from __future__ import annotations
+
 from dataclasses import asdict, fields
 from typing import Any, TypeVar
 

@@ -4,6 +4,8 @@ Colour tells the sign and width the size of a weight or of its gradient; what th
 forward left in a layer fills its units.
 """
 
+from __future__ import annotations
+
 import math
 from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
@@ -39,7 +41,7 @@ _FAINT = ' fill-opacity="0.7"'
 class Panel(NamedTuple):
     """One drawing of the network: what its lines stand for."""
 
-    net: "NetworkInside"
+    net: NetworkInside
     kind: str
     letters: Letters
     places: Places
@@ -64,7 +66,7 @@ class Panel(NamedTuple):
 
 
 def draw(
-    net: "NetworkInside", X: npt.ArrayLike | None, show: str, example: int, symbols: str
+    net: NetworkInside, X: npt.ArrayLike | None, show: str, example: int, symbols: str
 ) -> Picture:
     """Return the picture of a network; see `Network.diagram`."""
     if show not in SHOWN:
@@ -83,7 +85,7 @@ def draw(
     return Picture("".join(parts), places.width, height, name, _description(net, show, a))
 
 
-def _description(net: "NetworkInside", show: str, a: list[FloatArray] | None) -> str:
+def _description(net: NetworkInside, show: str, a: list[FloatArray] | None) -> str:
     recipe = net._recipe
     numbered = enumerate(recipe.activations[:20], start=1)
     rules = ", ".join(
@@ -99,7 +101,7 @@ def _description(net: "NetworkInside", show: str, a: list[FloatArray] | None) ->
 
 
 def _activations(
-    net: "NetworkInside", X: npt.ArrayLike | None, example: int
+    net: NetworkInside, X: npt.ArrayLike | None, example: int
 ) -> list[FloatArray] | None:
     """Return a(0), ..., a(L) of one example: of X, or of the last forward if there was one."""
     seen, row = net, example
@@ -117,7 +119,7 @@ def _activations(
     return [layer[row] for layer in layers]
 
 
-def _measure(net: "NetworkInside", kind: str, columns: list[Column]) -> tuple[float, bool]:
+def _measure(net: NetworkInside, kind: str, columns: list[Column]) -> tuple[float, bool]:
     """Return the largest finite number that is drawn, and whether lines are few."""
     largest, lines = 0.0, 0
     for left, right in pairwise(columns):

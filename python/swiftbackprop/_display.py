@@ -1,5 +1,7 @@
 """How a network shows itself in text: one line, or a table of its layers."""
 
+from __future__ import annotations
+
 from typing import TYPE_CHECKING
 
 from swiftbackprop._norms import in_order
@@ -25,14 +27,14 @@ class Text(str):
         return str(self)
 
 
-def _kind(net: "Network") -> str:
+def _kind(net: Network) -> str:
     """Return the public name of the network's class."""
     # The class of networks with functions of one's own is not public.
     names = (kind.__name__ for kind in type(net).__mro__)
     return next(name for name in names if name != "CustomNetwork")
 
 
-def short(net: "Network") -> str:
+def short(net: Network) -> str:
     """Return the network in one line."""
     kind = _kind(net)
     if net._made is None:
@@ -57,7 +59,7 @@ def short(net: "Network") -> str:
     return f"{kind}({', '.join(parts)})"
 
 
-def sizes_of(net: "NetworkInside") -> str:
+def sizes_of(net: NetworkInside) -> str:
     """Return [D(0), ..., D(L)] as text; of many layers the first and the last."""
     sizes = [str(size) for size in net.sizes]
     if len(sizes) > 9:
@@ -65,7 +67,7 @@ def sizes_of(net: "NetworkInside") -> str:
     return f"[{', '.join(sizes)}]"
 
 
-def summary(net: "Network") -> str:
+def summary(net: Network) -> str:
     """Return a table of the layers."""
     table = [HEAD, *rows(net), ("", "", "", "all", f"{net.n_parameters:,}")]
     widths = [max(len(row[column]) for row in table) for column in range(5)]
@@ -79,7 +81,7 @@ def summary(net: "Network") -> str:
     return Text("\n".join([f"Network: {headline(net)}", "", *lines]))
 
 
-def rows(net: "Network") -> list[tuple[str, str, str, str, str]]:
+def rows(net: Network) -> list[tuple[str, str, str, str, str]]:
     """Return m, D(m), activation, shape of W and number of parameters, as text."""
     table = [("0", f"{net.sizes[0]:,}", "input", "", "")]
     rules, shapes = net._recipe.activations, net._recipe.shapes
@@ -103,7 +105,7 @@ def _some_layers(layers: int) -> list[int]:
     return numbers
 
 
-def headline(net: "Network") -> str:
+def headline(net: Network) -> str:
     """Return loss, optimizer and options in one line."""
     parts = [net.loss.name, net.dtype.name, f"seed {net.seed}"]
     if not net.closed:
@@ -113,14 +115,14 @@ def headline(net: "Network") -> str:
     return ", ".join(parts)
 
 
-def _optimizer(net: "Network") -> str:
+def _optimizer(net: Network) -> str:
     """Return the optimizer with its learning rate, the first parameter of all."""
     recipe = net.optimizer.recipe
     first = next(iter(recipe.parameters.values()), None)
     return f"{type(recipe).__name__}({'' if first is None else f'{first:g}'})"
 
 
-def _rule(rule: "Rule") -> str:
+def _rule(rule: Rule) -> str:
     return repr(rule) if rule.parameters != rule.defaults else repr(rule.name)
 
 

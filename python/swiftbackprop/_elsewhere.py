@@ -1,5 +1,7 @@
 """Networks made from the models of other libraries."""
 
+from __future__ import annotations
+
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +21,7 @@ __all__ = ["from_sklearn", "from_torch"]
 
 
 def from_torch(
-    module: "torch.nn.Module",
+    module: torch.nn.Module,
     output: ActivationLike | None = None,
     loss: LossLike | None = None,
 ) -> Network:

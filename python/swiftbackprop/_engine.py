@@ -5,6 +5,8 @@ build that this CPU runs, or the one that the environment variable SWIFTBACKPROP
 names: ``baseline``, ``v3`` or ``v4``. Other architectures have the baseline alone.
 """
 
+from __future__ import annotations
+
 import os
 from importlib import import_module
 from typing import TYPE_CHECKING

@@ -3,6 +3,8 @@
 Training needs none of it: every method imports what it writes with.
 """
 
+from __future__ import annotations
+
 import os
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
@@ -142,7 +144,7 @@ class NetworkExchange(NetworkInside):
 
         _weights.set_kernels(self, weights)
 
-    def to_torch(self, logits: bool = False) -> "torch.nn.Sequential":
+    def to_torch(self, logits: bool = False) -> torch.nn.Sequential:
         """Return a Sequential of PyTorch that computes what `predict` does.
 
         Parameters

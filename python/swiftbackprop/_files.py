@@ -4,6 +4,8 @@ The format is described in docs/files.md. A file is data: it is checked against 
 says of itself before anything is made from it, and runs no code.
 """
 
+from __future__ import annotations
+
 import json
 import os
 import stat
@@ -38,7 +40,7 @@ _LARGEST_HEADER = 2**24
 
 
 def save(
-    net: "NetworkInside",
+    net: NetworkInside,
     path: str | os.PathLike[str],
     optimizer: bool,
     generator: bool,
@@ -76,7 +78,7 @@ def save(
             raise ValueError("the description of the network is too long for a file")
 
 
-def load(path: str | os.PathLike[str]) -> "Network":
+def load(path: str | os.PathLike[str]) -> Network:
     """Read a network that `Network.save` wrote.
 
     Parameters
@@ -172,7 +174,7 @@ class _Reader:
         except package.SafetensorError as error:
             self.refuse(f"it is no safetensors file, or damaged ({error})")
 
-    def __enter__(self) -> "_Reader":
+    def __enter__(self) -> _Reader:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -181,7 +183,7 @@ class _Reader:
     def refuse(self, reason: str) -> NoReturn:
         raise ValueError(f"{self.path} is not read: {reason[:_LONGEST]}")
 
-    def network(self) -> "Network":
+    def network(self) -> Network:
         """Return the network, once everything fits."""
         description = self.description()
         try:
@@ -217,7 +219,7 @@ class _Reader:
             check(notes[name], name, "a str")
         return notes
 
-    def build(self, description: dict[str, Any]) -> "Network":
+    def build(self, description: dict[str, Any]) -> Network:
         from swiftbackprop.network import Network
 
         recipe, seed = read_recipe(description)

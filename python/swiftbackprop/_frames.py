@@ -4,6 +4,8 @@ NumPy makes one array of all columns, and some libraries help it by turning date
 So the dtypes that a frame states itself are looked at first.
 """
 
+from __future__ import annotations
+
 import numbers
 from collections.abc import Iterator
 from typing import Any, NamedTuple

@@ -1,5 +1,7 @@
 """Activations, losses and initializers: the engine's formulas, usable by themselves."""
 
+from __future__ import annotations
+
 from typing import TypeVar
 
 import numpy as np

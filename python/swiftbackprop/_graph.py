@@ -4,6 +4,8 @@ W, b and t enter from below. Arrows back are purple; in small networks every arr
 carries what flows along it.
 """
 
+from __future__ import annotations
+
 from typing import NamedTuple
 
 import numpy as np

@@ -1,5 +1,7 @@
 """What keeps a network from learning: dead and saturated units, gradients, updates."""
 
+from __future__ import annotations
+
 import math
 from collections.abc import Iterator, Sequence
 from functools import cache
@@ -33,8 +35,8 @@ _FAR = 1e4  # a z where σ is as flat as it gets
 
 
 def examine(
-    net: "NetworkStudy",
-    twin: "NetworkStudy",
+    net: NetworkStudy,
+    twin: NetworkStudy,
     X: npt.ArrayLike,
     y: npt.ArrayLike,
     sample_weight: npt.ArrayLike | None = None,
@@ -157,7 +159,7 @@ def norm(x: FloatArray) -> float:
     return largest * float(np.linalg.norm(x / largest)) if largest else 0.0
 
 
-def _updates(net: "NetworkStudy", twin: "NetworkStudy") -> list[float | None]:
+def _updates(net: NetworkStudy, twin: NetworkStudy) -> list[float | None]:
     """Make a step on the copy; return ‖ΔW‖ / ‖W‖ of every layer, None if W = 0."""
     try:
         twin.step()
@@ -172,7 +174,7 @@ def _updates(net: "NetworkStudy", twin: "NetworkStudy") -> list[float | None]:
     return ratios
 
 
-def _weights(net: "NetworkStudy") -> Iterator[slice]:
+def _weights(net: NetworkStudy) -> Iterator[slice]:
     """Yield where every W lies among the parameters."""
     start = 0
     recipe = net._recipe
@@ -181,7 +183,7 @@ def _weights(net: "NetworkStudy") -> Iterator[slice]:
         start += count
 
 
-def _go_downhill(net: "NetworkStudy", twin: "NetworkStudy", g: FloatArray) -> bool:
+def _go_downhill(net: NetworkStudy, twin: NetworkStudy, g: FloatArray) -> bool:
     """Step against the gradient g by the good length; False if there is no gradient."""
     W = net.parameters
     steepest = max((norm(g[w]) / norm(W[w]) for w in _weights(net) if W[w].any()), default=0)
@@ -264,7 +266,7 @@ def _judge_depth(layers: Sequence[LayerHealth]) -> Iterator[Finding]:
         )
 
 
-def _large(net: "NetworkStudy", m: int, ratio: float) -> Finding:
+def _large(net: NetworkStudy, m: int, ratio: float) -> Finding:
     if ratio == math.inf:
         what = "The next update makes a weight infinite."
     else:
@@ -272,7 +274,7 @@ def _large(net: "NetworkStudy", m: int, ratio: float) -> Finding:
     return Finding("large update", m, ratio, what, _rate(net, "Lower", ratio))
 
 
-def _small(net: "NetworkStudy", ratio: float) -> Finding:
+def _small(net: NetworkStudy, ratio: float) -> Finding:
     what = (
         f"The next update of every W has at most {ratio:.1g} times its norm, and a longer "
         "step would lower C."
@@ -280,7 +282,7 @@ def _small(net: "NetworkStudy", ratio: float) -> Finding:
     return Finding("small update", None, ratio, what, _rate(net, "Raise", ratio))
 
 
-def _rate(net: "NetworkStudy", verb: str, ratio: float) -> str:
+def _rate(net: NetworkStudy, verb: str, ratio: float) -> str:
     """Say what to do about the learning rate, an optimizer's first parameter."""
     name, value = next(iter(net.optimizer.parameters.items()))
     better = value * GOOD / ratio if ratio else 0.0

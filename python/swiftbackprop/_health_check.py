@@ -1,5 +1,7 @@
 """The health of a network while it trains."""
 
+from __future__ import annotations
+
 import sys
 import warnings
 from collections.abc import Mapping
@@ -93,7 +95,7 @@ class HealthCheck(Callback):
         self._next: int | None = None  # the step from which to measure an update again
         self.reports = []
 
-    def on_train_begin(self, net: "Network") -> None:
+    def on_train_begin(self, net: Network) -> None:
         """Make a copy of the network, and see that the rows fit it."""
         self.reports, self._said, self._next = [], set(), None
         self._X = np.ascontiguousarray(self._X, net.dtype)
@@ -102,7 +104,7 @@ class HealthCheck(Callback):
         twin.backward(self._y)
         self._twin = twin
 
-    def on_epoch_end(self, net: "Network", epoch: int, logs: Mapping[str, float]) -> None:
+    def on_epoch_end(self, net: Network, epoch: int, logs: Mapping[str, float]) -> None:
         """Store the report of this epoch, and warn of what is new in it."""
         if epoch % self._every:
             return
@@ -120,12 +122,12 @@ class HealthCheck(Callback):
                 self._said.add(finding.kind)
                 warnings.warn(f"epoch {epoch}: {finding}", stacklevel=_outside())
 
-    def on_train_end(self, net: "Network") -> None:
+    def on_train_end(self, net: Network) -> None:
         """Let go of the copy."""
         self._twin = None
 
 
-def _follow(twin: "Network", net: "Network", stepped: bool) -> None:
+def _follow(twin: Network, net: Network, stepped: bool) -> None:
     """Give the copy the weights that the network has now; if it steps, the optimizer too."""
     write_learnt(twin, learnt(net))
     if not stepped:

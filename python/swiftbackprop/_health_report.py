@@ -1,5 +1,7 @@
 """What an examination of a network found, and how it shows itself."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 
 __all__ = ["Finding", "HealthReport", "LayerHealth"]

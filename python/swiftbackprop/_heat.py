@@ -1,5 +1,7 @@
 """Matrices as maps of coloured cells: few enough to look at, few bytes to draw."""
 
+from __future__ import annotations
+
 import numpy as np
 
 from swiftbackprop._arrays import FloatArray

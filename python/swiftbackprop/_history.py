@@ -1,5 +1,7 @@
 """What a training reports, epoch by epoch."""
 
+from __future__ import annotations
+
 import math
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
@@ -65,7 +67,7 @@ class History(Mapping[str, list[float]]):
         for name, column in self.history.items():
             column[place:] = [logs[name]]
 
-    def plot(self, *names: str, ax: "Axes | None" = None) -> "Axes":
+    def plot(self, *names: str, ax: Axes | None = None) -> Axes:
         """Plot columns against the epochs, with matplotlib.
 
         Parameters

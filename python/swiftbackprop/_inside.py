@@ -1,5 +1,7 @@
 """The inside of a network: what it is made of, its parameters and its layers."""
 
+from __future__ import annotations
+
 import copy
 from collections.abc import Iterable
 from typing import Any, Self, SupportsIndex

@@ -1,5 +1,7 @@
 """JSON from files, which may hold anything: entries are taken out one by one, and checked."""
 
+from __future__ import annotations
+
 import json
 import math
 from typing import Any, NoReturn

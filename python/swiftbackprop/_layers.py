@@ -1,5 +1,7 @@
 """A network's layers: views of everything the lectures name."""
 
+from __future__ import annotations
+
 import operator
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NoReturn, overload
@@ -85,7 +87,7 @@ class Layer:
 
     __slots__ = ("_net", "m")
 
-    def __init__(self, net: "NetworkInside", m: int) -> None:
+    def __init__(self, net: NetworkInside, m: int) -> None:
         self._net = net
         self.m = m
 
@@ -344,7 +346,7 @@ class Layers(Sequence[Layer]):
 
     __slots__ = ("_net",)
 
-    def __init__(self, net: "NetworkInside") -> None:
+    def __init__(self, net: NetworkInside) -> None:
         self._net = net
 
     def __len__(self) -> int:
@@ -371,7 +373,7 @@ class Layers(Sequence[Layer]):
         return repr(list(self))
 
 
-def find_layer(net: "NetworkInside", m: int) -> Layer:
+def find_layer(net: NetworkInside, m: int) -> Layer:
     """Return layer m = 0..L."""
     try:
         number = operator.index(m)

@@ -1,5 +1,7 @@
 """The letters of the two lecture decks, for formulas in text, in HTML and in pictures."""
 
+from __future__ import annotations
+
 import re
 from html import escape
 from typing import NamedTuple

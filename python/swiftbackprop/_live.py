@@ -1,5 +1,7 @@
 """A training as it goes on, in a notebook."""
 
+from __future__ import annotations
+
 import math
 import sys
 from collections.abc import Mapping
@@ -54,31 +56,31 @@ class LivePlot(Callback):
         self._handle: Any = None
         self._next = 0.0
 
-    def on_train_begin(self, net: "Network") -> None:
+    def on_train_begin(self, net: Network) -> None:
         """Make the display, if this is a notebook."""
         display = _notebook_display()
         self._handle = None
         if display:
             self._handle = display(self._data(net), raw=True, display_id=True)
 
-    def on_epoch_end(self, net: "Network", epoch: int, logs: Mapping[str, float]) -> None:
+    def on_epoch_end(self, net: Network, epoch: int, logs: Mapping[str, float]) -> None:
         """Draw again, if enough time has gone by."""
         if self._handle is not None and monotonic() >= self._next:
             self._update(net)
 
-    def on_train_end(self, net: "Network") -> None:
+    def on_train_end(self, net: Network) -> None:
         """Draw for the last time."""
         if self._handle is not None:
             self._update(net)
             self._handle = None
 
-    def _update(self, net: "Network") -> None:
+    def _update(self, net: Network) -> None:
         start = monotonic()
         self._handle.update(self._data(net), raw=True)
         end = monotonic()
         self._next = end + max(self._seconds, (end - start) / _SHARE)
 
-    def _data(self, net: "Network") -> dict[str, str]:
+    def _data(self, net: Network) -> dict[str, str]:
         """Return what to show, as HTML and as text."""
         history = net.history or History({})
         html = (

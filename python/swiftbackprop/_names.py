@@ -1,5 +1,7 @@
 """Names that users write: the nearest one allowed, and what others call it."""
 
+from __future__ import annotations
+
 from collections.abc import Collection, Iterable
 
 # What other libraries call a rule of ours; consulted when a name is not known.

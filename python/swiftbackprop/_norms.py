@@ -1,5 +1,7 @@
 """Normalisation: recipes of batch norm and layer norm, one for each layer that has it."""
 
+from __future__ import annotations
+
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, ClassVar, TypeAlias

@@ -1,5 +1,7 @@
 """How a network and a trace show themselves in a notebook: tables and pictures."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from html import escape
 from typing import TYPE_CHECKING
@@ -16,7 +18,7 @@ __all__ = ["html", "trace_html"]
 _SIDES = ("right", "right", "left", "right", "right")
 
 
-def html(net: "Network") -> str:
+def html(net: Network) -> str:
     """Return a table of the layers and a picture, for notebooks."""
     if net._made is None or net.closed:
         return f"<pre>{escape(short(net))}</pre>"
@@ -41,7 +43,7 @@ def _cells(row: Sequence[str]) -> str:
     )
 
 
-def trace_html(trace: "Trace") -> str:
+def trace_html(trace: Trace) -> str:
     """Return the computation graph above a table of the steps."""
     from swiftbackprop._trace import cells, shown
 

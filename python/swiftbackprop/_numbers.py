@@ -1,5 +1,7 @@
 """Numbers in a picture: short enough to read, in columns between brackets."""
 
+from __future__ import annotations
+
 import math
 
 from swiftbackprop._svg import label

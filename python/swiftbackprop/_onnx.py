@@ -5,6 +5,8 @@ which onnxruntime runs in float32 and in float64; activations without one of the
 composed of others. ONNX is imported with this module, which nothing imports before it is needed.
 """
 
+from __future__ import annotations
+
 import math
 import os
 from collections.abc import Callable
@@ -42,7 +44,7 @@ _LARGEST = 2**31 - 2**20  # a file of protocol buffers stays below 2 GB
 
 
 def write(
-    net: "NetworkInside",
+    net: NetworkInside,
     path: str | os.PathLike[str],
     logits: bool,
     input_dtype: npt.DTypeLike | None,
@@ -52,7 +54,7 @@ def write(
     save(_model(net, logits, _as_input_dtype(net, input_dtype)), path)
 
 
-def check_size(net: "NetworkInside") -> None:
+def check_size(net: NetworkInside) -> None:
     """Raise if the weights are more than a file can hold."""
     size = net.n_parameters * net.dtype.itemsize
     if size > _LARGEST:
@@ -66,7 +68,7 @@ def save(model: Any, path: str | os.PathLike[str]) -> None:
         file.write(model.SerializeToString())
 
 
-def _as_input_dtype(net: "NetworkInside", dtype: npt.DTypeLike | None) -> np.dtype[Any]:
+def _as_input_dtype(net: NetworkInside, dtype: npt.DTypeLike | None) -> np.dtype[Any]:
     """Return the type of X in the model: the network's, or one of integers."""
     if dtype is None:
         if net.input_scale != 1:
@@ -86,9 +88,7 @@ def _as_input_dtype(net: "NetworkInside", dtype: npt.DTypeLike | None) -> np.dty
     return wanted
 
 
-def operators(
-    net: "NetworkInside", dtype: np.dtype[Any], x: str
-) -> tuple[list[Any], list[Any], str]:
+def operators(net: NetworkInside, dtype: np.dtype[Any], x: str) -> tuple[list[Any], list[Any], str]:
     """Return the nodes and constants that compute a(L) of x in numbers of `dtype`, and its name."""
     graph = _Graph(dtype)
     for layer in net.layers:
@@ -96,7 +96,7 @@ def operators(
     return graph.nodes, graph.constants, x
 
 
-def _model(net: "NetworkInside", logits: bool, input_dtype: np.dtype[Any]) -> Any:
+def _model(net: NetworkInside, logits: bool, input_dtype: np.dtype[Any]) -> Any:
     graph = _Graph(net.dtype)
     helper = onnx.helper
     element = helper.np_dtype_to_tensor_dtype(net.dtype)
@@ -149,7 +149,7 @@ class _Graph:
         name = f"c{len(self.constants)}"
         return self.constant(name, np.array(value, self.dtype))
 
-    def layer(self, layer: "Layer", a: str, *, up_to_z: bool) -> str:
+    def layer(self, layer: Layer, a: str, *, up_to_z: bool) -> str:
         """Add a layer; return the name of a(m), or of what its activation would be of."""
         m, norm = layer.m, layer.norm
         weights = self.constant(f"W{m}", layer.W)
@@ -162,7 +162,7 @@ class _Graph:
         name = self.activation(name, f"s{m}" if behind else f"a{m}", layer.activation)
         return self.norm(name, f"a{m}", layer, norm) if norm and behind else name
 
-    def norm(self, x: str, name: str, layer: "Layer", norm: Norm) -> str:
+    def norm(self, x: str, name: str, layer: Layer, norm: Norm) -> str:
         """Add γ(x - μ)/√(v + ε) + β; μ and v of batch norm are the running ones."""
         letters = [letter for letter in vectors(norm) if letter != "b"]
         values = [self.constant(f"{each}{layer.m}", getattr(layer, each)) for each in letters]

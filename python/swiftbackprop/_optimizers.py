@@ -1,5 +1,7 @@
 """Optimizers: recipes made from the engine's list, and the live one of a network."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from functools import cache
 from inspect import Parameter, Signature
@@ -157,10 +159,10 @@ class LiveOptimizer:
     """
 
     __slots__ = ("_net", "_rule")
-    _net: "NetworkInside"
+    _net: NetworkInside
     _rule: Optimizer
 
-    def __init__(self, net: "NetworkInside", rule: Optimizer) -> None:
+    def __init__(self, net: NetworkInside, rule: Optimizer) -> None:
         object.__setattr__(self, "_net", net)
         object.__setattr__(self, "_rule", rule)
 

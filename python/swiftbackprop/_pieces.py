@@ -1,5 +1,7 @@
 """Training on data that come in pieces: generators, lists of shards, data loaders."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -97,7 +99,7 @@ class PieceSession(Session):
 
     def __init__(
         self,
-        net: "Network",
+        net: Network,
         begin: Callable[[], Iterator[Any]],
         epochs: int,
         batch_size: int | None,
@@ -107,7 +109,7 @@ class PieceSession(Session):
         pause: int,
         validation: tuple[Any, Any, Any] | None,
         evaluate: Callable[[Any, Any, Any], Record] | None,
-        classes: "ClassWeights | None",
+        classes: ClassWeights | None,
     ) -> None:
         super().__init__(net, epochs, pause, validation, batches)
         if net._busy:

@@ -1,5 +1,7 @@
 """Where the layers of a network stand in its picture."""
 
+from __future__ import annotations
+
 import math
 from typing import NamedTuple
 

@@ -4,6 +4,8 @@ Every function draws into axes and returns them. None shows a figure or changes 
 of matplotlib.
 """
 
+from __future__ import annotations
+
 import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -38,7 +40,7 @@ def need_matplotlib(what: str) -> None:
         raise ImportError(f"{what} needs matplotlib: pip install matplotlib") from error
 
 
-def as_axes(ax: "Axes | None", what: str, size: tuple[float, float]) -> "Axes":
+def as_axes(ax: Axes | None, what: str, size: tuple[float, float]) -> Axes:
     """Return the axes to draw into: those given, or those of a new figure."""
     need_matplotlib(what)
     if ax is None:
@@ -50,7 +52,7 @@ def as_axes(ax: "Axes | None", what: str, size: tuple[float, float]) -> "Axes":
     return ax
 
 
-def tidy(axes: "Axes", spines: Sequence[str] = ("bottom",)) -> None:
+def tidy(axes: Axes, spines: Sequence[str] = ("bottom",)) -> None:
     """Leave away what is not needed around a plot."""
     axes.tick_params(length=0, labelcolor=FAINT)
     for name, spine in axes.spines.items():
@@ -70,7 +72,7 @@ def signed_colours() -> Any:
 
 
 def curves(
-    axes: "Axes",
+    axes: Axes,
     columns: Mapping[str, Sequence[float]],
     name: str,
     labels: tuple[str, str],
@@ -93,7 +95,7 @@ def curves(
     axes.grid(axis="y", color=RULE, lw=0.8)
 
 
-def plot_history(history: "History", names: Sequence[str], ax: "Axes | None") -> "Axes":
+def plot_history(history: History, names: Sequence[str], ax: Axes | None) -> Axes:
     """Draw columns of a history; `History.plot` documents it."""
     present = list(dict.fromkeys(name.removeprefix("val_") for name in history))
     for name in names:
@@ -126,12 +128,12 @@ def plot_history(history: "History", names: Sequence[str], ax: "Axes | None") ->
     return axes
 
 
-def _values(history: "History", name: str) -> list[float]:
+def _values(history: History, name: str) -> list[float]:
     columns = (history.history.get(key, []) for key in (name, f"val_{name}"))
     return [value for column in columns for value in column if math.isfinite(value)]
 
 
-def _fractions(axes: "Axes", values: Sequence[float]) -> None:
+def _fractions(axes: Axes, values: Sequence[float]) -> None:
     """Fit the y axis to shares, of which 1 is the best."""
     from matplotlib.ticker import PercentFormatter
 
@@ -143,7 +145,7 @@ def _fractions(axes: "Axes", values: Sequence[float]) -> None:
 # --- What is inside a network ---------------------------------------------------------------
 
 
-def plot_weights(net: "NetworkStudy", m: int, shape: Any, most: int, ax: "Axes | None") -> "Axes":
+def plot_weights(net: NetworkStudy, m: int, shape: Any, most: int, ax: Axes | None) -> Axes:
     """Draw W(m); `Network.plot_weights` documents it."""
     layer = net.layer(m)
     W = layer.W
@@ -171,7 +173,7 @@ def plot_weights(net: "NetworkStudy", m: int, shape: Any, most: int, ax: "Axes |
     return axes
 
 
-def _whole_ticks(axes: "Axes") -> None:
+def _whole_ticks(axes: Axes) -> None:
     from matplotlib.ticker import MaxNLocator
 
     for axis in (axes.xaxis, axes.yaxis):
@@ -210,7 +212,7 @@ def _mosaic(rows: FloatArray, image: tuple[int, int]) -> FloatArray:
     return whole
 
 
-def plot_activations(net: "NetworkStudy", X: npt.ArrayLike, ax: "Axes | None") -> "Axes":
+def plot_activations(net: NetworkStudy, X: npt.ArrayLike, ax: Axes | None) -> Axes:
     """Draw how a(m) is distributed; `Network.plot_activations` documents it."""
     axes = as_axes(ax, "plot_activations", (max(5.0, 1.5 + 1.1 * len(net.layers)), 4))
     twin = net.copy()
@@ -234,7 +236,7 @@ def plot_activations(net: "NetworkStudy", X: npt.ArrayLike, ax: "Axes | None") -
     return axes
 
 
-def _violin(axes: "Axes", m: int, values: FloatArray, colour: str) -> None:
+def _violin(axes: Axes, m: int, values: FloatArray, colour: str) -> None:
     """Draw a histogram that stands upright at m, to both sides alike, and the median."""
     if not values.size:
         return

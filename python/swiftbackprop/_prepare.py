@@ -1,5 +1,7 @@
 """From the columns of a table to the numbers of a network, and back to what was asked for."""
 
+from __future__ import annotations
+
 import json
 import math
 from collections.abc import Sequence
@@ -31,7 +33,7 @@ class Feature:
     categories: tuple[str, ...]  # empty: numbers
 
     @classmethod
-    def learn(cls, name: str, column: Column, rows: npt.NDArray[np.int64]) -> "Feature":
+    def learn(cls, name: str, column: Column, rows: npt.NDArray[np.int64]) -> Feature:
         """Look at all texts, and at the numbers in the rows to train on."""
         if column.dtype.kind != "O":
             mean, scale = _spread(column[rows], f"column {name!r}")
@@ -74,7 +76,7 @@ class Target:
     classes: tuple[str | float, ...]  # empty: a number
 
     @classmethod
-    def learn(cls, name: str, column: Column, task: str) -> "Target":
+    def learn(cls, name: str, column: Column, task: str) -> Target:
         """Look at all rows; `task` is "auto", "classification" or "regression"."""
         texts = column.dtype.kind == "O"
         holes = [n for n, cell in enumerate(column) if cell is None or cell != cell]
@@ -144,7 +146,7 @@ class Preparation:
     @classmethod
     def learn(
         cls, table: Table, names: Sequence[str], target: Target, rows: npt.NDArray[np.int64]
-    ) -> "Preparation":
+    ) -> Preparation:
         """Look at the columns `names`; `rows` are those to train on."""
         features = [Feature.learn(name, table.column(name), rows) for name in names]
         return cls(tuple(features), target)
@@ -196,7 +198,7 @@ class Preparation:
         )
 
     @classmethod
-    def from_json(cls, text: str) -> "Preparation":
+    def from_json(cls, text: str) -> Preparation:
         """Read what `to_json` returned, or anything else.
 
         Raises

@@ -1,5 +1,7 @@
 """The progress bar of a training, in a terminal or in a notebook."""
 
+from __future__ import annotations
+
 import warnings
 
 from swiftbackprop._history import History

@@ -1,5 +1,7 @@
 """What a network is made of: the arguments of `Network`, checked and completed."""
 
+from __future__ import annotations
+
 import math
 import numbers
 import operator

@@ -3,6 +3,8 @@
 No rule's name, parameter or default stands in Python: all are asked of the engine.
 """
 
+from __future__ import annotations
+
 import math
 import numbers
 import operator

@@ -1,5 +1,7 @@
 """Training sessions in Python: what they share with each other and with the engine's."""
 
+from __future__ import annotations
+
 import time
 from typing import Any
 

@@ -1,5 +1,7 @@
 """What MLPClassifier and MLPRegressor have in common."""
 
+from __future__ import annotations
+
 import warnings
 from collections.abc import Mapping, Sequence
 from copy import deepcopy

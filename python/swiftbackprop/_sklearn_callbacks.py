@@ -1,5 +1,7 @@
 """scikit-learn's own callbacks (version 1.9 and later): a task for each epoch."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Mapping
 from typing import Any
 

@@ -1,5 +1,7 @@
 """L-BFGS: SciPy's search over the engine's flat buffers, its loss and its gradient."""
 
+from __future__ import annotations
+
 import math
 import warnings
 from collections.abc import Iterator, Sequence
@@ -109,7 +111,7 @@ class Search:
 
     def __init__(
         self,
-        estimator: "Estimator",
+        estimator: Estimator,
         net: Network,
         data: Rows,
         constant: float,

@@ -1,5 +1,7 @@
 """The network behind an estimator: made from scikit-learn's parameters, kept as arrays."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from numbers import Integral
 from typing import Any

@@ -3,6 +3,8 @@
 skl2onnx is imported with this module, which nothing imports before it is needed.
 """
 
+from __future__ import annotations
+
 import os
 from collections.abc import Callable
 from dataclasses import dataclass

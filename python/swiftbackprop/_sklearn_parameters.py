@@ -1,5 +1,7 @@
 """What the parameters of the estimators may be; each error names its parameter."""
 
+from __future__ import annotations
+
 import numbers
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -79,7 +81,7 @@ _ALLOWED: dict[str, tuple[str, Callable[[Any], bool]]] = {
 _CHOICES = {"solver": SOLVERS, "learning_rate": SCHEDULES}
 
 
-def check_parameters(given: "Estimator") -> None:
+def check_parameters(given: Estimator) -> None:
     """Raise unless all parameters are allowed, but for those that only y can tell.
 
     Raises
@@ -115,7 +117,7 @@ def check_parameters(given: "Estimator") -> None:
         )
 
 
-def _hidden_layers(given: "Estimator") -> int:
+def _hidden_layers(given: Estimator) -> int:
     """Return how many hidden layers there are, with activations that fit them."""
     try:
         layers = len(as_hidden_layers(given.hidden_layer_sizes))
@@ -125,7 +127,7 @@ def _hidden_layers(given: "Estimator") -> int:
     return layers
 
 
-def random_state_of(given: "Estimator") -> np.random.RandomState:
+def random_state_of(given: Estimator) -> np.random.RandomState:
     """Return the generator that `random_state` means."""
     try:
         random: np.random.RandomState = check_random_state(given.random_state)

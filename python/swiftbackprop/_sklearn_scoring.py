@@ -1,5 +1,7 @@
 """What early stopping goes by: a score of the rows to validate on, and that of a blind guess."""
 
+from __future__ import annotations
+
 import contextlib
 import math
 from collections.abc import Callable
@@ -58,7 +60,7 @@ class Scoring:
     valid : Rows
     """
 
-    def __init__(self, estimator: "Estimator", valid: Rows) -> None:
+    def __init__(self, estimator: Estimator, valid: Rows) -> None:
         self.estimator, self.valid = estimator, valid
         self.constant = estimator._constant(valid)
         scoring = estimator.scoring

@@ -1,5 +1,7 @@
 """Labels of any kind as the numbers that a network learns, and back."""
 
+from __future__ import annotations
+
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 

@@ -1,5 +1,7 @@
 """Stochastic training of an estimator: scikit-learn's rules around the engine's epochs."""
 
+from __future__ import annotations
+
 import math
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
@@ -45,12 +47,12 @@ class Rows:
         """Whether X is a sparse matrix."""
         return bool(sparse.issparse(self.X))
 
-    def take(self, rows: Any) -> "Rows":
+    def take(self, rows: Any) -> Rows:
         """Return some of the rows."""
         weights = None if self.weights is None else self.weights[rows]
         return Rows(self.X[rows], self.y[rows], weights)
 
-    def dense(self, dtype: np.dtype[Any]) -> "Rows":
+    def dense(self, dtype: np.dtype[Any]) -> Rows:
         """Return the same rows with a dense X."""
         X = self.X.astype(dtype).toarray() if self.is_sparse else self.X
         return Rows(X, self.y, self.weights)
@@ -79,11 +81,11 @@ class Watch(Callback):
 
     def __init__(
         self,
-        estimator: "Estimator",
+        estimator: Estimator,
         net: Network,
         rows: int,
         constant: float,
-        scoring: "Scoring | None",
+        scoring: Scoring | None,
     ) -> None:
         self.estimator, self.rows, self.constant = estimator, rows, constant
         self.scoring = scoring
@@ -143,7 +145,7 @@ class Watch(Callback):
             stacklevel=6,
         )
 
-    def _validate(self, net: Network, logs: Mapping[str, float], scoring: "Scoring") -> None:
+    def _validate(self, net: Network, logs: Mapping[str, float], scoring: Scoring) -> None:
         given = self.estimator
         best = given.best_validation_score_
         score = given._record_validation(net, logs, scoring)
@@ -181,7 +183,7 @@ class Watch(Callback):
 
 
 def train(
-    estimator: "Estimator",
+    estimator: Estimator,
     net: Network,
     data: Rows,
     valid: Rows | None,

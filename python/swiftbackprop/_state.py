@@ -1,5 +1,7 @@
 """A network as data: its recipe as it is now, its numbers, and both together again."""
 
+from __future__ import annotations
+
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -48,7 +50,7 @@ def vectors(norm: Norm | None) -> tuple[str, ...]:
     return ("b", "gamma", "beta", *running)
 
 
-def learnt(net: "NetworkInside") -> list[FloatArray]:
+def learnt(net: NetworkInside) -> list[FloatArray]:
     """Return live views of all parameters, in one, and of batch norm's running statistics."""
     views = [net.parameters]
     for layer in net.layers:
@@ -57,13 +59,13 @@ def learnt(net: "NetworkInside") -> list[FloatArray]:
     return views
 
 
-def write_learnt(net: "NetworkInside", arrays: Iterable[FloatArray]) -> None:
+def write_learnt(net: NetworkInside, arrays: Iterable[FloatArray]) -> None:
     """Give a network what `learnt` returned of one with the same layers, in any dtype."""
     for own, other in zip(learnt(net), arrays, strict=True):
         own[...] = other
 
 
-def options(net: "NetworkInside") -> dict[str, float]:
+def options(net: NetworkInside) -> dict[str, float]:
     """Return the options of a network that its recipe does not hold."""
     values = {name: net._option(number) for name, number in _OPTIONS.items()}
     for name, (number, usual) in _LAYER_OPTIONS.items():
@@ -74,7 +76,7 @@ def options(net: "NetworkInside") -> dict[str, float]:
     return values
 
 
-def set_options(net: "NetworkInside", values: Mapping[str, float]) -> None:
+def set_options(net: NetworkInside, values: Mapping[str, float]) -> None:
     """Set what `options` returned.
 
     Raises
@@ -105,11 +107,11 @@ class Trained:
     steps: int
 
     @classmethod
-    def of(cls, net: "NetworkInside") -> "Trained":
+    def of(cls, net: NetworkInside) -> Trained:
         """Return that of a network, with views of its arrays."""
         return cls(net.optimizer.state, net.step_count)
 
-    def write(self, net: "NetworkInside") -> None:
+    def write(self, net: NetworkInside) -> None:
         """Give it to a network of the same sizes and optimizer."""
         for own, slot in zip(net.optimizer.state, self.slots, strict=True):
             own[...] = slot
@@ -128,7 +130,7 @@ class Numbers:
     options: dict[str, float]
 
     @classmethod
-    def of(cls, net: "NetworkInside") -> "Numbers":
+    def of(cls, net: NetworkInside) -> Numbers:
         """Return those of a network; the arrays are views."""
         gradients = net.gradients
         parameters, *running = learnt(net)
@@ -141,7 +143,7 @@ class Numbers:
             options(net),
         )
 
-    def write(self, net: "NetworkInside") -> None:
+    def write(self, net: NetworkInside) -> None:
         """Give them to a network of the same sizes and optimizer."""
         write_learnt(net, [self.parameters, *self.running])
         if self.gradients is not None:
@@ -151,7 +153,7 @@ class Numbers:
         set_options(net, self.options)
 
 
-def live_recipe(net: "NetworkInside") -> Recipe:
+def live_recipe(net: NetworkInside) -> Recipe:
     """Return what a network is made of, with the options that it has now."""
     return replace(
         net._recipe,
@@ -163,12 +165,12 @@ def live_recipe(net: "NetworkInside") -> Recipe:
 
 
 def restore(
-    kind: "type[NetworkInside]",
+    kind: type[NetworkInside],
     recipe: Recipe,
     seed: int,
     numbers: Numbers,
     attributes: dict[str, Any],
-) -> "NetworkInside":
+) -> NetworkInside:
     """Return the network that was pickled."""
     net = kind.__new__(kind)
     net._build(recipe, seed)

@@ -1,5 +1,7 @@
 """The steps of backpropagation as formulas, each beside the array that came of it."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
@@ -64,9 +66,7 @@ class Parts(NamedTuple):
     layers: tuple[LayerParts, ...]
 
     @classmethod
-    def of(
-        cls, net: "NetworkInside", y: npt.ArrayLike, weighted: bool, letters: Letters
-    ) -> "Parts":
+    def of(cls, net: NetworkInside, y: npt.ArrayLike, weighted: bool, letters: Letters) -> Parts:
         """Gather the last pass of a network."""
         layers = tuple(
             LayerParts(

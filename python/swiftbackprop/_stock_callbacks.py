@@ -1,5 +1,7 @@
 """Callbacks that are there already: what is usual around a training."""
 
+from __future__ import annotations
+
 import csv
 import math
 import os
@@ -95,7 +97,7 @@ class Checkpoint(Callback):
         """The best value so far of `monitor`; NaN before the first."""
         return self._watch.best
 
-    def on_train_begin(self, net: "Network") -> None:
+    def on_train_begin(self, net: Network) -> None:
         """Forget the best of an earlier training, and refuse a network that has no file."""
         if is_custom(net._recipe):
             from swiftbackprop._custom_network import CustomNetwork
@@ -104,7 +106,7 @@ class Checkpoint(Callback):
                 net.save(self._template)  # says why it cannot be
         self._watch = Watch(self._monitor, 0.0, self._mode)
 
-    def on_epoch_end(self, net: "Network", epoch: int, logs: Mapping[str, float]) -> None:
+    def on_epoch_end(self, net: Network, epoch: int, logs: Mapping[str, float]) -> None:
         """Save the network, if it is time to."""
         due = (epoch + 1) % self._every == 0
         if due and (self._monitor is None or self._watch.see(logs)):
@@ -172,12 +174,12 @@ class EarlyStopping(Callback):
         """The best value so far; NaN before the first epoch."""
         return self._watch.best
 
-    def on_train_begin(self, net: "Network") -> None:
+    def on_train_begin(self, net: Network) -> None:
         """Forget what was before."""
         self._watch = Watch(self.monitor, self.min_delta, self.mode)
         self._weights, self.best_epoch = None, -1
 
-    def on_epoch_end(self, net: "Network", epoch: int, logs: Mapping[str, float]) -> bool:
+    def on_epoch_end(self, net: Network, epoch: int, logs: Mapping[str, float]) -> bool:
         """Compare with the best epoch; return whether patience has ended."""
         if self._watch.see(logs):
             self.best_epoch = epoch
@@ -185,7 +187,7 @@ class EarlyStopping(Callback):
                 self._weights = [array.copy() for array in learnt(net)]
         return self._watch.waited > self.patience
 
-    def on_train_end(self, net: "Network") -> None:
+    def on_train_end(self, net: Network) -> None:
         """Put the best weights back."""
         if self._weights is not None:
             write_learnt(net, self._weights)
@@ -275,7 +277,7 @@ class LearningRateScheduler(Callback):
         self._cooldown = 0
         self._watch: Watch | None = None
 
-    def on_train_begin(self, net: "Network") -> None:
+    def on_train_begin(self, net: Network) -> None:
         """Take the rate that is to be scheduled."""
         self._base = net.optimizer.lr if self.lr is None else self.lr
         if isinstance(self.schedule, ReduceOnPlateau):
@@ -283,7 +285,7 @@ class LearningRateScheduler(Callback):
             self._watch = Watch(plan.monitor, plan.min_delta, plan.mode)
             self._cooldown = 0
 
-    def on_epoch_begin(self, net: "Network", epoch: int) -> None:
+    def on_epoch_begin(self, net: Network, epoch: int) -> None:
         """Set the rate of the epoch."""
         if isinstance(self.schedule, Schedule):
             net.optimizer.lr = self._base * float(self.schedule(self.start + epoch))
@@ -297,7 +299,7 @@ class LearningRateScheduler(Callback):
         times = self.start + epoch + np.arange(batches) / batches
         return np.ascontiguousarray(self._base * self.schedule(times), np.float64)
 
-    def on_epoch_end(self, net: "Network", epoch: int, logs: Mapping[str, float]) -> None:
+    def on_epoch_end(self, net: Network, epoch: int, logs: Mapping[str, float]) -> None:
         """Reduce the rate on a plateau."""
         plan = self.schedule
         if not isinstance(plan, ReduceOnPlateau) or self._watch is None:
@@ -311,7 +313,7 @@ class LearningRateScheduler(Callback):
             net.optimizer.lr = min(lr, max(lr * plan.factor, plan.min_lr))
             self._cooldown, self._watch.waited = plan.cooldown, 0
 
-    def on_train_end(self, net: "Network") -> None:
+    def on_train_end(self, net: Network) -> None:
         """Put the rate back that a schedule of time began with."""
         if isinstance(self.schedule, Schedule):
             net.optimizer.lr = self._base
@@ -337,12 +339,12 @@ class CSVLogger(Callback):
         self.append = append
         self._file: IO[str] | None = None
 
-    def on_train_begin(self, net: "Network") -> None:
+    def on_train_begin(self, net: Network) -> None:
         """Open the file."""
         mode = "a" if self.append else "w"
         self._file = open(self.path, mode, newline="", encoding="utf-8")  # noqa: SIM115
 
-    def on_epoch_end(self, net: "Network", epoch: int, logs: Mapping[str, float]) -> None:
+    def on_epoch_end(self, net: Network, epoch: int, logs: Mapping[str, float]) -> None:
         """Write the line of an epoch."""
         if self._file is None:
             return
@@ -360,7 +362,7 @@ class CSVLogger(Callback):
         writer.writerow([epoch, *(repr(value) for value in logs.values())])
         self._file.flush()
 
-    def on_train_end(self, net: "Network") -> None:
+    def on_train_end(self, net: Network) -> None:
         """Close the file."""
         if self._file is not None:
             self._file.close()

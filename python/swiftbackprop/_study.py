@@ -3,6 +3,8 @@
 Training needs none of it: every method imports what it shows with.
 """
 
+from __future__ import annotations
+
 from typing import TYPE_CHECKING
 
 import numpy.typing as npt
@@ -30,7 +32,7 @@ class NetworkStudy(NetworkDerivatives):
         *,
         sample_weight: npt.ArrayLike | None = None,
         symbols: str = "deck1",
-    ) -> "Trace":
+    ) -> Trace:
         """Run forward and backward, and return a record of every step.
 
         It does what ``net.forward(X)`` and ``net.backward(y)`` do: afterwards the layers
@@ -83,7 +85,7 @@ class NetworkStudy(NetworkDerivatives):
         show: str = "weights",
         example: int = 0,
         symbols: str = "deck1",
-    ) -> "Picture":
+    ) -> Picture:
         """Return a picture of the network: units and connections, or blocks if they are many.
 
         Blue is above 0, orange below, and a wide line stands for a large number. Rings
@@ -135,7 +137,7 @@ class NetworkStudy(NetworkDerivatives):
         sample_weight: npt.ArrayLike | None = None,
         per_array: int | None = 40,
         seed: int = 0,
-    ) -> "GradientReport":
+    ) -> GradientReport:
         """Check the gradients of C against differences of C.
 
         The check runs on a float64 copy of the network without penalties; this network
@@ -191,7 +193,7 @@ class NetworkStudy(NetworkDerivatives):
         y: npt.ArrayLike,
         *,
         sample_weight: npt.ArrayLike | None = None,
-    ) -> "HealthReport":
+    ) -> HealthReport:
         r"""Examine the network: units, gradients along depth, the next update.
 
         A forward and a backward pass and a step are made on a copy of the network:
@@ -246,8 +248,8 @@ class NetworkStudy(NetworkDerivatives):
         *,
         shape: tuple[int, int] | str | None = "auto",
         most: int = 100,
-        ax: "Axes | None" = None,
-    ) -> "Axes":
+        ax: Axes | None = None,
+    ) -> Axes:
         """Plot W(m) with matplotlib: blue above 0, orange below, by one scale.
 
         Parameters
@@ -284,7 +286,7 @@ class NetworkStudy(NetworkDerivatives):
 
         return _plots.plot_weights(self, m, shape, most, ax)
 
-    def plot_activations(self, X: npt.ArrayLike, *, ax: "Axes | None" = None) -> "Axes":
+    def plot_activations(self, X: npt.ArrayLike, *, ax: Axes | None = None) -> Axes:
         r"""Plot how the outputs of every layer are distributed over the rows, with matplotlib.
 
         Layer by layer an upright histogram of a(m), as wide as values are frequent, with a

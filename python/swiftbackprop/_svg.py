@@ -1,5 +1,7 @@
 """Drawings as SVG text: what they are made of, and how a notebook or a file gets them."""
 
+from __future__ import annotations
+
 import math
 import os
 from html import escape

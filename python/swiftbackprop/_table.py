@@ -1,5 +1,7 @@
 """Tables for the command line: read from files, and made into arrays for a network."""
 
+from __future__ import annotations
+
 import csv
 import math
 import re

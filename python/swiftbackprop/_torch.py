@@ -3,6 +3,8 @@
 PyTorch is imported with this module, which nothing imports before it is needed.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -51,7 +53,7 @@ _MAKERS: dict[str, Callable[[Activation], Any]] = {
 }
 
 
-def sequential(net: "NetworkInside", logits: bool) -> Any:
+def sequential(net: NetworkInside, logits: bool) -> Any:
     """Return a Sequential; `Network.to_torch` documents it."""
     modules: list[Any] = []
     for layer in net.layers:
@@ -81,7 +83,7 @@ def _linear(W: FloatArray, b: FloatArray) -> Any:
     return linear
 
 
-def _norm(layer: "Layer", norm: Norm, steps: int) -> Any:
+def _norm(layer: Layer, norm: Norm, steps: int) -> Any:
     dtype = torch.from_numpy(layer.gamma).dtype
     if isinstance(norm, BatchNorm):
         made = nn.BatchNorm1d(len(layer.b), norm.eps, norm.momentum, dtype=dtype)

@@ -1,5 +1,7 @@
 """Modules of PyTorch, read layer by layer."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any

@@ -1,5 +1,7 @@
 """A record of one forward and one backward pass, in the letters of the lectures."""
 
+from __future__ import annotations
+
 import textwrap
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
@@ -99,7 +101,7 @@ class Trace:
     """
 
     def __init__(
-        self, net: "NetworkInside", C: float, y: npt.ArrayLike, weighted: bool, symbols: str
+        self, net: NetworkInside, C: float, y: npt.ArrayLike, weighted: bool, symbols: str
     ) -> None:
         self.symbols = symbols
         self.C = C
@@ -168,7 +170,7 @@ class Trace:
 
 
 def take(
-    net: "NetworkInside",
+    net: NetworkInside,
     X: npt.ArrayLike,
     y: npt.ArrayLike,
     sample_weight: npt.ArrayLike | None,

@@ -1,5 +1,7 @@
 """Weights in the layouts of other libraries, checked before any of them is written."""
 
+from __future__ import annotations
+
 import operator
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -35,7 +37,7 @@ class _Array(NamedTuple):
     m: int
     letter: str  # W, b, gamma, ...
 
-    def of(self, net: "NetworkInside") -> FloatArray:
+    def of(self, net: NetworkInside) -> FloatArray:
         """Return it, live."""
         array: FloatArray = getattr(net.layer(self.m), self.letter)
         return array
@@ -44,7 +46,7 @@ class _Array(NamedTuple):
 # --- PyTorch --------------------------------------------------------------------------------
 
 
-def state_dict(net: "NetworkInside") -> dict[str, FloatArray]:
+def state_dict(net: NetworkInside) -> dict[str, FloatArray]:
     """Return copies of all arrays in C order, by PyTorch's names."""
     arrays: dict[str, FloatArray] = {}
     for each in _by_torch(net):
@@ -54,7 +56,7 @@ def state_dict(net: "NetworkInside") -> dict[str, FloatArray]:
     return arrays
 
 
-def load_state_dict(net: "NetworkInside", state: Mapping[str, npt.ArrayLike]) -> None:
+def load_state_dict(net: NetworkInside, state: Mapping[str, npt.ArrayLike]) -> None:
     """Write all arrays, given by PyTorch's names."""
     if not isinstance(state, Mapping):
         raise TypeError(
@@ -74,7 +76,7 @@ def load_state_dict(net: "NetworkInside", state: Mapping[str, npt.ArrayLike]) ->
     _write(net, wanted, [state[name] for name in names])
 
 
-def _by_torch(net: "NetworkInside") -> list[_Array]:
+def _by_torch(net: NetworkInside) -> list[_Array]:
     """Return all arrays as the Sequential of `to_torch` has them.
 
     Behind a Linear stand an activation, unless it is identity, and Dropout, if the layer drops
@@ -111,12 +113,12 @@ def _check_counter(name: str, value: Any) -> None:
 # --- Keras ----------------------------------------------------------------------------------
 
 
-def kernels(net: "NetworkInside") -> list[FloatArray]:
+def kernels(net: NetworkInside) -> list[FloatArray]:
     """Return copies of W(m)ᵀ, b(m) and what a normalised layer has, as Keras has them."""
     return [_as_kernel(each, each.of(net)).copy(order="C") for each in _by_keras(net)]
 
 
-def set_kernels(net: "NetworkInside", weights: Iterable[npt.ArrayLike]) -> None:
+def set_kernels(net: NetworkInside, weights: Iterable[npt.ArrayLike]) -> None:
     """Write all arrays, given as `kernels` returns them."""
     if isinstance(weights, str | bytes) or not isinstance(weights, Iterable):
         raise TypeError(f"weights is a list of arrays, not a {type(weights).__name__}")
@@ -142,7 +144,7 @@ def set_kernels(net: "NetworkInside", weights: Iterable[npt.ArrayLike]) -> None:
     _write(net, wanted, given)
 
 
-def _by_keras(net: "NetworkInside") -> list[_Array]:
+def _by_keras(net: NetworkInside) -> list[_Array]:
     """Return all arrays in the order of Dense and the normalisation behind it."""
     letters = [(layer.m, letter) for layer in net.layers for letter in ("W", *vectors(layer.norm))]
     return [_Array(f"weights[{place}]", *each) for place, each in enumerate(letters)]
@@ -159,7 +161,7 @@ def _as_kernel(each: _Array, array: FloatArray) -> FloatArray:
 # --- Both -------------------------------------------------------------------------------------
 
 
-def _write(net: "NetworkInside", arrays: Iterable[_Array], values: Iterable[Any]) -> None:
+def _write(net: NetworkInside, arrays: Iterable[_Array], values: Iterable[Any]) -> None:
     """Write a value to each array, if all of them fit."""
     checked = []
     for each, value in zip(arrays, values, strict=True):

@@ -4,6 +4,8 @@ A metric is a name or a function ``f(y, a)`` or ``f(y, a, sample_weight)`` of ta
 outputs. The names are those of the functions here, and ``"top_3"`` stands for ``top_k(3)``.
 """
 
+from __future__ import annotations
+
 import inspect
 import math
 from collections.abc import Callable, Iterable

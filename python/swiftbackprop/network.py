@@ -1,5 +1,7 @@
 """The network: the engine's hot methods, and around them what a notebook wants."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self

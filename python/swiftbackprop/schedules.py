@@ -4,6 +4,8 @@ A schedule is a factor of the optimizer's learning rate as a function of time t,
 epochs: t = 0 at the start, 1.5 in the middle of the second epoch. It takes numbers and arrays.
 """
 
+from __future__ import annotations
+
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass

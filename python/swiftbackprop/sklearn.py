@@ -7,6 +7,8 @@
 the same parameters, the same objective, the same rules to stop; and what those do not have.
 """
 
+from __future__ import annotations
+
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Self

@@ -1,5 +1,7 @@
 """Training over whole epochs: the loop around the engine's slices of work."""
 
+from __future__ import annotations
+
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -131,7 +133,7 @@ class Pieces:
 
 
 def gather_pieces(
-    net: "Network",
+    net: Network,
     pieces: Any,
     steps: int | None,
     batch_size: int | None,
@@ -158,7 +160,7 @@ def gather_pieces(
 
 
 def _begin_pieces(
-    net: "Network", data: Pieces, options: Options, epochs: int, pause: int
+    net: Network, data: Pieces, options: Options, epochs: int, pause: int
 ) -> PieceSession:
     size = options.batch_size
     X, y, weights = data.valid.valid_X, data.valid.valid_y, data.valid.valid_weights
@@ -178,7 +180,7 @@ def _begin_pieces(
 
 
 def with_class_weight(
-    net: "Network", data: Data, class_weight: Mapping[int, float] | str | None
+    net: Network, data: Data, class_weight: Mapping[int, float] | str | None
 ) -> Data:
     """Return the data with the weights of their classes in those of their rows."""
     if class_weight is None:
@@ -190,7 +192,7 @@ def with_class_weight(
     return replace(data, weights=table.weigh(data.y, data.weights), valid_weights=valid_weights)
 
 
-def fit(net: "Network", data: Data | Pieces, options: Options) -> History:
+def fit(net: Network, data: Data | Pieces, options: Options) -> History:
     """Train a network; `Network.fit` documents it."""
     epochs = as_count(options.epochs, "epochs", least=0)
     callbacks = as_callbacks(options.callbacks)
@@ -225,7 +227,7 @@ def fit(net: "Network", data: Data | Pieces, options: Options) -> History:
     return history
 
 
-def _begin(net: "Network", data: Data, options: Options, epochs: int, pause: int) -> "core.Fit":
+def _begin(net: Network, data: Data, options: Options, epochs: int, pause: int) -> core.Fit:
     batch_size = as_count(_size(options), "batch_size", least=1)
     return net._fit(
         data.X,
@@ -249,7 +251,7 @@ class _Run:
     """A session on its way."""
 
     def __init__(
-        self, net: "Network", data: Data | Pieces, callbacks: list[Any], options: Options
+        self, net: Network, data: Data | Pieces, callbacks: list[Any], options: Options
     ) -> None:
         self.net = net
         #: What is validated on.
@@ -277,14 +279,14 @@ class _Run:
         self.history = History(dict.fromkeys([*self.columns, *self.extra, "seconds"], 0))
         self.columns["seconds"] = seconds
 
-    def begin(self, session: "core.Fit | PieceSession") -> None:
+    def begin(self, session: core.Fit | PieceSession) -> None:
         for callback in self.callbacks:
             self.begun.append(callback)
             call(callback, "on_train_begin", self.net)
         if self.epochs:
             self.begin_epoch(session, 0)
 
-    def begin_epoch(self, session: "core.Fit | PieceSession", epoch: int) -> None:
+    def begin_epoch(self, session: core.Fit | PieceSession, epoch: int) -> None:
         for callback in self.callbacks:
             call(callback, "on_epoch_begin", self.net, epoch)
             if sets_rate(callback) and callback.per_batch:
@@ -297,7 +299,7 @@ class _Run:
                 if rates is not None:
                     session.set_rates(rates)
 
-    def advance(self, session: "core.Fit | PieceSession") -> str:
+    def advance(self, session: core.Fit | PieceSession) -> str:
         """Work slice by slice; return why training ended."""
         done, phase, batch, ended = False, 0, 0, 0
         slice_ns = 0 if self.batch_callbacks else _SLICE_NS
@@ -323,7 +325,7 @@ class _Run:
         return "completed"
 
     def collect(
-        self, session: "core.Fit | PieceSession", ended: int, *, is_over: bool = False
+        self, session: core.Fit | PieceSession, ended: int, *, is_over: bool = False
     ) -> None:
         """Store the records of the epochs that have ended since."""
         for epoch in range(self.history.epochs, ended):
@@ -362,7 +364,7 @@ class _Run:
         ]
         return any(answer is not None and bool(answer) for answer in answers)
 
-    def end(self, session: "core.Fit | PieceSession") -> None:
+    def end(self, session: core.Fit | PieceSession) -> None:
         """Store what is not stored yet, and give the network back."""
         try:
             while True:
@@ -377,7 +379,7 @@ class _Run:
             call(callback, "on_train_end", self.net)
 
 
-def columns(net: "Network", validates: bool) -> dict[str, int]:
+def columns(net: Network, validates: bool) -> dict[str, int]:
     """Return the history's columns and their places in the engine's records."""
     classes = net.loss.flags & core.RULE_CLASSES
     columns = {"loss": 0}

@@ -1,5 +1,7 @@
 """What the loaders return."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 from typing import Any
 

@@ -1,5 +1,7 @@
 """The UCI handwritten digits, which the package carries."""
 
+from __future__ import annotations
+
 from importlib.resources import files
 
 import numpy as np

@@ -1,5 +1,7 @@
 """Fashion-MNIST, read from the files of Debian's package or from a folder."""
 
+from __future__ import annotations
+
 import os
 from pathlib import Path
 

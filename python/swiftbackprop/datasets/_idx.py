@@ -5,6 +5,8 @@ dimensions, each dimension as a big-endian uint32, then the items in C order. Fi
 elsewhere, so the header is a claim to be checked: nothing is allocated because a header says so.
 """
 
+from __future__ import annotations
+
 import gzip
 import math
 import os

@@ -1,5 +1,7 @@
 """The laboratory: experiments on backpropagation, to be run and looked at."""
 
+from __future__ import annotations
+
 from swiftbackprop.lab._attribution import Finding
 from swiftbackprop.lab._boundary import decision_boundary
 from swiftbackprop.lab._compare import Comparison, Way, compare

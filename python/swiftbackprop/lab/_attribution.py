@@ -1,5 +1,7 @@
 """Which of a student's quantities are wrong by themselves, and which only follow."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 

@@ -1,5 +1,7 @@
 """What a network with two inputs says all over the plane."""
 
+from __future__ import annotations
+
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -25,13 +27,13 @@ _COLOURS = (
 
 
 def decision_boundary(
-    net: "Network",
+    net: Network,
     X: npt.ArrayLike,
     y: npt.ArrayLike,
     *,
     resolution: int = 200,
-    ax: "Axes | None" = None,
-) -> "Axes":
+    ax: Axes | None = None,
+) -> Axes:
     """Plot what a network with two inputs says around the data, and the data.
 
     For classes the plane takes the colour of the class predicted, the stronger the surer,
@@ -91,7 +93,7 @@ def decision_boundary(
     return axes
 
 
-def _check(net: "Network", points: FloatArray, t: FloatArray) -> None:
+def _check(net: Network, points: FloatArray, t: FloatArray) -> None:
     if net.sizes[0] != 2:
         raise ValueError(
             f"a plane has two coordinates, and the network has D(0) = {net.sizes[0]} inputs"
@@ -111,12 +113,12 @@ def _check(net: "Network", points: FloatArray, t: FloatArray) -> None:
         )
 
 
-def _tells_classes(net: "Network", t: FloatArray) -> bool:
+def _tells_classes(net: Network, t: FloatArray) -> bool:
     return bool(net.loss.flags & core.RULE_CLASSES) or net.sizes[-1] > 1
 
 
 def _classes(
-    axes: "Axes", x1: FloatArray, x2: FloatArray, a: FloatArray, points: FloatArray, t: FloatArray
+    axes: Axes, x1: FloatArray, x2: FloatArray, a: FloatArray, points: FloatArray, t: FloatArray
 ) -> None:
     """Draw regions, the lines between them, and the data in the classes' colours."""
     from matplotlib.colors import to_rgb
@@ -145,7 +147,7 @@ def _classes(
 
 
 def _number(
-    axes: "Axes", x1: FloatArray, x2: FloatArray, a: FloatArray, points: FloatArray, t: FloatArray
+    axes: Axes, x1: FloatArray, x2: FloatArray, a: FloatArray, points: FloatArray, t: FloatArray
 ) -> None:
     """Draw a map of one output, and the targets by the same scale."""
     scale: dict[str, Any] = {

@@ -1,5 +1,7 @@
 """Loops, vectors and matrices side by side: the same gradients, how fast each way."""
 
+from __future__ import annotations
+
 import statistics
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
@@ -134,7 +136,7 @@ class Comparison:
 
 
 def compare(
-    net: "Network",
+    net: Network,
     X: npt.ArrayLike,
     y: npt.ArrayLike,
     *,
@@ -214,17 +216,17 @@ def compare(
     return Comparison(rows, net.sizes, net.dtype.name, len(X), flops, peaks)
 
 
-def _peaks(net: "Network", allowed: int) -> dict[int, float]:
+def _peaks(net: Network, allowed: int) -> dict[int, float]:
     return {count: peak(net.dtype, count) for count in sorted({1, allowed})}
 
 
-def _converted_once(net: "Network", y: FloatArray) -> FloatArray:
+def _converted_once(net: Network, y: FloatArray) -> FloatArray:
     """Return y without what would be converted again at every backward."""
     return y.astype(net.dtype, copy=False) if y.dtype.kind == "f" else y
 
 
 def _measured(
-    net: "Network", X: Any, y: Any, weights: Any, method: Method, count: int, repeats: int
+    net: Network, X: Any, y: Any, weights: Any, method: Method, count: int, repeats: int
 ) -> tuple[float, FloatArray]:
     """Return the median time of a forward and a backward pass, and the gradients."""
 

@@ -1,5 +1,7 @@
 """C of a network in float64, as differences need it: small values exact, its rounding known."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -71,7 +73,7 @@ class Cost:
     """
 
     def __init__(
-        self, net: "NetworkInside", X: FloatArray, y: npt.ArrayLike, weights: FloatArray | None
+        self, net: NetworkInside, X: FloatArray, y: npt.ArrayLike, weights: FloatArray | None
     ) -> None:
         self._net, self._X, self._y, self._weights = net, X, y, weights
         rules, loss = net._recipe.activations, net.loss

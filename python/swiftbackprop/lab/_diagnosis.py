@@ -1,5 +1,7 @@
 """Which wrong formula gives these numbers: the search through the usual mistakes."""
 
+from __future__ import annotations
+
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 

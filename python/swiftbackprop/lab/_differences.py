@@ -1,5 +1,7 @@
 """Derivatives by differences of a cost, with a step for each parameter, and kinks."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from itertools import pairwise
 from typing import NamedTuple, TypeAlias

@@ -1,5 +1,7 @@
 """A network in float64, to be checked: same weights, no penalties."""
 
+from __future__ import annotations
+
 from dataclasses import replace
 from typing import TypeVar
 

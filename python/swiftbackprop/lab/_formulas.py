@@ -1,5 +1,7 @@
 """Step by step backpropagation from a network's own quantities: right, and wrong in usual ways."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator
 from typing import NamedTuple
 

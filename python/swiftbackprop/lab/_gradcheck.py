@@ -1,5 +1,7 @@
 """A network's gradients against differences of its cost."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import partial
@@ -136,7 +138,7 @@ class GradientReport(Report):
 
 
 def gradcheck(
-    net: "NetworkInside",
+    net: NetworkInside,
     X: npt.ArrayLike,
     y: npt.ArrayLike,
     sample_weight: npt.ArrayLike | None,
@@ -159,7 +161,7 @@ def gradcheck(
 
 
 def _arrays(
-    net: "NetworkInside", X: FloatArray
+    net: NetworkInside, X: FloatArray
 ) -> Iterator[tuple[str, int, FloatArray, FloatArray, FloatArray]]:
     """Yield quantity, m, array, a copy of its gradient, and what a step is divided by.
 

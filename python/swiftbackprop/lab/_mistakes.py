@@ -1,5 +1,7 @@
 """What makes a gradient wrong: the usual mistakes, told from the numbers alone."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator
 
 import numpy as np

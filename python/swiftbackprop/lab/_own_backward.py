@@ -1,5 +1,7 @@
 """A backward pass that somebody wrote, against the network's own."""
 
+from __future__ import annotations
+
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, TypeAlias

@@ -1,5 +1,7 @@
 """A gradient that somebody wrote, against differences of its function."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from functools import partial
 from typing import TypeAlias

@@ -1,5 +1,7 @@
 """What the checks of gradients hand back: a table, a verdict, an error on demand."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 
 import numpy as np

@@ -1,5 +1,7 @@
 """How the time of a pass grows with depth and width, by loops and by matrices."""
 
+from __future__ import annotations
+
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

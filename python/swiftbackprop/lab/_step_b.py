@@ -1,5 +1,7 @@
 """Step (b) of the second deck, in its own layout and beside grad_W."""
 
+from __future__ import annotations
+
 import operator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, SupportsIndex
@@ -91,7 +93,7 @@ class StepB:
         )
 
 
-def step_b(net: "Network", X: npt.ArrayLike, y: npt.ArrayLike, m: SupportsIndex) -> StepB:
+def step_b(net: Network, X: npt.ArrayLike, y: npt.ArrayLike, m: SupportsIndex) -> StepB:
     """Compute step (b) of the second deck for layer m, and grad_W(m) beside it.
 
     The deck's product x(m-1) (∂π(M)/∂π(m))ᵀ has a row for every input and a column for every

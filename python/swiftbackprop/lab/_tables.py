@@ -1,5 +1,7 @@
 """Tables of results as text and as HTML."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from html import escape
 

@@ -1,5 +1,7 @@
 """Measuring passes: how long they take, what they compute, what the machine could do."""
 
+from __future__ import annotations
+
 import ctypes
 import math
 import time
