@@ -1,27 +1,30 @@
-"""What ``python -m swiftbackprop`` does: info, train, predict and bench."""
+"""What ``python -m swiftbackprop`` does: info, train, predict, export and bench."""
 
 from __future__ import annotations
 
 import argparse
 import csv
+import io
 import os
 import re
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 import swiftbackprop as sb
 from swiftbackprop import _files
-from swiftbackprop._arguments import make_parser
+from swiftbackprop._arguments import as_amount, make_parser
 from swiftbackprop._arrays import FloatArray
 from swiftbackprop._atomic import as_target, replacing
-from swiftbackprop._prepare import Preparation, Target
-from swiftbackprop._table import Column, Table, read_table
+
+if TYPE_CHECKING:
+    from swiftbackprop._preprocessing import Preparation, Target
+    from swiftbackprop._tabular import Table
 
 __all__ = ["main"]
 
@@ -32,7 +35,10 @@ _BATCH_SIZE = 32  # unless told
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command and return the exit status: 0, 1 after an error, 2 for wrong arguments."""
-    parser = make_parser(_info, _train, _predict, _bench)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a name beyond its encoding is still readable
+            stream.reconfigure(errors="backslashreplace")
+    parser = make_parser(_info, _train, _predict, _export, _bench)
     options = parser.parse_args(arguments)
     try:
         options.run(options)
@@ -59,6 +65,11 @@ def _complain(sentence: str, status: int) -> int:
     return status
 
 
+def _remark(sentence: str) -> None:
+    if sys.stderr is not None:
+        print(f"swiftbackprop: note: {sentence}", file=sys.stderr)
+
+
 def _info(options: argparse.Namespace) -> None:
     sb.show_config()
 
@@ -66,71 +77,173 @@ def _info(options: argparse.Namespace) -> None:
 # --- Training -------------------------------------------------------------------------------
 
 
+def _tools() -> Any:
+    """Import what reads and prepares tables, which info and bench do not need."""
+    try:
+        import pandas  # noqa: F401
+        import safetensors  # noqa: F401
+        import sklearn  # noqa: F401
+    except ImportError as error:
+        name = error.name or "a package"
+        raise ImportError(
+            "tables are read with pandas, prepared with scikit-learn and models kept with "
+            f"safetensors, and {name} is not installed: pip install pandas scikit-learn safetensors"
+        ) from None
+    from swiftbackprop import _preprocessing, _report, _tabular
+
+    return _tabular, _preprocessing, _report
+
+
+def _read(options: argparse.Namespace) -> Table:
+    tabular, _, _ = _tools()
+    reading = tabular.Reading(
+        options.header,
+        options.delimiter,
+        options.encoding,
+        options.decimal,
+        options.thousands,
+        frozenset(part for text in options.missing for part in text.split(",")),
+    )
+    table: Table = tabular.read_table(options.data, reading)
+    return table
+
+
 def _train(options: argparse.Namespace) -> None:
     path = options.model or f"{Path(options.data).stem}.safetensors"
-    as_target(path)  # what hinders the result is better said before the work than after
-    _files.safetensors()
-    table = read_table(options.data, header=options.header)
+    as_target(path)  # fail before the work if the output cannot be written
+    _, preprocessing, report = _tools()
+    table = _read(options)
     name = _target_name(options.target, table)
-    labels = table.column(name)
-    target = Target.learn(name, labels, options.task)
-    if target.classes and _padded(table.texts(name)):  # 01 is no 1
-        labels = table.texts(name)
-        target = Target.learn(name, labels, options.task)
-    order = np.random.default_rng(options.seed).permutation(table.rows)
-    held = round(table.rows * options.validation)
-    if not 0 < held < table.rows:
-        raise ValueError(
-            f"--validation {options.validation} holds out {held} of {table.rows} rows: some have "
-            "to be held out, and some to be left"
-        )
-    features = _features(options.drop, table, name)
-    preparation = Preparation.learn(table, features, target, order[held:])
-    batch_size = _batch_size(options, table.rows - held)
-    X, y = preparation.matrix(table, options.dtype), target.encode(labels)
-    valid = (X[order[:held]], y[order[:held]])
+    drop = _column_names(options.drop, table)
+    numeric, text = (_column_names(given, table) for given in (options.numeric, options.text))
+    column, classes = preprocessing.read_target(table, name, options.task, name in text)
+    metric = _metric(options.metric, bool(classes))
+    weights = _class_weight(options.class_weight, classes)
+    rows = np.flatnonzero(column.notna())
+    train, valid, test = _split(column, rows, bool(classes), options)
+    target = preprocessing.Target.learn(name, column, classes, train)
+    features = [each for each in table.frame if each != name and each not in drop]
+    preparation = preprocessing.Preparation.learn(table, features, target, train, numeric, text)
+    batch_size = _batch_size(options, len(train))
+    X = preparation.matrix(preparation.frame(table), options.dtype)
+    y = target.encode(column)
     net = _network(options, preparation)
-    best = sb.EarlyStopping("val_loss", patience=options.patience)
+    function, mode = report.METRICS[metric]
+    best = sb.EarlyStopping(f"val_{metric}", patience=options.patience, mode=mode)
     history = net.fit(
-        X[order[held:]],
-        y[order[held:]],
+        X[train],
+        y[train],
         epochs=options.epochs,
         batch_size=batch_size,
-        validation_data=valid,
+        validation_data=(X[valid], y[valid]),
+        class_weight=weights,
+        metrics=[] if metric == "loss" else [function],
         callbacks=[best],
         progress=not options.quiet and sys.stderr is not None,
     )
     notes = {_NOTE: preparation.to_json()}
     _files.save(net, path, optimizer=False, generator=False, notes=notes)
-    if not options.quiet:
-        _report(table, preparation, net, best.best_epoch, history, valid)
-        print(f"saved     {path}")
+    if options.quiet:
+        return
+    for note in table.notes:
+        _remark(note)
+    for line in _description(table, preparation, len(rows), drop):
+        print(line)
+    layers = "-".join(str(size) for size in net.sizes)
+    print(f"network   {layers}, {net.n_parameters} parameters, {net.dtype}, seed {net.seed}")
+    print(
+        f"training  {len(train)} rows, {history.epochs} epochs in {sum(history['seconds']):.2f} s; "
+        f"the best was epoch {best.best_epoch + 1}, by the {metric} on {len(valid)} validation rows"
+    )
+    held = test if len(test) else valid
+    kind = "test rows" if len(test) else "validation rows, which chose the epoch"
+    shown = report.result(target, y[held], net.predict(X[held]), f"{len(held)} {kind}")
+    for line in [*shown, f"saved     {path}"]:
+        print(line)
 
 
 def _target_name(wanted: str | None, table: Table) -> str:
     if wanted is not None:
         return wanted
     if not table.named:
-        return list(table.columns)[-1]  # y, where it is there
+        return str(list(table.frame)[-1])  # y, where it is there
     raise ValueError(f"name the column to predict with --target: {table.path}, {table.names()}")
 
 
-def _padded(texts: Column) -> bool:
-    """Return whether there are digits with a zero before them, as in 01."""
-    return any(text is not None and re.fullmatch(r"0\d+", text) for text in texts)
+def _column_names(given: Sequence[str], table: Table) -> list[str]:
+    """Return columns that an option names, with commas between them or in their names."""
+    names = []
+    for text in given:
+        for name in [text] if text in table.frame else text.split(","):
+            names.append(name if name in table.frame else name.strip())
+            if names[-1] not in table.left_out:
+                table.column(names[-1])  # says so if there is none
+    return names
 
 
-def _features(drop: Sequence[str], table: Table, target: str) -> list[str]:
-    for name in drop:
-        table.column(name)  # says so if there is none
-    features = [name for name in table.columns if name != target and name not in drop]
-    if not features:
-        raise ValueError(f"{table.path} has no column to predict {target!r} from")
-    return features
+def _metric(wanted: str, classes: bool) -> str:
+    of_numbers = ("loss", "r2", "mae")
+    if (wanted in of_numbers) == classes and wanted != "loss":
+        raise ValueError(
+            f"--metric {wanted} is for {'numbers' if classes else 'classes'}, and the target is "
+            f"{'classes' if classes else 'a number'}: see --task"
+        )
+    return wanted
+
+
+def _class_weight(given: str | None, classes: Sequence[str]) -> Mapping[int, float] | str | None:
+    """Return the weights of classes, from "balanced" or "yes=5,no=1"."""
+    if given is None or (given == "balanced" and classes):
+        return given
+    if not classes:
+        raise ValueError("--class-weight is for classes, and the target is a number: see --task")
+    weights = {}
+    for part in given.split(","):
+        name, _, number = part.rpartition("=")
+        try:
+            weights[classes.index(name.strip())] = as_amount(number)
+        except (ValueError, argparse.ArgumentTypeError):
+            raise ValueError(
+                f'--class-weight is balanced or such as "{classes[-1]}=5": {part!r} names none of '
+                f"the classes {', '.join(classes[:20])} and its weight"
+            ) from None
+    return weights
+
+
+def _split(
+    column: Any, rows: npt.NDArray[np.int64], classes: bool, options: argparse.Namespace
+) -> tuple[npt.NDArray[np.int64], ...]:
+    """Return the rows to train on, to choose the epoch by, and to test with."""
+    counts = [round(len(rows) * share) for share in (options.validation, options.test)]
+    train = len(rows) - sum(counts)
+    if not (counts[0] > 0 and train > 0 and (counts[1] > 0 or options.test == 0)):
+        raise ValueError(
+            f"--validation {options.validation} holds out {counts[0]} and --test {options.test} "
+            f"{counts[1]} of {len(rows)} rows, which leaves {train} to train on: each part needs "
+            "some (--test 0: none to test with)"
+        )
+    rest, test = _part(column, rows, counts[1], classes, options.seed)
+    rest, valid = _part(column, rest, counts[0], classes, options.seed)
+    return rest, valid, test
+
+
+def _part(
+    column: Any, rows: npt.NDArray[np.int64], count: int, classes: bool, seed: int
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Cut some rows off by chance, with each class as frequent in both parts if that can be."""
+    from sklearn.model_selection import train_test_split
+
+    if not count:
+        return rows, rows[:0]
+    sizes = column[rows].value_counts() if classes else None
+    fits = sizes is not None and sizes.min() >= 2 and len(sizes) <= min(count, len(rows) - count)
+    labels = column[rows] if fits else None
+    one, other = train_test_split(rows, test_size=count, stratify=labels, random_state=seed)
+    return one, other
 
 
 def _batch_size(options: argparse.Namespace, rows: int) -> int:
-    """Return the rows of a minibatch; batch norm wants at least 2 in each."""
+    """Return the rows of a minibatch; batch norm needs at least 2 in each."""
     wanted: int = options.batch_size or _BATCH_SIZE
     if options.norm != "batch" or rows < 2:  # a single row is refused by fit
         return wanted
@@ -140,7 +253,7 @@ def _batch_size(options: argparse.Namespace, rows: int) -> int:
     if fitting != wanted and options.batch_size is not None:
         raise ValueError(
             f"--batch-size {wanted} leaves a minibatch of a single row of the {rows} to train on, "
-            f"and batch norm wants at least 2: --batch-size {fitting} leaves none"
+            f"and batch norm needs at least 2: --batch-size {fitting} leaves none"
         )
     return fitting
 
@@ -160,40 +273,36 @@ def _network(options: argparse.Namespace, preparation: Preparation) -> sb.Networ
     )
 
 
-def _report(
-    table: Table,
-    preparation: Preparation,
-    net: sb.Network,
-    best: int,
-    history: sb.History,
-    valid: tuple[FloatArray, npt.NDArray[Any]],
-) -> None:
-    """Print what was trained, and how good it is on rows that it has not seen."""
+def _description(
+    table: Table, preparation: Preparation, rows: int, drop: Sequence[str]
+) -> list[str]:
+    """Return the lines that say what was taken for what."""
+    from swiftbackprop._columns import DATE, NUMBER, TEXT, listed
+
     target = preparation.target
-    kind = f"{len(target.classes)} classes" if target.classes else "a number"
-    print(
-        f"data      {table.path}: {table.rows} rows, {len(preparation.features)} columns; "
-        f"{target.name!r} is {kind}"
-    )
-    layers = "-".join(str(size) for size in net.sizes)
-    print(f"network   {layers}, {net.n_parameters} parameters, {net.dtype}, seed {net.seed}")
-    print(
-        f"training  {table.rows - len(valid[1])} rows, {history.epochs} epochs in "
-        f"{sum(history['seconds']):.2f} s; the best was epoch {best + 1}"
-    )
-    found = net.evaluate(*valid)
     if target.classes:
-        usual = np.bincount(valid[1]).max() / len(valid[1])
-        print(
-            f"result    accuracy {found['accuracy']:.3f} on {len(valid[1])} held-out rows "
-            f"(always the most frequent class: {usual:.3f})"
-        )
+        kind = f"{len(target.classes)} classes"
+        if all(re.fullmatch(r"-?\d+", label) for label in target.classes):
+            kind += " (--task regression: a number)"
     else:
-        usual, mae = float(np.abs(valid[1]).mean()) * target.scale, found["mae"] * target.scale
-        print(
-            f"result    r2 {found['r2']:.3f}, mean absolute error {mae:.4g} "
-            f"on {len(valid[1])} held-out rows (always the mean: {usual:.4g})"
-        )
+        kind = "a number"
+    lines = [f"data      {table.path}: {table.rows} rows; {target.name!r} is {kind}"]
+    if rows < table.rows:
+        lines.append(f"          {table.rows - rows} rows without {target.name!r} are left out")
+    for kind, title in ((NUMBER, "numbers"), (DATE, "dates")):
+        if preparation.names(kind):
+            lines.append(f"{title:<10}{listed(preparation.names(kind))}")
+    texts = [f"{f.name} ({len(f.categories)})" for f in preparation.features if f.kind == TEXT]
+    if texts:
+        lines.append(f"texts     {listed(texts)}")
+    whys: dict[str, list[str]] = {}
+    for name, why in table.left_out.items():
+        if name not in drop:
+            whys.setdefault(why, []).append(name)
+    lines.extend(f"left out  {listed(names)}: {why}" for why, names in whys.items())
+    if drop:
+        lines.append(f"left out  {listed(drop)}: --drop")
+    return lines
 
 
 # --- Prediction -----------------------------------------------------------------------------
@@ -201,34 +310,56 @@ def _report(
 
 def _predict(options: argparse.Namespace) -> None:
     net = sb.load(options.model)
-    notes = _files.read_notes(options.model)
-    table = read_table(options.data, header=options.header)
-    if _NOTE in notes:
-        preparation = _preparation(options.model, notes[_NOTE], net)
-        a = net.predict(preparation.matrix(table, net.dtype))
+    preparation = _preparation(options.model, net)
+    table = _read(options)
+    if preparation is not None:
+        frame = preparation.frame(table)
+        a = net.predict(preparation.matrix(frame, net.dtype))
         header, rows = _predictions(preparation.target, a, options.probabilities)
+        remarks = preparation.unknown(frame)
     else:
         if options.probabilities:
             raise ValueError(f"{options.model} names no classes: leave --probabilities out")
         a = net.predict(_numbers(table, net, options.model))
         header = [f"a{place}" for place in range(a.shape[1])]
         rows = [[f"{value:.7g}" for value in row] for row in a]
-    if options.output is None:
-        if sys.stdout is None:
-            raise ValueError("there is no stdout to write to: give --output")
-        csv.writer(sys.stdout, lineterminator="\n").writerows([header, *rows])
+        remarks = []
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows([header, *rows])
+    _write(text.getvalue(), options.output)
+    for remark in [*table.notes, *remarks]:
+        _remark(remark)
+
+
+def _write(text: str, path: str | None) -> None:
+    """Write to a file or to stdout, all or nothing."""
+    if path is not None:
+        with (
+            replacing(path) as passing,
+            open(passing, "w", newline="", encoding="utf-8") as file,
+        ):
+            file.write(text)
         return
-    with (
-        replacing(options.output) as passing,
-        open(passing, "w", newline="", encoding="utf-8") as file,
-    ):
-        csv.writer(file, lineterminator="\n").writerows([header, *rows])
-
-
-def _preparation(model: str, text: str, net: sb.Network) -> Preparation:
-    """Return what was done with the columns; it stands in a file, and may be anything."""
+    if sys.stdout is None:
+        raise ValueError("there is no stdout to write to: give --output")
     try:
-        preparation = Preparation.from_json(text)
+        text.encode(sys.stdout.encoding or "utf-8")
+    except UnicodeEncodeError as error:
+        raise ValueError(
+            f"stdout is in {sys.stdout.encoding}, which has no {text[error.start]!r}: give "
+            "--output, which writes UTF-8"
+        ) from None
+    sys.stdout.write(text)
+
+
+def _preparation(model: str, net: sb.Network) -> Preparation | None:
+    """Return what was done with the columns; it stands in a file, and may be anything."""
+    notes = _files.read_notes(model)
+    if _NOTE not in notes:
+        return None
+    _, preprocessing, _ = _tools()
+    try:
+        preparation: Preparation = preprocessing.Preparation.from_json(notes[_NOTE])
         if (preparation.inputs, preparation.outputs) != (net.sizes[0], net.sizes[-1]):
             raise ValueError("its columns do not fit its network")
     except (ValueError, OverflowError, RecursionError) as error:
@@ -245,7 +376,7 @@ def _predictions(
         return [target.name], rows
     if not target.classes:
         raise ValueError("the model predicts a number: leave --probabilities out")
-    header = [target.name, *(f"p({target.label(k)})" for k in range(len(target.classes)))]
+    header = [target.name, *(f"p({label})" for label in target.classes)]
     for row, shares in zip(rows, a, strict=True):
         row.extend(f"{share:.7g}" for share in shares)
     return header, rows
@@ -253,17 +384,29 @@ def _predictions(
 
 def _numbers(table: Table, net: sb.Network, model: str) -> FloatArray:
     """Return a table of numbers alone as X of shape (N, D(0)), in their own dtype."""
-    columns = table.examples()
-    texts = [name for name, column in columns.items() if column.dtype.kind == "O"]
-    if texts:
-        raise ValueError(
-            f"{table.path} holds texts in {', '.join(texts)}, and {model} wants numbers"
-        )
-    if len(columns) != net.sizes[0]:
-        raise ValueError(
-            f"{table.path} has {len(columns)} columns, and {model} wants {net.sizes[0]}"
-        )
-    return np.column_stack(list(columns.values()))  # predict scales integers
+    from swiftbackprop._columns import as_numbers
+
+    names = table.examples()
+    why = f"is an input of {model}, which takes numbers"
+    if len(names) != net.sizes[0]:
+        raise ValueError(f"{table.path} has {len(names)} columns, and {model} takes {net.sizes[0]}")
+    columns = [
+        as_numbers(table, name, why) if table.frame[name].dtype == object else table.frame[name]
+        for name in names
+    ]
+    return np.column_stack(columns)  # predict scales integers
+
+
+def _export(options: argparse.Namespace) -> None:
+    as_target(options.output)
+    net = sb.load(options.model)
+    preparation = _preparation(options.model, net)
+    if preparation is None:
+        net.to_onnx(options.output)
+        return
+    from swiftbackprop import _onnx_pipeline
+
+    _onnx_pipeline.write(net, preparation, options.output)
 
 
 # --- Measurement ----------------------------------------------------------------------------
