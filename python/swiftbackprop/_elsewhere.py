@@ -12,6 +12,7 @@ from swiftbackprop._functions import Activation, as_rule
 from swiftbackprop._names import translated
 from swiftbackprop._norms import Norm
 from swiftbackprop._recipe import ActivationLike, LossLike
+from swiftbackprop._sklearn_models import holder
 from swiftbackprop.network import Network
 
 if TYPE_CHECKING:
@@ -109,13 +110,17 @@ def from_sklearn(mlp: Any) -> Network:
     ValueError
         If the model is not fitted, or has an activation that is not known here.
     TypeError
-        If it is no such model.
+        If it is no such model; of a pipeline, a search or an ensemble with where in it one is.
 
     Notes
     -----
     Classes are their places in ``mlp.classes_``: ``mlp.classes_[net.predict_classes(X)]``.
-    The penalty alpha is not taken over. The way back is
-    ``mlp.coefs_, mlp.intercepts_ = net.get_weights()[::2], net.get_weights()[1::2]``.
+    The penalty alpha is not taken over. Of a pipeline pass the last step, ``pipeline[-1]``;
+    the network then takes what the steps before it make of X.
+
+    See Also
+    --------
+    Network.to_sklearn : The way back.
 
     Examples
     --------
@@ -127,9 +132,14 @@ def from_sklearn(mlp: Any) -> Network:
     array([[6.]])
     """
     if not hasattr(mlp, "coefs_"):
-        if hasattr(mlp, "fit"):
-            raise ValueError(f"this {type(mlp).__name__} is not fitted: call its fit first")
-        raise TypeError(f"mlp is an MLPClassifier or MLPRegressor, not a {type(mlp).__name__}")
+        kind = type(mlp).__name__
+        if hasattr(mlp, "fit") and hasattr(mlp, "hidden_layer_sizes"):
+            raise ValueError(f"this {kind} is not fitted: call its fit first")
+        advice = holder(mlp)
+        raise TypeError(
+            f"mlp: expected an MLPClassifier or MLPRegressor, got {kind}"
+            + (f": {advice}" if advice else "")
+        )
     pairs = _pairs(mlp)
     names = mlp.activation
     if isinstance(names, str):

@@ -16,6 +16,7 @@ from swiftbackprop._inside import NetworkInside
 
 if TYPE_CHECKING:
     import torch
+    from sklearn.base import BaseEstimator
 
 __all__ = ["NetworkExchange"]
 
@@ -143,6 +144,48 @@ class NetworkExchange(NetworkInside):
         from swiftbackprop import _weights
 
         _weights.set_kernels(self, weights)
+
+    def to_sklearn(self) -> BaseEstimator:
+        """Return scikit-learn's own MLPClassifier or MLPRegressor with these weights.
+
+        Returns
+        -------
+        MLPClassifier or MLPRegressor
+            Of ``sklearn.neural_network``, fitted, with copies of the weights. Its
+            ``predict_proba``, or a regressor's ``predict``, gives what `predict` gives. A
+            softmax is a classifier; so is a sigmoid, of two classes, or of several labels a row
+            if it has several units. Classes are those that `fit` has met, or 0, 1 and so on.
+
+        Raises
+        ------
+        ImportError
+            If scikit-learn is not installed.
+        ValueError
+            If scikit-learn's MLP has no such network: it has one activation of identity,
+            sigmoid, tanh and relu for all hidden layers, no normalisation, and the outputs
+            softmax and sigmoid with their cross-entropies, identity with squared_error and exp
+            with poisson.
+
+        Notes
+        -----
+        It can go on training, by ``partial_fit`` or with ``warm_start``, with parameters of
+        its own: the optimizer, penalties and dropout are not taken over.
+
+        See Also
+        --------
+        from_sklearn : The way back.
+
+        Examples
+        --------
+        >>> import numpy as np, swiftbackprop as sb
+        >>> net = sb.Network([2, 3, 1], loss="squared_error", seed=0)
+        >>> mlp = net.to_sklearn()
+        >>> mlp.predict(np.ones((1, 2), np.float32)) == net.predict(np.ones((1, 2)))[:, 0]
+        array([ True])
+        """
+        from swiftbackprop import _sklearn_models
+
+        return _sklearn_models.mlp(self, getattr(self, "classes_", None))
 
     def to_torch(self, logits: bool = False) -> torch.nn.Sequential:
         """Return a Sequential of PyTorch that computes what `predict` does.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping, Sequence
-from copy import deepcopy
+from copy import copy, deepcopy
 from typing import Any, Self
 
 import numpy as np
@@ -18,6 +18,7 @@ from swiftbackprop._arrays import FloatArray
 from swiftbackprop._functions import Activation, Loss
 from swiftbackprop._sklearn_callbacks import CallbackSupportMixin, FitTask
 from swiftbackprop._sklearn_lbfgs import Search
+from swiftbackprop._sklearn_models import mlp
 from swiftbackprop._sklearn_network import (
     adopt,
     as_activations,
@@ -34,6 +35,18 @@ from swiftbackprop._sklearn_scoring import Scoring
 from swiftbackprop._sklearn_targets import check_data
 from swiftbackprop._sklearn_train import Rows, Watch, predict_blocks, train
 from swiftbackprop.network import Network
+
+# What a fitted estimator of scikit-learn has beside its weights.
+_KEPT = (
+    "best_loss_",
+    "best_validation_score_",
+    "feature_names_in_",
+    "loss_",
+    "loss_curve_",
+    "n_iter_",
+    "t_",
+    "validation_scores_",
+)
 
 
 def _with_weight(valid: Rows) -> Rows:
@@ -340,6 +353,32 @@ class Estimator(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
             if self.intercepts_[m] is not self._views[len(self.coefs_) + m]:
                 layer.b = self.intercepts_[m]
         return self.network_
+
+    # --- Going away -----------------------------------------------------------------------
+
+    def to_sklearn(self) -> Any:
+        """Return scikit-learn's own MLPClassifier or MLPRegressor, fitted to the same.
+
+        Returns
+        -------
+        MLPClassifier or MLPRegressor
+            Of ``sklearn.neural_network``, with copies of the weights, the classes, the curves
+            and the counts, and those parameters that it has too. The optimizer's state is not
+            taken over, and neither is what scikit-learn does not have: dropout, class_weight,
+            validation_data, callbacks and optimizer, which predictions do not depend on.
+
+        Raises
+        ------
+        ValueError
+            If scikit-learn's MLP has no such network: other activations, several of them, or
+            other losses.
+        """
+        check_is_fitted(self)
+        made = mlp(self._ready(), getattr(self, "classes_", None), self.get_params(deep=False))
+        for name in _KEPT:
+            if getattr(self, name, None) is not None:
+                setattr(made, name, copy(getattr(self, name)))
+        return made
 
     # --- Storing --------------------------------------------------------------------------
 

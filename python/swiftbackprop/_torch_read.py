@@ -46,6 +46,8 @@ _READERS: dict[Any, Callable[[Any], Activation]] = {
     Exp: lambda module: Activation("exp"),
 }
 
+_READ: set[Any] = {nn.Linear, nn.Identity, nn.Dropout, nn.BatchNorm1d, nn.LayerNorm, *_READERS}
+
 _SPATIAL = "it drops whole channels of images; nn.Dropout drops units"
 _ADVICE = {
     nn.Dropout1d: _SPATIAL,
@@ -53,10 +55,8 @@ _ADVICE = {
     nn.Dropout3d: _SPATIAL,
     nn.AlphaDropout: "nn.Dropout, whose dropped units are 0, can be read",
     nn.BatchNorm2d: "it normalises images; nn.BatchNorm1d can be read",
-    nn.LazyBatchNorm1d: "call the module once, so that it knows its inputs",
     nn.LogSoftmax: "take it out and give output='softmax', whose loss is cross_entropy",
     nn.Flatten: "take it out and pass rows: X.reshape(len(X), -1)",
-    nn.LazyLinear: "call the module once, so that it knows its inputs",
 }
 
 
@@ -198,14 +198,64 @@ def _parts(module: Any, where: str = "module") -> Iterator[tuple[str, Any]]:
     """Yield the modules in a chain and how they are found."""
     if not isinstance(module, nn.Module):
         raise TypeError(f"{where} is a {type(module).__name__} and no torch.nn.Module")
-    hooks = (module._forward_hooks, module._forward_pre_hooks)
-    if any(hooks):
-        raise ValueError(f"{where} has hooks, which may do anything: remove them first")
-    if type(module) is nn.Sequential:
+    _check_wrapping(module, where)
+    if isinstance(module, nn.Sequential) and type(module).forward is nn.Sequential.forward:
         for name, part in module._modules.items():  # named_children drops what comes twice
             yield from _parts(part, f"{where}[{name}]" if name.isdigit() else f"{where}.{name}")
+    elif type(module) not in _READ and any(True for _ in module.children()):
+        raise ValueError(_own_forward(module, where))
     else:
         yield where, module
+
+
+def _check_wrapping(module: Any, where: str) -> None:
+    """Raise if something stands around a module or in its way, and say how to take it away."""
+    kind = type(module).__name__
+    if isinstance(module, nn.modules.lazy.LazyModuleMixin) and module.has_uninitialized_params():
+        raise ValueError(
+            f"{where} is a {kind} that has not seen its inputs yet: call the whole module once, "
+            "with rows as in module(torch.zeros(1, D0)), and it is an ordinary one"
+        )
+    for name in ("module", "_orig_mod"):  # DataParallel, averaged models; torch.compile
+        if type(module).__module__.startswith("torch.") and name in module._modules:
+            raise ValueError(f"{where} is a {kind} around the module itself: pass {where}.{name}")
+    if nn.utils.parametrize.is_parametrized(module):
+        name = next(iter(module.parametrizations))
+        raise ValueError(
+            f"{where} computes its {name} by a parametrization, as weight_norm is one: "
+            f"torch.nn.utils.parametrize.remove_parametrizations({where}, {name!r}) leaves the "
+            "numbers that it has now"
+        )
+    for hook in (*module._forward_pre_hooks.values(), *module._forward_hooks.values()):
+        raise ValueError(f"{where} has hooks, which may do anything: {_removal(hook, where)}")
+
+
+def _removal(hook: Any, where: str) -> str:
+    """Return how a hook is removed."""
+    kind, name = type(hook), getattr(hook, "name", None) or getattr(hook, "_tensor_name", None)
+    if kind.__module__ == "torch.nn.utils.prune":
+        return f"this one prunes; torch.nn.utils.prune.remove({where}, {name!r}) makes it lasting"
+    if kind.__module__ in ("torch.nn.utils.weight_norm", "torch.nn.utils.spectral_norm"):
+        old = kind.__module__.rpartition(".")[2]
+        return f"this one is {old}'s; torch.nn.utils.remove_{old}({where}, {name!r}) removes it"
+    return "remove them first, with the handle's remove()"
+
+
+def _own_forward(module: Any, where: str) -> str:
+    """Return a sentence for a module whose forward is its own: how to write it as a chain."""
+    chain: list[str] = []
+    kinds: list[Any] = []
+    for name, part in module.named_children():
+        # Most such forwards apply functions, which are no modules and are not seen here.
+        if kinds and kinds[-1] is nn.Linear and type(part) is nn.Linear:
+            chain.append("nn.ReLU()")
+        chain.append(f"{where}[{name}]" if name.isdigit() else f"{where}.{name}")
+        kinds.append(type(part))
+    return (
+        f"{where} is a {type(module).__name__}, whose forward may do anything with its parts: give "
+        f"them as a chain in the order of its forward, as in nn.Sequential({', '.join(chain)}), "
+        "with the activations that it applies"
+    )
 
 
 def _activation(where: str, part: Any) -> Activation:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import copy
 import pickle
 import sys
+import warnings
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pytest
 import torch
+from torch.nn.utils import prune
 
 import swiftbackprop as sb
 from helpers import DTYPES, NORMS, refused, run_python_ok
@@ -275,6 +277,30 @@ def hooked() -> Any:
     return module
 
 
+def old_weight_norm() -> Any:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # PyTorch has a newer one; many models have this
+        return nn.utils.weight_norm(nn.Linear(2, 2))
+
+
+class Net(nn.Module):  # type: ignore[misc]
+    """As the tutorials write them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fc1, self.fc2 = nn.Linear(2, 3), nn.Linear(3, 2)
+
+    def forward(self, x: Any) -> Any:
+        return self.fc2(torch.relu(self.fc1(x)))
+
+
+class Chain(nn.Sequential):  # type: ignore[misc]
+    """A Sequential with a name of its own."""
+
+    def __init__(self) -> None:
+        super().__init__(nn.Linear(2, 3), nn.ReLU(), nn.Linear(3, 2))
+
+
 def nan_norm() -> Any:
     module = nn.BatchNorm1d(2)
     module.running_mean[0] = float("nan")
@@ -339,7 +365,28 @@ REFUSED: dict[str, tuple[Any, str]] = {
     "meta": (lambda: nn.Linear(2, 2, device="meta"), r"device meta.*module\.cpu"),
     "slope": (lambda: nn.LeakyReLU(-1.0), r"module\[1\] is LeakyReLU.*slope"),
     "weight norm": (
-        lambda: nn.utils.parametrizations.weight_norm(nn.Linear(2, 2)), "ParametrizedLinear"),
+        lambda: nn.utils.parametrizations.weight_norm(nn.Linear(2, 2)),
+        r"module\[1\] computes its weight by a parametrization.*"
+        r"remove_parametrizations\(module\[1\], 'weight'\)"),
+    "spectral norm": (
+        lambda: nn.utils.parametrizations.spectral_norm(nn.Linear(2, 2)),
+        r"remove_parametrizations\(module\[1\], 'weight'\)"),
+    "old weight norm": (
+        old_weight_norm, r"torch\.nn\.utils\.remove_weight_norm\(module\[1\], 'weight'\)"),
+    "old spectral norm": (
+        lambda: nn.utils.spectral_norm(nn.Linear(2, 2)),
+        r"torch\.nn\.utils\.remove_spectral_norm\(module\[1\], 'weight'\)"),
+    "pruned": (
+        lambda: prune.l1_unstructured(nn.Linear(2, 2), "weight", 1),
+        r"torch\.nn\.utils\.prune\.remove\(module\[1\], 'weight'\)"),
+    "lazy": (lambda: nn.LazyLinear(2), r"module\[1\] is a LazyLinear.*call the whole module once"),
+    "lazy norm": (lambda: nn.LazyBatchNorm1d(), "LazyBatchNorm1d.*call the whole module once"),
+    "list": (
+        lambda: nn.ModuleList([nn.Linear(2, 2), nn.Tanh()]),
+        r"ModuleList.*nn\.Sequential\(module\[1\]\[0\], module\[1\]\[1\]\)"),
+    "inner": (
+        lambda: Net(), r"module\[1\] is a Net.*nn\.Sequential\(module\[1\]\.fc1, nn\.ReLU\(\), "
+        r"module\[1\]\.fc2\), with the activations"),
 }  # fmt: skip
 
 
@@ -368,6 +415,43 @@ def test_what_is_no_chain() -> None:
     broken = nn.Linear(2, 2)
     broken.weight.data[0, 0] = float("nan")
     refused(lambda: sb.from_torch(broken), ValueError, "NaN")
+
+
+def test_what_stands_around_a_module() -> None:
+    """What the sentence says to pass is taken."""
+    X = inputs("float32")[:, :2]
+    inner = nn.Sequential(nn.Linear(2, 3), nn.ReLU(), nn.Linear(3, 2))
+    averaged = torch.optim.swa_utils.AveragedModel(inner)
+    for module in (nn.DataParallel(inner), averaged):
+        refused(lambda m=module: sb.from_torch(m), ValueError, r"pass module\.module$")
+        assert_close(sb.from_torch(module.module).predict(X), run(inner, X), "float32")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of PyTorch about itself
+        compiled = torch.compile(inner)
+    refused(lambda: sb.from_torch(compiled), ValueError, r"pass module\._orig_mod$")
+    assert sb.from_torch(Chain()).sizes == (2, 3, 2)
+
+
+def test_modules_of_ones_own_as_chains() -> None:
+    module, X = Net(), inputs("float32")[:, :2]
+    chain = r"nn\.Sequential\(module\.fc1, nn\.ReLU\(\), module\.fc2\)"
+    refused(lambda: sb.from_torch(module), ValueError, f"module is a Net.*{chain}")
+    net = sb.from_torch(nn.Sequential(module.fc1, nn.ReLU(), module.fc2))
+    assert_close(net.predict(X), run(module, X), "float32")
+
+
+def test_what_was_refused_is_taken_after_what_the_sentence_says() -> None:
+    X = torch.from_numpy(inputs("float32")[:, :2].copy())
+    lazy = nn.Sequential(nn.LazyLinear(3), nn.ReLU(), nn.LazyLinear(2))
+    lazy(X)
+    assert sb.from_torch(lazy).sizes == (2, 3, 2)
+    new = nn.utils.parametrizations.weight_norm(nn.Linear(2, 2))
+    nn.utils.parametrize.remove_parametrizations(new, "weight")
+    old, pruned = old_weight_norm(), prune.l1_unstructured(nn.Linear(2, 2), "weight", 1)
+    nn.utils.remove_weight_norm(old, "weight")
+    prune.remove(pruned, "weight")
+    for module in (new, old, pruned):
+        assert_close(sb.from_torch(module).predict(X), run(module, X.numpy()), "float32")
 
 
 def test_without_torch(monkeypatch: pytest.MonkeyPatch) -> None:
