@@ -139,6 +139,16 @@ def run_page(page: Path) -> None:
 
 
 @pytest.mark.skipif(not README.exists(), reason="README.md is not part of an installation")
+def test_no_page_installs_from_an_index_that_has_no_such_package() -> None:
+    """Until it is published, the package installs from a checkout: ``pip install '.[sklearn]'``."""
+    places = [ROOT / "README.md", ROOT / "CONTRIBUTING.md"]
+    for folder in ("docs", "notebooks", "python", "benchmarks"):
+        places += [p for p in (ROOT / folder).rglob("*") if p.suffix in (".md", ".py", ".ipynb")]
+    for path in places:
+        wrong = re.findall(r"pip3? install [^\n`]*swiftbackprop", path.read_text())
+        assert not wrong, f"{path}: {wrong}"
+
+
 def test_readme_example_is_true() -> None:
     run_page(README)
 

@@ -551,12 +551,15 @@ class Named(sb.Network):
         self.label = label
 
 
-@pytest.mark.parametrize("protocol", range(2, pickle.HIGHEST_PROTOCOL + 1))
+@pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
 def test_pickles_of_every_protocol(protocol: int) -> None:
     net = train(make())
     again = pickle.loads(pickle.dumps(net, protocol))
     assert_same(net, again, history=True)
     assert again.history.stop_reason == "completed"
+    normalised = make(norm=[sb.BatchNorm(), sb.LayerNorm()])
+    again = pickle.loads(pickle.dumps(normalised, protocol))
+    assert [layer.norm for layer in again.layers] == [layer.norm for layer in normalised.layers]
 
 
 def test_gradients_are_in_a_pickle_and_a_step_can_follow() -> None:

@@ -23,6 +23,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils import estimator_html_repr
 
+import swiftbackprop as sb
+from helpers import run_python_ok
 from swiftbackprop.sklearn import MLPClassifier, MLPRegressor
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -151,6 +153,86 @@ def test_a_copy_goes_on_bit_for_bit(duplicate: Any, solver: str) -> None:
         assert not np.array_equal(weights_of(twin), weights_of(model))
         np.testing.assert_array_equal(weights_of(twin.partial_fit(X, y)), weights_of(model))
     assert twin.loss_curve_ == model.loss_curve_
+
+
+def bend(z: Any) -> Any:
+    return np.where(z > 0, z, 0.1 * z)
+
+
+def bend_slope(z: Any) -> Any:
+    return np.where(z > 0, 1.0, 0.1)
+
+
+def fitted(sort: str) -> Any:
+    """A fitted estimator whose parameters and attributes are of many classes of ours."""
+    X, y = IRIS
+    if sort == "rules":
+        leaky = sb.activation("leaky_relu", slope=0.2)
+        model = short(activation=[leaky], optimizer=sb.RMSprop(0.01), dropout=0.1)
+        return model.fit(X, np.array(["a", "b", "c"])[y])
+    if sort == "callbacks":
+        tools = [sb.EarlyStopping("val_loss"), sb.LearningRateScheduler(sb.schedules.Step(2))]
+        return short(callbacks=tools, validation_data=(X, y), scoring="loss").fit(X, y)
+    if sort == "numbers":
+        return MLPRegressor(sb.loss("huber", delta=0.5), 5, max_iter=3, random_state=0).fit(X, y)
+    changes: dict[str, Any] = {
+        "default": {}, "lbfgs": {"solver": "lbfgs", "dtype": "float32"},
+        "labels": {"early_stopping": True},
+        "state": {"random_state": np.random.RandomState(3), "class_weight": {0: 2.0}},
+    }[sort]  # fmt: skip
+    return short(**changes).fit(X, np.eye(3, dtype=int)[y] if sort == "labels" else y)
+
+
+SORTS = ["default", "rules", "callbacks", "numbers", "lbfgs", "labels", "state"]
+
+
+def assert_equal_and_alive(again: Any, model: Any) -> None:
+    """Same parameters, predictions and next epoch."""
+    X, y = IRIS
+    assert type(again) is type(model)
+    for name in ("optimizer", "loss", "hidden_layer_sizes", "dropout", "class_weight", "dtype"):
+        assert getattr(again, name, None) == getattr(model, name, None)
+    np.testing.assert_array_equal(again.predict(X), model.predict(X))
+    if model.solver != "lbfgs":
+        assert dict(again.network_.history) == dict(model.network_.history)
+    assert again.network_.optimizer.recipe == model.network_.optimizer.recipe
+    if model.solver != "lbfgs" and not model.early_stopping:
+        y = model.predict(X)
+        np.testing.assert_array_equal(
+            weights_of(again.partial_fit(X, y)), weights_of(copy.deepcopy(model).partial_fit(X, y))
+        )
+
+
+@pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
+def test_pickles_of_every_protocol(protocol: int) -> None:
+    for sort in SORTS:
+        model = fitted(sort)
+        assert_equal_and_alive(pickle.loads(pickle.dumps(model, protocol)), model)
+    custom = short(activation=sb.CustomActivation(bend, bend_slope)).fit(*IRIS)
+    assert_equal_and_alive_custom(pickle.loads(pickle.dumps(custom, protocol)), custom)
+
+
+def assert_equal_and_alive_custom(again: Any, model: Any) -> None:
+    assert type(again.network_) is type(model.network_)
+    np.testing.assert_array_equal(again.predict(IRIS[0]), model.predict(IRIS[0]))
+
+
+@pytest.mark.parametrize("sort", SORTS)
+def test_skops_files(sort: str) -> None:
+    import skops.io
+
+    model = fitted(sort)
+    text = skops.io.dumps(model)
+    kinds = skops.io.get_untrusted_types(data=text)
+    others = [kind for kind in kinds if not kind.startswith("swiftbackprop.")]
+    assert set(others) <= {"numpy.dtype", "numpy.random.mtrand.RandomState"}
+    again = skops.io.loads(text, trusted=kinds)
+    assert_equal_and_alive(again, model)
+    if sort == "default":
+        pipeline = make_pipeline(StandardScaler(), model)
+        text = skops.io.dumps(pipeline.fit(*IRIS))
+        again = skops.io.loads(text, trusted=kinds)
+        np.testing.assert_array_equal(again.predict(IRIS[0]), pipeline.predict(IRIS[0]))
 
 
 def test_an_unfitted_estimator_pickles() -> None:
@@ -289,3 +371,25 @@ def test_convergence_warning() -> None:
         with pytest.warns(ConvergenceWarning):
             short(solver=solver).fit(X, y)
     assert cross_val_score(short(max_iter=50, learning_rate_init=0.03), X, y).mean() > 0.85
+
+
+def test_without_scikit_learn_it_says_how_to_install_it() -> None:
+    said = run_python_ok(
+        """
+        import sys
+
+        class Absent:
+            def find_spec(self, name, path=None, target=None):
+                if name.partition(".")[0] in ("sklearn", "scipy"):
+                    raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+        sys.meta_path.insert(0, Absent())
+        try:
+            import swiftbackprop.sklearn
+        except ImportError as error:
+            print(error)
+        """
+    )
+    assert said.strip() == (
+        "swiftbackprop.sklearn needs scikit-learn 1.6 or newer: pip install 'scikit-learn>=1.6'"
+    )

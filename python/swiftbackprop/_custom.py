@@ -76,8 +76,11 @@ class CustomActivation(Activation):
     __eq__ = object.__eq__
     __hash__ = object.__hash__
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        return _remake, (type(self), self._functions, self._info)
+    def __getstate__(self) -> dict[str, Any]:
+        return {"info": self._info, "functions": self._functions}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        _fill(self, state["info"], state["functions"])
 
 
 class CustomLoss(Loss):
@@ -141,8 +144,11 @@ class CustomLoss(Loss):
     __eq__ = object.__eq__
     __hash__ = object.__hash__
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        return _remake, (type(self), self._functions, self._info)
+    def __getstate__(self) -> dict[str, Any]:
+        return {"info": self._info, "functions": self._functions}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        _fill(self, state["info"], state["functions"])
 
 
 def _describe(
@@ -166,12 +172,6 @@ def _describe(
 def _fill(rule: Any, info: RuleInfo, functions: tuple[Callable[..., Any] | None, ...]) -> None:
     for name, value in (("_info", info), ("_values", ()), ("_functions", functions)):
         object.__setattr__(rule, name, value)
-
-
-def _remake(kind: type[Any], functions: tuple[Callable[..., Any], ...], info: RuleInfo) -> Any:
-    rule: Any = object.__new__(kind)
-    _fill(rule, info, functions)
-    return rule
 
 
 _WORDS = ("", "the derivative of ", "the second derivative of ")

@@ -292,9 +292,9 @@ class CustomNetwork(Network):
         return f"{engine}\nIn between it stops for Python, at {self._own()}."
 
     def __reduce_ex__(self, protocol: SupportsIndex) -> tuple[Any, ...]:
-        make, (_, *state) = super().__reduce_ex__(protocol)
+        make, _, state = super().__reduce_ex__(protocol)
         kind = next(kind for kind in type(self).__mro__ if not issubclass(kind, CustomNetwork))
-        return make, (kind, *state)
+        return make, (kind,), state
 
     # --- What only the engine's own rules can -------------------------------------------------
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -43,6 +43,12 @@ class History(Mapping[str, list[float]]):
     def __init__(self, columns: Mapping[str, int]) -> None:
         self.history: dict[str, list[float]] = {name: [] for name in columns}
         self.stop_reason = "running"
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"history": self.history, "stop_reason": self.stop_reason}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.history, self.stop_reason = state["history"], state["stop_reason"]
 
     @property
     def epochs(self) -> int:

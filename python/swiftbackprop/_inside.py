@@ -23,7 +23,7 @@ from swiftbackprop._recipe import (
     as_max_norm,
     as_penalty,
 )
-from swiftbackprop._state import Numbers, live_recipe, restore
+from swiftbackprop._state import blank, restore, state_of
 
 __all__ = ["NetworkInside"]
 
@@ -287,6 +287,9 @@ class NetworkInside(core.Net):
 
     def copy(self) -> Self:
         """Return an independent copy: weights, optimizer state, random numbers."""
+        return self._twin()
+
+    def _twin(self) -> Self:
         twin = type(self).__new__(type(self))
         twin._copy_from(self)
         twin.__dict__.update(self.__dict__)
@@ -300,8 +303,11 @@ class NetworkInside(core.Net):
         twin.__dict__.update(copy.deepcopy(self.__dict__, memo))
         return twin
 
+    def __getstate__(self) -> dict[str, Any]:
+        return state_of(self)
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        restore(self, state)
+
     def __reduce_ex__(self, protocol: SupportsIndex) -> tuple[Any, ...]:
-        twin = NetworkInside.copy(self)  # the state of one moment, whatever other threads do
-        recipe = live_recipe(twin)
-        attributes = {**twin.__dict__, "_made": recipe}
-        return restore, (type(self), recipe, self._seed, Numbers.of(twin), attributes)
+        return blank, (type(self),), self.__getstate__()

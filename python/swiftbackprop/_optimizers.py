@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import cache
 from inspect import Parameter, Signature
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from swiftbackprop._arrays import FloatArray
 from swiftbackprop._engine import core
@@ -70,9 +70,6 @@ class Optimizer(Rule):
     def __repr__(self) -> str:
         shown = ", ".join(f"{name}={v!r}" for name, v in self.parameters.items())
         return f"{self._info.title}({shown})"
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), self._values
 
 
 def _make_class(info: RuleInfo) -> type[Optimizer]:

@@ -193,12 +193,11 @@ class Rule:
     def __deepcopy__(self, memo: object) -> Self:
         return self
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        return _remake, (type(self), self.name, self.parameters)
+    def __getstate__(self) -> dict[str, Any]:
+        return {"name": self.name, "parameters": self.parameters}
 
-
-def _remake(kind: type[Rule], name: str, parameters: dict[str, float]) -> Rule:
-    return kind(name, **parameters)
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self._set(find(self._kind, state["name"]), state["parameters"])
 
 
 def try_on_a_net(*, optimizer: Rule | None = None, initializer: Rule | None = None) -> None:

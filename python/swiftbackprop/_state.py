@@ -21,11 +21,13 @@ if TYPE_CHECKING:
 __all__ = [
     "Numbers",
     "Trained",
+    "blank",
     "learnt",
     "live_recipe",
     "options",
     "restore",
     "set_options",
+    "state_of",
     "vectors",
     "write_learnt",
 ]
@@ -164,21 +166,32 @@ def live_recipe(net: NetworkInside) -> Recipe:
     )
 
 
-def restore(
-    kind: type[NetworkInside],
-    recipe: Recipe,
-    seed: int,
-    numbers: Numbers,
-    attributes: dict[str, Any],
-) -> NetworkInside:
-    """Return the network that was pickled."""
-    net = kind.__new__(kind)
-    net._build(recipe, seed)
+def state_of(net: NetworkInside) -> dict[str, Any]:
+    """Return all that a network is: plain objects, for `pickle` and its like."""
+    twin = net._twin()  # the state of one moment, whatever other threads do
+    recipe = live_recipe(twin)
+    attributes = {**twin.__dict__, "_made": recipe}
+    return {
+        "recipe": recipe,
+        "seed": net._seed,
+        "numbers": Numbers.of(twin),
+        "attributes": attributes,
+    }
+
+
+def blank(kind: type[NetworkInside]) -> NetworkInside:
+    """Return a network without anything, to be restored."""
+    return kind.__new__(kind)
+
+
+def restore(net: NetworkInside, state: Mapping[str, Any]) -> None:
+    """Make of a network without anything the one of which this is the state."""
+    recipe = state["recipe"]
+    net._build(recipe, state["seed"])
     if is_custom(recipe):
         from swiftbackprop._custom_network import customised
 
-        made: Any = kind
-        net.__class__ = customised(made)
-    numbers.write(net)
-    net.__dict__.update(attributes)
-    return net
+        kind: Any = type(net)
+        net.__class__ = customised(kind)
+    state["numbers"].write(net)
+    net.__dict__.update(state["attributes"])

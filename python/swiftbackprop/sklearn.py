@@ -15,6 +15,14 @@ from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
+
+try:
+    from sklearn.utils.validation import validate_data  # noqa: F401 - new in scikit-learn 1.6
+except ImportError as error:
+    raise ImportError(
+        "swiftbackprop.sklearn needs scikit-learn 1.6 or newer: pip install 'scikit-learn>=1.6'"
+    ) from error
+
 from scipy.special import xlogy
 from sklearn.base import ClassifierMixin, RegressorMixin
 from sklearn.utils.metaestimators import available_if
