@@ -16,7 +16,7 @@ pytest.importorskip("sklearn", minversion="1.6")
 from scipy import sparse
 from sklearn import neural_network as theirs
 from sklearn.base import clone
-from sklearn.datasets import load_digits, load_iris
+from sklearn.datasets import load_digits, load_iris, make_multilabel_classification
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import make_pipeline
@@ -305,6 +305,31 @@ def test_sparse_rows_train_as_dense_ones(form: Any, changes: dict[str, Any]) -> 
     thin = clone(model).fit(form(X), y)
     np.testing.assert_allclose(thin.loss_curve_, dense.loss_curve_, rtol=1e-9)
     np.testing.assert_allclose(thin.predict_proba(form(X)), dense.predict_proba(X), atol=1e-9)
+
+
+@pytest.mark.parametrize("form", [sparse.csr_matrix, sparse.csr_array, sparse.csc_array])
+def test_sparse_labels_come_back_as_scikit_learn_has_them(form: Any) -> None:
+    X, Y = make_multilabel_classification(60, 5, n_classes=3, random_state=0)
+    both = [
+        module(hidden_layer_sizes=6, random_state=0, shuffle=False, max_iter=20)
+        for module in (theirs.MLPClassifier, MLPClassifier)
+    ]
+    for one, other in (
+        [model.fit(X, form(Y)) for model in both],
+        [clone(model).partial_fit(X, form(Y), classes=[0, 1, 2]) for model in both],
+    ):
+        expected, found = one.predict(X), other.predict(X)
+        assert type(found) is type(expected)
+        assert found.dtype == expected.dtype
+        np.testing.assert_array_equal(found.toarray(), expected.toarray())
+        np.testing.assert_array_equal(one.classes_, other.classes_)
+    dense = short().fit(X, Y)
+    thin = short().fit(X, form(Y))
+    assert dense.score(X, Y) == thin.score(X, form(Y)) == thin.score(X, Y)
+    assert isinstance(dense.predict(X), np.ndarray)
+    for scoring in (None, "roc_auc", "f1_macro"):
+        scored = short(early_stopping=True, scoring=scoring, validation_fraction=0.4)
+        assert np.isfinite(scored.fit(X, form(Y)).validation_scores_).all()
 
 
 def test_sparse_rows_are_shuffled_stopped_and_stored() -> None:

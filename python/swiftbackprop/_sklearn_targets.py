@@ -44,10 +44,9 @@ class Labels(NamedTuple):
         return np.asarray((a[:, 0] > 0.5) & (len(self.classes) > 1))
 
     def decode(self, places: FloatArray) -> Any:
-        """Return the labels that `encode` would encode so."""
+        """Return the labels that `encode` would encode so, as an array."""
         if self.kind == "multilabel":
-            labels = np.asarray(places).astype(int)
-            return sparse.csr_matrix(labels) if self.is_sparse else labels
+            return np.asarray(places).astype(int)
         return self.classes[np.asarray(places).astype(np.intp, copy=False)]
 
     def check(self, y: Any, *, same: bool) -> None:

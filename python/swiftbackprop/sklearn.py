@@ -23,6 +23,7 @@ except ImportError as error:
         "swiftbackprop.sklearn needs scikit-learn 1.6 or newer: pip install 'scikit-learn>=1.6'"
     ) from error
 
+from scipy.sparse import csr_matrix
 from scipy.special import xlogy
 from sklearn.base import ClassifierMixin, RegressorMixin
 from sklearn.utils.metaestimators import available_if
@@ -369,9 +370,13 @@ class MLPClassifier(ClassifierMixin, Estimator):  # type: ignore[misc]
         return self._fit(X, y, sample_weight, is_partial=True)
 
     def predict(self, X: Any) -> Any:
-        """Return the class of every row, (N,), or its labels, (N, number of labels)."""
+        """Return the class of every row, (N,), or its labels, (N, number of labels).
+
+        Labels that were given to `fit` as a sparse matrix are returned as one, in CSR form.
+        """
         a = self._outputs(X)
-        return self._labels.decode(self._labels.places(a))
+        found = self._labels.decode(self._labels.places(a))
+        return csr_matrix(found) if self._labels.is_sparse else found
 
     def predict_proba(self, X: Any) -> FloatArray:
         """Return the probability of each class in the order of `classes_`, for every row."""
