@@ -551,6 +551,24 @@ def test_encodings(tmp_path: Path) -> None:
     assert "no encoding of that name" in said
 
 
+def test_comments_above_the_table(tmp_path: Path) -> None:
+    x, y = hundred()
+    np.savetxt(tmp_path / "data.txt", np.column_stack([x, y]), header="made by hand\nx y")
+    table = table_of(tmp_path / "data.txt")
+    assert list(table.frame) == ["x", "y"]
+    np.testing.assert_array_equal(as_numbers(table, "y"), y)
+    assert "the first 1 lines" in table.notes[0]
+    assert table.place(0) == "line 3"
+    write_csv(tmp_path / "data.csv", "# source: a, b and c; d\n# \nx,y", [x, y])
+    table = table_of(tmp_path / "data.csv")
+    assert list(table.frame) == ["x", "y"]
+    assert (table.rows, table.place(0)) == (90, "line 4")
+    write_csv(tmp_path / "data.csv", "#x,y", [x, y])
+    table = table_of(tmp_path / "data.csv")
+    assert list(table.frame) == ["x", "y"]
+    assert (table.notes, table.place(0)) == ([], "line 2")
+
+
 def test_columns_that_identify_rows_are_left_out_and_that_is_said(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     x, y = hundred()
@@ -595,7 +613,7 @@ def test_dates(tmp_path: Path) -> None:
     when = pandas.Timestamp("2019-12-30") + pandas.to_timedelta(days, unit="D")
     forms = {
         "%Y-%m-%d": True, "%d.%m.%Y": True, "%m/%d/%Y": True, "%b %d, %Y": True,
-        "%Y-%m-%dT%H:%M:%SZ": True, "%d/%m/%Y": True,
+        "%Y-%m-%dT%H:%M:%SZ": True, "%Y%m%d": True, "%d/%m/%Y": True,
     }  # fmt: skip
     expected = 18260 + days
     for form in forms:
@@ -625,12 +643,15 @@ def test_dates(tmp_path: Path) -> None:
 def test_whole_numbers_as_the_target(tmp_path: Path) -> None:
     """Few of them are classes, and the report names the option for the other reading."""
     rng = np.random.default_rng(0)
-    write_csv(tmp_path / "data.csv", "x,y", [rng.normal(size=25), np.arange(25) % 13])
     train = ("train", "data.csv", "--target", "y", "--epochs", 1)
-    said = report_of(run(tmp_path, *train))["data"]
-    assert said == "data.csv: 25 rows; 'y' is 13 classes (--task regression: a number)"
-    said = report_of(run(tmp_path, *train, "--task", "regression"))["data"]
-    assert said == "data.csv: 25 rows; 'y' is a number"
+    number = "'y' is a number (--task classification: 13 classes)"
+    classes = "'y' is 13 classes (--task regression: a number)"
+    for rows, usual in ((25, number), (65, classes)):
+        write_csv(tmp_path / "data.csv", "x,y", [rng.normal(size=rows), np.arange(rows) % 13])
+        for task in ("auto", "regression", "classification"):
+            said = report_of(run(tmp_path, *train, "--task", task))["data"]
+            expected = {"auto": usual, "regression": number, "classification": classes}[task]
+            assert said == f"data.csv: {rows} rows; {expected}"
 
 
 def test_texts_that_training_never_saw_are_counted(flowers: Path) -> None:

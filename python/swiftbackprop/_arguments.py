@@ -76,7 +76,8 @@ def _add_train(commands: Any) -> argparse.ArgumentParser:
     ):
         add(option, metavar="COLUMN,COLUMN", action="append", default=[], help=what)
     add("--task", choices=["auto", "classification", "regression"], default="auto",
-        help="auto: texts and up to 20 whole numbers are classes")  # fmt: skip
+        help="auto: texts, and whole numbers of at most 20 values that are "
+        "there 5 times on average, are classes")  # fmt: skip
     add("--class-weight", metavar="WEIGHTS", help="balanced, or such as yes=5,no=1: how much rows "
         "of a class count in training")  # fmt: skip
     add("--metric", choices=_METRICS, default="loss", metavar="NAME",

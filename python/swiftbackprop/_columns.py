@@ -172,6 +172,9 @@ def kind_of(table: Table, name: str, texts: bool = False) -> tuple[str, str]:
         return TEXT, ""
     _, odd = _parsed(table, column)
     if not odd.any():
+        compact = present.str.fullmatch(r"(?:19|20)\d{6}").all()
+        if compact and _times(present, "%Y%m%d").notna().all():
+            return DATE, "%Y%m%d"
         # 01 is no 1, but the name of a month or a place.
         return (TEXT if present.str.fullmatch(r"0\d+").any() else NUMBER), ""
     nearly = column.str.fullmatch(_NEARLY, flags=re.IGNORECASE).eq(True).to_numpy(bool)

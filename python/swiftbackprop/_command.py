@@ -147,7 +147,7 @@ def _train(options: argparse.Namespace) -> None:
         return
     for note in table.notes:
         _remark(note)
-    for line in _description(table, preparation, len(rows), drop):
+    for line in _description(table, preparation, column, drop):
         print(line)
     layers = "-".join(str(size) for size in net.sizes)
     print(f"network   {layers}, {net.n_parameters} parameters, {net.dtype}, seed {net.seed}")
@@ -274,10 +274,11 @@ def _network(options: argparse.Namespace, preparation: Preparation) -> sb.Networ
 
 
 def _description(
-    table: Table, preparation: Preparation, rows: int, drop: Sequence[str]
+    table: Table, preparation: Preparation, column: Any, drop: Sequence[str]
 ) -> list[str]:
     """Return the lines that say what was taken for what."""
     from swiftbackprop._columns import DATE, NUMBER, TEXT, listed
+    from swiftbackprop._preprocessing import is_few
 
     target = preparation.target
     if target.classes:
@@ -286,9 +287,12 @@ def _description(
             kind += " (--task regression: a number)"
     else:
         kind = "a number"
+        values = column.dropna().unique()
+        if is_few(values):
+            kind += f" (--task classification: {len(values)} classes)"
     lines = [f"data      {table.path}: {table.rows} rows; {target.name!r} is {kind}"]
-    if rows < table.rows:
-        lines.append(f"          {table.rows - rows} rows without {target.name!r} are left out")
+    if column.isna().any():
+        lines.append(f"          {column.isna().sum()} rows without {target.name!r} are left out")
     for kind, title in ((NUMBER, "numbers"), (DATE, "dates")):
         if preparation.names(kind):
             lines.append(f"{title:<10}{listed(preparation.names(kind))}")

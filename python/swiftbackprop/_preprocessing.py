@@ -36,12 +36,14 @@ from swiftbackprop._columns import (
 from swiftbackprop._json import check, entries, parse, take
 from swiftbackprop._tabular import Table, plain
 
-__all__ = ["Feature", "Preparation", "Target", "read_target"]
+__all__ = ["Feature", "Preparation", "Target", "is_few", "read_target"]
 
 _VERSION = 2
 _MOST_CATEGORIES = 100
 _MOST_CLASSES = 1000
-_FEW = 20  # whole numbers with at most so many values are classes, unless told
+# Whole numbers of at most so many values, with so many rows of each, are classes unless told.
+_FEW = 20
+_ROWS_OF_EACH = 5
 
 
 @dataclass(frozen=True)
@@ -95,6 +97,11 @@ class Target:
         return [f"{value:.7g}" for value in a[:, 0] * self.scale + self.mean]
 
 
+def is_few(values: Sequence[float]) -> bool:
+    """Return whether these different numbers could be classes."""
+    return len(values) <= _FEW and all(value % 1 == 0 for value in values)
+
+
 def read_target(
     table: Table, name: str, task: str, texts: bool = False
 ) -> tuple[pandas.Series, tuple[str, ...]]:
@@ -111,7 +118,8 @@ def read_target(
     if len(values) < 2:
         all_of_it = f"is {plain(values[0])!r} in every row" if values else "has no cells"
         raise ValueError(f"the target {name!r} {all_of_it}: there is nothing to learn")
-    few = kind == NUMBER and len(values) <= _FEW and all(value % 1 == 0 for value in values)
+    often = len(values) == 2 or len(present) >= _ROWS_OF_EACH * len(values)
+    few = often and kind == NUMBER and is_few(values)
     if kind == NUMBER and (task == "regression" or (task == "auto" and not few)):
         return column, ()
     if len(values) > _MOST_CLASSES:

@@ -153,6 +153,7 @@ def _read_text(path: str, reading: Reading) -> Table:
     text, encoding = _decode(path, Path(path).read_bytes(), reading.encoding)
     if not text.strip():
         raise ValueError(f"{path} is empty")
+    text, skipped = _without_comments(text, reading)
     delimiter = reading.delimiter or _delimiter(text)
     if delimiter != "\t":  # as padding: neither csv nor pandas takes it for a space
         text = text.replace("\t", " ")
@@ -162,7 +163,7 @@ def _read_text(path: str, reading: Reading) -> Table:
     def lines() -> Any:
         return csv.reader(io.StringIO(text, ""), delimiter=delimiter, skipinitialspace=True)
 
-    head, width, ends = _shape(path, lines())
+    head, width, ends = _shape(path, lines(), skipped)
     names = [name.strip() for name in head] if reading.header else [str(j) for j in range(width)]
     if len(names) < width:
         # R writes the names of rows without a name above them; others end lines with a comma.
@@ -178,9 +179,11 @@ def _read_text(path: str, reading: Reading) -> Table:
         reader = lines()
         records = (reader.line_num for cells in reader if not _is_blank(cells))
         places = [next(records) for _ in range(row + 1 + reading.header)]
-        return f"line {places[-1]}"
+        return f"line {places[-1] + skipped}"
 
     notes = [] if encoding is None else [f"{path} is not UTF-8, and was read as {encoding}"]
+    if skipped:
+        notes.append(f"the first {skipped} lines of {path} are taken as comments")
     if delimiter == " " and not reading.delimiter:
         notes.append(f"the columns of {path} are taken as separated by spaces")
     decimals = (reading.decimal,) if reading.decimal else (".", ",") if delimiter == ";" else (".",)
@@ -210,6 +213,24 @@ def _decode(path: str, raw: bytes, encoding: str | None) -> tuple[str, str | Non
     if "\0" in text:
         raise ValueError(f"{path} is no text: it holds zero bytes")
     return text, guessed
+
+
+def _without_comments(text: str, reading: Reading) -> tuple[str, int]:
+    """Take lines with # off the beginning, but the names of the columns; return how many."""
+    lines = text.splitlines(keepends=True)
+    first = next((n for n, line in enumerate(lines) if line.strip() and line[0] != "#"), 0)
+    if not text.startswith("#") or not first:
+        return text, 0
+    rest = "".join(lines[first:])
+    delimiter = reading.delimiter or _delimiter(rest)
+    names = lines[first - 1].lstrip("# ")
+
+    def width(line: str) -> int:
+        return len(next(csv.reader([line.strip()], delimiter=delimiter, skipinitialspace=True), []))
+
+    if reading.header and width(names) == width(lines[first]):  # as NumPy's savetxt writes them
+        return names + rest, first - 1
+    return rest, first
 
 
 def _is_blank(cells: Sequence[str]) -> bool:
@@ -246,7 +267,7 @@ def _is_even(records: list[list[str]]) -> bool:
     return not widths and width > 1 < len(records[0]) and width - len(records[0]) in (0, 1)
 
 
-def _shape(path: str, reader: Any) -> tuple[list[str], int, bool]:
+def _shape(path: str, reader: Any, skipped: int) -> tuple[list[str], int, bool]:
     """Return the first line, how many cells the others have, and whether all last are empty."""
     head: list[str] = []
     width, ends = 0, True
@@ -260,13 +281,15 @@ def _shape(path: str, reader: Any) -> tuple[list[str], int, bool]:
             width = width or len(cells)
             if len(cells) != width or width - len(head) not in (0, 1):
                 wanted = len(head) if width - len(head) not in (0, 1) else width
+                line = reader.line_num + skipped
                 raise ValueError(
-                    f"{path}, line {reader.line_num}, has {len(cells)} fields, and the first has "
-                    f"{wanted}"
+                    f"{path}, line {line}, has {len(cells)} fields, and the first has {wanted}"
                 )
             ends = ends and not cells[-1].strip()
     except csv.Error as error:
-        raise ValueError(f"{path}, line {reader.line_num}, is no row of a table: {error}") from None
+        raise ValueError(
+            f"{path}, line {reader.line_num + skipped}, is no row of a table: {error}"
+        ) from None
     return head, width or len(head), ends
 
 
