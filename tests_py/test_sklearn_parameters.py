@@ -79,3 +79,41 @@ def test_seeds_say_what_they_are() -> None:
     for value, word in ((2**32, "Seed"), (np.random.default_rng(0), "Generator")):
         model = MLPClassifier(random_state=value)
         refused(lambda model=model: model.fit(*IRIS), ValueError, "random_state", word)
+
+
+# --- What fit is given besides X and y ------------------------------------------------------
+
+
+def test_weights_and_classes_are_named() -> None:
+    X, y = IRIS
+    model = MLPClassifier(3, max_iter=1)
+    for weights, words in (
+        (["a"] * 150, ["sample_weight", "text"]),
+        ([1.0] * 3, ["sample_weight", r"\(3,\)", r"\(150,\)"]),
+        (np.full(150, NAN), ["sample_weight", "NaN"]),
+        (np.full(150, -1.0), ["sample_weight", "negative"]),
+        ([None] * 150, ["sample_weight", "object"]),
+    ):
+        refused(lambda w=weights: model.fit(X, y, w), (TypeError, ValueError), *words)
+    for classes, words in (([None, 0, 1], ["None"]), (["a", 0, 1], ["text and other labels"])):
+        refused(
+            lambda c=classes: model.partial_fit(X, y, classes=c),
+            (TypeError, ValueError), "classes", *words,
+        )  # fmt: skip
+
+
+def test_rows_to_validate_on_are_named() -> None:
+    X, y = IRIS
+    for kind, data, words in (
+        (MLPClassifier, (X, y + 1), ["classes not in"]),
+        (MLPClassifier, (X[:, :2], y), ["2 features"]),
+        (MLPClassifier, (X, [None] * 150), ["None in row 0"]),
+        (MLPRegressor, (X, np.c_[y, y]), ["2 outputs", "1$"]),
+        (MLPRegressor, (X, y, -np.ones(150)), ["negative"]),
+        (MLPRegressor, (X, y[:3]), ["150, 3"]),
+    ):
+        model: Any = kind(3, max_iter=1) if kind is MLPClassifier else kind(max_iter=1)
+        given = dict(zip(("X_val", "y_val", "sample_weight_val"), data, strict=False))
+        refused(lambda m=model, g=given: m.fit(X, y, **g), (ValueError, TypeError), "y_val", *words)
+        model.set_params(validation_data=data)
+        refused(lambda m=model: m.fit(X, y), (ValueError, TypeError), "validation_data", *words)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping, Sequence
 from copy import copy, deepcopy
+from numbers import Number
 from typing import Any, Self
 
 import numpy as np
@@ -14,7 +15,7 @@ from sklearn.model_selection import train_test_split
 from sklearn.utils import column_or_1d
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
-from swiftbackprop._arrays import FloatArray
+from swiftbackprop._arrays import FloatArray, as_data
 from swiftbackprop._functions import Activation, Loss
 from swiftbackprop._sklearn_callbacks import CallbackSupportMixin, FitTask
 from swiftbackprop._sklearn_lbfgs import Search
@@ -171,6 +172,8 @@ class Estimator(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
 
     def _row_weights(self, X: Any, y: FloatArray, given: Any) -> FloatArray | None:
         """Return the weights of the rows: those given, times those of the classes."""
+        if given is not None and not isinstance(given, Number):
+            given = as_data(given, "sample_weight")
         weights = None if given is None else _check_sample_weight(given, X, dtype=np.float64)
         if weights is not None and np.any(weights < 0):
             raise ValueError("Negative values in data passed to `sample_weight`")
@@ -306,6 +309,8 @@ class Estimator(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
             encoded = self._encode(y)
             return _with_weight(Rows(X, encoded, self._row_weights(X, encoded, weights)))
         except (TypeError, ValueError) as error:
+            if any(name in str(error) for name in names):
+                raise
             where = "X_val and y_val" if data is None else "validation_data"
             kind = TypeError if isinstance(error, TypeError) else ValueError
             raise kind(f"{where}: {error}") from error

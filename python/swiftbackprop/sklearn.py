@@ -28,7 +28,7 @@ from scipy.special import xlogy
 from sklearn.base import ClassifierMixin, RegressorMixin
 from sklearn.utils.metaestimators import available_if
 
-from swiftbackprop._arrays import FloatArray
+from swiftbackprop._arrays import FloatArray, check_objects
 from swiftbackprop._callbacks import CallbackLike
 from swiftbackprop._functions import Activation, Loss, as_rule
 from swiftbackprop._recipe import ActivationLike, LossLike, OptimizerLike
@@ -357,6 +357,8 @@ class MLPClassifier(ClassifierMixin, Estimator):  # type: ignore[misc]
                 "class_weight='balanced' is not known before all rows are: give a dict of "
                 "weights to partial_fit"
             )
+        if classes is not None:
+            check_objects(classes, "classes")
         if not hasattr(self, "_labels"):
             if classes is None:
                 raise ValueError("classes must be passed on the first call to partial_fit.")
@@ -440,6 +442,10 @@ class MLPClassifier(ClassifierMixin, Estimator):  # type: ignore[misc]
         tags = super().__sklearn_tags__()
         tags.classifier_tags.multi_label = True
         return tags
+
+
+def _outputs_of(y: Any) -> int:
+    return 1 if y.ndim == 1 else int(y.shape[1])
 
 
 class MLPRegressor(RegressorMixin, Estimator):  # type: ignore[misc]
@@ -669,13 +675,15 @@ class MLPRegressor(RegressorMixin, Estimator):  # type: ignore[misc]
     # --- What targets mean ----------------------------------------------------------------
 
     def _read_targets(self, y: Any, *, first: bool, is_partial: bool) -> FloatArray:
-        outputs = 1 if y.ndim == 1 else y.shape[1]
-        if not first and outputs != self.n_outputs_:
-            raise ValueError(f"y has {outputs} outputs, and had {self.n_outputs_} before")
-        self.n_outputs_ = outputs
-        return np.asarray(y)
+        if first:
+            self.n_outputs_ = _outputs_of(y)
+        return self._encode(y)
 
     def _encode(self, y: Any) -> FloatArray:
+        if _outputs_of(y) != self.n_outputs_:
+            raise ValueError(
+                f"y has {_outputs_of(y)} outputs a row, and the estimator {self.n_outputs_}"
+            )
         return np.asarray(y)
 
     def _decode(self, y: FloatArray) -> FloatArray:
