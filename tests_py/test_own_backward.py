@@ -89,9 +89,13 @@ def data(sizes: list[int], rows: int = N) -> tuple[Array, Array]:
     return rng.normal(size=(rows, sizes[0])), rng.dirichlet(np.ones(sizes[-1]), rows)
 
 
-def run(student: Any, net: sb.Network | None = None, rows: int = N) -> BackwardReport:
+def run(
+    student: Any, net: sb.Network | None = None, rows: int = N, **options: Any
+) -> BackwardReport:
+    """Check a student who returns what it pleases; what must be there is tested apart."""
     net = net or network()
-    return check_backward(student, net, *data(list(net.sizes), rows))
+    options = {"quantities": ()} | options
+    return check_backward(student, net, *data(list(net.sizes), rows), **options)
 
 
 def verdicts(report: BackwardReport) -> dict[str, str]:
@@ -270,6 +274,32 @@ MISTAKES: dict[str, tuple[dict[str, Any], dict[str, Any], str, tuple[str, ...], 
     "σ' at a": (
         {"z": (2, lambda g, z, a, rule: g * rule.derivative(a))}, {}, "grad_z(2)", ("σ′ at a",),
         "σ′ is taken at a(2): wanted is σ′(z(2))",
+    ),
+    "σ' of a at z": (
+        {"z": (2, lambda g, z, a, rule: g * (1 - z**2))}, {}, "grad_z(2)", ("σ′ of a at z",),
+        "σ′ is 1 - z²: with z(2) in the place of a(2), expected 1 - a²",
+    ),
+    "σ' of a at z, at the output": (
+        {"z": (3, lambda g, z, a, rule: g * z * (1 - z))}, {}, "grad_z(3)", ("σ′ of a at z",),
+        "σ′ is z(1 - z): with z(3) in the place of a(3), expected a(1 - a)",
+    ),
+    "σ' without its square": (
+        {"z": (2, lambda g, z, a, rule: g * (1 - a))}, {}, "grad_z(2)", ("σ′ without square",),
+        "σ′ is 1 - a, expected 1 - a²",
+    ),
+    "relu' at grad_a": (
+        {"z": (2, lambda g, z, a, rule: g * (g > 0))}, {"activation": "relu"}, "grad_z(2)",
+        ("σ′ at grad_a",), "σ′ is taken at grad_a(2): expected σ′(z(2))",
+    ),
+    "softmax' beside a - t": (
+        {"z": (3, lambda g, *of: Student.right_z(Student.right_z(g, *of), *of))},
+        SOFTMAX, "grad_z(3)", ("σ′ twice",),
+        "σ′ is there twice: for cross_entropy on softmax a - t holds it already",
+    ),
+    "a(1 - a) beside a - t": (
+        {"z": (3, lambda g, z, a, rule: Student.right_z(g, z, a, rule) * a * (1 - a))},
+        SOFTMAX, "grad_z(3)", ("σ′ twice",),
+        "a - t is multiplied with a(1 - a), and holds the derivative of softmax already",
     ),
     "σ for σ'": (
         {"z": (2, lambda g, z, a, rule: g * a)}, {}, "grad_z(2)", ("σ instead of σ′",),
@@ -460,16 +490,237 @@ def test_1_over_N_put_at_the_end() -> None:
     assert report["grad_z(3)"].kinds == ("missing 1/N",)
 
 
-def test_columns_for_rows() -> None:
-    """A student who has an example in each column: the transposes are said, and no more."""
+def as_columns(found: dict[str, list[Any]]) -> dict[str, list[Any]]:
+    """What a student has who follows the slides: (D, N), and (D, 1) for b."""
+    turned = {name: [array.T for array in found[name]] for name in ("grad_z", "grad_a")}
+    return found | turned | {"grad_b": [b[:, None] for b in found["grad_b"]]}
+
+
+@pytest.mark.parametrize("columns", [True, False])
+def test_columns_are_read(columns: bool) -> None:
+    report = run(lambda *given: as_columns(Student()(*given)), columns=columns)
+    report.raise_if_failed()
+    assert len(report.findings) == 12
+    assert "Read as columns" in repr(report)
+    student = Student(z=(2, lambda g, z, a, rule: g))
+    report = run(lambda *given: as_columns(student(*given)), columns=columns)
+    assert report["grad_z(2)"].kinds == ("missing σ′",)
+    assert report["grad_b(1)"].source == "grad_z(2)"
+    only_b = run(lambda *given: {"grad_b": as_columns(Student()(*given))["grad_b"]})
+    assert only_b.ok
+
+
+def test_columns_of_square_arrays_have_to_be_told() -> None:
+    """N = D(2) = D(1): the shapes say nothing of grad_z, and of grad_b they do."""
 
     def student(*given: Any) -> Any:
+        found = as_columns(Student()(*given))
+        return {"grad_z2": found["grad_z"][1]}
+
+    assert run(student, rows=5)["grad_z(2)"].kinds == ("transposed",)
+    assert run(student, rows=5, columns=True)["grad_z(2)"].kinds == ()
+    assert run(student, rows=5, columns=True).ok
+
+
+def test_one_transposed_beside_others_is_a_mistake() -> None:
+    def student(*given: Any) -> Any:
         found = Student("z W b")(*given)
-        return found | {"grad_z": [array.T for array in found["grad_z"]]}
+        return found | {"grad_z": [found["grad_z"][0].T, *found["grad_z"][1:]]}
 
     report = run(student)
-    assert verdicts(report) == dict.fromkeys(["grad_z(1)", "grad_z(2)", "grad_z(3)"], "wrong")
-    assert {f.kinds for f in report.findings if not f.ok} == {("transposed",)}
+    assert verdicts(report) == {"grad_z(1)": "wrong"}
+    assert report["grad_z(1)"].kinds == ("transposed",)
+
+
+# --- What must be there, and what must not be asked for -----------------------------------
+
+
+def test_what_is_missing_is_said() -> None:
+    report = run(Student("W"), quantities=("grad_W", "grad_b"))
+    assert verdicts(report) == dict.fromkeys(["grad_b(1)", "grad_b(2)", "grad_b(3)"], "missing")
+    assert not report.ok
+    lines = refused(report.raise_if_failed, AssertionError).split("\n")
+    assert lines == [f"grad_b of layer {m} is missing: it was not returned" for m in (3, 2, 1)]
+    assert "WRONG" in repr(report)
+    X, y = data(SIZES)
+    assert not check_backward(Student("W"), network(), X, y).ok  # as by default
+    assert check_backward(Student("W b"), network(), X, y).ok
+    assert run(Student("z"), quantities="grad_z").ok
+    assert verdicts(run(Student("z"), quantities=["grad_a"])) == dict.fromkeys(
+        ["grad_a(1)", "grad_a(2)", "grad_a(3)"], "missing"
+    )
+    refused(lambda: run(Student(), quantities=["gradW"]), ValueError, "unknown quantity 'gradW'")
+    some = run(lambda *given: {"grad_W1": Student()(*given)["grad_W"][0]}, quantities=["grad_W"])
+    assert verdicts(some) == {"grad_W(2)": "missing", "grad_W(3)": "missing"}
+
+
+CHEATS: dict[str, Callable[[sb.Network, Array, Array], Any]] = {
+    "backward": lambda net, X, y: net.backward(y),
+    "gradients": lambda net, X, y: net.gradients,
+    "grad_W": lambda net, X, y: net.layers[0].grad_W,
+    "grad_z": lambda net, X, y: net.layer(1).grad_z,
+    "step": lambda net, X, y: net.step(),
+    "fit": lambda net, X, y: net.fit(X, y, epochs=1, progress=False),
+    "jacobian": lambda net, X, y: net.jacobian(X, layer=1),
+    "input_gradient": lambda net, X, y: net.input_gradient(X, y),
+    "trace": lambda net, X, y: net.trace(X, y),
+    "gradcheck": lambda net, X, y: net.gradcheck(X, y),
+    "of a copy": lambda net, X, y: net.copy().backward(y),
+}
+
+
+@pytest.mark.parametrize("outer", [True, False])
+@pytest.mark.parametrize("cheat", CHEATS)
+def test_gradients_are_out_of_reach(cheat: str, outer: bool) -> None:
+    """Of the network that the function gets, and of the one that it sees outside."""
+    net = network()
+    X, y = data(SIZES)
+    net.forward(X)
+    net.backward(y)
+    before = net.gradients.copy()
+
+    def student(given: sb.Network, X: Array, y: Array) -> Any:
+        return CHEATS[cheat](net if outer else given, X, y)
+
+    message = refused(lambda: check_backward(student, net, X, y), RuntimeError)
+    assert "the gradients are yours to compute" in message
+    assert type(net) is sb.Network  # and all works again
+    np.testing.assert_array_equal(net.gradients, before)
+    net.forward(X)
+    net.backward(y)
+
+
+def test_a_network_with_functions_of_ones_own_is_checked_too() -> None:
+    sine = sb.CustomActivation(np.sin, np.cos)
+    net = network(activation=sine)
+    assert run(Student("W b"), net).ok
+    refused(lambda: run(CHEATS["backward"], net), RuntimeError, "asked the network for backward")
+
+
+# --- Lists ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("sizes", [[3, 2], [3, 4, 2], [3, 3, 3], [3, 5, 5, 2]])
+def test_two_lists_are_read(sizes: list[int]) -> None:
+    def student(*given: Any) -> Any:
+        found = Student()(*given)
+        return found["grad_W"], found["grad_b"]
+
+    def pairs(*given: Any) -> Any:
+        found = Student()(*given)
+        return tuple(zip(found["grad_W"], found["grad_b"], strict=True))
+
+    for form in (student, pairs):
+        report = run(form, network(sizes))
+        report.raise_if_failed()
+        assert len(report.findings) == 2 * (len(sizes) - 1)
+
+
+@pytest.mark.parametrize("sizes", [[3, 4, 2], [3, 3, 3], [3, 5, 5, 2]])
+def test_lists_from_the_last_layer_to_the_first(sizes: list[int]) -> None:
+    def turned(*given: Any) -> Any:
+        return {name: arrays[::-1] for name, arrays in Student("W b")(*given).items()}
+
+    report = run(turned, network(sizes))
+    assert {f.verdict for f in report.findings} == {"wrong"}
+    assert {f.kinds for f in report.findings} == {("reversed list",)}
+    assert report["grad_W(1)"].sentence == (
+        "the list of grad_W runs from the last layer to the first: return it from layer 1 on, "
+        "as grad_W[::-1]"
+    )
+    two = run(lambda *given: tuple(turned(*given).values()), network(sizes))
+    assert {f.kinds for f in two.findings} == {("reversed list",)}
+    student = Student("W b", z=(1, lambda g, z, a, rule: g))
+    both = run(
+        lambda *given: {name: a[::-1] for name, a in student(*given).items()}, network([3, 4, 2])
+    )
+    assert both["grad_z(1)"].kinds == ("missing σ′",)
+    assert both["grad_W(2)"].kinds == ("reversed list",)
+
+
+# --- Mistakes with a number in them that only the student knows ----------------------------
+
+
+def updating(net: sb.Network, X: Array, y: Array, lr: float = 0.3) -> dict[str, list[Array]]:
+    """A loop that updates W before the layer below has its gradient."""
+    found: dict[str, list[Array]] = {"grad_W": [], "grad_b": []}
+    last = net.layers[-1]
+    grad_z = (last.a - y) / len(X) * last.activation.derivative(last.z)
+    for layer in reversed(net.layers):
+        found["grad_W"].insert(0, grad_z.T @ net.layer(layer.m - 1).a)
+        found["grad_b"].insert(0, grad_z.sum(axis=0))
+        layer.W -= lr * found["grad_W"][0]
+        if layer.m > 1:
+            below = net.layer(layer.m - 1)
+            grad_z = grad_z @ layer.W * below.activation.derivative(below.z)
+    return found
+
+
+@pytest.mark.parametrize("lr", [1e-3, 0.3, 10.0])
+@pytest.mark.parametrize("returned", ["W b", "W", "b"])
+def test_an_update_before_all_gradients_are_there(returned: str, lr: float) -> None:
+    def student(*given: Any) -> Any:
+        found = updating(*given, lr=lr)
+        return {name: found[name] for name in (f"grad_{letter}" for letter in returned.split())}
+
+    report = run(student)
+    for m in (2, 1):
+        found = report[f"grad_z({m})"]
+        assert found.kinds == ("updated too early",)
+        assert f"(W({m + 1}) - {lr:.4g} grad_W({m + 1}))" in found.sentence
+        assert "compute all gradients first, then update" in found.sentence
+    others = {f.verdict for f in report.findings if f.quantity != "grad_z"}
+    assert others == {"right", "follows"}
+
+
+def test_an_update_before_grad_a() -> None:
+    student = Student(a=(1, lambda g, W: g @ (W - 0.1 * g.T @ np.ones((N, 5)))))
+    assert run(student)["grad_a(1)"].kinds == ()  # another matrix than grad_W
+
+    def early(net: sb.Network, X: Array, y: Array) -> Any:
+        found = Student()(net, X, y)
+        a = found["grad_z"][1] @ (net.layers[1].W - 0.1 * found["grad_W"][1])
+        return {"grad_a1": a, "grad_z1": a * net.layers[0].activation.derivative(net.layers[0].z)}
+
+    report = run(early)
+    assert report["grad_a(1)"].kinds == ("updated too early",)
+    assert report["grad_z(1)"].source == "grad_a(1)"
+    report = run(lambda *given: {"grad_z1": early(*given)["grad_z1"]})
+    assert report["grad_z(1)"].kinds == ("updated too early",)
+
+
+@pytest.mark.parametrize(
+    ("change", "kind", "words"),
+    [
+        (lambda W, g: W - 0.25 * g, "updated parameters", "W - 0.25 grad_W, the updated W"),
+        (lambda W, g: g + 0.01 * W, "penalty", "it has 0.01 W(2) too much: a penalty"),
+    ],
+)
+def test_updates_and_penalties(change: Any, kind: str, words: str) -> None:
+    report = run(lambda net, *given: {
+        "grad_W2": change(net.layers[1].W, Student()(net, *given)["grad_W"][1])
+    })  # fmt: skip
+    assert report["grad_W(2)"].kinds == (kind,)
+    assert words in report["grad_W(2)"].sentence
+
+
+def test_class_numbers_for_one_hot_rows() -> None:
+    def student(net: sb.Network, X: Array, y: Array) -> Any:
+        last = net.layers[-1]
+        grad_z = (last.a - y[:, None]) / len(X)
+        return {"grad_W2": grad_z.T @ net.layers[0].a, "grad_b2": grad_z.sum(axis=0)}
+
+    net = network([3, 5, 4], **SOFTMAX)
+    X = data([3, 5, 4])[0]
+    report = check_backward(student, net, X, np.arange(N) % 4, quantities=())
+    found = report["grad_z(2)"]
+    assert found.kinds == ("class numbers",)
+    assert "one-hot rows: write np.eye(4)[y] for t" in found.sentence
+    square = check_backward(
+        lambda net, X, y: {"grad_z2": (net.layers[-1].a - y) / len(X)}, net, X[:4], np.arange(4),
+        quantities=(),
+    )  # fmt: skip
+    assert square["grad_z(2)"].kinds == ("class numbers",)
 
 
 @pytest.mark.parametrize("returned", ["W b", "b", "W", "b a0"])
@@ -546,8 +797,8 @@ def test_a_report_shows_itself() -> None:
 @pytest.mark.parametrize(
     ("returned", "kind", "sentence"),
     [
-        ({}, ValueError, "student_fn returned no gradient: wanted are grad_W, grad_b, grad_z, "
-         "grad_a"),
+        ({}, ValueError, "student_fn returned no gradient: expected one or more of grad_W, "
+         "grad_b, grad_z, grad_a"),
         (None, TypeError, "student_fn returns a dict such as {'grad_W': [...], 'grad_b': [...]}, "
          "or a list of pairs (grad_W, grad_b), not NoneType"),
         ({"gradW": []}, ValueError, "student_fn returned an unknown quantity 'gradW'; did you mean "
@@ -561,7 +812,7 @@ def test_a_report_shows_itself() -> None:
         ({"grad_b": np.zeros(5)}, TypeError, "grad_b is a list with one array for each layer 1 to "
          "3, not ndarray; a single array has its layer in the key, as grad_b1"),
         ([(1, 2)], ValueError, "a list from student_fn has a pair (grad_W, grad_b) for each of the "
-         "3 layers"),
+         "3 layers, or it is two lists, (grad_Ws, grad_bs), of 3 arrays each"),
         ({"grad_b1": "abc"}, TypeError, None),
         (np.zeros(5), ValueError, "v has shape (5,), but the network has P = 62 parameters: "
          "wanted (62,)"),

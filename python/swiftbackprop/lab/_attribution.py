@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from swiftbackprop._arrays import FloatArray
-from swiftbackprop.lab._diagnosis import Diagnosis, agrees, diagnose
-from swiftbackprop.lab._formulas import Formulas, Wrong
+from swiftbackprop.lab._diagnosis import Diagnosis, agrees, along, diagnose
+from swiftbackprop.lab._formulas import Formulas, Line, Wrong
 from swiftbackprop.lab._report import relative_error, worst_of
 
 __all__ = ["Finding", "attribute"]
@@ -28,7 +28,7 @@ class Finding:
     m : int
         The layer.
     verdict : str
-        "right", "wrong", or "follows": computed rightly from a wrong quantity.
+        "right", "wrong", "follows" (computed rightly from a wrong quantity) or "missing".
     kinds : tuple of str
         The mistakes, by short names such as "transposed" or "missing 1/N"; () if the
         mistake is not a usual one.
@@ -101,11 +101,13 @@ class _Walk:
             right_z = self._right("grad_z", m, grad_a)
             hidden = () if ("grad_a", m) in self._given else self._through_grad_a(m, above.value)
             wrongs = [*net.wrong("grad_z", m, grad_a.value), *hidden]
+            given_a = ("grad_a", m) in self._given
+            lines = [] if given_a else list(net.lines_of_grad_z(m, above.value))
             if ("grad_z", m) in self._given:
-                yield from self._judge("grad_z", m, right_z, grad_a.value, wrongs)
+                yield from self._judge("grad_z", m, right_z, grad_a.value, wrongs, lines)
                 grad_z = self._as_had("grad_z", m, right_z)
             else:
-                found = self._hidden_grad_z(m, right_z, wrongs)
+                found = self._hidden_grad_z(m, right_z, wrongs, lines)
                 grad_z = right_z
                 if found is not None:
                     grad_z = _Step(found[1], f"grad_z({m})")
@@ -152,6 +154,7 @@ class _Walk:
         right: _Step,
         source: FloatArray,
         wrongs: list[Wrong] | None = None,
+        lines: list[Line] | None = None,
     ) -> Iterator[Finding]:
         """Yield the finding on a quantity, if it was returned."""
         g = self._given.get((quantity, m))
@@ -166,15 +169,18 @@ class _Walk:
         else:
             if wrongs is None:
                 wrongs = list(self._net.wrong(quantity, m, source))
-            found = diagnose(quantity, g, right.value, wrongs, self._net.N)
+            if lines is None:
+                lines = list(self._net.lines(quantity, m, source))
+            found = diagnose(quantity, g, right.value, wrongs, self._net.N, lines)
             if right.source:
                 found = self._simpler(found, self._by_itself(quantity, m, g))
             yield _finding(quantity, m, g, truth, "wrong", found)
 
     def _by_itself(self, quantity: str, m: int, g: FloatArray) -> Diagnosis | None:
         """Return the diagnosis of a quantity that was computed from right ones after all."""
-        wrongs = self._net.wrong(quantity, m, self._true_source(quantity, m))
-        return diagnose(quantity, g, self._net.truth[quantity, m], wrongs, self._net.N)
+        source, net = self._true_source(quantity, m), self._net
+        wrongs, lines = net.wrong(quantity, m, source), net.lines(quantity, m, source)
+        return diagnose(quantity, g, net.truth[quantity, m], wrongs, net.N, lines)
 
     @staticmethod
     def _simpler(one: Diagnosis | None, two: Diagnosis | None) -> Diagnosis | None:
@@ -191,7 +197,7 @@ class _Walk:
     # --- A grad_z that was not returned -------------------------------------------------
 
     def _hidden_grad_z(
-        self, m: int, right: _Step, wrongs: list[Wrong]
+        self, m: int, right: _Step, wrongs: list[Wrong], lines: list[Line]
     ) -> tuple[Finding, FloatArray] | None:
         """Return a mistake in grad_z(m) that two or more quantities agree on, and its value."""
         witnesses = [(name, k) for name, k in self._given if name != "grad_z" and k <= m]
@@ -207,6 +213,29 @@ class _Walk:
                 words = f"{sentence} (not returned, but {shown} show it)"
                 finding = Finding("grad_z", m, "wrong", kind, words, error=np.nan, returned=False)
                 return finding, value
+        return self._hidden_on_a_line(m, own, lines)
+
+    def _hidden_on_a_line(
+        self, m: int, own: list[tuple[str, int]], lines: list[Line]
+    ) -> tuple[Finding, FloatArray] | None:
+        """Return a mistake with an unknown number in it that the layer's quantities show."""
+        for line in lines:
+            for witness in own:
+                of = getattr(self._net, witness[0])
+                start, direction = of(m, line.start), of(m, line.direction)
+                s = along(self._given[witness], line._replace(start=start, direction=direction))
+                if s is None:
+                    continue
+                value = line.start + s * line.direction
+                if all(self._follows(w, m, value) for w in own):
+                    shown = " and ".join(f"{name}({k})" for name, k in own)
+                    words = line.sentence.format(s=f"{s:.4g}")
+                    words += f" (not returned, but {shown} show{'s' * (len(own) == 1)} it)"
+                    kinds, error = (line.kind,), np.nan
+                    finding = Finding(
+                        "grad_z", m, "wrong", kinds, words, error=error, returned=False
+                    )
+                    return finding, value
         return None
 
     def _hypotheses(

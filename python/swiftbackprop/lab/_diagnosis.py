@@ -8,10 +8,10 @@ from typing import NamedTuple
 import numpy as np
 
 from swiftbackprop._arrays import FloatArray
-from swiftbackprop.lab._formulas import Wrong
+from swiftbackprop.lab._formulas import Line, Wrong
 from swiftbackprop.lab._report import TOLERANCE, relative_error
 
-__all__ = ["Diagnosis", "agrees", "diagnose"]
+__all__ = ["Diagnosis", "agrees", "along", "diagnose"]
 
 _SINGLE = 1e-5  # what computing in float32 costs at most
 
@@ -29,7 +29,12 @@ def agrees(g: FloatArray, right: FloatArray) -> bool:
 
 
 def diagnose(
-    quantity: str, g: FloatArray, right: FloatArray, wrongs: Iterable[Wrong], rows: int
+    quantity: str,
+    g: FloatArray,
+    right: FloatArray,
+    wrongs: Iterable[Wrong],
+    rows: int,
+    lines: Iterable[Line] = (),
 ) -> Diagnosis | None:
     """Return which mistakes turn `right` into g, the fewest that do; None if none are known.
 
@@ -44,6 +49,8 @@ def diagnose(
         What wrong formulas give for this quantity.
     rows : int
         N, the number of rows.
+    lines : iterable of Line
+        Wrong formulas with a number in them that is not known.
     """
     if not np.isfinite(g).all():
         return Diagnosis(("not finite",), "it contains NaN or infinity")
@@ -52,7 +59,24 @@ def diagnose(
     found = _fewest(quantity, g, [Wrong("", "", right), *wrongs], rows)
     if found is None and g.shape != right.shape:
         return _of_shape(quantity, g, right, rows)
-    return found or _nearly(g, right)
+    return found or _on_a_line(g, lines) or _nearly(g, right)
+
+
+def _on_a_line(g: FloatArray, lines: Iterable[Line]) -> Diagnosis | None:
+    for line in lines:
+        s = along(g, line)
+        if s is not None:
+            return Diagnosis((line.kind,), line.sentence.format(s=f"{s:.4g}"))
+    return None
+
+
+def along(g: FloatArray, line: Line) -> float | None:
+    """Return the s > 0 for which g is start + s · direction; None if there is none."""
+    if g.shape != line.start.shape or g.size < 2:
+        return None
+    apart, square = g - line.start, float(np.sum(line.direction**2))
+    s = float(np.sum(apart * line.direction)) / square if square else 0.0
+    return s if s > 0 and relative_error(apart, s * line.direction) <= _SINGLE else None
 
 
 def _fewest(quantity: str, g: FloatArray, wrongs: list[Wrong], rows: int) -> Diagnosis | None:

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from swiftbackprop._arrays import FloatArray
+from swiftbackprop._arrays import FloatArray, as_data
 from swiftbackprop._engine import core
 from swiftbackprop._functions import Activation, activations
 from swiftbackprop._inside import NetworkInside
 from swiftbackprop.lab._double import as_rows
 
-__all__ = ["Formulas", "Wrong"]
+__all__ = ["Formulas", "Line", "Wrong"]
 
 # Outer products of every example are only tried below this many numbers.
 _MOST_NUMBERS = 10**7
@@ -26,6 +26,25 @@ class Wrong(NamedTuple):
     kind: str
     sentence: str
     value: FloatArray
+
+
+class Line(NamedTuple):
+    """A wrong formula with a number in it that only the student knows: start + s · direction.
+
+    The sentence has a place {s} for that number, which is above 0.
+    """
+
+    kind: str
+    sentence: str
+    start: FloatArray
+    direction: FloatArray
+
+
+# σ′ as a formula of a, which students write down with z in its place.
+_BY_A: dict[str, tuple[str, Callable[[FloatArray], FloatArray]]] = {
+    "sigmoid": ("a(1 - a)", lambda a: a * (1 - a)),
+    "tanh": ("1 - a²", lambda a: 1 - a * a),
+}
 
 
 class Formulas:
@@ -54,7 +73,11 @@ class Formulas:
         self.rules = net._recipe.activations
         self.loss = net.loss
         self.t = as_rows(net, y)
+        array = as_data(y, "y")
+        # Class numbers, where the rows of t are one-hot.
+        self.classes = array.astype(np.float64) if array.shape != self.t.shape else None
         self.W = [none, *(layer.W.copy() for layer in layers)]
+        self.b = [none, *(layer.b.copy() for layer in layers)]
         self.z = [none, *(layer.z.copy() for layer in layers)]
         self.a = [X.copy(), *(layer.a.copy() for layer in layers)]
         self.truth: dict[tuple[str, int], FloatArray] = {}
@@ -113,6 +136,54 @@ class Formulas:
             yield from self._wrong_grad_b(m, source)
         yield from self._other_layers(quantity, m)
 
+    def lines(self, quantity: str, m: int, source: FloatArray) -> Iterator[Line]:
+        """Yield the mistakes with an unknown number in them; arguments as for `wrong`."""
+        if quantity == "grad_a" and m < self.L:
+            yield from self._updated_too_early(m, source)
+        elif quantity in ("grad_W", "grad_b"):
+            right = getattr(self, quantity)(m, source)
+            letter = quantity.removeprefix("grad_")
+            own = getattr(self, letter)[m]
+            words = f"it is {letter} - {{s}} {quantity}, the updated {letter}: return the gradient"
+            yield Line("updated parameters", words, own, -right)
+            words = f"it has {{s}} {letter}({m}) too much: a penalty is no part of C here"
+            yield Line("penalty", words, right, own)
+
+    def _updated_too_early(self, m: int, grad_z: FloatArray) -> Iterator[Line]:
+        k = m + 1
+        yield Line(
+            "updated too early",
+            f"W({k}) was updated before grad_a({m}) was computed with it: it is grad_z({k}) @ "
+            f"(W({k}) - {{s}} grad_W({k})); compute all gradients first, then update",
+            self.grad_a(m, grad_z),
+            -np.asarray(grad_z @ self.grad_W(k, grad_z)),
+        )
+
+    def lines_of_grad_z(self, m: int, above: FloatArray) -> Iterator[Line]:
+        """Yield what `lines` of a grad_a(m) that was not returned make of grad_z(m)."""
+        if m == self.L:
+            return
+        for kind, sentence, start, direction in self._updated_too_early(m, above):
+            yield Line(kind, sentence, self.grad_z(m, start), self.grad_z(m, direction))
+
+    def _class_numbers(self, by: str) -> Iterator[Wrong]:
+        """Yield what comes of class numbers in the place of one-hot rows."""
+        if self.classes is None:
+            return
+        a, L = self.a[self.L], self.L
+        words = (
+            f"class numbers stand where t({L}) has one-hot rows: write "
+            f"np.eye({self.sizes[-1]})[y] for t"
+        )
+        numbers = [np.broadcast_to(self.classes[:, None], a.shape)]
+        if len(self.classes) == a.shape[1]:  # else NumPy refuses a - y
+            numbers.append(np.broadcast_to(self.classes, a.shape))
+        for t in numbers:
+            slope = (a - t) / self.N
+            yield Wrong("class numbers", words, slope)
+            slope = np.asarray(self.loss.derivative(a, t)).reshape(a.shape) / self.N
+            yield Wrong("class numbers", words, slope if by == "a" else self.grad_z(L, slope))
+
     def _other_layers(self, quantity: str, m: int) -> Iterator[Wrong]:
         for k in (m - 1, m + 1):
             if (quantity, k) in self.truth:
@@ -131,6 +202,7 @@ class Formulas:
             f"it is (a({L}) - t)/N, which is not the derivative of {self.loss.name} by a({L})",
             residual,
         )
+        yield from self._class_numbers("a")
         yield from self._mean_over_outputs("grad_a")
         yield from self._broadcast(residual)
 
@@ -207,6 +279,13 @@ class Formulas:
             partner = self.loss.partner == self.rule(m).name
             why = f": for {self.loss.name} on {self.rule(m).name} a - t holds it already"
             yield Wrong("σ′ twice", f"σ′ is there twice{why * partner}", twice)
+            if partner and self.acts_on_rows(m):
+                name = self.rule(m).name
+                words = (
+                    f"a - t is multiplied with a(1 - a), and holds the derivative of {name} already"
+                )
+                yield Wrong("σ′ twice", words, (a - self.t) / self.N * a * (1 - a))
+            yield from self._class_numbers("z")
             yield from self._mean_over_outputs("grad_z")
             yield from self._broadcast((a - self.t) / self.N)
         else:
@@ -223,6 +302,24 @@ class Formulas:
             f"σ′ is taken at a({m}): wanted is σ′(z({m}))",
             grad_a * rule.derivative(self.a[m]),
         )
+        if rule.name in _BY_A:
+            words, by_a = _BY_A[rule.name]
+            at_z = words.replace("a", "z")
+            yield Wrong(
+                "σ′ of a at z",
+                f"σ′ is {at_z}: with z({m}) in the place of a({m}), expected {words}",
+                grad_a * by_a(self.z[m]),
+            )
+        if rule.name == "tanh":
+            yield Wrong(
+                "σ′ without square", "σ′ is 1 - a, expected 1 - a²", grad_a * (1 - self.a[m])
+            )
+        if rule.flags & core.RULE_KINK and np.any(grad_a):
+            yield Wrong(
+                "σ′ at grad_a",
+                f"σ′ is taken at grad_a({m}): expected σ′(z({m})), where z({m}) > 0",
+                grad_a * rule.derivative(grad_a),
+            )
         for k in (m - 1, m + 1):
             if 1 <= k <= self.L and self.z[k].shape == grad_a.shape:
                 yield Wrong(

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -15,14 +15,14 @@ from swiftbackprop._inside import NetworkInside
 from swiftbackprop._names import unknown
 from swiftbackprop.lab._attribution import Finding, attribute
 from swiftbackprop.lab._double import as_inputs, in_double
+from swiftbackprop.lab._exercise import without_gradients
 from swiftbackprop.lab._formulas import Formulas
 from swiftbackprop.lab._report import TOLERANCE, Report, number, place
+from swiftbackprop.lab._returned import QUANTITIES, read
 
 __all__ = ["BackwardReport", "check_backward"]
 
-QUANTITIES = ("grad_W", "grad_b", "grad_z", "grad_a")
 Returned: TypeAlias = Mapping[str, Any] | Sequence[Any] | FloatArray
-Arrays: TypeAlias = dict[tuple[str, int], FloatArray]
 
 
 class BackwardReport(Report):
@@ -37,8 +37,10 @@ class BackwardReport(Report):
 
     _head = ("gradient", "error", "verdict", "what is wrong")
 
-    def __init__(self, net: str, rows: int, findings: tuple[Finding, ...]) -> None:
-        self._net, self._rows_of_X = net, rows
+    def __init__(
+        self, net: str, rows: int, findings: tuple[Finding, ...], columns: bool = False
+    ) -> None:
+        self._net, self._rows_of_X, self._columns = net, rows, columns
         self.findings = findings
 
     def __getitem__(self, name: str) -> Finding:
@@ -57,15 +59,20 @@ class BackwardReport(Report):
 
     def _failures(self) -> list[str]:
         return [
-            f"{f.quantity} of layer {f.m} is wrong: {_sentence(f)}"
+            f"{f.quantity} of layer {f.m} is {'missing' if f.verdict == 'missing' else 'wrong'}: "
+            f"{_sentence(f)}"
             for f in self.findings
             if not f.ok
         ]
 
     def _notes(self) -> list[str]:
-        if self._rows_of_X > 1:
-            return []
-        return ["X has one row: a missing 1/N, or a sum over the wrong rows, cannot be seen."]
+        notes = []
+        if self._columns:
+            notes.append("Read as columns: an example in each column of grad_z and grad_a.")
+        if self._rows_of_X == 1:
+            words = "X has one row: a missing 1/N, or a sum over the wrong rows, cannot be seen."
+            notes.append(words)
+        return notes
 
 
 def _error(finding: Finding) -> str:
@@ -86,6 +93,9 @@ def check_backward(
     net: NetworkInside,
     X: npt.ArrayLike,
     y: npt.ArrayLike,
+    *,
+    quantities: Iterable[str] = ("grad_W", "grad_b"),
+    columns: bool = False,
 ) -> BackwardReport:
     """Check a backward pass of one's own: which quantity is wrong, and how.
 
@@ -93,30 +103,39 @@ def check_backward(
     ----------
     student_fn : callable
         Called as ``student_fn(net, X, y)`` with a float64 copy of the network on which
-        ``net.forward(X)`` was run, X in float64, and y as given. It returns any of the
-        gradients of C, as
+        ``net.forward(X)`` was run, X in float64, and y as given. While it runs, neither this
+        copy nor `net` gives its own gradients away. It returns gradients of C, as
 
         - a dict of lists with one array for each layer, from the first:
           ``{"grad_W": [...], "grad_b": [...], "grad_z": [...], "grad_a": [...]}``.
           A list of grad_a may begin with that of layer 0. None stands for what is not there;
         - a dict of arrays: ``{"grad_W1": ..., "grad_z2": ...}``;
         - a list of pairs (grad_W, grad_b), as `Network.unflatten` gives it;
+        - two lists, (grad_Ws, grad_bs);
         - one flat array in the order of `Network.gradients`.
     net : Network
     X : array_like, shape (N, D(0))
         Some rows, of which N is best no other size in the network.
     y : array_like, shape (N, D(L)) or (N,)
+    quantities : iterable of str, default ("grad_W", "grad_b")
+        What has to be returned for every layer; for a first exercise perhaps
+        ``["grad_z"]``, and ``()`` for whatever is there.
+    columns : bool, default False
+        Whether an example is a column of grad_z and grad_a, (D(m), N), and grad_b(m) is
+        (D(m), 1), as on the slides. Where the shapes say so it is seen without this.
 
     Returns
     -------
     BackwardReport
-        A finding for each quantity: right, wrong (and by which mistake), or computed
-        rightly from one that is wrong.
+        A finding for each quantity: right, wrong (and by which mistake), computed
+        rightly from one that is wrong, or missing.
 
     Raises
     ------
     ValueError, TypeError
         If what the function returns is none of these.
+    RuntimeError
+        If the function asks a network for its gradients.
 
     Notes
     -----
@@ -138,93 +157,53 @@ def check_backward(
     >>> report["grad_W(1)"].ok, report["grad_b(1)"].kinds
     (True, ('mean instead of sum',))
     """
+    required = _as_quantities(quantities)
     twin = in_double(net)
     rows = as_inputs(net, X)
     formulas = Formulas(twin.copy(), rows, y)
     twin.forward(rows.copy())
-    returned = student_fn(twin, rows.copy(), y)
-    given = dict(_arrays(returned, twin))
-    if not given:
-        raise ValueError(f"student_fn returned no gradient: wanted are {', '.join(QUANTITIES)}")
+    with without_gradients(twin, net):
+        returned = student_fn(twin, rows.copy(), y)
+        given = read(returned, twin, formulas.truth, columns)
+    if not given.arrays:
+        names = ", ".join(QUANTITIES)
+        raise ValueError(f"student_fn returned no gradient: expected one or more of {names}")
+    found = [_in_order(finding, given.reversed) for finding in attribute(formulas, given.arrays)]
+    found += _missing(required, found, len(net.sizes) - 1)
     title = f"Network({sizes_of(net)})"
-    return BackwardReport(title, len(rows), tuple(attribute(formulas, given)))
+    return BackwardReport(title, len(rows), tuple(found), given.columns)
 
 
-# --- What a student's function returns ---------------------------------------------------
+def _as_quantities(names: Iterable[str]) -> tuple[str, ...]:
+    found = (names,) if isinstance(names, str) else tuple(names)
+    for name in found:
+        if name not in QUANTITIES:
+            raise ValueError(unknown("quantity", str(name), QUANTITIES))
+    return found
 
 
-def _arrays(returned: Any, net: NetworkInside) -> Iterator[tuple[tuple[str, int], FloatArray]]:
-    """Yield every array returned, under its quantity and layer."""
-    L = len(net.layers)
-    if isinstance(returned, Mapping):
-        for key, value in returned.items():
-            quantity, m = _key(key, L)
-            parts = {m: value} if m is not None else _by_layer(quantity, value, L)
-            yield from _numbers(quantity, parts)
-    elif isinstance(returned, np.ndarray):
-        for m, (W, b) in enumerate(net.unflatten(returned), start=1):
-            yield from _numbers("grad_W", {m: W})
-            yield from _numbers("grad_b", {m: b})
-    elif isinstance(returned, list | tuple):
-        for m, (W, b) in enumerate(_pairs(returned, L), start=1):
-            yield from _numbers("grad_W", {m: W})
-            yield from _numbers("grad_b", {m: b})
-    else:
-        raise TypeError(
-            "student_fn returns a dict such as {'grad_W': [...], 'grad_b': [...]}, or a list of "
-            f"pairs (grad_W, grad_b), not {type(returned).__name__}"
-        )
+def _in_order(finding: Finding, turned: frozenset[str]) -> Finding:
+    """Return the finding on an array that stood in a list the wrong way round."""
+    if finding.quantity not in turned or not finding.returned:
+        return finding
+    words = (
+        f"the list of {finding.quantity} runs from the last layer to the first: return it from "
+        f"layer 1 on, as {finding.quantity}[::-1]"
+    )
+    kinds = ("reversed list", *finding.kinds)
+    also = f"; and {_sentence(finding)}" if finding.verdict == "wrong" else ""
+    return replace(finding, verdict="wrong", kinds=kinds, sentence=words + also)
 
 
-def _key(key: object, L: int) -> tuple[str, int | None]:
-    """Return quantity and layer of a dict's key; no layer if it is a list's."""
-    match = re.fullmatch(r"(\w*?)_?\(?(\d+)?\)?", str(key))
-    quantity, digits = match.groups() if match else (str(key), None)
-    if quantity not in QUANTITIES:
-        raise ValueError(f"student_fn returned an {unknown('quantity', str(key), QUANTITIES)}")
-    m = None if digits is None else int(digits)
-    first = 0 if quantity == "grad_a" else 1
-    if m is not None and not first <= m <= L:
-        raise ValueError(
-            f"student_fn returned {key!r}, but {quantity} is of the layers {first} to {L}"
-        )
-    return quantity, m
-
-
-def _by_layer(quantity: str, value: Any, L: int) -> dict[int, Any]:
-    """Return a list's arrays by the number of their layer."""
-    if isinstance(value, Mapping):
-        return {_key(f"{quantity}{m}", L)[1] or 0: array for m, array in value.items()}
-    if not isinstance(value, list | tuple):
-        raise TypeError(
-            f"{quantity} is a list with one array for each layer 1 to {L}, not "
-            f"{type(value).__name__}; a single array has its layer in the key, as {quantity}1"
-        )
-    first = 0 if quantity == "grad_a" and len(value) == L + 1 else 1
-    if len(value) != L + 1 - first:
-        raise ValueError(
-            f"{quantity} lists {len(value)} arrays, and the network has {L} layers: one for "
-            "each, from layer 1; None for one that is not there"
-        )
-    return dict(enumerate(value, start=first))
-
-
-def _pairs(returned: Sequence[Any], L: int) -> list[tuple[Any, Any]]:
-    pairs = [tuple(pair) if isinstance(pair, list | tuple) else () for pair in returned]
-    if len(pairs) != L or any(len(pair) != 2 for pair in pairs):
-        raise ValueError(
-            f"a list from student_fn has a pair (grad_W, grad_b) for each of the {L} layers"
-        )
-    return [(pair[0], pair[1]) for pair in pairs]
-
-
-def _numbers(
-    quantity: str, parts: Mapping[int, Any]
-) -> Iterator[tuple[tuple[str, int], FloatArray]]:
-    for m, value in parts.items():
-        if value is None:
-            continue
-        try:
-            yield (quantity, m), np.array(value, np.float64)
-        except (TypeError, ValueError) as error:
-            raise TypeError(f"{quantity}({m}) is no array of numbers: {error}") from error
+def _missing(required: tuple[str, ...], found: list[Finding], L: int) -> Iterator[Finding]:
+    """Yield a finding for everything that had to be returned and was not."""
+    there = {finding.name for finding in found if finding.returned}
+    for m in range(L, 0, -1):
+        for quantity in required:
+            if f"{quantity}({m})" not in there:
+                words = "it was not returned"
+                yield Finding(
+                    *(quantity, m, "missing", ("missing",), words),
+                    error=np.nan,
+                    returned=False,
+                )

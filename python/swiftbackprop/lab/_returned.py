@@ -1,0 +1,210 @@
+"""What a student's backward pass returned, read into arrays by quantity and layer."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple, TypeAlias
+
+import numpy as np
+
+from swiftbackprop._arrays import FloatArray
+from swiftbackprop._inside import NetworkInside
+from swiftbackprop._names import unknown
+from swiftbackprop.lab._diagnosis import agrees
+
+__all__ = ["QUANTITIES", "Returned", "read"]
+
+QUANTITIES = ("grad_W", "grad_b", "grad_z", "grad_a")
+Arrays: TypeAlias = dict[tuple[str, int], FloatArray]
+
+
+class Returned(NamedTuple):
+    """The arrays of a result, as rows and from layer 1 on, and how they were given.
+
+    Attributes
+    ----------
+    arrays : dict
+        By quantity and layer.
+    columns : bool
+        Whether an example was a column.
+    reversed : frozenset of str
+        Quantities whose lists ran from the last layer to the first.
+    """
+
+    arrays: Arrays
+    columns: bool
+    reversed: frozenset[str]
+
+
+def read(
+    value: Any, net: NetworkInside, truth: Mapping[tuple[str, int], FloatArray], columns: bool
+) -> Returned:
+    """Read a result in any of its forms.
+
+    Parameters
+    ----------
+    value : object
+        What the function returned.
+    net : Network
+    truth : dict
+        The right arrays.
+    columns : bool
+        Whether an example is a column; what is plainly one by its shapes is read so anyway.
+    """
+    arrays: Arrays = {}
+    turned = set()
+    for quantity, parts, is_list in _parts(value, net, truth):
+        found = dict(_numbers(quantity, parts))
+        if is_list and (other := _reversed(found, truth)):
+            turned.add(quantity)
+            found = other
+        arrays.update(found)
+    columns = columns or _are_columns(arrays, truth)
+    if columns:
+        arrays = {key: _as_rows(array, key, truth[key]) for key, array in arrays.items()}
+    return Returned(arrays, columns, frozenset(turned))
+
+
+# --- Lists and dicts ----------------------------------------------------------------------
+
+
+def _parts(
+    value: Any, net: NetworkInside, truth: Mapping[tuple[str, int], FloatArray]
+) -> Iterator[tuple[str, Mapping[int, Any], bool]]:
+    """Yield quantity, arrays by layer, and whether they were a list."""
+    L = len(net.layers)
+    if isinstance(value, Mapping):
+        for key, item in value.items():
+            quantity, m = _key(key, L)
+            parts = {m: item} if m is not None else _by_layer(quantity, item, L)
+            yield quantity, parts, m is None and not isinstance(item, Mapping)
+        return
+    if isinstance(value, np.ndarray) and value.dtype != object:
+        pairs, is_list = [pair[:2] for pair in net.unflatten(value)], False
+    elif isinstance(value, list | tuple):
+        pairs, is_list = _pairs(value, L, truth), True
+    else:
+        raise TypeError(
+            "student_fn returns a dict such as {'grad_W': [...], 'grad_b': [...]}, or a list of "
+            f"pairs (grad_W, grad_b), not {type(value).__name__}"
+        )
+    for quantity, arrays in zip(("grad_W", "grad_b"), zip(*pairs, strict=True), strict=True):
+        yield quantity, dict(enumerate(arrays, start=1)), is_list
+
+
+def _key(key: object, L: int) -> tuple[str, int | None]:
+    """Return quantity and layer of a dict's key; no layer if it is a list's."""
+    match = re.fullmatch(r"(\w*?)_?\(?(\d+)?\)?", str(key))
+    quantity, digits = match.groups() if match else (str(key), None)
+    if quantity not in QUANTITIES:
+        raise ValueError(f"student_fn returned an {unknown('quantity', str(key), QUANTITIES)}")
+    m = None if digits is None else int(digits)
+    first = 0 if quantity == "grad_a" else 1
+    if m is not None and not first <= m <= L:
+        raise ValueError(
+            f"student_fn returned {key!r}, but {quantity} is of the layers {first} to {L}"
+        )
+    return quantity, m
+
+
+def _by_layer(quantity: str, value: Any, L: int) -> dict[int, Any]:
+    """Return a list's arrays by the number of their layer."""
+    if isinstance(value, Mapping):
+        return {_key(f"{quantity}{m}", L)[1] or 0: array for m, array in value.items()}
+    if not isinstance(value, list | tuple):
+        raise TypeError(
+            f"{quantity} is a list with one array for each layer 1 to {L}, not "
+            f"{type(value).__name__}; a single array has its layer in the key, as {quantity}1"
+        )
+    first = 0 if quantity == "grad_a" and len(value) == L + 1 else 1
+    if len(value) != L + 1 - first:
+        raise ValueError(
+            f"{quantity} lists {len(value)} arrays, and the network has {L} layers: one for "
+            "each, from layer 1; None for one that is not there"
+        )
+    return dict(enumerate(value, start=first))
+
+
+def _pairs(
+    returned: Sequence[Any], L: int, truth: Mapping[tuple[str, int], FloatArray]
+) -> list[tuple[Any, Any]]:
+    """Return pairs from pairs, or from a list of grad_W and one of grad_b, by their shapes."""
+    items = [list(item) if isinstance(item, list | tuple) else [] for item in returned]
+    readings = []
+    if len(items) == L and all(len(item) == 2 for item in items):
+        readings.append([(W, b) for W, b in items])
+    if len(items) == 2 and all(len(item) == L for item in items):
+        readings.append(list(zip(*items, strict=True)))
+    if not readings:
+        raise ValueError(
+            f"a list from student_fn has a pair (grad_W, grad_b) for each of the {L} layers, or "
+            f"it is two lists, (grad_Ws, grad_bs), of {L} arrays each"
+        )
+
+    def fit(pairs: list[tuple[Any, Any]]) -> int:
+        sizes = {name: [truth[name, m].size for m in range(1, L + 1)] for name in QUANTITIES[:2]}
+        dimensions = sum((np.ndim(W) == 2) + (np.ndim(b) == 1) for W, b in pairs)
+        return dimensions + sum(
+            (np.size(W) in sizes["grad_W"]) + (np.size(b) in sizes["grad_b"]) for W, b in pairs
+        )
+
+    return max(readings, key=fit)
+
+
+def _numbers(
+    quantity: str, parts: Mapping[int, Any]
+) -> Iterator[tuple[tuple[str, int], FloatArray]]:
+    for m, value in parts.items():
+        if value is None:
+            continue
+        try:
+            yield (quantity, m), np.array(value, np.float64)
+        except (TypeError, ValueError) as error:
+            raise TypeError(f"{quantity}({m}) is no array of numbers: {error}") from error
+
+
+# --- The order of the layers, and rows or columns -----------------------------------------
+
+
+def _reversed(arrays: Arrays, truth: Mapping[tuple[str, int], FloatArray]) -> Arrays | None:
+    """Return a list the other way round, if it is plainly meant so; else None."""
+    numbers = [m for _, m in arrays]
+    if len(numbers) < 2:
+        return None
+    turn = min(numbers) + max(numbers)
+    other = {(name, turn - m): array for (name, m), array in arrays.items()}
+    (agree, fit), (agree_turned, fit_turned) = (_score(a, truth) for a in (arrays, other))
+    by_numbers = agree_turned > agree
+    by_shapes = agree_turned == agree and fit_turned == len(arrays) > fit
+    return other if by_numbers or by_shapes else None
+
+
+def _score(arrays: Arrays, truth: Mapping[tuple[str, int], FloatArray]) -> tuple[int, int]:
+    """Return how many arrays are right, and how many have the right shape, perhaps turned."""
+    agree = fit = 0
+    for key, array in arrays.items():
+        right = truth.get(key, np.empty(0))
+        shapes = (right.shape, right.T.shape, (right.size, 1)[: 1 + (right.ndim == 1)])
+        agree += agrees(_as_rows(array, key, right), right) or agrees(array, right)
+        fit += array.shape in shapes
+    return agree, fit
+
+
+def _are_columns(arrays: Arrays, truth: Mapping[tuple[str, int], FloatArray]) -> bool:
+    """Whether all that could be an example in a column is one by its shape."""
+    told = []
+    for (name, m), array in arrays.items():
+        right = truth[name, m].shape
+        if name == "grad_b":
+            told.append(array.shape == (*right, 1))
+        elif name != "grad_W" and right[0] != right[1]:
+            told.append(array.shape == right[::-1])
+    return bool(told) and all(told)
+
+
+def _as_rows(array: FloatArray, key: tuple[str, int], right: FloatArray) -> FloatArray:
+    """Return an array of columns as one of rows."""
+    if key[0] == "grad_b":
+        return array[:, 0] if array.shape == (*right.shape, 1) else array
+    return array.T if key[0] != "grad_W" and array.shape == right.shape[::-1] else array
