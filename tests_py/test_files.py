@@ -11,7 +11,9 @@ import multiprocessing
 import os
 import pickle
 import re
+import signal
 import stat
+import subprocess
 import sys
 import zlib
 from collections.abc import Callable
@@ -23,7 +25,7 @@ import numpy.typing as npt
 import pytest
 
 import swiftbackprop as sb
-from helpers import DTYPES, OPTIMIZERS, ROOT, refused, run_python_ok
+from helpers import DTYPES, OPTIMIZERS, ROOT, refused, run_python, run_python_ok
 from swiftbackprop import _description, _files
 from test_docs import run_example
 
@@ -372,7 +374,7 @@ def test_hostile_norms(what: str, good: bytes, tmp_path: Path) -> None:
 def test_running_statistics_that_are_none(tmp_path: Path) -> None:
     net, path = train(make(norm="batch")), tmp_path / "file"
     net.save(path)
-    header, body = split(path.read_bytes())
+    header, body = split(unsigned(path.read_bytes()))
     place = header["layers.1.running_var"]["data_offsets"][0]
     for value, pattern in ((-1.0, "running_var of layer 1 is a variance"), (np.nan, "NaN")):
         bad = np.float32(value).tobytes()
@@ -693,12 +695,11 @@ def test_a_failure_leaves_what_was_there(tmp_path: Path, monkeypatch: pytest.Mon
     make().save(path)
     before = path.read_bytes()
 
-    def full(tensors: object, name: str, metadata: object) -> None:
-        Path(name).write_bytes(b"half")
+    def full(descriptor: int) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(safetensors_numpy, "save_file", full)
-    refused(lambda: train(make()).save(path), OSError, "No space")
+    monkeypatch.setattr(os, "fsync", full)
+    refused(lambda: train(make()).save(path), OSError, f"No space.*{path}")
     assert path.read_bytes() == before
     assert [found.name for found in tmp_path.iterdir()] == ["net"]
 
@@ -712,6 +713,154 @@ def test_the_file_is_on_the_disk_before_it_has_its_name(
     monkeypatch.setattr(os, "replace", lambda *a: (done.append("replace"), real_replace(*a))[1])
     make().save(tmp_path / "net")
     assert done == ["sync", "replace", "sync"]
+
+
+# Files grow to 4096 bytes at most, as if the disk were full.
+FULL_DISK = """
+import os, resource, sys
+import numpy as np
+import swiftbackprop as sb
+
+net = sb.Network([4, 400, 3], loss="cross_entropy", seed=0)
+X, y = np.ones((4, 4), np.float32), np.zeros(4, int)
+writers = {
+    "net.safetensors": net.save,
+    "net.onnx": net.to_onnx,
+    "net.svg": net.diagram().save,
+    "best.safetensors": lambda path: net.fit(
+        X, y, epochs=1, callbacks=[sb.Checkpoint(path)], progress=False
+    ),
+    "log.csv": lambda path: net.fit(
+        X, y, epochs=1000, callbacks=[sb.CSVLogger(path)], progress=False
+    ),
+}
+for name, write in writers.items():
+    path = os.path.join(sys.argv[1], name)
+    with open(path, "w") as file:
+        file.write("old")
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, resource.RLIM_INFINITY))
+    try:
+        write(path)
+    except OSError as error:
+        print(name, error.errno, error.filename or "", open(path).read(3))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+    net.predict(X)
+"""
+
+
+def test_a_full_disk_is_an_oserror_of_every_writer(tmp_path: Path) -> None:
+    pytest.importorskip("onnx")
+    said = run_python_ok(FULL_DISK, str(tmp_path)).splitlines()
+    whole = ["net.safetensors", "net.onnx", "net.svg", "best.safetensors"]
+    assert said[:-1] == [f"{name} {errno.EFBIG} {tmp_path / name} old" for name in whole]
+    assert said[-1] == f"log.csv {errno.EFBIG} {tmp_path / 'log.csv'} epo"
+    lines = (tmp_path / "log.csv").read_bytes().decode().split("\r\n")
+    assert lines.pop() == ""  # what did not find room is not there in part
+    assert {line.count(",") for line in lines} == {lines[0].count(",")}
+    assert sorted(found.name for found in tmp_path.iterdir()) == sorted([*whole, "log.csv"])
+
+
+# Ctrl-C where Python looks for it: when a function begins, and when a call has ended.
+INTERRUPTED = """
+import gc, os, sys
+import swiftbackprop as sb
+from swiftbackprop import _atomic
+
+gc.disable()
+folder, place = sys.argv[1], os.path.join(sys.argv[1], "net.safetensors")
+one, two = sb.Network([2, 1], seed=0), sb.Network([2, 1], seed=1)
+two.save(place)
+new = open(place, "rb").read()
+one.save(place)
+old = open(place, "rb").read()
+descriptors = os.listdir("/proc/self/fd")
+interrupted, moment = 0, 0
+while True:
+    moment += 1
+    count, inside = 0, False
+
+    def look(frame, event, arg):
+        global count, inside
+        inside |= frame.f_code is _atomic.write_whole.__code__
+        if event not in ("call", "c_return") or not inside:
+            return
+        count += 1
+        if count == moment:
+            sys.setprofile(None)
+            raise KeyboardInterrupt
+
+    caught = None
+    sys.setprofile(look)
+    try:
+        two.save(place)
+    except KeyboardInterrupt as error:
+        caught = error
+    finally:
+        sys.setprofile(None)
+    # The exception, and with it every frame, is still there.
+    assert os.listdir(folder) == ["net.safetensors"], (moment, os.listdir(folder))
+    assert os.listdir("/proc/self/fd") == descriptors, moment
+    assert open(place, "rb").read() in (old, new)
+    if caught is None:
+        break
+    interrupted += 1
+    one.save(place)
+assert open(place, "rb").read() == new
+print(interrupted)
+"""
+
+
+def test_ctrl_c_at_any_moment_leaves_no_file_and_no_descriptor(tmp_path: Path) -> None:
+    assert int(run_python_ok(INTERRUPTED, str(tmp_path))) > 40
+
+
+WRITER = """
+import os, signal, sys
+from swiftbackprop._atomic import write_whole
+
+def write(file):
+    file.write(b"half")
+    file.flush()
+    print("begun", flush=True)
+    if sys.argv[2] == "die":
+        os.kill(os.getpid(), signal.SIGKILL)
+    sys.stdin.read()
+
+write_whole(sys.argv[1], write)
+"""
+
+
+def test_the_next_file_clears_what_a_dead_process_left(tmp_path: Path) -> None:
+    done = run_python(WRITER, str(tmp_path / "net"), "die")
+    assert done.returncode == -signal.SIGKILL
+    (left,) = tmp_path.iterdir()
+    others = [".swiftbackprop-1-0123456789abcdef.tmp", ".swiftbackprop-x.tmp", "mine.tmp"]
+    for name in others:  # of a process that lives, and names that are not ours
+        (tmp_path / name).write_bytes(b"")
+    make().save(tmp_path / "other")
+    assert sorted(found.name for found in tmp_path.iterdir()) == sorted([*others, "other"])
+    assert not left.exists()
+
+
+def test_the_next_file_leaves_alone_what_is_being_written(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", WRITER, str(tmp_path / "net"), "live"]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=dict(os.environ)
+    ) as writer:
+        assert writer.stdout is not None
+        assert writer.stdout.readline() == b"begun\n"
+        (part,) = tmp_path.iterdir()
+        # As it looks from another container, where the number is that of nobody.
+        far = part.rename(tmp_path / ".swiftbackprop-999999999-0123456789abcdef.tmp")
+        make().save(tmp_path / "other")
+        assert far.exists()
+        far.rename(part)
+        make().save(tmp_path / "other")
+        assert part.exists()
+        writer.communicate(b"")
+    assert writer.returncode == 0
+    assert (tmp_path / "net").read_bytes() == b"half"
+    assert sorted(found.name for found in tmp_path.iterdir()) == ["net", "other"]
 
 
 def test_permissions_and_links_stay(tmp_path: Path) -> None:
@@ -808,14 +957,49 @@ def test_truncated_files(data: Any, good: bytes, tmp_path_factory: Any) -> None:
 @hypothesis.given(data=st.data())
 @hypothesis.settings(max_examples=1500)
 def test_flipped_bytes(data: Any, good: bytes, tmp_path_factory: Any) -> None:
-    """They are found, or change a number and leave a network that works."""
-    content = bytearray(good)
+    """They are found by the checksum; without one they may change a number."""
+    signed = data.draw(st.booleans())
+    before = good if signed else unsigned(good)
+    content = bytearray(before)
     for _ in range(data.draw(st.integers(1, 4))):
-        content[data.draw(st.integers(0, len(good) - 1))] = data.draw(st.integers(0, 255))
+        content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
     net = read(bytes(content), tmp_path_factory.getbasetemp())
+    assert net is None or content == before or not signed
     if net is not None:
         assert net.parameters.shape == (net.n_parameters,)
         assert np.isfinite(net.parameters).all()
+
+
+def test_any_flipped_bit_is_found(good: bytes, tmp_path: Path) -> None:
+    """One of every byte of the file; what is said of those in the arrays."""
+    path = tmp_path / "file"
+    start = 8 + int.from_bytes(good[:8], "little")
+    for place in range(len(good)):
+        content = bytearray(good)
+        content[place] ^= 1 << place % 8
+        path.write_bytes(content)
+        message = "it is damaged: its content" if place >= start else ""
+        refused(lambda: sb.load(path), ValueError, "is not read", message)
+
+
+def test_notes_that_look_like_a_checksum(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    notes = {"note": '"checksum": "01234567"', "checksum": "89abcdef"}
+    _files.save(small(), path, True, True, notes)
+    assert _files.read_notes(path) == notes
+    assert sb.load(path).sizes == (2, 2, 1)
+
+
+def test_the_checksum_is_the_documented_one(good: bytes, tmp_path: Path) -> None:
+    said = description_of(good)["checksum"]
+    assert good.count(said.encode()) == 1
+    assert said == f"{zlib.crc32(good.replace(said.encode(), b'00000000')):08x}"
+    header, body = split(good)  # other programs write no checksum, and in another order
+    described = json.loads(header["__metadata__"]["swiftbackprop"])
+    del described["checksum"]
+    header["__metadata__"]["swiftbackprop"] = json.dumps(described, sort_keys=True, indent=1)
+    (tmp_path / "file").write_bytes(joined(header, body))
+    np.testing.assert_array_equal(sb.load(tmp_path / "file").parameters, small().parameters)
 
 
 JSON = st.recursive(
@@ -865,10 +1049,18 @@ def description_of(content: bytes) -> dict[str, Any]:
 
 
 def with_description(content: bytes, described: Any) -> bytes:
+    """A file with another description, without a checksum unless one is given as text."""
     header, body = split(content)
+    if isinstance(described, dict):
+        described.pop("checksum", None)
     text = described if isinstance(described, str) else json.dumps(described)
     header["__metadata__"]["swiftbackprop"] = text
     return joined(header, body)
+
+
+def unsigned(content: bytes) -> bytes:
+    """The same file without its checksum."""
+    return with_description(content, description_of(content))
 
 
 HOSTILE: dict[str, tuple[Callable[[Any], Any], str]] = {
@@ -949,7 +1141,7 @@ def test_hostile_tensors(good: bytes, tmp_path: Path) -> None:
         path.write_bytes(content)
         refused(lambda: sb.load(path), ValueError, "is not read", pattern)
 
-    header, body = split(good)
+    header, body = split(unsigned(good))
     reads(joined(header, body + b"more"), "damaged")
     reads((2**63 - 1).to_bytes(8, "little") + good[8:], "no safetensors file.*header takes 9")
     reads(joined(b"[" * 10**5, body), "damaged")
@@ -979,7 +1171,7 @@ def test_a_network_larger_than_the_memory_is_refused_before_it_is_made(tmp_path:
     net = sb.Network([1, 1], seed=0)
     net.save(tmp_path / "net", optimizer=False)
     described = description_of((tmp_path / "net").read_bytes())
-    described["sizes"] = [cols, rows]
+    described["sizes"] = [cols, rows]  # the checksum is not looked at before there is memory
     end = 4 * rows * cols
     header = {
         "__metadata__": {"swiftbackprop": json.dumps(described)},
@@ -1011,7 +1203,8 @@ def fuzz(path: Path, seed: int, times: int) -> list[int]:
     """Load a file that was damaged in one way after the other; return what came of it."""
     rng = np.random.default_rng(seed)
     (small(norm="batch") if seed % 2 else small()).save(path)
-    good, outcomes = path.read_bytes(), [0, 0]
+    good = unsigned(path.read_bytes())
+    outcomes = [0, 0]
     for _ in range(times):
         content = good
         for _ in range(rng.integers(1, 4)):

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
+import re
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable
+from typing import IO
 
-__all__ = ["as_target", "replacing"]
+__all__ = ["as_target", "write_whole"]
+
+# What a file is called until it is whole; the number is that of the process.
+_PASSING = re.compile(r"\.swiftbackprop-(\d{1,9})-[0-9a-f]{16}\.tmp")
 
 
 def as_target(path: str | os.PathLike[str]) -> str:
@@ -29,17 +35,19 @@ def as_target(path: str | os.PathLike[str]) -> str:
     return target
 
 
-@contextlib.contextmanager
-def replacing(path: str | os.PathLike[str]) -> Iterator[str]:
-    """Give the name of a new, empty file that takes the place of `path` in the end.
+def write_whole(path: str | os.PathLike[str], write: Callable[[IO[bytes]], object]) -> None:
+    """Write a file that takes the place of `path` once it is whole and on the disk.
 
-    It lies in the same folder, reaches the disk before it gets its name, and keeps the
-    permissions of the file that it replaces. After an error nothing has changed.
+    It is written under a name of its own in the same folder, and keeps the permissions of the
+    file that it replaces. After an error, or Ctrl-C at any moment, nothing is left of it. What a
+    process left there that was killed while it wrote is removed.
 
     Parameters
     ----------
     path : str or path-like
         A link is followed.
+    write : callable
+        Is given the file.
 
     Raises
     ------
@@ -48,28 +56,70 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[str]:
     """
     target = as_target(path)
     folder = os.path.dirname(target)
-    passing = os.path.join(folder, f".{secrets.token_hex(8)}.tmp")
-    handle = os.open(passing, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
+    _clear(folder)
+    passing = os.path.join(folder, f".swiftbackprop-{os.getpid()}-{secrets.token_hex(8)}.tmp")
+    # One frame and no context manager of Python's: Ctrl-C may come between any two calls.
     try:
-        mode = os.fstat(handle).st_mode
-        os.close(handle)
-        with contextlib.suppress(FileNotFoundError):
-            mode = os.stat(target).st_mode
-        yield passing
-        os.chmod(passing, mode & 0o7777)
-        _sync(passing)
-        os.replace(passing, target)
-    except BaseException:
-        with contextlib.suppress(FileNotFoundError):
+        with open(passing, "xb") as file:
+            _lock(file)
+            write(file)
+            file.flush()
+            try:
+                mode = os.stat(target).st_mode
+            except FileNotFoundError:
+                mode = os.fstat(file.fileno()).st_mode
+            os.fchmod(file.fileno(), mode & 0o7777)
+            os.fsync(file.fileno())
+            os.replace(passing, target)
+    except BaseException as error:
+        try:  # noqa: SIM105
             os.unlink(passing)
+        except FileNotFoundError:
+            pass
+        if isinstance(error, OSError) and error.filename is None:
+            error.filename = target
         raise
     _sync(folder)
 
 
-def _sync(path: str) -> None:
-    """Wait until a file or a folder is on the disk."""
-    handle = os.open(path, os.O_RDONLY)
+def _lock(file: IO[bytes]) -> None:
+    """Show that a file is being written, for as long as it is open."""
+    with contextlib.suppress(OSError):  # a file system without locks
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def _clear(folder: str) -> None:
+    """Remove what processes left that are dead: neither their number nor their lock is there.
+
+    The number alone would say so of a process of another machine or container that writes to
+    the same folder, the lock alone of one that has just made its file.
+    """
+    for name in os.listdir(folder):
+        found = _PASSING.fullmatch(name)
+        if found is None or _is_alive(int(found[1])):
+            continue
+        with contextlib.suppress(OSError), open(os.path.join(folder, name), "rb") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            os.unlink(file.name)
+
+
+def _is_alive(process: int) -> bool:
     try:
-        os.fsync(handle)
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True  # of another user
+    return True
+
+
+def _sync(folder: str) -> None:
+    """Wait until a folder is on the disk."""
+    handles: list[int] = []
+    try:
+        # The number is in the list before Ctrl-C can come.
+        handles.extend(map(os.open, [folder], [os.O_RDONLY]))
+        os.fsync(handles[0])
     finally:
-        os.close(handle)
+        for handle in handles:
+            os.close(handle)

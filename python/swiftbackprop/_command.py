@@ -20,7 +20,7 @@ import swiftbackprop as sb
 from swiftbackprop import _files
 from swiftbackprop._arguments import as_amount, make_parser
 from swiftbackprop._arrays import FloatArray
-from swiftbackprop._atomic import as_target, replacing
+from swiftbackprop._atomic import as_target, write_whole
 
 if TYPE_CHECKING:
     from swiftbackprop._preprocessing import Preparation, Target
@@ -338,11 +338,7 @@ def _predict(options: argparse.Namespace) -> None:
 def _write(text: str, path: str | None) -> None:
     """Write to a file or to stdout, all or nothing."""
     if path is not None:
-        with (
-            replacing(path) as passing,
-            open(passing, "w", newline="", encoding="utf-8") as file,
-        ):
-            file.write(text)
+        write_whole(path, lambda file: file.write(text.encode()))
         return
     if sys.stdout is None:
         raise ValueError("there is no stdout to write to: give --output")

@@ -8,16 +8,18 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import stat
+import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from itertools import chain
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import IO, TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
 from swiftbackprop._arrays import FloatArray
-from swiftbackprop._atomic import replacing
+from swiftbackprop._atomic import write_whole
 from swiftbackprop._description import describe, numbers, read_generator, read_recipe
 from swiftbackprop._json import check, optional, parse, short
 from swiftbackprop._recipe import Recipe
@@ -38,6 +40,10 @@ _LONGEST = 500  # characters of a message: what stands in a file may be long
 # Bytes of a header: what is read before anything is checked. Enough for 10 000 layers.
 _LARGEST_HEADER = 2**24
 
+# Of a file: the CRC-32 of all its bytes, with these digits where it stands in the header.
+_NO_CHECKSUM = "0" * 8
+_CHECKSUM = re.compile(rb'(\\"checksum\\"\s*:\s*\\")([0-9a-f]{8})(?=\\")')
+
 
 def save(
     net: NetworkInside,
@@ -47,7 +53,7 @@ def save(
     notes: Mapping[str, str] | None = None,
 ) -> None:
     """Write a network; `Network.save` documents it. `notes` are texts that go with it."""
-    write_file = safetensors("numpy").save_file
+    serialize = safetensors("numpy").save
     twin = net.copy()  # the state of one moment, whatever other threads do
     recipe = live_recipe(twin)
     tensors = {
@@ -69,13 +75,21 @@ def save(
             raise ValueError(f"{name} contains NaN or infinity: such a network is not saved")
     if notes:
         description["notes"] = dict(notes)
+    description["checksum"] = _NO_CHECKSUM
     # A single entry: safetensors writes several in an order that changes.
     metadata = {_KEY: json.dumps(description, allow_nan=False)}
     dense = {name: np.ascontiguousarray(tensor) for name, tensor in tensors.items()}
-    with replacing(path) as passing:
-        write_file(dense, passing, metadata)
-        if _header_size(passing) > _LARGEST_HEADER:
-            raise ValueError("the description of the network is too long for a file")
+    content = memoryview(serialize(dense, metadata))
+    head = 8 + int.from_bytes(content[:8], "little")
+    if head - 8 > _LARGEST_HEADER:
+        raise ValueError("the description of the network is too long for a file")
+    header = _with_checksum(bytes(content[:head]), f"{zlib.crc32(content):08x}")
+
+    def write(file: IO[bytes]) -> None:
+        file.write(header)
+        file.write(content[head:])
+
+    write_whole(path, write)
 
 
 def load(path: str | os.PathLike[str]) -> Network:
@@ -228,6 +242,7 @@ class _Reader:
         if steps is not None and not 0 <= steps <= 2**53:
             raise ValueError(f"steps is {short(steps)}")
         state, values = read_generator(description), numbers(description, "options")
+        checksum: str | None = optional(description, "checksum", "a str")
         if description:
             raise ValueError(f"its description has more than is known: {short(description)}")
         groups = ["layers", "initial"] if "initial.1.W" in self.names else ["layers"]
@@ -236,6 +251,12 @@ class _Reader:
             self.expect(name, shape, recipe.dtype)
         net = Network.__new__(Network)
         net._build(recipe, seed)
+        # Not before there is memory for the network, so that no file is too large to look at.
+        if checksum is not None and checksum != _checksum(self.path):
+            raise ValueError(
+                "it is damaged: its content does not match its checksum. A program that changes "
+                'such a file leaves "checksum" out of the description'
+            )
         for layer in net.layers:
             for name in ("W", *vectors(layer.norm)):
                 setattr(layer, name, self.tensor(f"layers.{layer.m}.{name}"))
@@ -277,3 +298,23 @@ def _header_size(path: str) -> int:
     """Return how long the header is by the first eight bytes of a file."""
     with open(path, "rb") as file:
         return int.from_bytes(file.read(8), "little")
+
+
+def _checksum(path: str) -> str:
+    """Return what the checksum of a file should be."""
+    with open(path, "rb") as file:
+        start = file.read(8)
+        header = start + file.read(int.from_bytes(start, "little"))
+        total = zlib.crc32(_with_checksum(header, _NO_CHECKSUM))
+        while chunk := file.read(2**20):
+            total = zlib.crc32(chunk, total)
+    return f"{total:08x}"
+
+
+def _with_checksum(header: bytes, checksum: str) -> bytes:
+    """Return a header with other digits; the last ones, for notes may hold any text."""
+    places = list(_CHECKSUM.finditer(header))
+    if not places:
+        return header
+    start, end = places[-1].span(2)
+    return header[:start] + checksum.encode() + header[end:]

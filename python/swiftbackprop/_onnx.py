@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from swiftbackprop._arrays import FloatArray
-from swiftbackprop._atomic import replacing
+from swiftbackprop._atomic import write_whole
 from swiftbackprop._custom import CustomActivation
 from swiftbackprop._functions import Activation
 from swiftbackprop._norms import BatchNorm, Norm
@@ -64,8 +64,7 @@ def check_size(net: NetworkInside) -> None:
 def save(model: Any, path: str | os.PathLike[str]) -> None:
     """Check a model and write it."""
     onnx.checker.check_model(model, full_check=True)
-    with replacing(path) as passing, open(passing, "wb") as file:
-        file.write(model.SerializeToString())
+    write_whole(path, lambda file: file.write(model.SerializeToString()))
 
 
 def _as_input_dtype(net: NetworkInside, dtype: npt.DTypeLike | None) -> np.dtype[Any]:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from swiftbackprop import _onnx
-from swiftbackprop._atomic import replacing
+from swiftbackprop._atomic import write_whole
 from swiftbackprop._columns import TEXT
 from swiftbackprop._inside import NetworkInside
 from swiftbackprop._onnx import onnx
@@ -61,8 +61,7 @@ def write(net: NetworkInside, preparation: Preparation, path: str) -> None:
     _answer(model.graph, preparation.target, net.dtype)
     model.doc_string = __doc__
     onnx.checker.check_model(model, full_check=True)
-    with replacing(path) as passing, open(passing, "wb") as file:
-        file.write(model.SerializeToString())
+    write_whole(path, lambda file: file.write(model.SerializeToString()))
 
 
 def _fill(graph: Any, net: NetworkInside) -> None:

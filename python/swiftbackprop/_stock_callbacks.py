@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import math
 import os
@@ -350,7 +351,8 @@ class CSVLogger(Callback):
             return
         names = ["epoch", *logs]
         writer = csv.writer(self._file)
-        if self._file.tell() == 0:
+        size = os.fstat(self._file.fileno()).st_size
+        if size == 0:
             writer.writerow(names)
         elif epoch == 0:
             with open(self.path, newline="", encoding="utf-8") as file:
@@ -360,10 +362,17 @@ class CSVLogger(Callback):
                     f"{self.path} has the columns {', '.join(found)}, not {', '.join(names)}"
                 )
         writer.writerow([epoch, *(repr(value) for value in logs.values())])
-        self._file.flush()
+        try:
+            self._file.flush()
+        except OSError as error:  # such as a full disk
+            with contextlib.suppress(OSError):
+                self.on_train_end(net)
+            os.truncate(self.path, size)  # no line in part
+            error.filename = self.path
+            raise
 
     def on_train_end(self, net: Network) -> None:
         """Close the file."""
         if self._file is not None:
-            self._file.close()
-            self._file = None
+            file, self._file = self._file, None
+            file.close()

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 import os
 from html import escape
-from pathlib import Path
+
+from swiftbackprop._atomic import write_whole
 
 __all__ = [
     *("BLUE", "INK", "ORANGE", "PAPER", "PURPLE", "TEXT"),
@@ -95,15 +96,10 @@ class Picture:
         OSError
             If the file cannot be written.
         """
-        target = Path(path)
-        if target.suffix.lower() != ".svg":
-            raise ValueError(f"the drawing is SVG text: name a .svg file, not {target.name!r}")
-        part = target.with_name(f".{target.name}.{os.getpid()}.part")
-        try:
-            part.write_text(str(self), "utf-8")
-            part.replace(target)
-        finally:
-            part.unlink(missing_ok=True)
+        name = os.path.basename(os.fsdecode(path))
+        if not name.lower().endswith(".svg"):
+            raise ValueError(f"the drawing is SVG text: name a .svg file, not {name!r}")
+        write_whole(path, lambda file: file.write(str(self).encode()))
 
 
 def label(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -223,7 +224,10 @@ def fit(net: Network, data: Data | Pieces, options: Options) -> History:
         raise
     finally:
         if session is not None:
-            run.end(session)
+            try:
+                run.end(session)
+            finally:
+                session.end()  # should Ctrl-C have come as run.end began
     return history
 
 
@@ -365,18 +369,16 @@ class _Run:
         return any(answer is not None and bool(answer) for answer in answers)
 
     def end(self, session: core.Fit | PieceSession) -> None:
-        """Store what is not stored yet, and give the network back."""
-        try:
-            while True:
-                self.collect(session, self.history.epochs + 1, is_over=True)
-        except ValueError:  # there is no such epoch
-            pass
-        finally:
-            session.end()
-        if self.bar:
-            self.bar.close(self.history)
-        for callback in self.begun:
-            call(callback, "on_train_end", self.net)
+        """Store what is not stored yet, give the network back, and tell every callback."""
+        with ExitStack() as last:  # all of them, whatever one of them raises
+            for callback in reversed(self.begun):
+                last.callback(call, callback, "on_train_end", self.net)
+            if self.bar:
+                last.callback(self.bar.close, self.history)
+            last.callback(session.end)
+            with suppress(ValueError):  # there is no such epoch
+                while True:
+                    self.collect(session, self.history.epochs + 1, is_over=True)
 
 
 def columns(net: Network, validates: bool) -> dict[str, int]:
