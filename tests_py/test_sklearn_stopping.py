@@ -20,7 +20,14 @@ from sklearn.datasets import (
     make_multilabel_classification,
 )
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.metrics import f1_score, get_scorer, make_scorer, mean_absolute_error, roc_auc_score
+from sklearn.metrics import (
+    balanced_accuracy_score,
+    f1_score,
+    get_scorer,
+    make_scorer,
+    mean_absolute_error,
+    roc_auc_score,
+)
 from sklearn.model_selection import train_test_split
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler, scale
@@ -171,7 +178,7 @@ def count_misses(model: Any, X: Any, y: Any) -> float:
 @pytest.mark.parametrize(
     "scoring",
     ["accuracy", "balanced_accuracy", "neg_log_loss", "f1_macro", "roc_auc_ovr",
-     make_scorer(f1_score, average="weighted"), count_misses],
+     make_scorer(balanced_accuracy_score, adjusted=True), count_misses],
     ids=str,
 )  # fmt: skip
 @pytest.mark.parametrize("weighted", [False, True])
