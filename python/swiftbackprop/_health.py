@@ -13,6 +13,14 @@ import numpy.typing as npt
 from swiftbackprop._arrays import FloatArray, as_data
 from swiftbackprop._engine import core
 from swiftbackprop._functions import Activation
+from swiftbackprop._health_data import (
+    as_targets,
+    constant_cost,
+    judge_cost,
+    judge_data,
+    judge_outputs,
+    judge_units,
+)
 from swiftbackprop._health_report import Finding, HealthReport, LayerHealth
 from swiftbackprop._layers import Layer, taken_in
 from swiftbackprop._rules import known
@@ -57,7 +65,8 @@ def examine(
         return HealthReport(net.sizes, (), (_overflow(str(error)),), math.nan, rows)
     own = [Layer(twin, m) for m in range(1, len(net.sizes))]
     norms = [norm(layer.grad_z) for layer in own]
-    stuck = [_stuck(layer, targets) for layer in own]
+    t, rows_of_X = as_targets(net, targets), Layer(twin, 0).a
+    stuck = [_stuck(layer, t) for layer in own]
     updates: list[float | None] = _updates(net, twin) if steps else [None] * len(own)
     layers = tuple(
         LayerHealth(m, rule.name, dead, saturated, size / norms[-1] if norms[-1] else None, update)
@@ -73,7 +82,9 @@ def examine(
         except core.DivergenceError:
             return math.inf
 
-    findings = [*_judge_units(layers), *_judge_depth(layers)]
+    findings = [*_judge_units(layers), *_judge_depth(layers), *judge_units(own, layers)]
+    if not findings and rows > 1:  # else the cause is named
+        findings += judge_outputs(own, rows_of_X, t)
     largest = max((u for u in updates if u is not None), default=GOOD)
     if largest == math.inf or (largest > LARGE and cost() > C):
         findings.append(_large(net, updates.index(largest) + 1, largest))
@@ -84,6 +95,11 @@ def examine(
         enough = GAIN * max(abs(C), float(np.finfo(net.dtype).eps))
         if _go_downhill(net, twin, twin.gradients) and C - cost() > enough:
             findings.append(_small(net, largest))
+    if rows > 1:
+        guess = constant_cost(net, t, weights)
+        if not findings:
+            findings += judge_cost(net, C, guess)
+        findings += judge_data(net, rows_of_X, t, C, guess)
     return HealthReport(net.sizes, layers, tuple(findings), C, rows)
 
 
@@ -105,7 +121,7 @@ def _shape(rule: Activation) -> _Shape:
     return _Shape(bool(flat[0] != flat[1]), bool(flat.all()), float(steepest))
 
 
-def _stuck(layer: Layer, y: FloatArray) -> tuple[float | None, float | None]:
+def _stuck(layer: Layer, t: FloatArray) -> tuple[float | None, float | None]:
     """Return the shares of dead units and of saturated values; None where neither can be.
 
     The output layer counts where it is wrong alone, since 0 and 1 may be what it should
@@ -118,31 +134,28 @@ def _stuck(layer: Layer, y: FloatArray) -> tuple[float | None, float | None]:
     if rule.flags & core.RULE_ROWS:
         top = layer.a.max(axis=1)
         flat = ((top > 0.5) & (top * (1 - top) <= SATURATED / 4))[:, None]
-        return None, _share(flat, layer, y, last)
+        return None, _share(flat, layer, t, last)
     shape = _shape(rule)
     if not shape.dies and not shape.saturates:
         return None, None
     slope = np.abs(rule.derivative(taken_in(layer)))
     if shape.saturates:
-        return None, _share(slope <= SATURATED * shape.steepest, layer, y, last)
+        return None, _share(slope <= SATURATED * shape.steepest, layer, t, last)
     dead = slope.max(axis=0) <= FLAT
     if last:
-        dead &= _wrong(layer.a, y).any(axis=0)
+        dead &= _wrong(layer.a, t).any(axis=0)
     return np.count_nonzero(dead) / dead.size, None
 
 
-def _share(flat: FloatArray, layer: Layer, y: FloatArray, last: bool) -> float:
+def _share(flat: FloatArray, layer: Layer, t: FloatArray, last: bool) -> float:
     """Return the share of flat values; of the output, of rows with a wrong one."""
     if last:
-        flat = np.any(flat & _wrong(layer.a, y), axis=1, keepdims=True)
+        flat = np.any(flat & _wrong(layer.a, t), axis=1, keepdims=True)
     return np.count_nonzero(flat) / flat.size
 
 
 def _wrong(a: FloatArray, t: FloatArray) -> FloatArray:
     """Return which outputs are far from their targets, (N, D(L))."""
-    if t.ndim == 1 and a.shape[1] > 1:
-        t = t[:, None] == np.arange(a.shape[1])
-    t = t.reshape(a.shape).astype(np.float64)
     wrong: FloatArray = np.abs(a - t) > WRONG * (np.abs(t).max() or 1)
     return wrong
 

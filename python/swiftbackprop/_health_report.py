@@ -16,8 +16,9 @@ class Finding:
     Attributes
     ----------
     kind : str
-        "dead", "saturated", "vanishing", "exploding", "large update", "small update" or
-        "overflow".
+        "dead", "saturated", "vanishing", "exploding", "symmetric", "constant output",
+        "linear", "large update", "small update", "worse than a constant", "unscaled X",
+        "unscaled y" or "overflow".
     m : int or None
         The layer; None for the whole network.
     value : float
