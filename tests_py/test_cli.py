@@ -400,7 +400,7 @@ def test_marks_of_missing_cells(mark: str, tmp_path: Path) -> None:
     # In the target the row is left out.
     write_csv(tmp_path / "data.csv", "y,x", [y, cells])
     done = run(tmp_path, "train", "data.csv", "--target", "x", "--epochs", 1, *told)
-    assert "90 rows; 'x' is a number\n1 rows without 'x' are left out" in report_of(done)["data"]
+    assert "90 rows; 'x' is a number\n1 row without 'x' left out" in report_of(done)["data"]
 
 
 @pytest.mark.parametrize(
@@ -557,7 +557,7 @@ def test_comments_above_the_table(tmp_path: Path) -> None:
     table = table_of(tmp_path / "data.txt")
     assert list(table.frame) == ["x", "y"]
     np.testing.assert_array_equal(as_numbers(table, "y"), y)
-    assert "the first 1 lines" in table.notes[0]
+    assert "begins with comments, up to line 1" in table.notes[0]
     assert table.place(0) == "line 3"
     write_csv(tmp_path / "data.csv", "# source: a, b and c; d\n# \nx,y", [x, y])
     table = table_of(tmp_path / "data.csv")
@@ -741,7 +741,7 @@ def test_rows_without_a_target_are_left_out(tmp_path: Path) -> None:
     cells = ["NA" if n % 10 == 0 else v for n, v in enumerate(y)]
     write_csv(tmp_path / "data.csv", "x,y", [x, cells])
     done = run(tmp_path, "train", "data.csv", "--target", "y", "--epochs", 1)
-    assert "9 rows without 'y' are left out" in report_of(done)["data"]
+    assert "9 rows without 'y' left out" in report_of(done)["data"]
     assert len(rows_of(run(tmp_path, "predict", "data.safetensors", "data.csv").stdout)) == 91
 
 
@@ -754,7 +754,7 @@ def test_export_is_the_whole_pipeline(dtype: str, flowers: Path) -> None:
     frame = table.frame.assign(
         height=as_numbers(table, "height"), width=as_numbers(table, "width"),
         day=[f"2024-01-{1 + n % 28:02}" for n in range(240)],
-    )  # fmt: skip
+    ).rename(columns={"day": "label", "height": "Height (m), ^1"})  # fmt: skip
     frame.to_csv(flowers / "data.csv", index=False)
     for target in ("kind", "width"):
         run(flowers, "train", "data.csv", "--target", target, "--epochs", 3, "--model", "m",
@@ -762,7 +762,8 @@ def test_export_is_the_whole_pipeline(dtype: str, flowers: Path) -> None:
         run(flowers, "export", "m", "m.onnx")
         session = onnxruntime.InferenceSession(flowers / "m.onnx")
         feed: dict[str, Any] = {
-            "height": frame["height"], "width": frame["width"], "day": 19723 + np.arange(240) % 28,
+            "Height (m), ^1": frame["Height (m), ^1"], "width": frame["width"],
+            "label": 19723 + np.arange(240) % 28,
             "colour": frame["colour"].fillna(""), "kind": frame["kind"],
         }  # fmt: skip
         feed["colour"] = feed["colour"].replace("red", "green")  # which is new

@@ -292,7 +292,10 @@ def _description(
             kind += f" (--task classification: {len(values)} classes)"
     lines = [f"data      {table.path}: {table.rows} rows; {target.name!r} is {kind}"]
     if column.isna().any():
-        lines.append(f"          {column.isna().sum()} rows without {target.name!r} are left out")
+        count = int(column.isna().sum())
+        lines.append(
+            f"          {count} {'row' if count == 1 else 'rows'} without {target.name!r} left out"
+        )
     for kind, title in ((NUMBER, "numbers"), (DATE, "dates")):
         if preparation.names(kind):
             lines.append(f"{title:<10}{listed(preparation.names(kind))}")

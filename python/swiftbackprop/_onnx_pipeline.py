@@ -6,6 +6,7 @@ days since 1970. A missing number is NaN, a missing text "".
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -36,13 +37,14 @@ def write(net: NetworkInside, preparation: Preparation, path: str) -> None:
     network = _onnx._model(net, False, net.dtype)
     opset = network.opset_import[0].version
     # Numbers in double: a day or a year less its mean has few digits left in float32.
+    plain = [replace(each, name=f"column{j}") for j, each in enumerate(preparation.features)]
     columns = [
         (each.name, (StringTensorType if each.kind == TEXT else DoubleTensorType)([None, 1]))
-        for each in preparation.features
+        for each in plain
     ]
     # onnxruntime's Imputer knows no double: what is missing is filled below.
     prepared = convert_sklearn(
-        preparation.transformer(fills=False),
+        replace(preparation, features=tuple(plain)).transformer(fills=False),
         initial_types=columns,
         target_opset={"": opset, _ML: 2},
         name="swiftbackprop",
@@ -59,9 +61,30 @@ def write(net: NetworkInside, preparation: Preparation, path: str) -> None:
         prepared, inner, [(prepared.graph.output[0].name, inner.graph.input[0].name)]
     )
     _answer(model.graph, preparation.target, net.dtype)
+    names = {short.name: each.name for short, each in zip(plain, preparation.features, strict=True)}
+    model = _named(model, names)
     model.doc_string = __doc__
     onnx.checker.check_model(model, full_check=True)
     write_whole(path, lambda file: file.write(model.SerializeToString()))
+
+
+def _named(model: Any, names: dict[str, str]) -> Any:
+    """Call the inputs as the table does: skl2onnx has names of letters and digits alone."""
+    answers = {each.name: each.name for each in model.graph.output}
+    for name in answers:
+        while answers[name] in names.values():
+            answers[name] += "_"
+    prefix = "swiftbackprop."  # so that no column has the name of something within
+    while any(name.startswith(prefix) for name in names.values()):
+        prefix += "."
+    model = onnx.compose.add_prefix(model, prefix)
+    called = {f"{prefix}{old}": new for old, new in (names | answers).items()}
+    for node in model.graph.node:
+        node.input[:] = [called.get(name, name) for name in node.input]
+        node.output[:] = [called.get(name, name) for name in node.output]
+    for value in (*model.graph.input, *model.graph.output):
+        value.name = called[value.name]
+    return model
 
 
 def _fill(graph: Any, net: NetworkInside) -> None:

@@ -60,6 +60,7 @@ class Table:
     thousands: str | None = None
     left_out: dict[str, str] = field(default_factory=dict)  # why, by what it is called
     notes: list[str] = field(default_factory=list)
+    parsed: dict[str, Any] = field(default_factory=dict)  # by `_columns`, which asks often
 
     @property
     def rows(self) -> int:
@@ -138,8 +139,9 @@ def plain(value: object) -> str:
 
 def _without_marks(column: pandas.Series, missing: frozenset[str]) -> pandas.Series:
     """Return texts without the spaces around them, NaN where one is missing."""
-    texts = column.astype(object).str.strip()
-    return texts.where(~texts.str.lower().isin(missing), np.nan)
+    texts = [cell.strip() if isinstance(cell, str) else "" for cell in column.tolist()]
+    cells = [np.nan if text.lower() in missing else text for text in texts]
+    return pandas.Series(cells, dtype=object)
 
 
 def _marks(reading: Reading) -> frozenset[str]:
@@ -183,7 +185,7 @@ def _read_text(path: str, reading: Reading) -> Table:
 
     notes = [] if encoding is None else [f"{path} is not UTF-8, and was read as {encoding}"]
     if skipped:
-        notes.append(f"the first {skipped} lines of {path} are taken as comments")
+        notes.append(f"{path} begins with comments, up to line {skipped}")
     if delimiter == " " and not reading.delimiter:
         notes.append(f"the columns of {path} are taken as separated by spaces")
     decimals = (reading.decimal,) if reading.decimal else (".", ",") if delimiter == ";" else (".",)
@@ -303,7 +305,7 @@ def _parse(
             header=0 if header else None,
             names=names,
             index_col=False,
-            dtype=str,
+            dtype=object,
             na_filter=False,
             skipinitialspace=True,
         )
@@ -423,7 +425,7 @@ def _read_excel(path: str, reading: Reading) -> Table:
     if reading.header and len(frame):
         names = [plain(name).strip() for name in frame.iloc[0]]
         frame = frame.iloc[1:].reset_index(drop=True)
-    frame = frame.replace("", None).infer_objects()
+    frame = frame.infer_objects()
     first = 1 + reading.header
     return _from_frame(
         path, frame, names, lambda row: f"row {row + first}", reading.header, reading
