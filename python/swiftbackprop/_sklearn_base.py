@@ -204,7 +204,7 @@ class Estimator(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
             dropout=self.dropout,
         )
         if old is None:
-            draw_weights(net, random)
+            draw_weights(net, random, self.activation)
             return net
         adopt(net, old, state=is_partial)
         if is_partial and make_optimizer(self) == self._started_with:

@@ -107,8 +107,10 @@ def make_network(
     return net
 
 
-def draw_weights(net: Network, random: np.random.RandomState) -> None:
+def draw_weights(net: Network, random: np.random.RandomState, activation: Any) -> None:
     """Draw W and b as scikit-learn does: the same state gives the same numbers.
+
+    `activation` is the estimator's, by which an output layer goes that has no hidden one.
 
     Notes
     -----
@@ -116,8 +118,9 @@ def draw_weights(net: Network, random: np.random.RandomState) -> None:
     training deep feedforward neural networks", 2010; with 2 for 6 at sigmoids. The output
     layer goes by the last hidden layer's activation.
     """
-    rules = [layer.activation for layer in net.layers]
-    rules[-1] = rules[-2] if len(rules) > 1 else Activation("identity")
+    rules = [layer.activation for layer in net.layers[:-1]]
+    alone = activation if isinstance(activation, str | Activation) else "identity"
+    rules.append(rules[-1] if rules else _as_activation(alone, "activation"))
     for layer, rule in zip(net.layers, rules, strict=True):
         fan_in, fan_out = layer.sizes
         bound = np.sqrt((2.0 if rule.name == "sigmoid" else 6.0) / (fan_in + fan_out))
