@@ -195,6 +195,20 @@ def test_any_scorer(scoring: Any, weighted: bool, solver: str) -> None:
     assert len(model.validation_scores_) == len(model.validation_loss_curve_) == 6
 
 
+def test_a_warm_start_by_another_measure_begins_its_scores_anew() -> None:
+    """An accuracy of 0.9 is no number that a loss could fall below."""
+    X, y = IRIS
+    model = short(early_stopping=True, warm_start=True, max_iter=30, learning_rate_init=0.01)
+    weights = model.fit(X, y).network_.parameters.copy()
+    model.set_params(scoring="loss").fit(X, y)
+    assert len(model.validation_scores_) == model.n_iter_ < len(model.validation_loss_curve_)
+    assert model.best_validation_score_ == max(model.validation_scores_) < 0
+    assert not np.array_equal(model.network_.parameters, weights)
+    seen = len(model.validation_scores_)
+    model.fit(X, y)
+    assert len(model.validation_scores_) > seen
+
+
 def test_scorers_of_numbers_and_of_several_labels() -> None:
     X, y = DIABETES
     data = (X[::4], y[::4])

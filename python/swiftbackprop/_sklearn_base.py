@@ -50,6 +50,10 @@ _KEPT = (
 )
 
 
+def _same(one: Any, other: Any) -> bool:
+    return one is other or (isinstance(one, str) and one == other)
+
+
 def _with_weight(valid: Rows) -> Rows:
     """Return rows to validate on, if their weights are not all 0."""
     if valid.weights is not None and not np.any(valid.weights):
@@ -77,6 +81,7 @@ class Estimator(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
     _other_measures: str  # what to do where the score says little
     network_: Network
     n_outputs_: int
+    _scored_by: Any  # the `scoring` of the scores so far
     best_loss_: Any
     best_validation_score_: Any
 
@@ -234,6 +239,10 @@ class Estimator(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
         if validates and self.validation_scores_ is None:
             self.validation_loss_curve_, self.validation_scores_ = [], []
             self.best_validation_score_ = -np.inf
+        elif validates and not _same(self._scored_by, self.scoring):
+            # Scores of another measure say nothing of these.
+            self.validation_scores_, self.best_validation_score_ = [], -np.inf
+        self._scored_by = self.scoring
         if self.early_stopping:
             self.best_loss_ = None
         elif self.best_loss_ is None:
