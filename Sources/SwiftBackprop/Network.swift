@@ -78,7 +78,7 @@ final class Network<T: Scalar> {
     let output = recipe.outputInfo
     // Behind σ a normalisation stands between the partners.
     isFused =
-      lossEntry.isFused && lossEntry.info.partner.equals(output.name.cString)
+      lossInfo.flags & SB_RULE_FUSED != 0 && lossInfo.partner.equals(output.name.cString)
       && (norms.last ?? nil)?.isAfter != true
     outputIsSoftmax = output.flags & SB_RULE_ROWS != 0
     optimizerEntry = OptimizerEntry.all[recipe.optimizer.index]

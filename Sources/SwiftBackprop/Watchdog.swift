@@ -34,7 +34,7 @@ extension Network {
   /// sums N products of an a and a grad_z. Costs nothing beside reading the gradients.
   func gradientBound(_ tape: Tape<T>, _ x: T.Bits, _ watch: Watch<T>) -> Double {
     var a = Swift.max(Double(T(bits: x)), Double(T(bits: watch.z)) + 1)
-    for m in 1...layout.layers where !activations[m - 1].isTame {
+    for m in 1...layout.layers where !activations[m - 1].growsAtMostLinearly {
       let bits = largestMagnitude(tape.a[m - 1], tape.input.rows * layout.sizes[m])
       a = Swift.max(a, Double(T(bits: bits)))
     }

@@ -22,6 +22,7 @@ RULE_KINK: int
 RULE_ROWS: int
 RULE_CLASSES: int
 RULE_CLIPS: int
+RULE_FUSED: int
 RULE_PROBABILITY: int
 RULE_POSITIVE: int
 # Quantities of Net._view

@@ -135,9 +135,7 @@ class CustomNetwork(Network):
         """Make grad_a and grad_z of all layers, from grad_a(L)."""
         first = top.m
         # The engine's loss with its partner: grad_z(L) stays exact where the output saturates.
-        fused = self.loss.flags & core.RULE_CLIPS and self.loss.partner == top.activation.name
-        engines = not isinstance(top.activation, CustomActivation) and not top.dropout
-        if fused and engines:
+        if self.loss._fuses_with(top.activation) and not top.dropout:
             self._pass_put(core.GRAD_Z, top.m, scale[:, None] * (a - t))
             first -= 1
         for m in range(first, 0, -1):

@@ -165,6 +165,12 @@ class Loss(Rule):
             core.apply_loss(rule, order, *flat)
         return out[()]
 
+    def _fuses_with(self, output: Activation) -> bool:
+        """Return whether the engine computes both as one, from z: grad_z is a - t then."""
+        fuses = bool(self.flags & core.RULE_FUSED)
+        # A function of one's own may have any name.
+        return fuses and type(output) is Activation and output.name == self.partner
+
     def _try(self) -> None:
         half = np.full((1, 1), 0.5)
         core.apply_loss(self._as_engine_rule(), 0, half, half, half.copy())

@@ -95,11 +95,10 @@ class Parts(NamedTuple):
 
     @property
     def is_fused(self) -> bool:
-        """Whether the loss gives grad_z(L) itself: one with a logarithm, and its partner."""
-        is_log = self.loss.flags & core.RULE_CLIPS
+        """Whether the loss gives grad_z(L) itself: with its partner, and nothing in between."""
         if self.last.norm and self.last.norm.after:
             return False
-        return bool(is_log) and self.loss.partner == self.last.activation.name
+        return self.loss._fuses_with(self.last.activation)
 
     @property
     def sizes_text(self) -> str:

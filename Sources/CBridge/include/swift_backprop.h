@@ -146,6 +146,7 @@ typedef struct sb_rule_info {
 #define SB_RULE_CLIPS 8        // a loss that clips its argument
 #define SB_RULE_PROBABILITY 16 // activation with outputs in [0, 1]
 #define SB_RULE_POSITIVE 32    // activation with outputs >= 0
+#define SB_RULE_FUSED 64       // a loss that with its partner is computed from z: grad_z is a - t
 
 int64_t sb_rule_count(int32_t kind);
 sb_status sb_rule_at(int32_t kind, int64_t index, sb_rule_info *info, sb_error *error);

@@ -10,6 +10,10 @@ protocol Activation: Sendable {
   /// Whether σ′ can be had from a alone; then z need not be kept for the way back.
   static var derivativeNeedsZ: Bool { get }
 
+  /// Whether |σ(z)| ≤ |z| + 1 for every z, so that a bound on z bounds a: then training need
+  /// not look for the largest a.
+  var growsAtMostLinearly: Bool { get }
+
   init(_ values: RuleValues)
 
   /// a = σ(z)
@@ -18,4 +22,8 @@ protocol Activation: Sendable {
   func derivative<T: Scalar>(z: T, a: T) -> T
   /// σ″(z); 0 at kinks.
   func secondDerivative<T: Scalar>(z: T, a: T) -> T
+}
+
+extension Activation {
+  var growsAtMostLinearly: Bool { false }
 }

@@ -16,6 +16,7 @@ struct ELU: Activation {
 
   let alpha: Double
   init(_ values: RuleValues) { alpha = values[0] }
+  var growsAtMostLinearly: Bool { alpha <= 1 }
 
   @inline(__always)
   func value<T: Scalar>(_ z: T) -> T {

@@ -14,6 +14,7 @@ struct GELU: Activation {
   }
 
   init(_ values: RuleValues) {}
+  var growsAtMostLinearly: Bool { true }
 
   @inline(__always)
   func value<T: Scalar>(_ z: T) -> T { Swift.max(z, -64) * T.normalCDF(z) }

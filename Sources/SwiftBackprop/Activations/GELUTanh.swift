@@ -15,6 +15,7 @@ struct GELUTanh: Activation {
   }
 
   init(_ values: RuleValues) {}
+  var growsAtMostLinearly: Bool { true }
 
   // v = z(p + q·z²) with p = 2√(2/π) and q = 0.044715p.
   private static var p: Double { 1.5957691216057307118 }

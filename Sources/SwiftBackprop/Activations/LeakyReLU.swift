@@ -16,6 +16,7 @@ struct LeakyReLU: Activation {
 
   let slope: Double
   init(_ values: RuleValues) { slope = values[0] }
+  var growsAtMostLinearly: Bool { slope <= 1 }
 
   @inline(__always)
   func value<T: Scalar>(_ z: T) -> T { Swift.max(z, 0) + T(slope) * Swift.min(z, 0) }

@@ -12,6 +12,7 @@ struct ReLU: Activation {
   }
 
   init(_ values: RuleValues) {}
+  var growsAtMostLinearly: Bool { true }
 
   // `max` keeps NaN and compiles to one instruction.
   @inline(__always)

@@ -13,6 +13,7 @@ struct SiLU: Activation {
   }
 
   init(_ values: RuleValues) {}
+  var growsAtMostLinearly: Bool { true }
 
   @inline(__always)
   func value<T: Scalar>(_ z: T) -> T { Swift.max(z, -1000) * T.sigmoid(z) }

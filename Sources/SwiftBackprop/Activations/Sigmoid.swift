@@ -13,6 +13,7 @@ struct Sigmoid: Activation {
   }
 
   init(_ values: RuleValues) {}
+  var growsAtMostLinearly: Bool { true }
 
   @inline(__always)
   func value<T: Scalar>(_ z: T) -> T { T.sigmoid(z) }

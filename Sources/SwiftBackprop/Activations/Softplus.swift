@@ -14,6 +14,7 @@ struct Softplus: Activation {
   }
 
   init(_ values: RuleValues) {}
+  var growsAtMostLinearly: Bool { true }
 
   @inline(__always)
   func value<T: Scalar>(_ z: T) -> T { Swift.max(z, 0) + T.log1p(T.exp(-abs(z))) }

@@ -11,6 +11,7 @@ struct Tanh: Activation {
   }
 
   init(_ values: RuleValues) {}
+  var growsAtMostLinearly: Bool { true }
 
   @inline(__always)
   func value<T: Scalar>(_ z: T) -> T { T.tanh(z) }

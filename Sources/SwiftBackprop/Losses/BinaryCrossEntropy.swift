@@ -7,11 +7,11 @@ import CBridge
 /// Recognition and Machine Learning", 2006, section 4.3.2.
 struct BinaryCrossEntropy: Loss {
   static let domain = TargetDomain.probability
-  static let isFused = true
   static var info: RuleInfo {
     RuleInfo(
       name: "binary_cross_entropy", title: "BinaryCrossEntropy",
-      formula: "-t ln a - (1 - t) ln(1 - a)", flags: SB_RULE_CLASSES | SB_RULE_CLIPS,
+      formula: "-t ln a - (1 - t) ln(1 - a)",
+      flags: SB_RULE_CLASSES | SB_RULE_CLIPS | SB_RULE_FUSED,
       partner: "sigmoid")
   }
 

@@ -7,11 +7,10 @@ import CBridge
 /// Bishop, "Pattern Recognition and Machine Learning", 2006, section 4.3.4.
 struct CrossEntropy: Loss {
   static let domain = TargetDomain.distribution
-  static let isFused = true
   static var info: RuleInfo {
     RuleInfo(
       name: "cross_entropy", title: "CrossEntropy", formula: "-t ln a",
-      flags: SB_RULE_CLASSES | SB_RULE_CLIPS, partner: "softmax")
+      flags: SB_RULE_CLASSES | SB_RULE_CLIPS | SB_RULE_FUSED, partner: "softmax")
   }
 
   init(_ values: RuleValues) {}

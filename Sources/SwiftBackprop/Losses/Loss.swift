@@ -19,13 +19,12 @@ protocol Loss: Sendable {
 
   /// The term from the pre-activation z of the partner activation (`info.partner`), finite
   /// for every finite z; its derivative by z is a − t. `logSum` is ln Σ eᶻ of the row when
-  /// the partner is softmax, else 0. Only losses with `isFused` are asked.
+  /// the partner is softmax, else 0. Only losses with the flag
+  /// `SB_RULE_FUSED` are asked.
   func valueFused<T: Scalar>(z: T, t: T, logSum: T) -> T
-  static var isFused: Bool { get }
 }
 
 extension Loss {
-  static var isFused: Bool { false }
   func valueFused<T: Scalar>(z: T, t: T, logSum: T) -> T { 0 }
 }
 

@@ -132,13 +132,11 @@ func partnerGradient<T: Scalar>(
 /// A loss as the engine's list holds it: its description and its makers.
 struct LossEntry {
   let info: RuleInfo
-  let isFused: Bool
   let float: @Sendable (RuleValues) -> LossKernels<Float>
   let double: @Sendable (RuleValues) -> LossKernels<Double>
 
   init<R: Loss>(_: R.Type) {
     info = R.info
-    isFused = R.isFused
     float = { LossKernels<Float>(R($0)) }
     double = { LossKernels<Double>(R($0)) }
   }

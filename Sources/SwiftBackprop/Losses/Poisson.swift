@@ -7,10 +7,10 @@ import CBridge
 /// 1989, chapter 6.
 struct Poisson: Loss {
   static let domain = TargetDomain.nonNegative
-  static let isFused = true
   static var info: RuleInfo {
     RuleInfo(
-      name: "poisson", title: "Poisson", formula: "a - t ln a", flags: SB_RULE_CLIPS,
+      name: "poisson", title: "Poisson", formula: "a - t ln a",
+      flags: SB_RULE_CLIPS | SB_RULE_FUSED,
       partner: "exp")
   }
 

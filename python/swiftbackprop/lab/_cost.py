@@ -79,7 +79,7 @@ class Cost:
         rules, loss = net._recipe.activations, net.loss
         self._L = len(rules)
         self._kinked = [m for m, rule in enumerate(rules, 1) if rule.flags & core.RULE_KINK]
-        self._fused = loss.partner == rules[-1].name and bool(loss.flags & core.RULE_CLIPS)
+        self._fused = loss._fuses_with(rules[-1])
         kinked = loss.flags & (core.RULE_KINK | core.RULE_CLIPS)
         self._loss_kinked = bool(kinked and not self._fused)
         net.forward(X)
