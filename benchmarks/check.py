@@ -60,7 +60,7 @@ def complaints(
 ) -> dict[str, str]:
     """Return a line for every ratio that is out of line, by its name."""
     lines = {}
-    for name, bounds in expected.items():
+    for name, bounds in (_defaults(found, expected) | dict(expected)).items():
         if name in found:
             value = found[name]
             # written so that NaN is out of line
@@ -69,6 +69,25 @@ def complaints(
             if "max" in bounds and not value <= bounds["max"]:
                 lines[name] = f"{name} is {value:.3g}, expected at most {bounds['max']:.3g}"
     return lines
+
+
+def _defaults(
+    found: Mapping[str, float], expected: Mapping[str, Mapping[str, float]]
+) -> dict[str, Mapping[str, float]]:
+    """Return the bounds of new rules: the most that another rule of the kind may take."""
+    ceilings: dict[tuple[str, str], float] = {}
+    for name, bound in expected.items():
+        if name.startswith("elements:"):
+            kind = _kind(name)
+            ceilings[kind] = max(ceilings.get(kind, 0.0), bound["max"])
+    new = [name for name in found if name.startswith("elements:") and name not in expected]
+    return {name: {"max": ceilings[_kind(name)]} for name in new if _kind(name) in ceilings}
+
+
+def _kind(name: str) -> tuple[str, str]:
+    """Return "activation", "loss" or "optimizer", and the type, of "elements: ..."."""
+    rule = name.split(": ")[1]
+    return rule.partition(" ")[0], rule.rpartition(", ")[2]
 
 
 def bounds(

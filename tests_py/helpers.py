@@ -9,7 +9,7 @@ import subprocess
 import sys
 import textwrap
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -34,23 +34,22 @@ NORMS: dict[str, Any] = {
     "output after": [None, None, sb.LayerNorm(after=True)],
 }
 
+
+def unusual(parameters: Mapping[str, float]) -> dict[str, float]:
+    """Values that these parameters may have, and by default have not."""
+
+    def other(default: float) -> float:
+        if default >= 1:
+            return default / 2
+        return 2 * default - 1 if default > 0.5 else 5 * default
+
+    return {name: other(value) for name, value in parameters.items()}
+
+
+# Hyperparameters to try, none of them a default.
 OPTIMIZERS: dict[str, dict[str, float]] = {
-    "SGD": {"lr": 0.05},
-    "Momentum": {"lr": 0.03, "momentum": 0.8},
-    "Nesterov": {"lr": 0.03, "momentum": 0.8},
-    "RMSprop": {"lr": 0.01, "rho": 0.85, "epsilon": 1e-6},
-    "Adagrad": {"lr": 0.05, "epsilon": 1e-7},
-    "Adam": {"lr": 0.01, "beta_1": 0.8, "beta_2": 0.99, "epsilon": 1e-7},
-    "AdamW": {
-        "lr": 0.01,
-        "beta_1": 0.8,
-        "beta_2": 0.99,
-        "epsilon": 1e-7,
-        "weight_decay": 0.05,
-    },
-    "AdamHat": {"lr": 0.01, "beta_1": 0.8, "beta_2": 0.99, "epsilon": 1e-7},
+    title: unusual(getattr(sb, title)().parameters) for title in reference.optimizers.OPTIMIZERS
 }
-OPTIMIZERS_IN_TORCH = [name for name in OPTIMIZERS if name != "AdamHat"]
 
 
 def quiet_network(*args: Any, **keywords: Any) -> Any:
@@ -74,17 +73,17 @@ def _norm_of(layer: Any) -> reference.Norm:
     return reference.Norm(recipe.name, recipe.after, recipe.eps, *numbers)
 
 
+def usual_output(loss: str, outputs: int = 3) -> str:
+    """An output activation that suits the loss and so many outputs."""
+    output = reference.loss(loss).output
+    return "sigmoid" if output == "softmax" and outputs == 1 else output
+
+
 def targets(
     loss: str, rows: int, outputs: int, rng: np.random.Generator
 ) -> npt.NDArray[np.float64]:
     """Targets that the loss accepts, away from the ends of their range: [rows, outputs]."""
-    if loss == "cross_entropy":
-        return rng.dirichlet(np.full(outputs, 2.0), size=rows)
-    if loss == "binary_cross_entropy":
-        return rng.uniform(0.1, 0.9, (rows, outputs))
-    if loss == "poisson":
-        return rng.integers(0, 5, (rows, outputs)).astype(np.float64)
-    return rng.normal(size=(rows, outputs))
+    return np.asarray(reference.loss(loss).targets(rng, rows, outputs))
 
 
 def data(

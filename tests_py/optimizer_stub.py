@@ -21,6 +21,10 @@ def stub() -> str:
         "",
         "# Written by tests_py/optimizer_stub.py.",
         "from swiftbackprop._optimizers import Optimizer",
+        "",
+        "__all__: list[str] = [",
+        *(f'    "{name}",' for name in sorted(optimizer_classes())),
+        "]",
     ]
     for name, made in sorted(optimizer_classes().items()):
         parameters = inspect.signature(made).parameters

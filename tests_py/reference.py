@@ -10,6 +10,7 @@ first, and written without looking at the engine.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,9 +22,11 @@ from reference_losses import LOSSES, PARTNERS, Loss, loss
 
 __all__ = [
     "ACTIVATIONS",
+    "INITIALIZERS",
     "LOSSES",
     "PARTNERS",
     "Array",
+    "Initializer",
     "Layer",
     "Network",
     "Norm",
@@ -274,17 +277,29 @@ def _flat(layers: list[tuple[Array, ...]]) -> Array:
 
 # --- Initialisers ------------------------------------------------------------------
 
-_SCALES = {
-    "glorot": lambda fan_in, fan_out: 2 / (fan_in + fan_out),
-    "he": lambda fan_in, fan_out: 2 / fan_in,
-    "lecun": lambda fan_in, fan_out: 1 / fan_in,
+
+@dataclass(frozen=True)
+class Initializer:
+    """The variance of W, and whether it is uniform; the others are normal."""
+
+    variance: Callable[[int, int], float]
+    is_uniform: bool
+
+
+INITIALIZERS: dict[str, Initializer] = {
+    "glorot_uniform": Initializer(lambda fan_in, fan_out: 2 / (fan_in + fan_out), True),
+    "glorot_normal": Initializer(lambda fan_in, fan_out: 2 / (fan_in + fan_out), False),
+    "he_uniform": Initializer(lambda fan_in, fan_out: 2 / fan_in, True),
+    "he_normal": Initializer(lambda fan_in, fan_out: 2 / fan_in, False),
+    "lecun_uniform": Initializer(lambda fan_in, fan_out: 1 / fan_in, True),
+    "lecun_normal": Initializer(lambda fan_in, fan_out: 1 / fan_in, False),
+    "zeros": Initializer(lambda fan_in, fan_out: 0.0, True),
 }
 
 
 def initializer_std(name: str, fan_in: int, fan_out: int) -> float:
-    """Standard deviation of glorot_*, he_* or lecun_*, uniform and normal alike."""
-    family, _, _ = name.partition("_")
-    return math.sqrt(_SCALES[family](fan_in, fan_out))
+    """Standard deviation, of uniform and normal alike."""
+    return math.sqrt(INITIALIZERS[name].variance(fan_in, fan_out))
 
 
 def initializer_bound(name: str, fan_in: int, fan_out: int) -> float:

@@ -1,7 +1,8 @@
 """Activations in NumPy: the formula, its derivative, its second derivative.
 
 Everything here is elementwise except softmax. Values, derivatives and second
-derivatives stand side by side so that they can be read next to the slides. The
+derivatives stand side by side so that they can be read next to the slides, and with them
+what the tests have to know of a rule: one entry of ACTIVATIONS is all. The
 conventions at the kinks are those of docs/meaning.md: relu'(0) = 0,
 leaky_relu'(0) = slope, elu'(0) = alpha, every second derivative 0 there.
 
@@ -12,7 +13,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -30,13 +31,26 @@ _erfc = np.vectorize(math.erfc, otypes=[np.float64])
 
 @dataclass(frozen=True)
 class Activation:
-    """a = value(z), with its derivatives and the places where it has a kink."""
+    """a = value(z), with its derivatives, and what no formula tells."""
 
-    name: str
     value: Function
     derivative: Function
     second_derivative: Function
+    # σ(−∞) and σ(∞), and σ' there; where σ has no limit it follows σ'(±∞)·z.
+    limits: tuple[float, float]
+    slopes: tuple[float, float]
+    # Between which z the outputs lie between 0.1 and 0.9.
+    inside: tuple[float, float]
+    # Where σ' or σ'' jumps: no differences there.
     kinks: tuple[float, ...] = ()
+    # How many ulp of a an ulp of an inner argument is worth, and one.
+    condition: Function = np.ones_like
+    name: str = ""
+
+    @property
+    def is_steep(self) -> bool:
+        """Whether it grows without a bound on its slope, as exp."""
+        return math.isinf(max(self.slopes))
 
     def pull_back(self, z: Array, grad_a: Array) -> Array:
         """grad_z = Jᵀ grad_a. Elementwise rules: the Hadamard product of the slides."""
@@ -130,71 +144,123 @@ def softmax(z: Array) -> Array:
     return e / np.sum(e, axis=-1, keepdims=True)
 
 
+def _gelu_tanh_condition(z: Array) -> Array:
+    """z·s(v): for negative z a rounding of v is one of eᵛ, |v| times as large."""
+    v, _, _ = _gelu_tanh_inner(np.clip(z, -64, 0))
+    return 1 + np.abs(v)
+
+
 def _not_elementwise(z: Array) -> Array:
     raise NotImplementedError("softmax has a Jacobian, not an elementwise derivative")
 
 
-def activation(name: str, *, slope: float = 0.01, alpha: float = 1.0) -> Activation:
+INFINITY = math.inf
+
+# Every activation, made from its parameters.
+ACTIVATIONS: dict[str, Callable[..., Activation]] = {
+    "identity": lambda: Activation(
+        np.copy,
+        np.ones_like,
+        np.zeros_like,
+        limits=(-INFINITY, INFINITY),
+        slopes=(1.0, 1.0),
+        inside=(0.2, 0.8),
+    ),
+    "sigmoid": lambda: Activation(
+        sigmoid,
+        _sigmoid_derivative,
+        _sigmoid_second_derivative,
+        limits=(0.0, 1.0),
+        slopes=(0.0, 0.0),
+        inside=(-1.5, 1.5),
+    ),
+    "tanh": lambda: Activation(
+        np.tanh,
+        _tanh_derivative,
+        _tanh_second_derivative,
+        limits=(-1.0, 1.0),
+        slopes=(0.0, 0.0),
+        inside=(0.2, 1.2),
+    ),
+    "relu": lambda: Activation(
+        lambda z: np.maximum(z, 0),
+        lambda z: np.where(z > 0, np.ones_like(z), 0),
+        np.zeros_like,
+        limits=(0.0, INFINITY),
+        slopes=(0.0, 1.0),
+        inside=(0.2, 0.8),
+        kinks=(0.0,),
+    ),
+    "leaky_relu": lambda slope=0.01: Activation(
+        lambda z: np.where(z > 0, z, slope * z),
+        lambda z: np.where(z > 0, np.ones_like(z), z.dtype.type(slope)),
+        np.zeros_like,
+        limits=(-INFINITY, INFINITY),
+        slopes=(slope, 1.0),
+        inside=(0.2, 0.8),
+        kinks=(0.0,),
+    ),
+    "elu": lambda alpha=1.0: Activation(
+        partial(_elu, alpha=alpha),
+        partial(_elu_derivative, alpha=alpha),
+        partial(_elu_second_derivative, alpha=alpha),
+        limits=(-alpha, INFINITY),
+        slopes=(0.0, 1.0),
+        inside=(0.2, 0.8),
+        kinks=(0.0,),
+    ),
+    "gelu": lambda: Activation(
+        lambda z: z * normal_cdf(z),
+        lambda z: normal_cdf(z) + z * normal_pdf(z),
+        lambda z: normal_pdf(z) * (2 - z * z),
+        limits=(0.0, INFINITY),
+        slopes=(0.0, 1.0),
+        inside=(0.3, 0.9),
+    ),
+    "gelu_tanh": lambda: Activation(
+        _gelu_tanh,
+        _gelu_tanh_derivative,
+        _gelu_tanh_second_derivative,
+        limits=(0.0, INFINITY),
+        slopes=(0.0, 1.0),
+        inside=(0.3, 0.9),
+        condition=_gelu_tanh_condition,
+    ),
+    "silu": lambda: Activation(
+        lambda z: z * sigmoid(z),
+        lambda z: sigmoid(z) + z * _sigmoid_derivative(z),
+        lambda z: 2 * _sigmoid_derivative(z) + z * _sigmoid_second_derivative(z),
+        limits=(0.0, INFINITY),
+        slopes=(0.0, 1.0),
+        inside=(0.4, 1.1),
+    ),
+    "softplus": lambda: Activation(
+        softplus,
+        sigmoid,
+        _sigmoid_derivative,
+        limits=(0.0, INFINITY),
+        slopes=(0.0, 1.0),
+        inside=(-1.5, 0.2),
+    ),
+    "exp": lambda: Activation(
+        np.exp,
+        np.exp,
+        np.exp,
+        limits=(0.0, INFINITY),
+        slopes=(0.0, INFINITY),
+        inside=(-1.8, -0.2),
+    ),
+    "softmax": lambda: Softmax(
+        softmax,
+        _not_elementwise,
+        _not_elementwise,
+        limits=(0.0, 1.0),
+        slopes=(0.0, 0.0),
+        inside=(-1.0, 1.0),
+    ),
+}
+
+
+def activation(name: str, **parameters: float) -> Activation:
     """The activation of that name; `slope` is leaky_relu's, `alpha` is elu's."""
-    zero, one = np.zeros_like, np.ones_like
-    rules = {
-        "identity": Activation(name, np.copy, one, zero),
-        "sigmoid": Activation(name, sigmoid, _sigmoid_derivative, _sigmoid_second_derivative),
-        "tanh": Activation(name, np.tanh, _tanh_derivative, _tanh_second_derivative),
-        "relu": Activation(
-            name,
-            lambda z: np.maximum(z, 0),
-            lambda z: np.where(z > 0, one(z), 0),
-            zero,
-            (0.0,),
-        ),
-        "leaky_relu": Activation(
-            name,
-            lambda z: np.where(z > 0, z, slope * z),
-            lambda z: np.where(z > 0, one(z), z.dtype.type(slope)),
-            zero,
-            (0.0,),
-        ),
-        "elu": Activation(
-            name,
-            partial(_elu, alpha=alpha),
-            partial(_elu_derivative, alpha=alpha),
-            partial(_elu_second_derivative, alpha=alpha),
-            (0.0,),
-        ),
-        "gelu": Activation(
-            name,
-            lambda z: z * normal_cdf(z),
-            lambda z: normal_cdf(z) + z * normal_pdf(z),
-            lambda z: normal_pdf(z) * (2 - z * z),
-        ),
-        "gelu_tanh": Activation(
-            name, _gelu_tanh, _gelu_tanh_derivative, _gelu_tanh_second_derivative
-        ),
-        "silu": Activation(
-            name,
-            lambda z: z * sigmoid(z),
-            lambda z: sigmoid(z) + z * _sigmoid_derivative(z),
-            lambda z: 2 * _sigmoid_derivative(z) + z * _sigmoid_second_derivative(z),
-        ),
-        "softplus": Activation(name, softplus, sigmoid, _sigmoid_derivative),
-        "exp": Activation(name, np.exp, np.exp, np.exp),
-        "softmax": Softmax(name, softmax, _not_elementwise, _not_elementwise),
-    }
-    return rules[name]
-
-
-ACTIVATIONS = (
-    "identity",
-    "sigmoid",
-    "tanh",
-    "relu",
-    "leaky_relu",
-    "elu",
-    "gelu",
-    "gelu_tanh",
-    "silu",
-    "softplus",
-    "exp",
-    "softmax",
-)
+    return replace(ACTIVATIONS[name](**parameters), name=name)

@@ -1,7 +1,8 @@
 """Losses in NumPy, elementwise: C of one output, its derivative, its second derivative.
 
-The logarithmic losses move a into [ε, 1 − ε] (poisson: just above ε) first, ε the machine
-epsilon of a's type, and have derivative 0 where a had to be moved. |.|'(0) = 0.
+One entry of LOSSES is all that the tests know of a loss. The logarithmic losses move a into
+[ε, 1 − ε] (poisson: just above ε) first, ε the machine epsilon of a's type, and have
+derivative 0 where a had to be moved. |.|'(0) = 0.
 
 Nothing in this file knows the engine.
 """
@@ -9,7 +10,7 @@ Nothing in this file knows the engine.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -17,16 +18,40 @@ import numpy as np
 from reference_activations import Array, softplus
 
 LossFunction = Callable[[Array, Array], Array]
+Targets = Callable[[np.random.Generator, int, int], Array]
+
+
+def _real(rng: np.random.Generator, rows: int, outputs: int) -> Array:
+    return rng.normal(size=(rows, outputs))
+
+
+def _probabilities(rng: np.random.Generator, rows: int, outputs: int) -> Array:
+    return rng.uniform(0.1, 0.9, (rows, outputs))
+
+
+def _distributions(rng: np.random.Generator, rows: int, outputs: int) -> Array:
+    return rng.dirichlet(np.full(outputs, 2.0), size=rows)
+
+
+def _counts(rng: np.random.Generator, rows: int, outputs: int) -> Array:
+    return rng.integers(0, 5, (rows, outputs)).astype(np.float64)
 
 
 @dataclass(frozen=True)
 class Loss:
     """One output's cost against one target; the example's cost is their sum."""
 
-    name: str
     value: LossFunction
     derivative: LossFunction
     second_derivative: LossFunction
+    # The output that suits it, and the cost from that one's z, if their grad_z is a − t.
+    output: str = "identity"
+    fused: LossFunction | None = None
+    # Targets that it accepts, away from the ends of their range: [rows, outputs].
+    targets: Targets = _real
+    # At which |a − t| a derivative jumps: no differences there.
+    kinks: tuple[float, ...] = ()
+    name: str = ""
 
 
 def _clipped(a: Array, *, above: bool = True) -> tuple[Array, Array]:
@@ -98,59 +123,65 @@ def _poisson_second_derivative(a: Array, t: Array) -> Array:
     return np.where(inside, t / (a * a), 0)
 
 
-def loss(name: str, *, delta: float = 1.0) -> Loss:
-    """The loss of that name; `delta` is huber's."""
-    rules = {
-        "squared_error": Loss(
-            name,
-            lambda a, t: (a - t) ** 2 / 2,
-            lambda a, t: a - t,
-            lambda a, t: np.ones_like(a),
-        ),
-        "absolute_error": Loss(
-            name,
-            lambda a, t: np.abs(a - t),
-            _absolute_derivative,
-            lambda a, t: np.zeros_like(a),
-        ),
-        "huber": Loss(
-            name,
-            partial(_huber, delta=delta),
-            partial(_huber_derivative, delta=delta),
-            partial(_huber_second_derivative, delta=delta),
-        ),
-        "binary_cross_entropy": Loss(name, _binary, _binary_derivative, _binary_second_derivative),
-        "cross_entropy": Loss(
-            name,
-            _cross_entropy,
-            _cross_entropy_derivative,
-            _cross_entropy_second_derivative,
-        ),
-        "poisson": Loss(name, _poisson, _poisson_derivative, _poisson_second_derivative),
-    }
-    return rules[name]
-
-
-LOSSES = (
-    "squared_error",
-    "absolute_error",
-    "huber",
-    "binary_cross_entropy",
-    "cross_entropy",
-    "poisson",
-)
-
-
-# --- Partners: an output and a loss with grad_z = a − t and the loss taken from z ----
-
-
 def _logsumexp(z: Array) -> Array:
     top = np.max(z, axis=-1, keepdims=True)
     return np.asarray(top + np.log(np.sum(np.exp(z - top), axis=-1, keepdims=True)))
 
 
+# Every loss, made from its parameters.
+LOSSES: dict[str, Callable[..., Loss]] = {
+    "squared_error": lambda: Loss(
+        lambda a, t: (a - t) ** 2 / 2,
+        lambda a, t: a - t,
+        lambda a, t: np.ones_like(a),
+    ),
+    "absolute_error": lambda: Loss(
+        lambda a, t: np.abs(a - t),
+        _absolute_derivative,
+        lambda a, t: np.zeros_like(a),
+        kinks=(0.0,),
+    ),
+    "huber": lambda delta=1.0: Loss(
+        partial(_huber, delta=delta),
+        partial(_huber_derivative, delta=delta),
+        partial(_huber_second_derivative, delta=delta),
+        kinks=(delta,),
+    ),
+    "binary_cross_entropy": lambda: Loss(
+        _binary,
+        _binary_derivative,
+        _binary_second_derivative,
+        output="sigmoid",
+        fused=lambda z, t: softplus(z) - t * z,
+        targets=_probabilities,
+    ),
+    "cross_entropy": lambda: Loss(
+        _cross_entropy,
+        _cross_entropy_derivative,
+        _cross_entropy_second_derivative,
+        output="softmax",
+        fused=lambda z, t: t * (_logsumexp(z) - z),
+        targets=_distributions,
+    ),
+    "poisson": lambda: Loss(
+        _poisson,
+        _poisson_derivative,
+        _poisson_second_derivative,
+        output="exp",
+        fused=lambda z, t: np.exp(z) - t * z,
+        targets=_counts,
+    ),
+}
+
+
+def loss(name: str, **parameters: float) -> Loss:
+    """The loss of that name; `delta` is huber's."""
+    return replace(LOSSES[name](**parameters), name=name)
+
+
+# (output, loss): the cost from z, of those whose grad_z is a − t.
 PARTNERS: dict[tuple[str, str], LossFunction] = {
-    ("softmax", "cross_entropy"): lambda z, t: t * (_logsumexp(z) - z),
-    ("sigmoid", "binary_cross_entropy"): lambda z, t: softplus(z) - t * z,
-    ("exp", "poisson"): lambda z, t: np.exp(z) - t * z,
+    (made.output, name): made.fused
+    for name, made in ((name, loss(name)) for name in LOSSES)
+    if made.fused
 }

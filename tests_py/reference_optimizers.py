@@ -121,7 +121,7 @@ class AdamHat(Adam):
         return lr * m / (np.sqrt(v) + self.epsilon)
 
 
-RULES: dict[str, type[Optimizer]] = {
+OPTIMIZERS: dict[str, type[Optimizer]] = {
     "SGD": SGD,
     "Momentum": Momentum,
     "Nesterov": Nesterov,
@@ -135,7 +135,7 @@ RULES: dict[str, type[Optimizer]] = {
 
 def make(name: str, **hyperparameters: float) -> Optimizer:
     """The optimizer of that name (the class name in swiftbackprop)."""
-    rule = RULES[name]()
+    rule = OPTIMIZERS[name]()
     for key, value in hyperparameters.items():
         if not hasattr(rule, key):
             raise TypeError(f"{name} has no {key}")

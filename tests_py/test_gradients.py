@@ -14,51 +14,34 @@ import numpy as np
 import pytest
 
 import reference
-from helpers import quiet_network, reference_of, relative_difference, targets
+from helpers import (
+    quiet_network,
+    reference_of,
+    relative_difference,
+    targets,
+    usual_output,
+)
 from reference import ACTIVATIONS, LOSSES
 
 SIZES = [(outputs, rows) for outputs in (1, 3) for rows in (1, 7)]
 STEP = 5e-4
 MARGIN = 0.02  # how far from a kink; more than the differences move anything
 
-# Where z(L) has to lie for a(L) to be between 0.1 and 0.9.
-RANGE = {
-    "identity": (0.2, 0.8),
-    "sigmoid": (-1.5, 1.5),
-    "tanh": (0.2, 1.2),
-    "relu": (0.2, 0.8),
-    "leaky_relu": (0.2, 0.8),
-    "elu": (0.2, 0.8),
-    "gelu": (0.3, 0.9),
-    "gelu_tanh": (0.3, 0.9),
-    "silu": (0.4, 1.1),
-    "softplus": (-1.5, 0.2),
-    "exp": (-1.8, -0.2),
-    "softmax": (-1.0, 1.0),
-}
-
-
-def usual_output(loss: str, outputs: int) -> str:
-    """An output activation that suits the loss, for the tests of hidden activations."""
-    partner = {"binary_cross_entropy": "sigmoid", "cross_entropy": "softmax", "poisson": "exp"}
-    output = partner.get(loss, "identity")
-    return "sigmoid" if output == "softmax" and outputs == 1 else output
-
 
 def place(net: Any, names: list[str], rows: int, rng: np.random.Generator) -> np.ndarray:
     """Draw parameters and X such that z keeps away from kinks and a(L) is in the domain."""
     first, last = net.layers
-    kinked = bool(reference.activation(names[0]).kinks)
+    kinks = reference.activation(names[0]).kinks
     for _ in range(1000):
         X = rng.normal(size=(rows, first.W.shape[1]))
         first.W = rng.normal(size=first.W.shape) * 0.6
         first.b = rng.normal(size=first.b.shape) * 0.4
         z = X @ first.W.T + first.b
-        if not kinked or np.min(np.abs(z)) > MARGIN:
+        if all(np.min(np.abs(z - kink)) > MARGIN for kink in kinks):
             break
     else:
         raise AssertionError("no point away from the kinks was found")
-    low, high = RANGE[names[1]]
+    low, high = reference.activation(names[1]).inside
     W = rng.normal(size=last.W.shape)
     spread = np.abs(reference.activation(names[0]).value(z)) @ np.abs(W).T
     last.W = W * (0.4 * (high - low) / np.max(spread))
@@ -67,16 +50,20 @@ def place(net: Any, names: list[str], rows: int, rng: np.random.Generator) -> np
 
 
 def targets_away_from_kinks(
-    loss: str, a: np.ndarray, rng: np.random.Generator, delta: float = 1.0
+    loss: str, a: np.ndarray, rng: np.random.Generator, **parameters: float
 ) -> np.ndarray:
     """Targets in the domain whose residuals are not at a kink of the loss."""
-    sign = rng.choice([-1.0, 1.0], a.shape)
-    if loss == "absolute_error":
-        return np.asarray(a + sign * rng.uniform(0.1, 1.0, a.shape))
-    if loss == "huber":  # some within delta, some outside
-        near, far = rng.uniform(0.2, 0.8, a.shape), rng.uniform(1.2, 2.0, a.shape)
-        return np.asarray(a + sign * delta * np.where(rng.random(a.shape) < 0.5, near, far))
-    return targets(loss, *a.shape, rng)
+    rule = reference.loss(loss, **parameters)
+    if not rule.kinks:
+        return targets(loss, *a.shape, rng)
+    # Some closer than the kinks and some further away, where there is both.
+    near, far = min(rule.kinks), max(rule.kinks)
+    inside, outside = (
+        rng.uniform(0.2, 0.8, a.shape) * near,
+        far + rng.uniform(0.1, 1.0, a.shape),
+    )
+    size = np.where((near > 0) & (rng.random(a.shape) < 0.5), inside, outside)
+    return np.asarray(a + rng.choice([-1.0, 1.0], a.shape) * size)
 
 
 def differences(cost: Callable[[], float], array: np.ndarray) -> np.ndarray:
@@ -116,7 +103,7 @@ def check(net: Any, X: np.ndarray, t: np.ndarray, weights: np.ndarray | None) ->
 
 def check_pair(hidden: str, output: str, loss: str, outputs: int, rows: int) -> None:
     """One network of three inputs and four hidden units; seven rows carry weights."""
-    rng = np.random.default_rng([outputs, rows, LOSSES.index(loss)])
+    rng = np.random.default_rng([outputs, rows, list(LOSSES).index(loss)])
     net = quiet_network(
         [3, 4, outputs], activation=hidden, output=output, loss=loss, dtype="float64", seed=1
     )

@@ -92,7 +92,7 @@ def test_any_array(data: Any, widths: list[int], rows: int, dtype: str, seed: in
 @given(
     widths=sizes,
     rows=st.integers(1, 20),
-    loss=st.sampled_from(LOSSES),
+    loss=st.sampled_from(list(LOSSES)),
     dtype=st.sampled_from(DTYPES),
     seed=seeds,
     data=st.data(),
@@ -100,7 +100,7 @@ def test_any_array(data: Any, widths: list[int], rows: int, dtype: str, seed: in
 def test_any_network(
     widths: list[int], rows: int, loss: str, dtype: str, seed: int, data: Any
 ) -> None:
-    rule = st.sampled_from(ACTIVATIONS)
+    rule = st.sampled_from(list(ACTIVATIONS))
     names = [data.draw(rule) for _ in widths[1:]]
     if widths[-1] == 1 and names[-1] == "softmax":
         names[-1] = "sigmoid"

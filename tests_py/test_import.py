@@ -14,7 +14,6 @@ import pytest
 
 import swiftbackprop as sb
 from helpers import run_python_ok
-from swiftbackprop._optimizers import optimizer_classes
 
 MODULES = sorted(
     module.name
@@ -81,15 +80,16 @@ def lazy_names() -> dict[str, str]:
     for node in imports:
         assert node.module is not None
         for alias in node.names:
+            if alias.name == "*":  # the stub of the optimizers, which has a test of its own
+                continue
             found[alias.name] = (node.module + ".").removeprefix("swiftbackprop.").rstrip(".")
     return {name: module or name for name, module in found.items()}
 
 
 def test_type_checkers_see_the_names_that_wait() -> None:
     seen = lazy_names()
-    optimizers = {name for name, module in seen.items() if module == "_optimizer_classes"}
-    assert optimizers == set(optimizer_classes())
-    assert {name: seen[name] for name in seen.keys() - optimizers} == sb._LATER
+    assert seen.pop("_optimizer_classes") == "_optimizer_classes"
+    assert seen == sb._LATER
 
 
 def test_names_that_wait_are_those_of_their_modules() -> None:

@@ -19,16 +19,12 @@ from helpers import (
     quiet_network,
     reference_of,
     refused,
+    usual_output,
 )
-from reference import ACTIVATIONS, LOSSES, Network
+from reference import ACTIVATIONS, LOSSES, PARTNERS, Network, activation
 
 OTHERS = ("loops", "vectors")
 METHODS = ("matrices", *OTHERS)
-PARTNER = {
-    "cross_entropy": "softmax",
-    "binary_cross_entropy": "sigmoid",
-    "poisson": "exp",
-}
 QUANTITIES = ("z", "a", "grad_z", "grad_a", "grad_W", "grad_b")
 
 
@@ -65,7 +61,7 @@ def run(net: Any, X: Any, t: Any, method: str, **options: Any) -> float:
 @pytest.mark.parametrize("name", ACTIVATIONS)
 def test_every_activation_under_every_loss(name: str, loss: str, method: str) -> None:
     """On hidden layers and on the output, with weights of the rows, then accumulated."""
-    names = ["tanh" if name == "exp" else name, name, name]
+    names = ["tanh" if activation(name).is_steep else name, name, name]
     net = network([4, 6, 5, 3], names, loss)
     X, t = data([4, 6, 5, 3], 9, loss, "float64")
     X /= 2
@@ -82,7 +78,7 @@ def test_every_activation_under_every_loss(name: str, loss: str, method: str) ->
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("loss", LOSSES)
 def test_against_the_reference(loss: str, dtype: str, method: str) -> None:
-    names = ["silu", "softmax", PARTNER.get(loss, "identity")]
+    names = ["silu", "softmax", usual_output(loss)]
     sizes = [5, 7, 6, 3]
     net = network(sizes, names, loss, dtype)
     truth = reference_of(net, names, loss)
@@ -127,11 +123,11 @@ def test_X_is_read_where_it_lies(method: str) -> None:
 
 
 @pytest.mark.parametrize("method", OTHERS)
-@pytest.mark.parametrize("loss", PARTNER)
-def test_partners_are_stable_in_saturation(loss: str, method: str) -> None:
-    scale = 300.0 if loss == "poisson" else 1000.0
+@pytest.mark.parametrize(("output", "loss"), PARTNERS)
+def test_partners_are_stable_in_saturation(output: str, loss: str, method: str) -> None:
+    scale = 300.0 if activation(output).is_steep else 1000.0
     sizes = [2, 3]
-    net = network(sizes, [PARTNER[loss]], loss)
+    net = network(sizes, [output], loss)
     net.layers[0].W = scale * np.array([[1.0, 0.0], [-1.0, 0.0], [0.0, 1.0]])
     X, t = np.array([[1.0, 0.0], [-1.0, 0.5]]), np.array([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]])
     twin = net.copy()

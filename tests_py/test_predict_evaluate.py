@@ -16,21 +16,14 @@ from helpers import (
     reference_of,
     refused,
     targets,
+    usual_output,
 )
 from reference import LOSSES
-
-OUTPUT = {
-    "squared_error": "identity",
-    "absolute_error": "tanh",
-    "huber": "identity",
-    "binary_cross_entropy": "sigmoid",
-    "cross_entropy": "softmax",
-    "poisson": "exp",
-}
+from swiftbackprop._engine import core
 
 
 def network(outputs: int = 3, dtype: str = "float64", loss: str = "cross_entropy") -> Any:
-    output = "sigmoid" if outputs == 1 and loss == "cross_entropy" else OUTPUT[loss]
+    output = usual_output(loss, outputs)
     return quiet_network(
         [5, 7, outputs], activation="tanh", output=output, loss=loss, dtype=dtype, seed=3
     )
@@ -118,7 +111,7 @@ def test_loss_is_the_cost(loss: str, dtype: str, weighted: bool) -> None:
         assert score["loss"] == pytest.approx(wanted, rel=TOLERANCE[dtype])
         a, truth = net.predict(X).astype("float64"), t.astype("float64")
         share = np.full(3000, 1 / 3000) if w is None else w / w.sum()
-        if loss in ("cross_entropy", "binary_cross_entropy"):
+        if sb.loss(loss).flags & core.RULE_CLASSES:
             assert "mse" not in score
         else:
             assert "accuracy" not in score

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from itertools import pairwise
 from typing import Any
@@ -10,12 +11,17 @@ import numpy as np
 import pytest
 
 import reference
-from helpers import OPTIMIZERS, relative_difference, targets
+from helpers import OPTIMIZERS, relative_difference, targets, unusual
 from reference import ACTIVATIONS, LOSSES, Array, optimizers
 
 ELEMENTWISE = [name for name in ACTIVATIONS if name != "softmax"]
 POINTS = np.array([-6.3, -2.7, -1.1, -0.4, -0.02, 0.03, 0.5, 0.9, 1.7, 3.1, 6.2])
-PARAMETERS = ({}, {"slope": 0.2, "alpha": 0.7})
+
+
+def variants(make: Callable[..., Any]) -> tuple[dict[str, float], dict[str, float]]:
+    """The default parameters of a rule, and others."""
+    parameters = inspect.signature(make).parameters
+    return {}, unusual({name: each.default for name, each in parameters.items()})
 
 
 def slope_of(f: Callable[[Array], Array], x: Array, h: float = 1e-5) -> Array:
@@ -40,7 +46,7 @@ def random_network(
 
 @pytest.mark.parametrize("name", ELEMENTWISE)
 def test_activation_derivatives(name: str) -> None:
-    for keywords in PARAMETERS:
+    for keywords in variants(ACTIVATIONS[name]):
         rule = reference.activation(name, **keywords)
         f, df, ddf = rule.value, rule.derivative, rule.second_derivative
         np.testing.assert_allclose(df(POINTS), slope_of(f, POINTS), 2e-8, 1e-9)
@@ -68,9 +74,10 @@ def test_softmax_pulls_back_with_its_jacobian(rng: np.random.Generator) -> None:
 @pytest.mark.parametrize("name", LOSSES)
 def test_loss_derivatives(name: str, rng: np.random.Generator) -> None:
     a, t = rng.uniform(0.1, 0.9, 40), rng.uniform(0.1, 0.9, 40)
-    for delta in (1.0, 0.3):
-        rule = reference.loss(name, delta=delta)
-        apart = np.abs(np.abs(a - t) - (delta if name == "huber" else 0)) > 1e-3
+    for keywords in variants(LOSSES[name]):
+        rule = reference.loss(name, **keywords)
+        apart = [np.abs(np.abs(a - t) - kink) > 1e-3 for kink in rule.kinks]
+        apart = np.all(apart, axis=0) if apart else np.full(len(a), True)
         x, y = a[apart], t[apart]
         df = slope_of(lambda v, f=rule.value, y=y: f(v, y), x)
         ddf = slope_of(lambda v, f=rule.derivative, y=y: f(v, y), x)
@@ -223,11 +230,11 @@ def test_initializer_scales() -> None:
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_dtype_is_kept(dtype: type[np.floating[Any]], rng: np.random.Generator) -> None:
     for name in ELEMENTWISE:
-        rule = reference.activation(name, slope=0.2, alpha=0.5)
+        rule = reference.activation(name, **variants(ACTIVATIONS[name])[1])
         for f in (rule.value, rule.derivative, rule.second_derivative):
             assert f(POINTS.astype(dtype)).dtype == dtype, name
     for name in LOSSES:
-        cost = reference.loss(name, delta=0.5)
+        cost = reference.loss(name, **variants(LOSSES[name])[1])
         a = rng.uniform(0.1, 0.9, 5).astype(dtype)
         for g in (cost.value, cost.derivative, cost.second_derivative):
             assert g(a, a[::-1]).dtype == dtype, name

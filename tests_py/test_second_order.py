@@ -16,16 +16,17 @@ from helpers import (
     refused,
     relative_difference,
     targets,
+    usual_output,
 )
 from reference import ACTIVATIONS, LOSSES, PARTNERS
-from test_gradients import SIZES, place, targets_away_from_kinks, usual_output
+from test_gradients import SIZES, place, targets_away_from_kinks
 
 STEP = 5e-4
 
 
 def drawn(hidden: str, output: str, loss: str, outputs: int, rows: int) -> tuple[Any, ...]:
     """A network, X, t, weights and a direction, away from kinks and inside the domain."""
-    rng = np.random.default_rng([outputs, rows, LOSSES.index(loss)])
+    rng = np.random.default_rng([outputs, rows, list(LOSSES).index(loss)])
     net = quiet_network(
         [3, 4, outputs], activation=hidden, output=output, loss=loss, dtype="float64", seed=1
     )

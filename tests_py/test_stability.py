@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from helpers import DTYPES, assert_matches, quiet_network
-from reference import ACTIVATIONS, LOSSES, PARTNERS
+from reference import ACTIVATIONS, LOSSES, PARTNERS, activation
 
 LOGITS = np.array([[1000.0, -1000, 0], [-1000, -1000, -1000], [1000, 1000, -1000], [30, -30, 1]])
 
@@ -88,7 +88,7 @@ def test_small_costs_are_not_rounded_away(pair: tuple[str, str], wanted: float, 
 
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("loss", LOSSES)
-@pytest.mark.parametrize("output", [name for name in ACTIVATIONS if name != "exp"])
+@pytest.mark.parametrize("output", [name for name in ACTIVATIONS if not activation(name).is_steep])
 def test_every_pair_is_finite_at_large_logits(output: str, loss: str, dtype: str) -> None:
     net = logits_network(output, loss, dtype)
     t = np.array([[0, 1, 0], [1, 0, 0], [0, 0, 1], [1, 0, 0]], dtype)

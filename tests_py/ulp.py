@@ -70,17 +70,6 @@ def use_long_double_constants() -> None:
     reference_activations.normal_pdf = lambda z: np.exp(-z * z / 2) / np.sqrt(2 * pi)
 
 
-def conditioning(name: str, what: str, z: Array) -> Array:
-    """How many ulp of a value an ulp of its inner argument is worth, and one.
-
-    gelu_tanh is z·s(v): for negative z a rounding of v is one of eᵛ, |v| times as large.
-    """
-    if (name, what) != ("gelu_tanh", "value"):
-        return np.ones_like(z)
-    v = 2 * math.sqrt(2 / math.pi) * np.clip(z, -64, 0) * (1 + 0.044715 * np.clip(z, -64, 0) ** 2)
-    return 1 + np.abs(v)
-
-
 def worst(
     actual: Array, wanted: Array, dtype: str, condition: Array, *, absolute: bool
 ) -> dict[str, float]:
@@ -120,9 +109,9 @@ def measure() -> dict[str, dict[str, dict[str, Any]]]:
         x = inputs(dtype)
         result[dtype] = {}
         for name in NAMES:
-            truth, ours = reference.activation(name), sb.activation(name)
-            slope = wide(np.asarray(0.01, dtype)) if name == "leaky_relu" else 0.01
-            truth = reference.activation(name, slope=slope)
+            ours = sb.activation(name)
+            rounded = {key: wide(np.asarray(v, dtype)) for key, v in ours.defaults.items()}
+            truth = reference.activation(name, **rounded)
             z = x.astype(wide)
             rows = {}
             for what, f, g in (
@@ -134,7 +123,7 @@ def measure() -> dict[str, dict[str, dict[str, Any]]]:
                     wanted = f(z)
                     if what != "value":
                         wanted = np.where(np.isnan(wanted), 0, wanted)  # 0 · ∞ far out
-                condition = conditioning(name, what, z)
+                condition = truth.condition(z) if what == "value" else np.ones_like(z)
                 row = worst(g(x), wanted, dtype, condition, absolute=what != "value")
                 rows[what] = {"ulp": row["ulp"], "x": float(x[int(row["index"])])}
             result[dtype][name] = rows

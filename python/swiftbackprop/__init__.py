@@ -60,22 +60,13 @@ _LATER = {
 }
 
 if TYPE_CHECKING:
-    from swiftbackprop import datasets, lab, schedules
+    from swiftbackprop import _optimizer_classes, datasets, lab, schedules
     from swiftbackprop._elsewhere import from_sklearn, from_torch
     from swiftbackprop._files import load
     from swiftbackprop._health_check import HealthCheck
     from swiftbackprop._health_report import HealthReport
     from swiftbackprop._live import LivePlot
-    from swiftbackprop._optimizer_classes import (
-        SGD,
-        Adagrad,
-        Adam,
-        AdamHat,
-        AdamW,
-        Momentum,
-        Nesterov,
-        RMSprop,
-    )
+    from swiftbackprop._optimizer_classes import *  # noqa: F403
     from swiftbackprop._stock_callbacks import (
         Checkpoint,
         CSVLogger,
@@ -136,7 +127,7 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
-    __all__ += ["SGD", "Adagrad", "Adam", "AdamHat", "AdamW", "Momentum", "Nesterov", "RMSprop"]
+    __all__ += _optimizer_classes.__all__
 else:
     globals().update(optimizer_classes())
     __all__ += optimizer_classes()

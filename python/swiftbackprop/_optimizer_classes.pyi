@@ -3,6 +3,17 @@
 # Written by tests_py/optimizer_stub.py.
 from swiftbackprop._optimizers import Optimizer
 
+__all__: list[str] = [
+    "Adagrad",
+    "Adam",
+    "AdamHat",
+    "AdamW",
+    "Momentum",
+    "Nesterov",
+    "RMSprop",
+    "SGD",
+]
+
 class Adagrad(Optimizer):
     """s <- s + g^2, w <- w - lr g / (sqrt(s) + epsilon)"""
 

@@ -28,21 +28,17 @@ class Peer:
     hvp: Callable[[Callable[[Array], Array], Array, Array], Array]
     double: Callable[[], Any]
 
-    def losses(self, name: str, a: Array, t: Array) -> Array:
+    @property
+    def losses(self) -> dict[str, Callable[[Array, Array], Array]]:
         """ℓ of every output, from a."""
-        r = a - t
-        match name:
-            case "squared_error":
-                return r**2 / 2
-            case "absolute_error":
-                return abs(r)
-            case "huber":
-                return self.where(abs(r) <= 1, r**2 / 2, abs(r) - 0.5)
-            case "binary_cross_entropy":
-                return -t * self.log(a) - (1 - t) * self.log(1 - a)
-            case "cross_entropy":
-                return -t * self.log(a)
-        return a - t * self.log(a)
+        return {
+            "squared_error": lambda a, t: (a - t) ** 2 / 2,
+            "absolute_error": lambda a, t: abs(a - t),
+            "huber": lambda a, t: self.where(abs(a - t) <= 1, (a - t) ** 2 / 2, abs(a - t) - 0.5),
+            "binary_cross_entropy": lambda a, t: -t * self.log(a) - (1 - t) * self.log(1 - a),
+            "cross_entropy": lambda a, t: -t * self.log(a),
+            "poisson": lambda a, t: a - t * self.log(a),
+        }
 
     def pairs(self, net: Any, flat: Array) -> Pairs:
         """(W, b) of every layer out of a flat vector of parameters."""
@@ -87,7 +83,7 @@ class Peer:
     ) -> Array:
         """C, the weighted mean."""
         a = self.go_on(net, self.pairs(net, flat), self.array(X), "a", 0, "a")
-        each = self.losses(net.loss.name, a, self.array(t.reshape(a.shape))).sum(-1)
+        each = self.losses[net.loss.name](a, self.array(t.reshape(a.shape))).sum(-1)
         share = np.full(len(X), 1 / len(X)) if w is None else w / w.sum()
         return (self.array(share) * each).sum()
 

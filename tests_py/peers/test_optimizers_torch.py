@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+import autodiff
 import numpy as np
 import pytest
 import torch
+from torch_optimizers import TORCH_OPTIMIZERS
 
 import swiftbackprop as sb
-from helpers import OPTIMIZERS, OPTIMIZERS_IN_TORCH, assert_matches, quiet_network
+from helpers import OPTIMIZERS, assert_matches, quiet_network
 
 
 def torch_twin(net: Any, hidden: Any) -> Any:
@@ -24,29 +26,7 @@ def torch_twin(net: Any, hidden: Any) -> Any:
     return module
 
 
-def torch_optimizer(name: str, module: Any) -> Any:
-    """The same optimizer in PyTorch; AdamW's decay on the matrices only."""
-    o = OPTIMIZERS[name]
-    parameters, lr = list(module.parameters()), o["lr"]
-    adam = {"betas": (o.get("beta_1"), o.get("beta_2")), "eps": o.get("epsilon")}
-    groups = [
-        {"params": [p for p in parameters if p.ndim == 2], "weight_decay": 0.05},
-        {"params": [p for p in parameters if p.ndim == 1], "weight_decay": 0.0},
-    ]
-    optim = torch.optim
-    makers = {
-        "SGD": lambda: optim.SGD(parameters, lr),
-        "Momentum": lambda: optim.SGD(parameters, lr, momentum=o["momentum"]),
-        "Nesterov": lambda: optim.SGD(parameters, lr, momentum=o["momentum"], nesterov=True),
-        "RMSprop": lambda: optim.RMSprop(parameters, lr, alpha=o["rho"], eps=o["epsilon"]),
-        "Adagrad": lambda: optim.Adagrad(parameters, lr, eps=o["epsilon"]),
-        "Adam": lambda: optim.Adam(parameters, lr, **adam),
-        "AdamW": lambda: optim.AdamW(groups, lr, **adam),
-    }
-    return makers[name]()
-
-
-@pytest.mark.parametrize("name", OPTIMIZERS_IN_TORCH)
+@pytest.mark.parametrize("name", TORCH_OPTIMIZERS)
 def test_ten_steps_beside_torch(name: str, rng: np.random.Generator) -> None:
     net = quiet_network(
         [4, 6, 3],
@@ -58,7 +38,7 @@ def test_ten_steps_beside_torch(name: str, rng: np.random.Generator) -> None:
         seed=1,
     )
     module = torch_twin(net, torch.nn.GELU())
-    theirs = torch_optimizer(name, module)
+    theirs = TORCH_OPTIMIZERS[name](list(module.parameters()), OPTIMIZERS[name])
     X, y = rng.normal(size=(20, 4)), rng.integers(0, 3, 20)
     for _ in range(10):
         net.forward(X)
@@ -78,23 +58,10 @@ def test_ten_steps_beside_torch(name: str, rng: np.random.Generator) -> None:
             assert_matches(layer.b, linear.bias.detach().numpy(), 1e-10, f"{name} b")
 
 
-TORCH_ACTIVATIONS = {
-    "identity": lambda z: z,
-    "sigmoid": torch.sigmoid,
-    "tanh": torch.tanh,
-    "relu": torch.relu,
-    "leaky_relu": torch.nn.functional.leaky_relu,
-    "elu": torch.nn.functional.elu,
-    "gelu": torch.nn.functional.gelu,
-    "gelu_tanh": lambda z: torch.nn.functional.gelu(z, approximate="tanh"),
-    "silu": torch.nn.functional.silu,
-    "softplus": lambda z: torch.logaddexp(z, torch.zeros_like(z)),
-    "exp": torch.exp,
-    "softmax": lambda z: torch.softmax(z, dim=1),
-}
+PEER = autodiff.PEERS["torch"]()
 
 
-@pytest.mark.parametrize("name", TORCH_ACTIVATIONS)
+@pytest.mark.parametrize("name", PEER.activations)
 def test_activation_gradients_beside_torch(name: str, rng: np.random.Generator) -> None:
     net = quiet_network(
         [3, 5, 4],
@@ -110,7 +77,7 @@ def test_activation_gradients_beside_torch(name: str, rng: np.random.Generator) 
     biases = [torch.tensor(layer.b.copy(), requires_grad=True) for layer in net.layers]
     a = torch.tensor(X)
     for W, b in zip(weights, biases, strict=True):
-        a = TORCH_ACTIVATIONS[name](a @ W.T + b)
+        a = PEER.activations[name](a @ W.T + b)
     cost = ((a - torch.tensor(t)) ** 2 / 2).sum(dim=1).mean()
     cost.backward()
     assert_matches(net.forward(X), a.detach().numpy(), 1e-10, name)

@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from torch_optimizers import TORCH_OPTIMIZERS
 
 import reference
-from helpers import OPTIMIZERS, OPTIMIZERS_IN_TORCH, assert_matches
+from helpers import OPTIMIZERS, assert_matches
 from reference import optimizers
 from swiftbackprop import schedules
 from test_pieces import data, network
@@ -57,24 +58,11 @@ def test_schedules_beside_pytorch() -> None:
     assert_matches(cycle(np.arange(101) / 100), wanted, 1e-12)
 
 
-@pytest.mark.parametrize("name", OPTIMIZERS_IN_TORCH)
+@pytest.mark.parametrize("name", TORCH_OPTIMIZERS)
 def test_optimizers_against_torch(name: str, rng: np.random.Generator) -> None:
     keywords = OPTIMIZERS[name]
-    lr = keywords["lr"]
     p = torch.tensor(rng.normal(size=(3, 2)), requires_grad=True)
-    adam = {
-        "betas": (keywords.get("beta_1"), keywords.get("beta_2")),
-        "eps": keywords.get("epsilon"),
-    }
-    theirs = {
-        "SGD": lambda: torch.optim.SGD([p], lr),
-        "Momentum": lambda: torch.optim.SGD([p], lr, momentum=0.8),
-        "Nesterov": lambda: torch.optim.SGD([p], lr, momentum=0.8, nesterov=True),
-        "RMSprop": lambda: torch.optim.RMSprop([p], lr, alpha=0.85, eps=1e-6),
-        "Adagrad": lambda: torch.optim.Adagrad([p], lr, eps=1e-7),
-        "Adam": lambda: torch.optim.Adam([p], lr, **adam),
-        "AdamW": lambda: torch.optim.AdamW([p], lr, weight_decay=0.05, **adam),
-    }[name]()
+    theirs = TORCH_OPTIMIZERS[name]([p], keywords)
     ours = reference.Network(
         [(p.detach().numpy().copy(), np.zeros(3))], ["identity"], "squared_error",
         optimizer=optimizers.make(name, **keywords),
