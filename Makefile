@@ -17,7 +17,7 @@ SOURCES := Package.swift pyproject.toml setup.py $(shell find Sources python -ty
 	-not -path '*/_lib/*' -not -path '*.egg-info/*' -not -name '*.so' -not -name '*.pyc')
 
 .DELETE_ON_ERROR:
-.PHONY: help demo test swift-test python-test test-peers test-installs fuzz-sklearn lint format bench bench-check docs notebooks browser wheel sanitize clean check
+.PHONY: help demo test swift-test python-test test-peers test-installs fuzz-sklearn contributing-example lint format bench bench-check docs notebooks browser wheel sanitize clean check
 
 help: ## list the verbs
 	@sed -n 's/^\([a-z-]*\):.*## /  \1\t/p' $(MAKEFILE_LIST) | expand -t 15
@@ -48,9 +48,13 @@ python-test: $(VENV)/package $(VENV)/extra-test ## the tests in tests_py/ and th
 
 test-peers: $(VENV)/package $(VENV)/extra-test $(VENV)/extra-peers ## the tests beside PyTorch and JAX, and on Fashion-MNIST (Debian: dataset-fashion-mnist)
 	$(PY) -m pytest $(PROCESSES) tests_py/peers $(PYTEST)
+
 fuzz-sklearn: $(VENV)/package $(VENV)/extra-test ## the estimators beside scikit-learn's: N=1000 random settings from SEED=0 on
 	FUZZ_SETTINGS=$(or $(N),1000) FUZZ_SEED=$(or $(SEED),0) \
 		$(PY) -m pytest -q -s -n 0 tests_py/test_sklearn_random.py $(PYTEST)
+
+contributing-example: $(VENV)/package $(VENV)/extra-test $(VENV)/extra-lint ## do what CONTRIBUTING.md says, in a copy of the tree, and test it
+	$(PY) .ci/contributing_example.py $(PROCESSES) $(PYTEST)
 
 lint: $(VENV)/extra-lint ## formatting, lint and types, all of them strict
 	swift format lint --strict --recursive $(SWIFT_FILES)
