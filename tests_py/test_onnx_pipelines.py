@@ -12,13 +12,20 @@ import numpy.typing as npt
 import pandas as pd
 import polars as pl
 import pytest
+from scipy import sparse
 from sklearn.compose import ColumnTransformer, TransformedTargetRegressor
 from sklearn.ensemble import VotingClassifier
 from sklearn.exceptions import NotFittedError
 from sklearn.impute import SimpleImputer
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import MinMaxScaler, OneHotEncoder, PowerTransformer, StandardScaler
+from sklearn.preprocessing import (
+    MaxAbsScaler,
+    MinMaxScaler,
+    OneHotEncoder,
+    PowerTransformer,
+    StandardScaler,
+)
 
 import swiftbackprop as sb
 from helpers import DTYPES, refused
@@ -266,6 +273,17 @@ def test_an_estimator_alone_on_integers_and_on_columns(tmp_path: Path) -> None:
         label, probabilities = run(tmp_path / "model.onnx", given)
         np.testing.assert_array_equal(label, model.predict(X))
         np.testing.assert_allclose(probabilities, model.predict_proba(X), rtol=1e-5, atol=1e-6)
+
+
+def test_a_pipeline_that_was_fitted_on_sparse_rows(tmp_path: Path) -> None:
+    """The model takes the same rows as an array."""
+    X = sparse.csr_matrix(np.where(numbers(5) > 1100, numbers(5), 0))
+    model = make_pipeline(MaxAbsScaler(), MLPClassifier((4,), max_iter=5, random_state=0))
+    model.fit(X, np.arange(ROWS) % 3)
+    to_onnx(model, X, tmp_path / "model.onnx")
+    label, probabilities = run(tmp_path / "model.onnx", X.toarray())
+    np.testing.assert_array_equal(label, model.predict(X))
+    np.testing.assert_allclose(probabilities, model.predict_proba(X), rtol=1e-9)
 
 
 def test_weights_that_were_put_in_later(tmp_path: Path) -> None:

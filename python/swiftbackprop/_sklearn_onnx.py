@@ -110,7 +110,7 @@ def _input_types(X: Any) -> list[tuple[str, Any]]:
             (name, _column_type(name, column)([None, 1]))
             for name, column in zip(names, columns, strict=True)
         ]
-    array = np.asarray(X)
+    array = np.asarray(X[:1].toarray() if hasattr(X, "toarray") else X)
     if array.ndim != 2:
         raise ValueError(f"X: expected shape (N, D(0)), got {array.shape}")
     return [("X", _array_type("X", array)([None, array.shape[1]]))]
