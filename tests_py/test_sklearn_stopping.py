@@ -157,6 +157,18 @@ def test_r2_below_the_mean_is_warned_of() -> None:
         model.fit(X, y + 50)
 
 
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.UndefinedMetricWarning")
+def test_a_score_that_is_never_a_number_is_warned_of() -> None:
+    X, y = DIABETES
+    one_row = (X[:1], y[:1])
+    model = short(MLPRegressor, early_stopping=True, validation_data=one_row, max_iter=30)
+    with pytest.warns(ConvergenceWarning, match="NaN after every epoch"):
+        model.fit(X, y)
+    assert np.isnan(model.score(*one_row))
+    assert np.isnan(model.validation_scores_).all()
+    assert model.n_iter_ == model.n_iter_no_change + 1
+
+
 def test_scoring_loss_is_the_validation_loss_with_its_sign_changed() -> None:
     X, y = DIABETES
     model = short(MLPRegressor, early_stopping=True, scoring="loss", max_iter=200).fit(X, y)

@@ -266,8 +266,15 @@ class Estimator(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
             self._compare(self.best_validation_score_, scoring.of_a_guess(data))
 
     def _compare(self, best: float, guess: float) -> None:
-        """Warn if no epoch was better than a guess; NaN is no guess."""
-        if best <= guess:
+        """Warn if no epoch was better than a guess, or none had a score; NaN is no guess."""
+        if best == -np.inf:
+            warnings.warn(
+                "The validation score was NaN after every epoch, so that it has chosen none and "
+                "the last weights stay. Give more rows to validate on, or another scoring.",
+                ConvergenceWarning,
+                stacklevel=5,
+            )
+        elif best <= guess:
             what = "the most frequent class" if is_classifier(self) else "the mean"
             warnings.warn(
                 f"The validation score never rose above {guess:.4g}, which a guess of {what} has "

@@ -9,6 +9,7 @@ the same parameters, the same objective, the same rules to stop; and what those 
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Self
@@ -700,4 +701,6 @@ class MLPRegressor(RegressorMixin, Estimator):  # type: ignore[misc]
         return float(np.average((xlogy(t, t) - t).sum(axis=1), weights=data.weights))
 
     def _default_score(self, net: Network, valid: Rows) -> float:
+        if len(valid) < 2:
+            return math.nan  # as `score`
         return r2(valid.y, predict_blocks(net, valid.X), valid.weights)
