@@ -564,6 +564,33 @@ def test_pickles_of_every_protocol(protocol: int) -> None:
     assert [layer.norm for layer in again.layers] == [layer.norm for layer in normalised.layers]
 
 
+COPIES: dict[str, Callable[[Any], Any]] = {
+    "copy": copy.copy,
+    "deepcopy": copy.deepcopy,
+    **{
+        f"pickle {n}": lambda value, n=n: pickle.loads(pickle.dumps(value, n))  # type: ignore[misc]
+        for n in range(pickle.HIGHEST_PROTOCOL + 1)
+    },
+}
+
+
+@pytest.mark.parametrize("way", list(COPIES))
+def test_copies_of_what_a_network_is_made_of(way: str) -> None:
+    """Of the optimizer its settings, which belong to no network; layers with their network."""
+    net = train(make(optimizer=sb.AdamW(0.1), norm="batch"))
+    net.optimizer.lr = 0.25
+    settings = COPIES[way](net.optimizer)
+    assert settings == net.optimizer.recipe == sb.AdamW(0.25)
+    assert isinstance(settings, sb.AdamW)
+    assert make(optimizer=settings).optimizer == settings
+    layers, layer = COPIES[way](net.layers), COPIES[way](net.layers[1])
+    for found in (layers[1], layer):
+        assert found.m == 2
+        np.testing.assert_array_equal(found.W, net.layers[1].W)
+    for rule in (net.loss, layer.activation, net.layers[0].norm, net.history):
+        assert COPIES[way](rule) == rule
+
+
 def test_gradients_are_in_a_pickle_and_a_step_can_follow() -> None:
     net = make()
     X, y = examples()

@@ -11,6 +11,7 @@ import pytest
 
 import swiftbackprop as sb
 from helpers import run_python_ok
+from swiftbackprop._engine import core
 
 X = np.random.default_rng(0).normal(size=(64, 3))
 LABELS = np.random.default_rng(1).integers(0, 4, 64)
@@ -379,3 +380,109 @@ def test_every_callback_is_told_of_the_end() -> None:
         net.fit(X, y, epochs=1, callbacks=[Fails(), Fails()], progress=False)
     assert told == [net, net]
     net.fit(X, y, epochs=1, progress=False)
+
+
+class Counting(sb.Network):
+    """A network that counts how often the engine is told something."""
+
+    told = 0
+
+    def _set_option(self, option: int, value: float) -> None:
+        type(self).told += 1
+        super()._set_option(option, value)
+
+
+def test_many_layers_cost_no_call_each_that_walks_over_all() -> None:
+    net = Counting([1] * 2001, seed=0)
+    assert Counting.told < 10
+    net.dropout = [0.0] * 1000 + [0.5] + [0.0] * 999
+    assert Counting.told < 20
+    assert [m for m, p in enumerate(net.dropout, 1) if p] == [1001]
+    net.dropout = 0
+    assert not any(net.dropout)
+
+
+class Fresh:
+    """A sequence whose items nobody else holds."""
+
+    def __init__(self, *items: Any) -> None:
+        self.items = items
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    def __getitem__(self, place: int) -> Any:
+        name, parameters = self.items[place]
+        return "".join(list(name)), tuple(parameters)
+
+
+def create(net: core.Net, **changed: Any) -> None:
+    """Call what `Network` makes the engine's net with."""
+    arguments = {
+        "sizes": (2, 3, 1),
+        "dtype": "float64",
+        "activations": [("tanh", ()), ("identity", ())],
+        "initializers": [("glorot_uniform", ()), ("zeros", ())],
+        "loss": ("squared_error", ()),
+        "optimizer": ("sgd", (0.1,)),
+        "l1": 0.0,
+        "l2": 0.0,
+        "clip_norm": 0.0,
+        "seed": 0,
+        "norms": None,
+    } | changed
+    net._create(*arguments.values())  # type: ignore[arg-type]
+
+
+def test_rules_that_are_made_as_they_are_read() -> None:
+    """Names in memory that is given back and written over as soon as nothing holds them."""
+    for _ in range(200):
+        net = core.Net()
+        create(
+            net,
+            activations=Fresh(("leaky_relu", (0.2,)), ("softplus", ())),
+            initializers=Fresh(("glorot_normal", ()), ("lecun_normal", ())),
+        )
+        assert net._view(core.PARAMETERS, 0).shape == (13,)
+    with pytest.raises(ValueError, match="'no_such_rule_of_any_kind'"):
+        create(core.Net(), activations=Fresh(("tanh", ()), ("no_such_rule_of_any_kind", ())))
+
+
+@pytest.mark.parametrize("norm", [None, 3, "batch", [1, 0, 1e-5, 0.1], {}])
+def test_norms_that_are_no_tuples(norm: Any) -> None:
+    with pytest.raises(TypeError, match="a norm is"):
+        create(core.Net(), norms=[(core.NORM_LAYER, 0, 1e-5, 0.0), norm])
+
+
+@pytest.mark.parametrize("what", ["sizes", "activations", "initializers", "norms"])
+def test_lists_of_a_network_that_are_none(what: str) -> None:
+    for bad in (3, 2.5, object()):
+        with pytest.raises(TypeError):
+            create(core.Net(), **{what: bad})
+    with pytest.raises((ValueError, TypeError)):
+        create(core.Net(), **{what: ()})
+
+
+@pytest.mark.parametrize("call", ["create", "copy", "close"])
+def test_a_network_that_is_made_while_it_is_made(call: str) -> None:
+    """Numbers may be objects whose conversion calls what it likes."""
+    net, other = core.Net(), sb.Network([4, 1], seed=0)
+
+    class Number:
+        def __index__(self) -> int:
+            match call:
+                case "create":
+                    create(net, sizes=(2, 5, 1))
+                case "copy":
+                    net._copy_from(other)
+                case "close":
+                    net.close()
+            return 3
+
+    with pytest.raises(RuntimeError, match="was made already"):
+        create(net, sizes=(2, Number(), 1))
+    if call == "close":
+        with pytest.raises(RuntimeError, match="closed"):
+            net._view(core.PARAMETERS, 0)
+    else:
+        assert net._view(core.PARAMETERS, 0).shape == (21 if call == "create" else 5,)

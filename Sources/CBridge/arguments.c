@@ -63,7 +63,7 @@ bool sb_read_rule(PyObject *pair, sb_rule *rule, double storage[SB_MAX_PARAMETER
     if (!PyErr_Occurred()) PyErr_SetString(PyExc_TypeError, "a rule is (name, parameters)");
     return false;
   }
-  // The pair keeps the name, and the caller the pair.
+  // The pair, a tuple, keeps the name, and the caller keeps the pair.
   rule->name = PyUnicode_AsUTF8AndSize(name, NULL);
   if (rule->name == NULL) return false;
   for (int i = 0; i < SB_MAX_PARAMETERS; i++) storage[i] = 0;

@@ -49,92 +49,122 @@ static void net_dealloc(Net *self) {
 
 // ---------------------------------------------------------------- making
 
-static bool read_rules(PyObject *list, int64_t layers, sb_rule *rules,
+// Whether a tuple has `count` items; `what` says of which kind.
+static bool has_size(PyObject *tuple, int64_t count, const char *what) {
+  if (PyTuple_Size(tuple) == count) return true;
+  PyErr_Format(PyExc_ValueError, "one %s per layer is needed", what);
+  return false;
+}
+
+static bool read_rules(PyObject *tuple, int64_t layers, sb_rule *rules,
                        double (*storage)[SB_MAX_PARAMETERS]) {
-  if (PySequence_Size(list) != layers) {
-    if (!PyErr_Occurred()) PyErr_SetString(PyExc_ValueError, "one rule per layer is needed");
-    return false;
-  }
+  if (!has_size(tuple, layers, "rule")) return false;
   for (int64_t m = 0; m < layers; m++) {
-    PyObject *pair = PySequence_GetItem(list, (Py_ssize_t)m);
-    if (pair == NULL) return false;
-    bool good = sb_read_rule(pair, &rules[m], storage[m]);
-    Py_DECREF(pair);  // the list keeps it
-    if (!good) return false;
+    // The tuple keeps the pair, which keeps the name.
+    PyObject *pair = PyTuple_GetItem(tuple, (Py_ssize_t)m);
+    if (!sb_read_rule(pair, &rules[m], storage[m])) return false;
   }
   return true;
 }
 
-static bool read_sizes(PyObject *list, int64_t count, int64_t *sizes) {
+static bool read_sizes(PyObject *tuple, int64_t count, int64_t *sizes) {
   for (int64_t m = 0; m < count; m++) {
-    PyObject *item = PySequence_GetItem(list, (Py_ssize_t)m);
-    if (item == NULL) return false;
-    sizes[m] = PyLong_AsLongLong(item);
-    Py_DECREF(item);
+    sizes[m] = PyLong_AsLongLong(PyTuple_GetItem(tuple, (Py_ssize_t)m));
     if (sizes[m] == -1 && PyErr_Occurred()) return false;
   }
   return true;
 }
 
 // One (kind, after, eps, momentum) for every layer.
-static bool read_norms(PyObject *list, int64_t layers, sb_norm *norms) {
-  if (PySequence_Size(list) != layers) {
-    if (!PyErr_Occurred()) PyErr_SetString(PyExc_ValueError, "one norm per layer is needed");
-    return false;
-  }
+static bool read_norms(PyObject *tuple, int64_t layers, sb_norm *norms) {
+  if (!has_size(tuple, layers, "norm")) return false;
   for (int64_t m = 0; m < layers; m++) {
-    PyObject *item = PySequence_GetItem(list, (Py_ssize_t)m);
-    if (item == NULL) return false;
-    bool good = PyArg_ParseTuple(item, "iidd", &norms[m].kind, &norms[m].after,
-                                 &norms[m].epsilon, &norms[m].momentum);
-    Py_DECREF(item);
-    if (!good) return false;
+    PyObject *item = PyTuple_GetItem(tuple, (Py_ssize_t)m);
+    if (!PyTuple_Check(item)) {
+      PyErr_SetString(PyExc_TypeError, "a norm is (kind, after, eps, momentum)");
+      return false;
+    }
+    if (!PyArg_ParseTuple(item, "iidd", &norms[m].kind, &norms[m].after, &norms[m].epsilon,
+                          &norms[m].momentum)) {
+      return false;
+    }
   }
   return true;
 }
 
+// Whether the engine's net may become that of `self`: asked before it is made and, as other
+// threads and what numbers call in Python may have made one meanwhile, after it.
+static bool is_unmade(Net *self) {
+  if (self->net == NULL && !self->closed) return true;
+  PyErr_SetString(PyExc_RuntimeError, "this network was made already");
+  return false;
+}
+
+static PyObject *adopt(Net *self, sb_net *net, int32_t dtype, int64_t layers, int64_t outputs) {
+  if (!is_unmade(self)) {
+    sb_destroy_net(net);
+    return NULL;
+  }
+  self->net = net;
+  self->dtype = dtype;
+  self->layers = layers;
+  self->outputs = outputs;
+  Py_RETURN_NONE;
+}
+
 static PyObject *net_create(Net *self, PyObject *args) {
-  PyObject *sizes, *activations, *initializers, *loss, *optimizer, *norms = Py_None;
+  enum { SIZES, ACTIVATIONS, INITIALIZERS, NORMS, LISTS };
+  PyObject *given[LISTS], *lists[LISTS] = {NULL}, *loss, *optimizer;
   const char *dtype;
   sb_config config = {0};
   unsigned long long seed;
-  if (!PyArg_ParseTuple(args, "OsOOOOdddK|O", &sizes, &dtype, &activations, &initializers, &loss,
-                        &optimizer, &config.l1, &config.l2, &config.clip_norm, &seed, &norms)) {
+  given[NORMS] = Py_None;
+  if (!PyArg_ParseTuple(args, "OsOOOOdddK|O", &given[SIZES], &dtype, &given[ACTIVATIONS],
+                        &given[INITIALIZERS], &loss, &optimizer, &config.l1, &config.l2,
+                        &config.clip_norm, &seed, &given[NORMS]) ||
+      !is_unmade(self)) {
     return NULL;
   }
-  if (self->net != NULL || self->closed) {
-    PyErr_SetString(PyExc_RuntimeError, "this network was made already");
-    return NULL;
-  }
-  Py_ssize_t count = PySequence_Size(sizes);
-  if (count < 0) return NULL;
-  if (count < 2 || count > 1 << 20) {
-    PyErr_SetString(PyExc_ValueError, "a network needs at least two sizes");
-    return NULL;
-  }
-  int64_t layers = count - 1;
   PyObject *result = NULL;
   double own[2][SB_MAX_PARAMETERS];
-  int64_t *numbers = PyMem_Calloc((size_t)count, sizeof *numbers);
-  sb_rule *rules = PyMem_Calloc(2 * (size_t)layers, sizeof *rules);
-  sb_norm *normed = PyMem_Calloc((size_t)layers, sizeof *normed);
-  double(*storage)[SB_MAX_PARAMETERS] = PyMem_Calloc(2 * (size_t)layers, sizeof *storage);
+  int64_t *numbers = NULL;
+  sb_rule *rules = NULL;
+  sb_norm *normed = NULL;
+  double(*storage)[SB_MAX_PARAMETERS] = NULL;
+  // Tuples of our own keep what is read until the net is made.
+  for (int k = 0; k < LISTS; k++) {
+    bool none = k == NORMS && given[k] == Py_None;
+    lists[k] = none ? Py_NewRef(Py_None) : PySequence_Tuple(given[k]);
+    if (lists[k] == NULL) goto done;
+  }
+  Py_ssize_t count = PyTuple_Size(lists[SIZES]);
+  if (count < 2 || count > 1 << 20) {
+    PyErr_SetString(PyExc_ValueError, "a network needs at least two sizes");
+    goto done;
+  }
+  int64_t layers = count - 1;
+  numbers = PyMem_Calloc((size_t)count, sizeof *numbers);
+  rules = PyMem_Calloc(2 * (size_t)layers, sizeof *rules);
+  normed = PyMem_Calloc((size_t)layers, sizeof *normed);
+  storage = PyMem_Calloc(2 * (size_t)layers, sizeof *storage);
   if (numbers == NULL || rules == NULL || storage == NULL || normed == NULL) {
     PyErr_NoMemory();
     goto done;
   }
-  if (!read_sizes(sizes, count, numbers) || !read_rules(activations, layers, rules, storage) ||
-      !read_rules(initializers, layers, rules + layers, storage + layers) ||
+  bool is_normed = lists[NORMS] != Py_None;
+  if (!read_sizes(lists[SIZES], count, numbers) ||
+      !read_rules(lists[ACTIVATIONS], layers, rules, storage) ||
+      !read_rules(lists[INITIALIZERS], layers, rules + layers, storage + layers) ||
       !sb_read_rule(loss, &config.loss, own[0]) ||
       !sb_read_rule(optimizer, &config.optimizer, own[1]) ||
-      (norms != Py_None && !read_norms(norms, layers, normed))) {
+      (is_normed && !read_norms(lists[NORMS], layers, normed))) {
     goto done;
   }
   config.sizes = numbers;
   config.layers = layers;
   config.activations = rules;
   config.initializers = rules + layers;
-  config.norms = norms == Py_None ? NULL : normed;
+  config.norms = is_normed ? normed : NULL;
   config.dtype = strcmp(dtype, "float64") == 0 ? SB_FLOAT64 : SB_FLOAT32;
   config.seed = seed;
   sb_error error = {0};
@@ -142,16 +172,10 @@ static PyObject *net_create(Net *self, PyObject *args) {
   Py_BEGIN_ALLOW_THREADS
   (void)sb_create_net(&config, &net, &error);
   Py_END_ALLOW_THREADS
-  if (net == NULL) {
-    sb_raise(self->state, &error);
-    goto done;
-  }
-  self->net = net;
-  self->dtype = config.dtype;
-  self->layers = layers;
-  self->outputs = numbers[layers];
-  result = Py_NewRef(Py_None);
+  result = net == NULL ? sb_raise(self->state, &error)
+                       : adopt(self, net, config.dtype, layers, numbers[layers]);
 done:
+  for (int k = 0; k < LISTS; k++) Py_XDECREF(lists[k]);
   PyMem_Free(numbers);
   PyMem_Free(rules);
   PyMem_Free(normed);
@@ -165,20 +189,14 @@ static PyObject *net_copy_from(Net *self, PyObject *argument) {
     return NULL;
   }
   Net *other = (Net *)argument;
-  if (!sb_is_ready(other)) return NULL;
-  if (self->net != NULL || self->closed) {
-    PyErr_SetString(PyExc_RuntimeError, "this network was made already");
-    return NULL;
-  }
+  if (!sb_is_ready(other) || !is_unmade(self)) return NULL;
   sb_error error = {0};
+  sb_net *net = NULL;
   Work work = sb_begin_work(other, 4.0 * (double)sb_parameter_count(other->net));
-  sb_status status = sb_copy_net(other->net, &self->net, &error);
+  sb_status status = sb_copy_net(other->net, &net, &error);
   sb_end_work(other, work);
   if (status != SB_OK) return sb_raise(self->state, &error);
-  self->dtype = other->dtype;
-  self->layers = other->layers;
-  self->outputs = other->outputs;
-  Py_RETURN_NONE;
+  return adopt(self, net, other->dtype, other->layers, other->outputs);
 }
 
 static PyObject *net_close(Net *self, PyObject *Py_UNUSED(unused)) {

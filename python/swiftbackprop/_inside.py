@@ -140,7 +140,8 @@ class NetworkInside(core.Net):
     def dropout(self, value: float | Iterable[float]) -> None:
         rates = as_dropout(value, len(self.layers))
         for m, rate in enumerate(rates, start=1):
-            self._set_option(core.OPTION_DROPOUT + m, rate)
+            if rate != self._option(core.OPTION_DROPOUT + m):  # setting one copies all of them
+                self._set_option(core.OPTION_DROPOUT + m, rate)
 
     @property
     def norm(self) -> tuple[Norm | None, ...]:

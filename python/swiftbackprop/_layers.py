@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NoReturn, overload
+from typing import TYPE_CHECKING, Any, NoReturn, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -321,6 +321,9 @@ class Layer:
     def __hash__(self) -> int:
         return hash((id(self._net), self.m))
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Layer, (self._net, self.m)
+
     def __repr__(self) -> str:
         if self.m == 0:
             return f"Layer(m=0, {self._net.sizes[0]} inputs)"
@@ -368,6 +371,9 @@ class Layers(Sequence[Layer]):
         if isinstance(numbers, range):
             return [Layer(self._net, m) for m in numbers]
         return Layer(self._net, numbers)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Layers, (self._net,)
 
     def __repr__(self) -> str:
         return repr(list(self))

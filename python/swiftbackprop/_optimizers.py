@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import cache
 from inspect import Parameter, Signature
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from swiftbackprop._arrays import FloatArray
 from swiftbackprop._engine import core
@@ -143,7 +143,7 @@ class LiveOptimizer:
     """The optimizer at work in a network.
 
     Its parameters are attributes, and setting one changes the next step:
-    ``net.optimizer.lr = 1e-4``.
+    ``net.optimizer.lr = 1e-4``. A copy of it, or what comes out of a pickle, is its `recipe`.
 
     Attributes
     ----------
@@ -202,6 +202,9 @@ class LiveOptimizer:
             self._net._set_option(option, number)
         except ValueError as error:
             raise ValueError(f"{error}; got {number!r}") from None
+
+    def __reduce__(self) -> str | tuple[Any, ...]:
+        return self.recipe.__reduce__()  # a copy belongs to no network: it is the settings
 
     def __dir__(self) -> list[str]:
         return [*super().__dir__(), *self._rule.parameters]
