@@ -784,6 +784,26 @@ def test_export_is_the_whole_pipeline(dtype: str, flowers: Path) -> None:
             np.testing.assert_allclose(found[0], np.array(rows, float), rtol=2e-6)
 
 
+@pytest.mark.parametrize("columns", [["x"], ["x", "text"], ["text"], ["day"], ["x", "more"]])
+@pytest.mark.parametrize("norm", [[], ["--norm", "layer"]])
+def test_export_of_few_columns(columns: list[str], norm: list[str], tmp_path: Path) -> None:
+    x, y = hundred()
+    days = pandas.Timestamp("2024-01-01") + pandas.to_timedelta(np.arange(90), unit="D")
+    every = {"x": x, "more": -(x**2), "text": ["a", "b", "c"] * 30, "day": days}
+    frame = pandas.DataFrame({name: every[name] for name in columns} | {"y": y})
+    frame.to_csv(tmp_path / "data.csv", index=False)
+    run(tmp_path, "train", "data.csv", "--target", "y", "--epochs", 2, "--model", "m", *norm)
+    run(tmp_path, "export", "m", "m.onnx")
+    if "day" in columns:
+        frame["day"] = 19723.0 + np.arange(90)
+    given = {name: frame[[name]].to_numpy() for name in columns}
+    if "text" in columns:
+        given["text"] = given["text"].astype(object)
+    (found,) = onnxruntime.InferenceSession(tmp_path / "m.onnx").run(None, given)
+    _, *rows = rows_of(run(tmp_path, "predict", "m", "data.csv").stdout)
+    np.testing.assert_allclose(found, np.array(rows, float), rtol=1e-5)
+
+
 def test_export_of_any_network(tmp_path: Path) -> None:
     sb.Network([3, 2], seed=0).save(tmp_path / "net")
     run(tmp_path, "export", "net", "net.onnx")

@@ -51,11 +51,12 @@ def write(net: NetworkInside, preparation: Preparation, path: str) -> None:
     )
     prepared.ir_version = network.ir_version
     inner = onnx.compose.add_prefix(network, "network.")
-    # Of what skl2onnx writes version 2 changes nothing; LabelEncoder from numbers to texts is new.
+    # skl2onnx states the versions since which its operators are what they are, and these two are
+    # to be of the same; LabelEncoder takes numbers to texts since version 2.
     for each in (prepared, inner):
-        others = [used for used in each.opset_import if used.domain != _ML]
         del each.opset_import[:]
-        each.opset_import.extend([*others, onnx.helper.make_opsetid(_ML, 2)])
+        for domain, version in (("", opset), (_ML, 2)):
+            each.opset_import.append(onnx.helper.make_opsetid(domain, version))
     _fill(prepared.graph, net)
     model = onnx.compose.merge_models(
         prepared, inner, [(prepared.graph.output[0].name, inner.graph.input[0].name)]
