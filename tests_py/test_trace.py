@@ -369,3 +369,40 @@ def test_names_are_escaped(name: str) -> None:
         assert "<script" not in text
         ET.fromstring(text)
         assert len(text) < 200_000
+
+
+# --- As LaTeX ---------------------------------------------------------------------------------
+
+
+def test_formulas_as_latex() -> None:
+    net = sb.Network([2, 3, 2], activation="tanh", loss="cross_entropy", seed=0)
+    trace = net.trace(np.ones((4, 2)), [0, 1, 0, 1])
+    assert trace["z(2)"].latex == "z^{(2)} = W^{(2)} a^{(1)} + b^{(2)}"
+    assert trace["a(1)"].latex == r"a^{(1)} = \sigma (z^{(1)})"
+    assert trace["grad_a(1)"].latex == (
+        r"\mathrm{grad}_{a}^{(1)} = W^{(2)\,\mathsf T} \mathrm{grad}_{z}^{(2)}"
+    )
+    assert trace["C"].latex == r"C = \frac{1}{N} \sum_n  C(a^{(2)}_n, t_n)"
+    text = trace.to_latex()
+    assert text.startswith("\\begin{align*}\n")
+    assert text.endswith("\n\\end{align*}")
+    assert text.count(" &= ") == len(trace.steps)
+
+
+@pytest.mark.parametrize("symbols", ["deck1", "deck2"])
+@pytest.mark.parametrize("norm", [None, "layer"])
+@pytest.mark.parametrize("weights", [None, np.ones(3)])
+def test_latex_is_ascii_and_closed(symbols: str, norm: Any, weights: Any) -> None:
+    for loss in ("squared_error", "cross_entropy"):
+        net = sb.Network([2, 3, 2], activation=["softmax"], loss=loss, norm=norm, seed=0)
+        y = np.eye(2)[[0, 1, 0]]
+        trace = net.trace(np.ones((3, 2)), y, sample_weight=weights, symbols=symbols)
+        text = trace.to_latex()
+        assert text.isascii(), text
+        assert text.count("{") == text.count("}")
+        assert "grad_z" not in text
+        pyplot = pytest.importorskip("matplotlib.mathtext")
+        parser = pyplot.MathTextParser("path")
+        for step in trace.steps:  # mathtext knows the commands that are used, but for two
+            plain = step.latex.replace(r"\mathsf T", "T").replace(r"\,", "")
+            parser.parse(f"${plain}$")

@@ -97,8 +97,7 @@ def examine(
             findings.append(_small(net, largest))
     if rows > 1:
         guess = constant_cost(net, t, weights)
-        if not findings:
-            findings += judge_cost(net, C, guess)
+        findings += judge_cost(net, C, guess)
         findings += judge_data(net, rows_of_X, t, C, guess)
     return HealthReport(net.sizes, layers, tuple(findings), C, rows)
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from swiftbackprop._names import unknown
 
-__all__ = ["Letters", "letters", "math_html", "math_svg"]
+__all__ = ["Letters", "letters", "math_html", "math_latex", "math_svg"]
 
 
 class Letters(NamedTuple):
@@ -100,4 +100,49 @@ def math_svg(formula: str, size: float) -> str:
             number = f"({parts[place + 1]}){parts[place + 2]}"
             text += f'<tspan dy="-{up}" font-size="{small}">{number}</tspan>'
             lift = f' dy="{up}"'
+    return text
+
+
+# What formulas are made of, longest first, and how LaTeX writes it.
+_LATEX = {
+    "Σₙ": r"\sum_n ",
+    "Σw": r"\sum_n w_n",
+    "σ′": r"\sigma'",
+    "a′": "a'",
+    "σ": r"\sigma ",
+    "π": r"\pi ",
+    "γ": r"\gamma ",
+    "β": r"\beta ",
+    "∂": r"\partial ",
+    "⊙": r"\odot ",
+    "−": "-",
+    "ᵀ": r"^{\mathsf T}",
+    "′": "'",
+    "ₙ": "_n",
+    "1/N": r"\frac{1}{N}",
+}
+_NAMES = re.compile(r"grad_(\w(?:,n)?)|\b(norm)\(")
+_OF_A_ROW = re.compile(r"(grad_\w)(\(\d+\))ₙ")  # a second index beside that of grad
+_FRACTION = re.compile(r"∂([^ /()]+(?:\(\d+\))?)/∂([^ /()]+(?:\(\d+\))?)")
+
+
+def math_latex(formula: str) -> str:
+    r"""Return a formula as LaTeX, without dollars.
+
+    Examples
+    --------
+    >>> from swiftbackprop._letters import math_latex
+    >>> print(math_latex("grad_z(1) = grad_a(1) ⊙ σ′(z(1))"))
+    \mathrm{grad}_{z}^{(1)} = \mathrm{grad}_{a}^{(1)} \odot \sigma'(z^{(1)})
+    >>> print(math_latex("∂L/∂π(2)"))
+    \frac{\partial L}{\partial \pi ^{(2)}}
+    """
+    text = _FRACTION.sub(r"\\frac{∂\1}{∂\2}", formula)
+    text = _OF_A_ROW.sub(r"\1,n\2", text)
+    text = _RAISED.sub(lambda m: f"^{{({m[1]})" + (r"\,\mathsf T}" if m[2] else "}"), text)
+    text = _NAMES.sub(
+        lambda m: rf"\mathrm{{grad}}_{{{m[1]}}}" if m[1] else r"\operatorname{norm}(", text
+    )
+    for letters, command in _LATEX.items():
+        text = text.replace(letters, command)
     return text

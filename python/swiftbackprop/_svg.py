@@ -17,8 +17,6 @@ __all__ = [
 BLUE, ORANGE, PURPLE = "#2b7bba", "#dd6b10", "#b44fa8"
 INK = "currentColor"
 PAPER, TEXT = "#ffffff", "#1b1f24"
-_SHRINK = 0.8  # a wider picture scrolls rather than becoming smaller than this
-_COLUMN = 760  # the width of a notebook's cell, about
 
 
 class Picture:
@@ -53,10 +51,11 @@ class Picture:
         self.width, self.height = math.ceil(width), math.ceil(height)
         self.title, self.description = title, description
 
-    def _svg(self, style: str, first: str = "") -> str:
+    def _svg(self, style: str, first: str = "", *, fluid: bool = False) -> str:
+        size = 'width="100%"' if fluid else f'width="{self.width}" height="{self.height}"'
         return (
             f'<svg xmlns="http://www.w3.org/2000/svg" role="img" '
-            f'aria-label="{escape(self.title)}" width="{self.width}" height="{self.height}" '
+            f'aria-label="{escape(self.title)}" {size} '
             f'viewBox="0 0 {self.width} {self.height}" style="{style}" '
             'font-family="Helvetica,Arial,DejaVu Sans,sans-serif" font-size="12" '
             f'text-anchor="middle" fill="currentColor"><title>{escape(self.title)}</title>'
@@ -77,29 +76,46 @@ class Picture:
         return str(self)
 
     def _repr_html_(self) -> str:
-        least = min(self.width, max(_COLUMN, _SHRINK * self.width))
-        style = f"max-width:100%;min-width:{least:.0f}px;height:auto;background:none"
-        return f'<div style="overflow-x:auto;max-width:100%">{self._svg(style)}</div>'
+        style = f"max-width:{self.width}px;height:auto;background:none"
+        return f'<div style="width:100%">{self._svg(style, fluid=True)}</div>'
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the drawing to a file, whole or not at all.
+        """Write the drawing to a file, whole or not at all: SVG, PDF or PNG by its name.
 
         Parameters
         ----------
         path : str or path
-            Ends in .svg.
+            Ends in .svg, .pdf or .png. A PNG has three pixels for each of the drawing's.
 
         Raises
         ------
         ValueError
             If the name ends otherwise.
+        ImportError
+            If CairoSVG is missing, which makes PDF and PNG.
         OSError
             If the file cannot be written.
+
+        Examples
+        --------
+        >>> import swiftbackprop as sb
+        >>> sb.Network([2, 3, 1], seed=0).diagram().save("network.gif")
+        Traceback (most recent call last):
+            ...
+        ValueError: a drawing is saved as .svg, .pdf or .png, not as 'network.gif'
         """
         name = os.path.basename(os.fsdecode(path))
-        if not name.lower().endswith(".svg"):
-            raise ValueError(f"the drawing is SVG text: name a .svg file, not {name!r}")
-        write_whole(path, lambda file: file.write(str(self).encode()))
+        kind = os.path.splitext(name)[1].lower()
+        if kind not in (".svg", ".pdf", ".png"):
+            raise ValueError(f"a drawing is saved as .svg, .pdf or .png, not as {name!r}")
+        content = str(self).encode() if kind == ".svg" else self._converted(kind)
+        write_whole(path, lambda file: file.write(content))
+
+    def _converted(self, kind: str) -> bytes:
+        """Return the drawing as PDF or PNG."""
+        from swiftbackprop._svg_convert import convert
+
+        return convert(str(self), kind, TEXT)
 
 
 def label(

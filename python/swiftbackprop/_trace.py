@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from swiftbackprop import _steps
 from swiftbackprop._arrays import FloatArray, as_data, as_row
-from swiftbackprop._letters import Letters, letters
+from swiftbackprop._letters import Letters, letters, math_latex
 from swiftbackprop._svg import Picture
 
 if TYPE_CHECKING:
@@ -59,6 +59,11 @@ class Step:
     def shape(self) -> tuple[int, ...]:
         """The shape of the value, () for C."""
         return np.shape(self.value)
+
+    @property
+    def latex(self) -> str:
+        """The formula as LaTeX, without dollars."""
+        return math_latex(self.formula)
 
     def __repr__(self) -> str:
         return f"Step({self.number}, {self.formula!r}, shape={self.shape})"
@@ -124,6 +129,34 @@ class Trace:
                 return step
         known = ", ".join(step.name for step in self.steps[:3])
         raise KeyError(f"no step is called {name!r}: names are {known}, ..., grad_z(1), C")
+
+    def to_latex(self) -> str:
+        r"""Return all formulas as LaTeX: an align* environment, for slides and papers.
+
+        It needs the package amsmath, as MathJax has it too.
+
+        Returns
+        -------
+        str
+
+        Examples
+        --------
+        >>> import numpy as np, swiftbackprop as sb
+        >>> trace = sb.Network([2, 1], seed=0).trace(np.ones((1, 2)), np.ones(1))
+        >>> print(trace.to_latex())
+        \begin{align*}
+        a^{(0)} &= x \\
+        z^{(1)} &= W^{(1)} a^{(0)} + b^{(1)} \\
+        a^{(1)} &= \sigma (z^{(1)}) \\
+        C &= C(a^{(1)}, t) \\
+        \mathrm{grad}_{a}^{(1)} &= \frac{\partial C}{\partial a^{(1)}} \\
+        \mathrm{grad}_{z}^{(1)} &= \mathrm{grad}_{a}^{(1)} \odot \sigma'(z^{(1)}) \\
+        \mathrm{grad}_{W}^{(1)} &= \mathrm{grad}_{z}^{(1)} a^{(0)\,\mathsf T} \\
+        \mathrm{grad}_{b}^{(1)} &= \mathrm{grad}_{z}^{(1)}
+        \end{align*}
+        """
+        lines = " \\\\\n".join(step.latex.replace(" = ", " &= ", 1) for step in self.steps)
+        return f"\\begin{{align*}}\n{lines}\n\\end{{align*}}"
 
     def graph(self, example: int = 0) -> Picture:
         """Return the computation graph as a picture.
