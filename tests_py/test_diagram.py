@@ -355,6 +355,8 @@ def test_a_page_scales_a_picture_with_its_place(sizes: list[int]) -> None:
     picture, graph = net.diagram(), net.trace(np.ones((1, sizes[0])), np.ones(1, int)).graph()
     for drawing in (picture, graph):
         page = drawing._repr_html_()
+        # Beside a table, too, it takes no more than it needs.
+        assert page.startswith(f'<div style="width:100%;max-width:{drawing.width}px">')
         assert '<svg xmlns="http://www.w3.org/2000/svg" role="img"' in page
         assert f'width="100%" viewBox="0 0 {drawing.width} {drawing.height}"' in page
         assert f"max-width:{drawing.width}px;height:auto" in page

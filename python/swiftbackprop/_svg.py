@@ -77,7 +77,8 @@ class Picture:
 
     def _repr_html_(self) -> str:
         style = f"max-width:{self.width}px;height:auto;background:none"
-        return f'<div style="width:100%">{self._svg(style, fluid=True)}</div>'
+        place = f"width:100%;max-width:{self.width}px"
+        return f'<div style="{place}">{self._svg(style, fluid=True)}</div>'
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the drawing to a file, whole or not at all: SVG, PDF or PNG by its name.
