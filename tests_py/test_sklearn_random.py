@@ -231,7 +231,9 @@ def test_random_settings_beside_scikit_learn(
     if error is not None:
         outcomes["refused by both"] += 1
         return
-    for name in COUNTS:
+    # With tol=0 lbfgs ends where the numbers do, and rounding says in which iteration.
+    counts = COUNTS[setting.parameters["solver"] == "lbfgs" and setting.parameters["tol"] == 0 :]
+    for name in counts:
         assert getattr(found, name) == getattr(wanted, name), (name, setting)
 
     moved: list[Any] = []
