@@ -228,7 +228,7 @@ WRONG_CALLS: dict[str, tuple[Callable[[], object], type[Exception], str]] = {
     ),
     "w for W": (lambda: layer().w, AttributeError, "a layer has no 'w'; did you mean 'W'?"),
     "another library's name": (
-        lambda: layer().bias, AttributeError, "a layer has no 'bias'; did you mean 'b'?",
+        lambda: layer().bias, AttributeError, "a layer has no 'bias'; it is called 'b' here",
     ),
     "no name at all": (
         lambda: layer().xyz, AttributeError,

@@ -204,6 +204,21 @@ def _check_dtype(array: FloatArray, value: Any, what: str) -> None:
     )
 
 
+def check_some_weight(weights: FloatArray, what: str) -> None:
+    """Refuse weights of rows to take a mean over that are all 0.
+
+    Raises
+    ------
+    ValueError
+        If they are.
+    """
+    if weights.size and not np.any(weights):
+        raise ValueError(
+            f"{what} is 0 in every row: a mean over no rows has no value; leave the data out, or "
+            "give a row some weight"
+        )
+
+
 def as_row(example: int, rows: int) -> int:
     """Return the number of one of N rows, counted from the end if it is negative.
 

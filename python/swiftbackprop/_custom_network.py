@@ -11,7 +11,7 @@ from weakref import WeakKeyDictionary, WeakSet
 import numpy as np
 import numpy.typing as npt
 
-from swiftbackprop._arrays import FloatArray, as_data, as_input, as_target, as_weights
+from swiftbackprop._arrays import FloatArray, as_data, as_input, as_weights
 from swiftbackprop._custom import CustomActivation, CustomLoss
 from swiftbackprop._engine import core
 from swiftbackprop._sessions import Session, check
@@ -88,7 +88,7 @@ class CustomNetwork(Network):
         with _lock(self):
             self._be_idle()
             rows = len(self.layer(len(self.layers)).a)
-            t = self._targets(as_target(self, y, copy), rows)
+            t = self._targets(self._as_target(y, copy), rows)
             w = None if sample_weight is None else as_weights(self, sample_weight, copy)
             return self._backward(t, self._scale(w, rows), accumulate)
 

@@ -10,6 +10,7 @@ import numpy.typing as npt
 from swiftbackprop._arrays import FloatArray, as_data
 from swiftbackprop._engine import core
 from swiftbackprop._inside import NetworkInside
+from swiftbackprop._labels import encode
 
 __all__ = ["NetworkDerivatives"]
 
@@ -149,7 +150,7 @@ class NetworkDerivatives(NetworkInside):
         if per_example and sample_weight is not None:
             raise ValueError("per_example=True leaves the weights out: do not give both")
         return self._input_gradient(
-            as_data(X, "X"), as_data(y, "y"), _weights(sample_weight), per_example
+            as_data(X, "X"), encode(self, y, "y"), _weights(sample_weight), per_example
         )
 
     def gradient_norms(
@@ -196,7 +197,7 @@ class NetworkDerivatives(NetworkInside):
         >>> net.gradient_norms(np.array([[2.0, 2.0]]), np.array([1.0]))
         array([3.], dtype=float32)
         """
-        norms = self._gradient_norms(as_data(X, "X"), as_data(y, "y"), per_layer)
+        norms = self._gradient_norms(as_data(X, "X"), encode(self, y, "y"), per_layer)
         return norms if per_layer else norms.reshape(-1)
 
     def hvp(
@@ -248,6 +249,6 @@ class NetworkDerivatives(NetworkInside):
         array([9., 3., 3.], dtype=float32)
         """
         product = self._hvp(
-            as_data(X, "X"), as_data(y, "y"), _weights(sample_weight), as_data(v, "v")
+            as_data(X, "X"), encode(self, y, "y"), _weights(sample_weight), as_data(v, "v")
         )
         return product.reshape(-1)

@@ -73,6 +73,8 @@ def save(
     for name, tensor in tensors.items():
         if not np.isfinite(tensor).all():
             raise ValueError(f"{name} contains NaN or infinity: such a network is not saved")
+    if twin._classes is not None:
+        description["classes"] = twin._classes.tolist()
     if notes:
         description["notes"] = dict(notes)
     description["checksum"] = _NO_CHECKSUM
@@ -241,6 +243,7 @@ class _Reader:
         steps = optional(description, "steps", "an int")
         if steps is not None and not 0 <= steps <= 2**53:
             raise ValueError(f"steps is {short(steps)}")
+        classes = optional(description, "classes", "a list")
         state, values = read_generator(description), numbers(description, "options")
         checksum: str | None = optional(description, "checksum", "a str")
         if description:
@@ -274,6 +277,7 @@ class _Reader:
             Trained(tuple(self.tensor(name) for name in slots), steps).write(net)
         if state is not None:
             net._set_generator(state)
+        net.classes_ = classes
         return net
 
     def expect(self, name: str, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from swiftbackprop._arrays import FloatArray, as_data, as_input, as_target, as_weights
 from swiftbackprop._engine import core
 from swiftbackprop._functions import Loss
+from swiftbackprop._labels import encode
 from swiftbackprop._layers import Layer, Layers, find_layer
 from swiftbackprop._norms import NO_NORM, Norm
 from swiftbackprop._optimizers import LiveOptimizer
@@ -34,6 +35,7 @@ class NetworkInside(core.Net):
     # Of a network whose __init__ has not run to its end.
     _made: Recipe | None = None
     _seed = 0
+    _classes: FloatArray | None = None  # the labels of text of its classes
 
     def _build(self, recipe: Recipe, seed: int) -> None:
         """Make the engine's net from a recipe."""
@@ -281,6 +283,9 @@ class NetworkInside(core.Net):
         return as_input(self, X, copy)
 
     def _as_target(self, y: Any, copy: bool | None) -> FloatArray:
+        if not isinstance(y, np.ndarray) or y.dtype.kind in "OU":
+            numbers = encode(self, y, "y")
+            y = y if copy is not None and not copy else numbers
         return as_target(self, y, copy)
 
     def _as_weights(self, w: Any, copy: bool | None) -> FloatArray:

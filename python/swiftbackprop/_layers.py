@@ -12,7 +12,7 @@ import numpy.typing as npt
 from swiftbackprop._arrays import FloatArray
 from swiftbackprop._engine import core
 from swiftbackprop._functions import Activation
-from swiftbackprop._names import nearest
+from swiftbackprop._names import meant
 from swiftbackprop._norms import Norm
 from swiftbackprop._recipe import as_parameter, as_rate
 
@@ -20,22 +20,6 @@ if TYPE_CHECKING:
     from swiftbackprop._inside import NetworkInside
 
 __all__ = ["Layer", "Layers", "find_layer", "taken_in"]
-
-# What other libraries call what a layer has.
-_ELSEWHERE = {
-    "weight": "W",
-    "weights": "W",
-    "kernel": "W",
-    "bias": "b",
-    "biases": "b",
-    "dw": "grad_W",
-    "db": "grad_b",
-    "dz": "grad_z",
-    "da": "grad_a",
-    "delta": "grad_z",
-    "output": "a",
-    "input": "a",
-}
 
 # What normalised layers alone have.
 _NORMALISED = ("gamma", "beta", "grad_gamma", "grad_beta", "u", "running_mean", "running_var")
@@ -339,9 +323,9 @@ def taken_in(layer: Layer) -> FloatArray:
 def _other_name(name: str) -> str:
     """Return which of a layer's names is meant, as a half sentence."""
     names = [n for n in vars(Layer) if not n.startswith("_")]
-    meant = _ELSEWHERE.get(name.lower()) or nearest(name, names)
+    hint = meant("attribute of a layer", name, names)
     usual = (n for n in names if n not in _NORMALISED)
-    return f"; did you mean {meant!r}?" if meant else f"; it has {', '.join(usual)}"
+    return f"; {hint or 'it has ' + ', '.join(usual)}"
 
 
 class Layers(Sequence[Layer]):

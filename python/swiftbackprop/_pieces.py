@@ -10,6 +10,7 @@ import numpy as np
 
 from swiftbackprop._arrays import FloatArray, as_data
 from swiftbackprop._engine import core
+from swiftbackprop._labels import encode
 from swiftbackprop._sessions import Record, Session, check
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ def _iterator_of(returned: Any) -> Iterator[Any]:
     return iter(returned)
 
 
-def _read(item: Any) -> _Piece:
+def _read(net: Network, item: Any) -> _Piece:
     if not isinstance(item, tuple | list) or len(item) not in (2, 3):
         size = f" of {len(item)}" if isinstance(item, tuple | list) else ""
         raise TypeError(
@@ -70,7 +71,7 @@ def _read(item: Any) -> _Piece:
     weights = item[2] if len(item) == 3 else None
     return (
         as_data(item[0], "X"),
-        as_data(item[1], "y"),
+        encode(net, item[1], "y"),
         None if weights is None else as_data(weights, "sample_weight"),
     )
 
@@ -173,7 +174,7 @@ class PieceSession(Session):
         for item in self.pieces:
             self.taken += 1
             with _prefixed(f"{self._where}: "):
-                self._open(*_read(item))
+                self._open(*_read(self.net, item))
             return True
         self.pieces = None
         number = len(self.records) + 1

@@ -13,7 +13,7 @@ from functools import cache
 from typing import Any, ClassVar, NamedTuple, NoReturn, Self
 
 from swiftbackprop._engine import core
-from swiftbackprop._names import unknown
+from swiftbackprop._names import translated, unknown
 
 KINDS = {
     core.ACTIVATION: "activation",
@@ -108,7 +108,7 @@ class Rule:
         for name in given:
             if name not in info.parameters:
                 sentence = unknown("parameter", name, info.parameters)
-                raise TypeError(f"{info.name}: {sentence}")
+                raise TypeError(f"{info.name}: {sentence}{self._having(name, info)}")
         values = {
             name: as_number(given.get(name, default), f"{name} of {info.name}")
             for name, default in info.parameters.items()
@@ -120,6 +120,20 @@ class Rule:
                 self._try()
             except ValueError as error:
                 raise ValueError(f"{error}; got {self!r}") from None
+
+    def _having(self, name: str, info: RuleInfo) -> str:
+        """Return which other rules have a parameter that this one has not, as a half sentence."""
+        name = translated("parameter", name)
+        others = [rule for rule in known(self._kind).values() if name in rule.parameters]
+        if name in info.parameters or not others:
+            return ""
+        shown = [
+            f"sb.{rule.title}({name}=...)"
+            if self._kind == core.OPTIMIZER
+            else f'sb.{KINDS[self._kind]}("{rule.name}", {name}=...)'
+            for rule in others
+        ]
+        return f"; {' and '.join(shown)} {'has' if len(others) == 1 else 'have'} it"
 
     def _try(self) -> None:
         """Use the rule once, so that the engine looks at its parameters."""

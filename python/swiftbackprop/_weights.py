@@ -67,13 +67,28 @@ def load_state_dict(net: NetworkInside, state: Mapping[str, npt.ArrayLike]) -> N
     counters = [_counter(each) for each in wanted if each.letter == "running_var"]
     for name in state:
         if name not in names and name not in counters:
-            raise ValueError(f"the state dict has an {unknown('name', str(name), names)}")
+            raise ValueError(
+                f"the state dict has an {unknown('name', str(name), names)}"
+                f"{_by_place(wanted, state, name)}"
+            )
     missing = [name for name in names if name not in state]
     if missing:
         raise ValueError(f"the state dict lacks {', '.join(missing)}")
     for name in counters:
         _check_counter(name, state.get(name, 0))
     _write(net, wanted, [state[name] for name in names])
+
+
+def _by_place(wanted: list[_Array], state: Mapping[str, Any], name: Any) -> str:
+    """Return what a name means if only the names are another module's, as a half sentence."""
+    if len(state) != len(wanted):
+        return ""
+    own = wanted[list(state).index(name)]
+    return (
+        f"; the names are those of nn.Sequential, where {own.name!r} is {own.letter} of layer "
+        f"{own.m}. For a module with names of its own and the same layers in order, write "
+        "dict(zip(net.state_dict(), state.values()))"
+    )
 
 
 def _by_torch(net: NetworkInside) -> list[_Array]:

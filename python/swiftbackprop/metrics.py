@@ -7,48 +7,135 @@ outputs. The names are those of the functions here, and ``"top_3"`` stands for `
 from __future__ import annotations
 
 import inspect
-import math
 from collections.abc import Callable, Iterable
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-from swiftbackprop._names import unknown
+from swiftbackprop._arrays import as_data, check_some_weight
+from swiftbackprop._names import translated, unknown
 
-__all__ = ["accuracy", "auc", "mae", "mse", "r2", "rmse", "top_k"]
+__all__ = [
+    "accuracy",
+    "auc",
+    "balanced_accuracy",
+    "confusion",
+    "f1",
+    "log_loss",
+    "mae",
+    "mse",
+    "precision",
+    "r2",
+    "recall",
+    "rmse",
+    "top_k",
+]
 
 _Array: TypeAlias = npt.NDArray[Any]
 MetricLike: TypeAlias = str | Callable[..., float]
 
 
-def _classes(y: npt.ArrayLike) -> _Array:
-    """Return class numbers, from class numbers or one-hot rows."""
-    t = np.asarray(y)
-    return t.ravel() if t.ndim == 1 or t.shape[1] == 1 else np.argmax(t, axis=1)
+class _Case(NamedTuple):
+    """Targets, outputs and weights that fit each other."""
+
+    t: _Array  # as given: class numbers, (N,), or rows, (N, K)
+    a: _Array  # (N, K), of float64
+    w: _Array | None  # (N,)
+
+    @property
+    def outputs(self) -> int:
+        return int(self.a.shape[1])
+
+    def mean(self, values: _Array) -> float:
+        """Return the weighted mean over rows."""
+        return float(np.average(values, weights=self.w))
+
+    def rows(self) -> _Array:
+        """Return targets as rows, (N, K); class numbers as one-hot rows."""
+        t = self.t
+        if t.ndim == 1 and self.outputs > 1:
+            return np.eye(self.outputs, dtype=np.float64)[self.classes("one-hot rows")]
+        return t.astype(np.float64).reshape(len(t), -1)
+
+    def classes(self, who: str) -> npt.NDArray[np.int64]:
+        """Return the class of every row, from numbers, one-hot rows or rows of probabilities."""
+        t, top = self.t, max(self.outputs, 2) - 1
+        if t.ndim == 1:
+            with np.errstate(invalid="ignore"):
+                numbers = t.astype(np.int64)
+            if not np.array_equal(numbers, t):
+                row = int(np.argmax(numbers != t))
+                raise ValueError(f"{who} expects classes, and y has {t[row]} in row {row}")
+            wrong = (numbers < 0) | (numbers > top)
+            if wrong.any():
+                row = int(np.argmax(wrong))
+                raise ValueError(
+                    f"{who} expects classes 0..{top}, for the outputs have shape {self.a.shape}; "
+                    f"y has {numbers[row]} in row {row}"
+                )
+            return numbers
+        off = abs(t.sum(axis=1, dtype=np.float64) - 1) > 1e-4
+        wrong = ((t < 0) | (t > 1)).any(axis=1) | (off & ~((t == 0) | (t == 1)).all(axis=1))
+        if wrong.any():
+            row = int(np.argmax(wrong))
+            raise ValueError(
+                f"{who} expects classes: their numbers, or rows of 0 and 1; row {row} of y is "
+                f"{t[row].tolist()!s:.60}"
+            )
+        return np.asarray(np.argmax(t, axis=1), np.int64)
+
+    def found(self) -> npt.NDArray[np.int64]:
+        """Return the class that the outputs of every row mean."""
+        if self.outputs == 1:
+            return (self.a[:, 0] >= 0.5).astype(np.int64)
+        return np.asarray(np.argmax(self.a, axis=1), np.int64)
+
+    @property
+    def has_several(self) -> bool:
+        """Whether a row of targets has several labels, or none."""
+        is_binary = self.t.ndim == 2 and bool(np.all((self.t == 0) | (self.t == 1)))
+        return is_binary and bool(np.any(self.t.sum(axis=1) != 1))
 
 
-def _mean(values: _Array, sample_weight: npt.ArrayLike | None) -> float:
-    """Return the weighted mean over rows; NaN for Σw = 0."""
+def _case(y: Any, a: Any, sample_weight: Any) -> _Case:
+    """Look at the arguments of a metric.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If they hold no numbers, or do not fit each other.
+    """
+    t, out = as_data(y, "y"), as_data(a, "a").astype(np.float64)
+    out = out.reshape(len(out), -1)
+    if t.ndim == 2 and t.shape[1] == 1:
+        t = t.ravel()
+    fits = t.shape == (len(out),) or t.shape == out.shape
+    if not fits or not len(out):
+        raise ValueError(
+            f"y has shape {t.shape}, and the outputs a have shape {out.shape}: expected the same "
+            "number of rows, at least one, and class numbers (N,) or as many columns as outputs"
+        )
+    for name, array in (("y", t), ("a", out)):
+        if array.dtype.kind == "f" and not np.isfinite(array).all():
+            raise ValueError(f"{name} has NaN or infinity")
     if sample_weight is None:
-        return float(np.mean(values, dtype=np.float64))
-    w = np.asarray(sample_weight, np.float64).ravel()
-    total = float(w.sum())
-    return float(w @ values / total) if total > 0 else math.nan
+        return _Case(t, out, None)
+    w = as_data(sample_weight, "sample_weight").astype(np.float64)
+    if w.size != len(out) or not np.isfinite(w).all() or (w < 0).any():
+        raise ValueError(
+            f"sample_weight has shape {w.shape}: expected {len(out)} finite numbers of at least 0"
+        )
+    check_some_weight(w, "sample_weight")
+    return _Case(t, out, w.ravel())
 
 
-def _errors(y: npt.ArrayLike, a: npt.ArrayLike) -> _Array:
-    """Return a - t, (N, D(L)); class numbers stand for one-hot rows."""
-    outputs = np.asarray(a, np.float64)
-    outputs = outputs.reshape(len(outputs), -1)
-    return outputs - _rows(y, outputs.shape[1])
-
-
-def _rows(y: npt.ArrayLike, outputs: int) -> _Array:
-    t = np.asarray(y)
-    if t.ndim == 1 and outputs > 1:
-        return np.eye(outputs, dtype=np.float64)[t]  # type: ignore[no-any-return]
-    return t.astype(np.float64).reshape(len(t), -1)
+def _sklearn(who: str) -> Any:
+    try:
+        import sklearn.metrics
+    except ImportError as error:
+        raise ImportError(f"{who} needs scikit-learn: pip install scikit-learn") from error
+    return sklearn.metrics
 
 
 def accuracy(
@@ -63,7 +150,7 @@ def accuracy(
     Parameters
     ----------
     y : array_like, shape (N,) or (N, D(L))
-        Class numbers, or one-hot rows; with one output 0 and 1.
+        Class numbers, or one-hot rows or probabilities; with one output 0 and 1.
     a : array_like, shape (N, D(L))
         The class is the place of the largest output; with one output whether it is at least
         1/2.
@@ -79,13 +166,8 @@ def accuracy(
     >>> sb.metrics.accuracy([0, 1, 1], [[0.9, 0.1], [0.2, 0.8], [0.6, 0.4]])
     0.6666666666666666
     """
-    outputs = np.asarray(a)
-    single = outputs.ndim == 1 or outputs.shape[1] == 1
-    if single:
-        hits = (outputs.ravel() >= 0.5) == (np.asarray(y).ravel() >= 0.5)
-    else:
-        hits = np.argmax(outputs, axis=1) == _classes(y)
-    return _mean(hits.astype(np.float64), sample_weight)
+    case = _case(y, a, sample_weight)
+    return case.mean(case.classes("accuracy") == case.found())
 
 
 def top_k(k: int) -> Callable[..., float]:
@@ -111,16 +193,17 @@ def top_k(k: int) -> Callable[..., float]:
     def metric(
         y: npt.ArrayLike, a: npt.ArrayLike, sample_weight: npt.ArrayLike | None = None
     ) -> float:
-        outputs, classes = np.asarray(a), _classes(y).astype(np.int64)
-        if outputs.ndim != 2 or outputs.shape[1] <= k:
+        case = _case(y, a, sample_weight)
+        outputs, classes = case.a, case.classes(f"top_{k}")
+        if case.outputs <= k:
             raise ValueError(
-                f"top_{k} wants more than {k} classes; the outputs are of shape {outputs.shape}"
+                f"top_{k} expects more than {k} classes; the outputs have shape {outputs.shape}"
             )
         own = outputs[np.arange(len(outputs)), classes]
         # Of equal outputs the first counts as the larger, as in argmax.
-        earlier = np.arange(outputs.shape[1]) < classes[:, None]
+        earlier = np.arange(case.outputs) < classes[:, None]
         before = (outputs > own[:, None]) | ((outputs == own[:, None]) & earlier)
-        return _mean((before.sum(axis=1) < k).astype(np.float64), sample_weight)
+        return case.mean(before.sum(axis=1) < k)
 
     metric.__name__ = f"top_{k}"
     return metric
@@ -128,7 +211,8 @@ def top_k(k: int) -> Callable[..., float]:
 
 def mse(y: npt.ArrayLike, a: npt.ArrayLike, sample_weight: npt.ArrayLike | None = None) -> float:
     """Return the mean of (a - t)² over rows and outputs."""
-    return _mean(np.mean(_errors(y, a) ** 2, axis=1), sample_weight)
+    case = _case(y, a, sample_weight)
+    return case.mean(np.mean((case.a - case.rows()) ** 2, axis=1))
 
 
 def rmse(y: npt.ArrayLike, a: npt.ArrayLike, sample_weight: npt.ArrayLike | None = None) -> float:
@@ -138,7 +222,8 @@ def rmse(y: npt.ArrayLike, a: npt.ArrayLike, sample_weight: npt.ArrayLike | None
 
 def mae(y: npt.ArrayLike, a: npt.ArrayLike, sample_weight: npt.ArrayLike | None = None) -> float:
     """Return the mean of ``|a - t|`` over rows and outputs."""
-    return _mean(np.mean(np.abs(_errors(y, a)), axis=1), sample_weight)
+    case = _case(y, a, sample_weight)
+    return case.mean(np.mean(np.abs(case.a - case.rows()), axis=1))
 
 
 def r2(y: npt.ArrayLike, a: npt.ArrayLike, sample_weight: npt.ArrayLike | None = None) -> float:
@@ -146,12 +231,10 @@ def r2(y: npt.ArrayLike, a: npt.ArrayLike, sample_weight: npt.ArrayLike | None =
 
     A constant output counts 1 if it is met exactly, else 0.
     """
-    errors = _errors(y, a)
-    t = _rows(y, errors.shape[1])
-    w = np.ones(len(t)) if sample_weight is None else np.asarray(sample_weight, np.float64).ravel()
-    if not w.sum() > 0:
-        return math.nan
-    residual = w @ errors**2
+    case = _case(y, a, sample_weight)
+    t = case.rows()
+    w = np.ones(len(t)) if case.w is None else case.w
+    residual = w @ (case.a - t) ** 2
     total = w @ (t - np.average(t, axis=0, weights=w)) ** 2
     met = np.where(residual == 0, 1.0, 0.0)
     return float(np.mean(np.where(total > 0, 1 - residual / np.where(total > 0, total, 1), met)))
@@ -169,24 +252,166 @@ def auc(y: npt.ArrayLike, a: npt.ArrayLike, sample_weight: npt.ArrayLike | None 
     ValueError
         If only one class is there.
     """
-    try:
-        from sklearn.metrics import roc_auc_score
-    except ImportError as error:
-        raise ImportError("auc wants scikit-learn: pip install scikit-learn") from error
-    outputs, t = np.asarray(a, np.float64), np.asarray(y)
-    outputs = outputs.reshape(len(outputs), -1)
-    if t.ndim == 1 and outputs.shape[1] == 2:
-        outputs = outputs[:, 1:]
+    sk = _sklearn("auc")
+    case = _case(y, a, sample_weight)
+    case.classes("auc")
+    if case.t.ndim == 1 and case.outputs == 2:
+        case = case._replace(a=case.a[:, 1:])
     # One column for each class or label, which scikit-learn averages.
-    rows = _rows(t, outputs.shape[1])
+    rows = case.rows()
     for k, column in enumerate(rows.T):
         if np.all(column == column[:1]):
             which = f"class {k}" if rows.shape[1] > 1 else "a class"
-            raise ValueError(f"auc wants rows with and without each class in y; {which} is alone")
-    return float(roc_auc_score(rows, outputs, sample_weight=sample_weight))
+            raise ValueError(f"auc expects rows with and without each class in y; {which} is alone")
+    return float(sk.roc_auc_score(rows, case.a, sample_weight=case.w))
 
 
-_NAMED = {f.__name__: f for f in (accuracy, mse, rmse, mae, r2, auc)}
+def _score(who: str, y: Any, a: Any, sample_weight: Any, **options: Any) -> float:
+    """Return a score of scikit-learn: of class 1 for two classes, else the mean over them."""
+    function = getattr(_sklearn(who), f"{who}_score")
+    case = _case(y, a, sample_weight)
+    if case.has_several:
+        known, found = case.t.astype(np.int64), (case.a >= 0.5).astype(np.int64)
+        average = "macro"
+    else:
+        known, found = case.classes(who), case.found()
+        average = "binary" if case.outputs <= 2 else "macro"
+    options = {"average": average, "zero_division": 0.0, **options}
+    return float(function(known, found, sample_weight=case.w, **options))
+
+
+def precision(
+    y: npt.ArrayLike, a: npt.ArrayLike, sample_weight: npt.ArrayLike | None = None
+) -> float:
+    """Return the share of rows that are right among those classified as class 1.
+
+    Of more than two classes, or several labels a row, the mean over them; by scikit-learn. 0 if
+    no row is classified so.
+
+    Parameters
+    ----------
+    y, a, sample_weight
+        As for `accuracy`; rows of 0 and 1 that are not one-hot are several labels a row, each
+        found where its output is at least 1/2.
+
+    Returns
+    -------
+    float
+
+    Raises
+    ------
+    ImportError
+        Without scikit-learn.
+    ValueError
+        If y holds no classes.
+
+    Examples
+    --------
+    >>> import swiftbackprop as sb
+    >>> sb.metrics.precision([0, 1, 1, 0], [[0.2], [0.8], [0.9], [0.7]])
+    0.6666666666666666
+    """
+    return _score("precision", y, a, sample_weight)
+
+
+def recall(y: npt.ArrayLike, a: npt.ArrayLike, sample_weight: npt.ArrayLike | None = None) -> float:
+    """Return the share of the rows of class 1 that are found; as `precision`."""
+    return _score("recall", y, a, sample_weight)
+
+
+def f1(y: npt.ArrayLike, a: npt.ArrayLike, sample_weight: npt.ArrayLike | None = None) -> float:
+    """Return the harmonic mean of `precision` and `recall`; of several classes their mean."""
+    return _score("f1", y, a, sample_weight)
+
+
+def balanced_accuracy(
+    y: npt.ArrayLike, a: npt.ArrayLike, sample_weight: npt.ArrayLike | None = None
+) -> float:
+    """Return the mean, over the classes that are in y, of the share of their rows found.
+
+    The parameters are those of `accuracy`; one class a row.
+    """
+    classes = _one_class(y, a, sample_weight, "balanced_accuracy")
+    sk, case = _sklearn("balanced_accuracy"), _case(y, a, sample_weight)
+    # What balanced_accuracy_score is, without its warning of classes that y lacks.
+    weighted = classes if case.w is None else classes[case.w > 0]
+    return float(
+        sk.recall_score(
+            classes, case.found(), labels=np.unique(weighted), average="macro",
+            sample_weight=case.w, zero_division=0.0,
+        )
+    )  # fmt: skip
+
+
+def log_loss(
+    y: npt.ArrayLike, a: npt.ArrayLike, sample_weight: npt.ArrayLike | None = None
+) -> float:
+    """Return the mean of -ln of the probability of the right class, by scikit-learn.
+
+    Parameters
+    ----------
+    y : array_like, shape (N,) or (N, D(L))
+        Class numbers, or one-hot rows.
+    a : array_like, shape (N, D(L))
+        Probabilities; with one output that of class 1.
+    sample_weight : array_like, shape (N,), optional
+
+    Raises
+    ------
+    ImportError
+        Without scikit-learn.
+    ValueError
+        If y holds no classes, or a no probabilities.
+    """
+    classes = _one_class(y, a, sample_weight, "log_loss")
+    sk, case = _sklearn("log_loss"), _case(y, a, sample_weight)
+    p = np.column_stack([1 - case.a[:, 0], case.a[:, 0]]) if case.outputs == 1 else case.a
+    total = p.sum(axis=1, keepdims=True)
+    if (p < 0).any() or (abs(total - 1) > 1e-4).any():
+        raise ValueError(
+            "log_loss expects probabilities as outputs: in [0, 1], with rows that sum to 1, as "
+            "softmax gives them"
+        )
+    labels = np.arange(p.shape[1])
+    return float(sk.log_loss(classes, p / total, sample_weight=case.w, labels=labels))
+
+
+def confusion(
+    y: npt.ArrayLike, a: npt.ArrayLike, sample_weight: npt.ArrayLike | None = None
+) -> _Array:
+    """Return the confusion matrix, (K, K): row i counts the rows of class i, by what was found.
+
+    A matrix and no number, so it is called by itself: ``confusion(y, net.predict(X))``.
+
+    Examples
+    --------
+    >>> import swiftbackprop as sb
+    >>> sb.metrics.confusion([0, 1, 1], [[0.9, 0.1], [0.2, 0.8], [0.6, 0.4]])
+    array([[1, 0],
+           [1, 1]])
+    """
+    classes = _one_class(y, a, sample_weight, "confusion")
+    sk, case = _sklearn("confusion"), _case(y, a, sample_weight)
+    labels = np.arange(max(case.outputs, 2))
+    matrix: _Array = sk.confusion_matrix(classes, case.found(), labels=labels, sample_weight=case.w)
+    return matrix
+
+
+def _one_class(y: Any, a: Any, sample_weight: Any, who: str) -> npt.NDArray[np.int64]:
+    """Return the class of every row, where each has one."""
+    case = _case(y, a, sample_weight)
+    if case.has_several:
+        raise ValueError(
+            f"{who} expects one class a row, and y has rows with several labels or none: take "
+            "each column by itself"
+        )
+    return case.classes(who)
+
+
+_NAMED = {
+    f.__name__: f
+    for f in (accuracy, balanced_accuracy, precision, recall, f1, log_loss, auc, mse, rmse, mae, r2)
+}
 
 
 def as_metrics(given: Iterable[MetricLike]) -> dict[str, Callable[..., float]]:
@@ -215,9 +440,13 @@ def _as_metric(metric: MetricLike) -> tuple[str, Callable[..., float]]:
         number = metric.removeprefix("top_").removesuffix("_accuracy")
         if metric.startswith("top_") and number.isdecimal() and int(number) > 0:
             return metric, top_k(int(number))
+        if metric == "confusion" or translated("metric", metric) == "confusion":
+            raise ValueError(
+                "confusion is a matrix and no number: call sb.metrics.confusion(y, net.predict(X))"
+            )
         raise ValueError(unknown("metric", metric, [*_NAMED, "top_3"]))
-    if metric is accuracy:
-        return "accuracy", accuracy
+    if metric in _NAMED.values():
+        return metric.__name__, metric
     if not callable(metric):
         raise TypeError(f"a metric is a name or a function f(y, a), not {metric!r}")
     name = getattr(metric, "__name__", type(metric).__name__)

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, NoReturn, Self
 
 import numpy as np
 import numpy.typing as npt
 
 from swiftbackprop import training
-from swiftbackprop._arrays import FloatArray, as_data
+from swiftbackprop._arrays import FloatArray, as_data, check_some_weight
 from swiftbackprop._callbacks import CallbackLike
 from swiftbackprop._custom import is_custom
 from swiftbackprop._engine import core
 from swiftbackprop._exchange import NetworkExchange
 from swiftbackprop._history import History
+from swiftbackprop._labels import as_classes, encode, find_classes
+from swiftbackprop._names import known_keywords, meant
 from swiftbackprop._norms import NormLike
 from swiftbackprop._recipe import (
     ActivationLike,
@@ -27,6 +29,7 @@ from swiftbackprop._recipe import (
     make_recipe,
     warn_of_clipping,
 )
+from swiftbackprop._rules import known
 from swiftbackprop._study import NetworkStudy
 from swiftbackprop.metrics import MetricLike, as_metrics, without_accuracy
 
@@ -122,6 +125,7 @@ class Network(NetworkExchange, NetworkStudy):
     _history: History | None = None
     _stopped = False
 
+    @known_keywords
     def __init__(
         self,
         sizes: Sequence[int],
@@ -152,7 +156,7 @@ class Network(NetworkExchange, NetworkStudy):
         self._build(recipe, as_seed(seed))
         self.max_norm, self.dropout, self.input_scale = max_norm, dropout, input_scale
         self._start()
-        warn_of_clipping(recipe, stacklevel=2)
+        warn_of_clipping(recipe, stacklevel=3)  # __init__ is wrapped
 
     def _build(self, recipe: Recipe, seed: int) -> None:
         super()._build(recipe, seed)
@@ -176,9 +180,8 @@ class Network(NetworkExchange, NetworkStudy):
         """Return `predict` (X)."""
         return self.predict(X, copy=copy)
 
-    def predict_classes(
-        self, X: npt.ArrayLike, *, copy: bool | None = None
-    ) -> npt.NDArray[np.int64]:
+    @known_keywords
+    def predict_classes(self, X: npt.ArrayLike, *, copy: bool | None = None) -> npt.NDArray[Any]:
         """Return the class of every row of X.
 
         Parameters
@@ -189,15 +192,92 @@ class Network(NetworkExchange, NetworkStudy):
 
         Returns
         -------
-        ndarray of int64, shape (N,)
+        ndarray of int64, or of text, shape (N,)
             The place of the largest output; with a single output 1 where it is at least
-            1/2, else 0. For several labels a row write ``net.predict(X) >= 0.5``.
+            1/2, else 0. The label of the class, if the network was trained with labels of text
+            (`classes_`). For several labels a row write ``net.predict(X) >= 0.5``.
         """
         a = self.predict(X, copy=copy)
         single = a.shape[1] == 1
         classes = a[:, 0] >= 0.5 if single else np.argmax(a, axis=1)
-        return np.asarray(classes, np.int64)
+        numbers = np.asarray(classes, np.int64)
+        return numbers if self._classes is None else self._classes[numbers]
 
+    @known_keywords
+    def predict_proba(self, X: npt.ArrayLike, *, copy: bool | None = None) -> FloatArray:
+        """Return the probability of every class, as scikit-learn's classifiers do.
+
+        Parameters
+        ----------
+        X : array_like, shape (N, D(0))
+        copy : bool or None, default None
+            As for `predict`.
+
+        Returns
+        -------
+        ndarray, shape (N, K)
+            The outputs; of a single one the columns 1 - a(L) and a(L).
+
+        Raises
+        ------
+        ValueError
+            If the outputs are no probabilities, as those of identity are not.
+
+        Examples
+        --------
+        >>> import numpy as np, swiftbackprop as sb
+        >>> sb.Network([2, 1], output="sigmoid", seed=0).predict_proba(np.zeros((1, 2)))
+        array([[0.5, 0.5]], dtype=float32)
+        """
+        output = self.layers[-1].activation.name
+        probable = {rule.partner for rule in known(core.LOSS).values() if _classifies(rule.flags)}
+        if output not in probable:
+            raise ValueError(
+                f"the outputs of {output} are no probabilities: make the network with output="
+                f"{' or '.join(map(repr, sorted(probable)))}, or write predict(X)"
+            )
+        a = self.predict(X, copy=copy)
+        return np.hstack([1 - a, a]) if a.shape[1] == 1 else a
+
+    @known_keywords
+    def score(
+        self, X: npt.ArrayLike, y: npt.ArrayLike, sample_weight: npt.ArrayLike | None = None
+    ) -> float:
+        """Return the accuracy, or for losses of numbers r2, as scikit-learn's estimators do.
+
+        Parameters
+        ----------
+        X, y, sample_weight
+            As for `evaluate`, whose ``accuracy`` or ``r2`` it is.
+
+        Returns
+        -------
+        float
+
+        Examples
+        --------
+        >>> import numpy as np, swiftbackprop as sb
+        >>> net = sb.Network([1, 1], initializer=[([[2.0]], [0.0])])
+        >>> net.score(np.array([[1.0], [2.0]]), np.array([2.0, 4.0]))
+        1.0
+        """
+        found = self.evaluate(X, y, sample_weight=sample_weight)
+        return found["accuracy"] if _classifies(self.loss.flags) else found["r2"]
+
+    @property
+    def classes_(self) -> npt.NDArray[Any] | None:
+        """The labels of text of the classes, in the order of the outputs; None without any.
+
+        `fit` finds them, sorted, in the first y that holds text. Set them to all labels before
+        that if the data come in pieces, or lack some.
+        """
+        return None if self._classes is None else self._classes.copy()
+
+    @classes_.setter
+    def classes_(self, labels: Iterable[str] | None) -> None:
+        self._classes = None if labels is None else as_classes(self, labels)
+
+    @known_keywords
     def evaluate(
         self,
         X: npt.ArrayLike,
@@ -240,7 +320,9 @@ class Network(NetworkExchange, NetworkStudy):
         0.5
         """
         weights = None if sample_weight is None else as_data(sample_weight, "sample_weight")
-        asked, X, y = as_metrics(metrics), as_data(X, "X"), as_data(y, "y")
+        if weights is not None:
+            check_some_weight(weights, "sample_weight")
+        asked, X, y = as_metrics(metrics), as_data(X, "X"), encode(self, y, "y")
         loss, accuracy, mse, mae, r2 = self._evaluate(X, y, weights)
         if self.loss.flags & core.RULE_CLASSES:
             result = {"loss": loss, "accuracy": accuracy}
@@ -252,6 +334,7 @@ class Network(NetworkExchange, NetworkStudy):
             result |= {name: metric(y, a, weights) for name, metric in asked.items()}
         return result
 
+    @known_keywords
     def fit(
         self,
         X: npt.ArrayLike | Iterable[Any] | Callable[[], Iterable[Any]],
@@ -263,11 +346,13 @@ class Network(NetworkExchange, NetworkStudy):
         validation_data: Sequence[npt.ArrayLike] | None = None,
         validation_split: float = 0.0,
         sample_weight: npt.ArrayLike | None = None,
-        class_weight: Mapping[int, float] | str | None = None,
+        class_weight: Mapping[Any, float] | str | None = None,
         metrics: Iterable[MetricLike] = (),
         callbacks: Iterable[CallbackLike] = (),
         progress: bool = True,
         steps_per_epoch: int | None = None,
+        stratify: bool = False,
+        verbose: bool | int | str | None = None,
     ) -> History:
         """Train for whole epochs inside the engine.
 
@@ -284,7 +369,7 @@ class Network(NetworkExchange, NetworkStudy):
             epoch. An iterator, which can be gone through once, wants one epoch or
             `steps_per_epoch`.
         y : array_like, shape (N, D(L)) or (N,), optional
-            As for `backward`.
+            As for `backward`; or labels of text, (N,), which become `classes_`.
         epochs : int, default 10
             How often all rows are used.
         batch_size : int, default 32
@@ -296,10 +381,11 @@ class Network(NetworkExchange, NetworkStudy):
         validation_data : (X, y) or (X, y, sample_weight), optional
             Evaluated at the end of every epoch.
         validation_split : float, default 0
-            In [0, 1): the fraction of rows, the last ones, to validate on instead.
+            In [0, 1): the fraction of rows, the last ones, to validate on instead. A warning
+            says so if these lack a class, or have one alone, as in rows sorted by class.
         sample_weight : array_like, shape (N,), optional
             Weights of at least 0.
-        class_weight : dict of int to float, or "balanced", optional
+        class_weight : dict of int (or label of text) to float, or "balanced", optional
             Factors of the rows' weights by their class, in training and in validation; 1 for
             classes that are missing. "balanced" is N / (K·count), as in scikit-learn.
         metrics : list of str or callable
@@ -313,6 +399,10 @@ class Network(NetworkExchange, NetworkStudy):
         steps_per_epoch : int, optional
             How many pieces make an epoch; by default as many as there are. The next epoch goes
             on behind them, and from the start again when there are no more.
+        stratify : bool, default False
+            Take for `validation_split` the last rows of every class, as copies.
+        verbose : bool or int, optional
+            Another word for `progress`, as in Keras: 0 for no bar.
 
         Returns
         -------
@@ -338,8 +428,11 @@ class Network(NetworkExchange, NetworkStudy):
         >>> len(history["loss"])
         3
         """
+        progress = training.as_progress(progress, verbose)
         options = training.Options(*(epochs, batch_size, shuffle, callbacks, progress, metrics))
         if y is None:
+            if stratify:
+                raise ValueError("stratify=True is for arrays: give X and y, and validation_split")
             pieces = training.gather_pieces(
                 *(self, X, steps_per_epoch, batch_size, class_weight),
                 *(sample_weight, validation_data, validation_split),
@@ -348,9 +441,20 @@ class Network(NetworkExchange, NetworkStudy):
         if steps_per_epoch is not None:
             raise ValueError("steps_per_epoch is for data in pieces, without y")
         arrays: Any = X
-        data = training.gather(arrays, y, sample_weight, validation_data, validation_split)
-        return training.fit(self, training.with_class_weight(self, data, class_weight), options)
+        before, steps = self._classes, self.step_count
+        self._classes = find_classes(self, y)
+        try:
+            data = training.gather(
+                *(self, arrays, y, sample_weight, validation_data, validation_split, stratify)
+            )
+            data = training.with_class_weight(self, data, class_weight)
+            return training.fit(self, data, options)
+        except (TypeError, ValueError):
+            if self.step_count == steps:
+                self._classes = before  # what could not be used was not learnt
+            raise
 
+    @known_keywords
     def plan(
         self, X: npt.ArrayLike | None = None, *, batch_size: int = 32, shuffle: bool = True
     ) -> str:
@@ -403,7 +507,7 @@ class Network(NetworkExchange, NetworkStudy):
         """
         number = as_seed(seed)
         self._reset(number)
-        self._seed, self._history = number, None
+        self._seed, self._history, self._classes = number, None, None
         self._start()
 
     def __enter__(self) -> Self:
@@ -416,6 +520,14 @@ class Network(NetworkExchange, NetworkStudy):
         traceback: TracebackType | None,
     ) -> None:
         self.close()
+
+    if not TYPE_CHECKING:  # which would take any attribute for one that is there
+
+        def __getattr__(self, name: str) -> NoReturn:
+            hint = "" if name.startswith("_") else meant("attribute", name, _public(type(self)))
+            raise AttributeError(
+                f"{type(self).__name__!r} has no attribute {name!r}{f': {hint}' if hint else ''}"
+            )
 
     # --- How it shows itself --------------------------------------------------------------
 
@@ -434,3 +546,11 @@ class Network(NetworkExchange, NetworkStudy):
         from swiftbackprop import _notebook
 
         return _notebook.html(self)
+
+
+def _public(kind: type) -> list[str]:
+    return [name for name in dir(kind) if not name.startswith("_")]
+
+
+def _classifies(flags: int) -> bool:
+    return bool(flags & core.RULE_CLASSES)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
@@ -11,11 +12,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from swiftbackprop._arrays import FloatArray, as_data
+from swiftbackprop._arrays import FloatArray, as_data, check_some_weight
 from swiftbackprop._callbacks import CallbackLike, as_callbacks, call, sets_rate, wants_batches
-from swiftbackprop._class_weight import ClassWeights
+from swiftbackprop._class_weight import ClassWeights, class_numbers
 from swiftbackprop._engine import core
 from swiftbackprop._history import History
+from swiftbackprop._labels import encode
 from swiftbackprop._pieces import PieceSession, as_pieces
 from swiftbackprop._rules import as_count, as_number
 from swiftbackprop._sessions import BATCH_DONE, Record
@@ -40,6 +42,8 @@ __all__ = [
 # The engine comes back after this time at the latest, at the end of a batch: then
 # signals are handled, so that Ctrl-C acts within a tenth of a second.
 _SLICE_NS = 50_000_000
+_VALID = " of validation_data"
+_WEIGHTED = "the weight, of class_weight and sample_weight, of the validation rows"
 
 
 @dataclass(frozen=True)
@@ -66,20 +70,37 @@ class Options:
     metrics: Iterable[MetricLike] = ()
 
 
+def as_progress(progress: bool, verbose: object) -> bool:
+    """Return whether to show a bar, by `progress` or by what Keras calls verbose."""
+    if verbose is None:
+        return progress
+    if verbose == "auto" or (isinstance(verbose, int | np.bool_) and 0 <= verbose <= 2):
+        return bool(verbose)
+    raise ValueError(
+        f'verbose is 0 or False for no progress bar, else 1, 2, True or "auto"; got {verbose!r}'
+    )
+
+
 def gather(
+    net: Network,
     X: npt.ArrayLike,
     y: npt.ArrayLike,
     sample_weight: npt.ArrayLike | None,
     validation_data: Sequence[npt.ArrayLike] | None,
     validation_split: float,
+    stratify: bool = False,
 ) -> Data:
     """Return the arrays of a session; nothing is copied that is an array already."""
-    train = _three("", X, y, sample_weight)
+    train = _three(net, "", X, y, sample_weight)
     split = as_number(validation_split, "validation_split")
     if not 0 <= split < 1:
         raise ValueError(f"validation_split lies in [0, 1); got {split}")
     if validation_data is None:
-        return _split(train, split) if split else Data(*train)
+        if stratify and not split:
+            raise ValueError("stratify=True goes with validation_split: give both")
+        return _split(net, train, split, stratify) if split else Data(*train)
+    if stratify:
+        raise ValueError("stratify=True is for validation_split, and validation_data is given")
     if split:
         raise ValueError("validation_split and validation_data are given: one of them is enough")
     if not isinstance(validation_data, tuple | list) or len(validation_data) not in (
@@ -91,34 +112,81 @@ def gather(
             "validation_data is a tuple (X, y) or (X, y, sample_weight), not a "
             f"{type(validation_data).__name__}{size}"
         )
-    return Data(*train, *_three(" of validation_data", *validation_data))
+    return Data(*train, *_three(net, _VALID, *validation_data))
 
 
 def _three(
-    where: str, X: Any, y: Any, weights: Any = None
+    net: Network, where: str, X: Any, y: Any, weights: Any = None
 ) -> tuple[FloatArray, FloatArray, FloatArray | None]:
-    return (
-        as_data(X, f"X{where}"),
-        as_data(y, f"y{where}"),
-        None if weights is None else as_data(weights, f"sample_weight{where}"),
-    )
+    w = None if weights is None else as_data(weights, f"sample_weight{where}")
+    if where and w is not None:
+        check_some_weight(w, f"sample_weight{where}")
+    return as_data(X, f"X{where}"), encode(net, y, f"y{where}"), w
 
 
-def _split(train: tuple[FloatArray, FloatArray, FloatArray | None], share: float) -> Data:
-    """Return the first rows to train on and the last ones to validate on, as views."""
+def _split(
+    net: Network,
+    train: tuple[FloatArray, FloatArray, FloatArray | None],
+    share: float,
+    stratify: bool,
+) -> Data:
+    """Return the first rows to train on and the last ones to validate on, as views.
+
+    With `stratify` these are the first and last rows of every class, as copies.
+    """
     X, y, weights = train
     rows = len(X)
     if len(y) != rows or (weights is not None and len(weights) != rows):
         return Data(X, y, weights)  # the engine says what does not fit
+    is_class = net.loss.flags & core.RULE_CLASSES or stratify
+    numbers = class_numbers(y, net.sizes[-1]) if is_class else None
     first = round(rows * (1 - share))
+    one: Any = slice(0, first)
+    other: Any = slice(first, rows)
+    if stratify:
+        if numbers is None:
+            raise ValueError("stratify=True expects class numbers or one-hot rows as y")
+        held = _last_of_each(numbers, share)
+        one, other = np.flatnonzero(~held), np.flatnonzero(held)
+        first = len(one)
     if not 0 < first < rows:
         raise ValueError(
             f"validation_split={share} leaves {first} of {rows} rows to train on and "
             f"{rows - first} to validate on; both need one at least"
         )
-    parts = [None if part is None else part[:first] for part in train]
-    rest = [None if part is None else part[first:] for part in train]
+    if numbers is not None and not stratify:
+        _warn_of_sides(net, numbers[one], numbers[other], share)
+    parts = [None if part is None else part[one] for part in train]
+    rest = [None if part is None else part[other] for part in train]
+    if rest[2] is not None:
+        check_some_weight(rest[2], "sample_weight of the validation rows")
     return Data(*parts, *rest)  # type: ignore[arg-type]
+
+
+def _last_of_each(numbers: FloatArray, share: float) -> npt.NDArray[np.bool_]:
+    """Return which rows are among the last of their class."""
+    held = np.zeros(len(numbers), np.bool_)
+    for number in np.unique(numbers):
+        rows = np.flatnonzero(numbers == number)
+        held[rows[round(len(rows) * (1 - share)) :]] = True
+    return held
+
+
+def _warn_of_sides(net: Network, one: FloatArray, other: FloatArray, share: float) -> None:
+    """Say so if there are classes to train on or to validate on alone, as in sorted rows."""
+    sides = []
+    for found, missing, where in ((one, other, "to train on"), (other, one, "to validate on")):
+        alone = np.setdiff1d(found, missing)
+        if len(alone):
+            names = [str(net._classes[k]) if net._classes is not None else str(k) for k in alone]
+            shown = ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")
+            sides.append(f"class {shown} is among the rows {where} alone")
+    if sides:
+        warnings.warn(
+            f"validation_split={share:g} takes the last rows, and {'; '.join(sides)}: write "
+            "stratify=True, or shuffle the rows first",
+            stacklevel=6,
+        )
 
 
 @dataclass(frozen=True)
@@ -138,7 +206,7 @@ def gather_pieces(
     pieces: Any,
     steps: int | None,
     batch_size: int | None,
-    class_weight: Mapping[int, float] | str | None,
+    class_weight: Mapping[Any, float] | str | None,
     sample_weight: npt.ArrayLike | None,
     validation_data: Sequence[npt.ArrayLike] | None,
     validation_split: float,
@@ -152,9 +220,10 @@ def gather_pieces(
         raise ValueError('class_weight="balanced" wants all of y: give a dict')
     none = np.zeros((1, net.sizes[0])), np.zeros(0, np.int64)
     classes = None if class_weight is None else ClassWeights(net, class_weight, none[1])
-    valid = gather(*none, None, validation_data, 0.0)
+    valid = gather(net, *none, None, validation_data, 0.0)
     if classes is not None and valid.valid_y is not None:
         weights = classes.weigh(valid.valid_y, valid.valid_weights)
+        check_some_weight(weights, _WEIGHTED)
         valid = replace(valid, valid_weights=weights)
     count = None if steps is None else as_count(steps, "steps_per_epoch", least=1)
     return Pieces(pieces, valid, count, classes, 0 if batch_size else count or 0)
@@ -181,7 +250,7 @@ def _begin_pieces(
 
 
 def with_class_weight(
-    net: Network, data: Data, class_weight: Mapping[int, float] | str | None
+    net: Network, data: Data, class_weight: Mapping[Any, float] | str | None
 ) -> Data:
     """Return the data with the weights of their classes in those of their rows."""
     if class_weight is None:
@@ -190,6 +259,7 @@ def with_class_weight(
     valid_weights = data.valid_weights
     if data.valid_y is not None:
         valid_weights = table.weigh(data.valid_y, valid_weights)
+        check_some_weight(valid_weights, _WEIGHTED)
     return replace(data, weights=table.weigh(data.y, data.weights), valid_weights=valid_weights)
 
 

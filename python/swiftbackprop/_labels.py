@@ -1,0 +1,91 @@
+"""Labels of text as the class numbers that a network learns, and back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from swiftbackprop._arrays import FloatArray, as_labels
+from swiftbackprop._custom import is_custom
+from swiftbackprop._engine import core
+
+if TYPE_CHECKING:
+    from swiftbackprop._inside import NetworkInside
+
+__all__ = ["as_classes", "encode", "find_classes"]
+
+
+def as_classes(net: NetworkInside, given: Iterable[str]) -> FloatArray:
+    """Return the labels of the classes 0, 1, ..., checked.
+
+    Raises
+    ------
+    TypeError
+        If they are not text.
+    ValueError
+        If there is not one for each class.
+    """
+    outputs, m = net.sizes[-1], len(net.sizes) - 1
+    count = max(outputs, 2)
+    labels = [given] if isinstance(given, str) else list(given)
+    for label in labels:
+        if not isinstance(label, str):
+            raise TypeError(f"labels of classes are text; got {label!r} ({type(label).__name__})")
+    if len(labels) != count or len(set(labels)) != count:
+        shown = ", ".join(map(repr, labels[:5])) + (", ..." if len(labels) > 5 else "")
+        raise ValueError(
+            f"{len(set(labels))} labels of text ({shown}), and a network with D({m}) = {outputs} "
+            f"outputs tells {count} classes apart: make it with as many outputs as there are "
+            "labels (two may share one output), or set net.classes_ to all labels"
+        )
+    is_known = is_custom(net._recipe) or outputs > 1 or net.loss.flags & core.RULE_CLASSES
+    if not is_known:
+        raise ValueError(
+            f"labels of text are for losses of classes, and {net.loss.name} with one output "
+            'learns numbers: write loss="binary_cross_entropy", or convert the text to numbers'
+        )
+    return np.array(labels, np.str_)
+
+
+def find_classes(net: NetworkInside, y: Any) -> FloatArray | None:
+    """Return the labels that a network knows, or else those of text in y, sorted."""
+    if net._classes is not None:
+        return net._classes
+    labels = as_labels(y, "y")
+    if labels.dtype.kind != "U":
+        return None
+    try:
+        return as_classes(net, np.unique(labels).tolist())
+    except ValueError as error:
+        raise ValueError(f"y has {error}") from None
+
+
+def encode(net: NetworkInside, y: Any, what: str) -> FloatArray:
+    """Return targets as an array of numbers; of labels of text the numbers of their classes.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `as_labels`; also for a label that the network does not know.
+    """
+    labels = as_labels(y, what)
+    if labels.dtype.kind != "U":
+        return labels
+    classes = net._classes
+    if classes is None:
+        raise ValueError(
+            f"{what} has labels of text ({labels[0]!r}), and the network knows none yet: fit it "
+            "with them, or set net.classes_ to all labels, in the order of the outputs"
+        )
+    order = np.argsort(classes)
+    places = order[np.searchsorted(classes, labels, sorter=order) % len(classes)]
+    wrong = classes[places] != labels
+    if wrong.any():
+        row = int(np.argmax(wrong))
+        raise ValueError(
+            f"{what} has the label {str(labels[row])!r} in row {row}, which is none of "
+            f"net.classes_: {', '.join(map(repr, classes.tolist()))}"
+        )
+    return np.asarray(places, np.int64)

@@ -1,0 +1,108 @@
+"""Words of other libraries: every hint says what they are called here, and what it says works."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+import swiftbackprop as sb
+from helpers import refused
+from swiftbackprop import _names
+
+X = np.random.default_rng(0).normal(size=(12, 3))
+Y = np.arange(12) % 2
+
+
+def network(**keywords: Any) -> sb.Network:
+    return sb.Network([3, 4, 2], loss="cross_entropy", seed=0, **keywords)
+
+
+def fit(**keywords: Any) -> Callable[[], Any]:
+    return lambda: network().fit(X, Y, progress=False, **keywords)
+
+
+HINTS: dict[str, tuple[Callable[[], Any], type[Exception], list[str]]] = {
+    "a metric": (lambda: network().evaluate(X, Y, metrics=["acc"]), ValueError, ["'accuracy'"]),
+    "a score": (lambda: network().evaluate(X, Y, metrics=["roc_auc"]), ValueError, ["'auc'"]),
+    "a loss": (lambda: sb.Network([2, 1], loss="MSE"), ValueError, ["'squared_error'"]),
+    "epochs of old": (fit(nb_epoch=3), TypeError, ["Network.fit", "'nb_epoch'", "'epochs'"]),
+    "epochs elsewhere": (fit(max_iter=3), TypeError, ["'epochs'"]),
+    "the rate": (fit(lr=0.1), TypeError, [r"sb\.Adam\(lr=", r"net\.optimizer\.lr"]),
+    "the long rate": (fit(learning_rate=0.1), TypeError, [r"sb\.Adam\(lr="]),
+    "weights": (fit(sample_weights=Y), TypeError, ["'sample_weight'"]),
+    "patience": (fit(patience=3), TypeError, ["EarlyStopping"]),
+    "a typing error": (fit(epoch=3), TypeError, ["'epochs'"]),
+    "no word at all": (fit(xyzzy=3), TypeError, ["has no argument 'xyzzy'"]),
+    "a network's rate": (lambda: network(lr=0.1), TypeError, ["Network has", r"sb\.Adam\(lr="]),
+    "a network's seed": (lambda: sb.Network([2, 1], random_state=0), TypeError, ["'seed'"]),  # type: ignore[call-arg]
+    "decay": (lambda: network(weight_decay=0.1), TypeError, [r"sb\.AdamW", "l2="]),
+    "momentum": (lambda: sb.SGD(momentum=0.9), TypeError, [r"sb\.Momentum\(momentum="]),  # type: ignore[call-arg]
+    "Nesterov": (lambda: sb.SGD(nesterov=True), TypeError, [r"sb\.Nesterov"]),  # type: ignore[call-arg]
+    "AdamW": (lambda: sb.Adam(weight_decay=0.1), TypeError, [r"sb\.AdamW\(weight_decay="]),  # type: ignore[call-arg]
+    "betas": (lambda: sb.Adam(betas=(0.9, 0.99)), TypeError, ["beta_1 and beta_2"]),  # type: ignore[call-arg]
+    "a slope": (lambda: sb.activation("relu", slope=0.1), TypeError, [r'sb\.activation\("leaky_']),
+    "compile": (lambda: network().compile(loss="mse"), AttributeError, ["arguments of Network"]),  # type: ignore[attr-defined]
+    "coefs_": (lambda: network().coefs_, AttributeError, [r"layer\.W\.T"]),  # type: ignore[attr-defined]
+    "zero_grad": (lambda: network().zero_grad(), AttributeError, ["accumulate=True"]),  # type: ignore[attr-defined]
+    "an attribute": (lambda: network().optimiser, AttributeError, ["'optimizer'"]),  # type: ignore[attr-defined]
+    "a weight": (lambda: network().layers[0].kernel, AttributeError, ["'W'"]),
+}
+
+
+@pytest.mark.parametrize("case", HINTS)
+def test_words_of_other_libraries(case: str) -> None:
+    call, kind, patterns = HINTS[case]
+    refused(call, kind, *patterns)
+
+
+def test_names_in_a_state_dict_are_those_of_a_sequential() -> None:
+    net = network()
+    other = dict(zip(["fc1.weight", "fc1.bias", "fc2.weight", "fc2.bias"],
+                     net.state_dict().values(), strict=True))  # fmt: skip
+    message = refused(
+        lambda: net.load_state_dict(other), ValueError, r"'0\.weight' is W of layer 1"
+    )
+    assert "dict(zip(net.state_dict(), state.values()))" in message
+    twin = sb.Network([3, 4, 2], loss="cross_entropy", seed=1)
+    twin.load_state_dict(dict(zip(twin.state_dict(), other.values(), strict=True)))
+    np.testing.assert_array_equal(twin.parameters, net.parameters)
+    late = {"0.weight": other["fc1.weight"], "0.bias": other["fc1.bias"],
+            "fc2.weight": other["fc2.weight"], "2.bias": other["fc2.bias"]}  # fmt: skip
+    refused(lambda: net.load_state_dict(late), ValueError, r"'2\.weight' is W of layer 2")
+
+
+def test_what_the_table_says_is_there() -> None:
+    """Every translation is a name of the engine or of the package."""
+    net = network()
+    names: dict[str, Any] = {
+        "activation": sb.activations(),
+        "loss": sb.losses(),
+        "optimizer": sb.optimizers(),
+        "initializer": sb.initializers(),
+        "dtype": ["float32", "float64"],
+        "metric": [*sb.metrics.__all__, "top_3"],
+        "attribute": dir(net),
+        "attribute of a layer": dir(net.layers[0]),
+        "parameter": {p for o in sb.optimizers() for p in sb.optimizer(o).parameters}
+        | {p for a in sb.activations() for p in sb.activation(a).parameters}
+        | {p for a in sb.losses() for p in sb.loss(a).parameters},
+    }
+    for kind, function in (("Network", sb.Network.__init__), ("Network.fit", sb.Network.fit)):
+        code = function.__wrapped__.__code__  # type: ignore[attr-defined]
+        names[kind] = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
+    for kind, table in _names._ELSEWHERE.items():
+        for other, own in table.items():
+            assert own in names[kind], f"{kind} {other!r} -> {own!r}"
+            # A word that is ours as well would never be looked up.
+            assert other not in names[kind] or kind == "parameter", f"{kind} {other!r}"
+            assert other == _names._squash(other, "_"), other
+
+
+def test_a_network_is_still_an_ordinary_object() -> None:
+    net = network()
+    for name in ("_no_such", "__array__", "__dataframe__", "columns"):
+        assert not hasattr(net, name), name
+    assert net.copy().sizes == net.sizes
