@@ -54,7 +54,8 @@ WRONG_Y: dict[str, tuple[Any, Any, list[str]]] = {
     "labels as floats": (labels().astype("f8"), TypeError, [r"astype", r"int"]),
     "labels as float32": (labels().astype("f4"), TypeError, [r"astype", r"int"]),
     "strings": (np.array(["cat"] * N), (TypeError, ValueError), ["str|<U3|U3|text"]),
-    "objects": (np.array([None] * N), (TypeError, ValueError), ["object"]),
+    "objects": (np.array([object()] * N), (TypeError, ValueError), ["object"]),
+    "nothing": (np.array([None] * N), ValueError, ["None in row 0"]),
     "complex": (np.zeros((N, DL), complex), (TypeError, ValueError), ["complex"]),
     "rows that do not sum to 1": (np.full((N, DL), 0.5, "f4"), ValueError, ["sum", "1"]),
     "negative probabilities": (

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import io
+import json
 import math
+import pickle
 from contextlib import redirect_stderr, redirect_stdout
 from typing import Any
 
@@ -474,3 +477,22 @@ def test_it_learns_clusters() -> None:
     net = network(optimizer=sb.Adam(0.01))
     train(net, X[:300], y[:300], epochs=30)
     assert net.evaluate(X[300:], y[300:])["accuracy"] > 0.9
+
+
+def test_the_history_is_a_dict_of_columns() -> None:
+    net = sb.Network([2, 1], seed=0)
+    X = np.random.default_rng(0).normal(size=(8, 2))
+    history = net.fit(X, X[:, 0], epochs=3, validation_split=0.5, progress=False)
+    assert json.loads(json.dumps(history)) == history.history == dict(history)
+    assert history.epochs == 3
+    with pytest.raises(KeyError, match="'val_auc'; the columns are loss, val_loss"):
+        history["val_auc"]
+    for protocol in range(pickle.HIGHEST_PROTOCOL + 1):
+        again = pickle.loads(pickle.dumps(history, protocol))
+        assert again == history
+        assert (again.epochs, again.stop_reason) == (3, "completed")
+    assert copy.deepcopy(history).stop_reason == "completed"
+    pandas = pytest.importorskip("pandas")
+    frame = pandas.DataFrame(history)
+    assert frame.shape == (3, len(history))
+    assert frame["val_loss"].tolist() == history["val_loss"]

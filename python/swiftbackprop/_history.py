@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, NoReturn
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -12,12 +12,13 @@ if TYPE_CHECKING:
 __all__ = ["History"]
 
 
-class History(Mapping[str, list[float]]):
+class History(dict[str, list[float]]):
     """The record of a `fit`: a list for each column, with one entry for each epoch.
 
     Columns are ``loss``, the cost C without penalties, ``accuracy`` (cross-entropies),
     ``penalty`` (with l1 or l2), ``val_loss`` and ``val_accuracy`` or ``val_mse``,
-    ``val_mae`` and ``val_r2`` (with validation data), and ``seconds``.
+    ``val_mae`` and ``val_r2`` (with validation data), and ``seconds``. It is a dict, so
+    ``pandas.DataFrame(history)`` has a row for each epoch and ``json.dumps(history)`` works.
 
     Attributes
     ----------
@@ -38,39 +39,27 @@ class History(Mapping[str, list[float]]):
     (3, 'completed', ['loss', 'seconds'])
     """
 
-    __slots__ = ("history", "stop_reason")
-
-    def __init__(self, columns: Mapping[str, int]) -> None:
-        self.history: dict[str, list[float]] = {name: [] for name in columns}
+    def __init__(self, columns: Iterable[str]) -> None:
+        super().__init__({name: [] for name in columns})
         self.stop_reason = "running"
 
-    def __getstate__(self) -> dict[str, Any]:
-        return {"history": self.history, "stop_reason": self.stop_reason}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        self.history, self.stop_reason = state["history"], state["stop_reason"]
+    @property
+    def history(self) -> dict[str, list[float]]:
+        """All columns, as in Keras."""
+        return dict(self)
 
     @property
     def epochs(self) -> int:
         """How many epochs were trained to their end."""
-        return min(len(column) for column in self.history.values())
+        return min(len(column) for column in self.values())
 
-    def __getitem__(self, name: str) -> list[float]:
-        try:
-            return self.history[name]
-        except KeyError:
-            raise KeyError(f"{name!r}; the columns are {', '.join(self.history)}") from None
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self.history)
-
-    def __len__(self) -> int:
-        return len(self.history)
+    def __missing__(self, name: str) -> NoReturn:
+        raise KeyError(f"{name!r}; the columns are {', '.join(self)}")
 
     def append(self, logs: Mapping[str, float]) -> None:
         """Add the record of an epoch; once more, if Ctrl-C came in between."""
         place = self.epochs
-        for name, column in self.history.items():
+        for name, column in self.items():
             column[place:] = [logs[name]]
 
     def plot(self, *names: str, ax: Axes | None = None) -> Axes:
@@ -112,7 +101,7 @@ class History(Mapping[str, list[float]]):
     def __repr__(self) -> str:
         last = [
             f"{name}={column[-1]:.4g}"
-            for name, column in self.history.items()
+            for name, column in self.items()
             if column and name != "seconds" and not math.isnan(column[-1])
         ]
         shown = ", ".join([f"{self.epochs} epochs", self.stop_reason, *last])

@@ -107,7 +107,7 @@ def _case(y: Any, a: Any, sample_weight: Any) -> _Case:
         If they hold no numbers, or do not fit each other.
     """
     t, out = as_data(y, "y"), as_data(a, "a").astype(np.float64)
-    out = out.reshape(len(out), -1)
+    out = out[:, None] if out.ndim == 1 else out
     if t.ndim == 2 and t.shape[1] == 1:
         t = t.ravel()
     fits = t.shape == (len(out),) or t.shape == out.shape

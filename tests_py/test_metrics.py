@@ -1,0 +1,127 @@
+"""Metrics beside scikit-learn's, and what they are given that they cannot use."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+import swiftbackprop as sb
+from helpers import refused
+
+RNG = np.random.default_rng(0)
+CLASSES = RNG.integers(0, 4, 80)
+PROBABILITIES = RNG.dirichlet(np.ones(4), 80)
+WEIGHTS = RNG.uniform(0, 2, 80)
+NAMES = ("accuracy", "balanced_accuracy", "precision", "recall", "f1", "log_loss")
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("one_hot", [False, True])
+def test_scores_of_several_classes(weighted: bool, one_hot: bool) -> None:
+    sk = pytest.importorskip("sklearn.metrics")
+    w = WEIGHTS if weighted else None
+    y = np.eye(4)[CLASSES] if one_hot else CLASSES
+    found = PROBABILITIES.argmax(axis=1)
+    wanted = {
+        "balanced_accuracy": sk.balanced_accuracy_score(CLASSES, found, sample_weight=w),
+        "log_loss": sk.log_loss(CLASSES, PROBABILITIES, sample_weight=w),
+    }
+    for name in ("precision", "recall", "f1"):
+        function = getattr(sk, f"{name}_score")
+        wanted[name] = function(CLASSES, found, average="macro", sample_weight=w)
+    for name, value in wanted.items():
+        assert getattr(sb.metrics, name)(y, PROBABILITIES, w) == pytest.approx(value), name
+    np.testing.assert_array_equal(
+        sb.metrics.confusion(y, PROBABILITIES, w),
+        sk.confusion_matrix(CLASSES, found, sample_weight=w),
+    )
+
+
+def test_scores_of_two_classes_and_of_several_labels() -> None:
+    sk = pytest.importorskip("sklearn.metrics")
+    y, a = CLASSES % 2, PROBABILITIES[:, 0]
+    labels, outputs = np.stack([CLASSES > 1, CLASSES % 2], axis=1).astype(int), PROBABILITIES[:, :2]
+    for name in ("precision", "recall", "f1"):
+        ours, theirs = getattr(sb.metrics, name), getattr(sk, f"{name}_score")
+        for form in (a, a[:, None], np.stack([1 - a, a], axis=1)):
+            assert ours(y, form) == pytest.approx(theirs(y, (a >= 0.5).astype(int)))
+        wanted = theirs(labels, (outputs >= 0.5).astype(int), average="macro", zero_division=0.0)
+        assert ours(labels, outputs) == pytest.approx(wanted)
+    assert sb.metrics.log_loss(y, a) == pytest.approx(sk.log_loss(y, a))
+    for name in ("balanced_accuracy", "log_loss", "confusion"):
+        function = getattr(sb.metrics, name)
+        refused(lambda f=function: f(labels, outputs), ValueError, "one class a row")
+
+
+def test_networks_report_them_by_name() -> None:
+    pytest.importorskip("sklearn")
+    X = RNG.normal(size=(80, 3))
+    net = sb.Network([3, 4], loss="cross_entropy", seed=0)
+    asked = [name for name in NAMES if name != "accuracy"]
+    history = net.fit(
+        X, CLASSES, epochs=2, validation_data=(X, CLASSES), metrics=asked, progress=False
+    )
+    found = net.evaluate(X, CLASSES, metrics=[*asked, sb.metrics.f1][:-1])
+    for name in asked:
+        assert history[f"val_{name}"][-1] == pytest.approx(found[name])
+    assert found["log_loss"] == pytest.approx(found["loss"], rel=1e-5)
+    refused(
+        lambda: net.evaluate(X, CLASSES, metrics=["confusion_matrix"]), ValueError,
+        r"sb\.metrics\.confusion",
+    )  # fmt: skip
+
+
+def test_without_scikit_learn(monkeypatch: pytest.MonkeyPatch) -> None:
+    import sys
+
+    monkeypatch.setitem(sys.modules, "sklearn.metrics", None)
+    for name in (*NAMES[1:], "confusion", "auc"):
+        function = getattr(sb.metrics, name)
+        refused(
+            lambda f=function: f([0, 1], [[0.1, 0.9], [0.8, 0.2]]), ImportError,
+            "pip install scikit-learn",
+        )  # fmt: skip
+
+
+TWO = [[0.0, 1.0], [1.0, 0.0]]
+WRONG: dict[str, tuple[Any, Any, Any, type[Exception], list[str]]] = {
+    "a label below 0": ([-1, 0], TWO, None, ValueError, ["0..1", "-1 in row 0"]),
+    "a label too large": ([0, 2], TWO, None, ValueError, ["0..1", "2 in row 1"]),
+    "half a class": ([0, 0.5], TWO, None, ValueError, ["classes", "0.5 in row 1"]),
+    "text": (["a", "b"], TWO, None, TypeError, ["y", "encode the text"]),
+    "one number": (0, 0.5, None, (TypeError, ValueError), ["y"]),  # type: ignore[dict-item]
+    "no dimension": (np.array(0), np.array(0.5), None, ValueError, ["y has shape"]),
+    "too few rows": ([0], TWO, None, ValueError, [r"\(1,\)", r"\(2, 2\)"]),
+    "too many columns": (np.eye(3)[:2], TWO, None, ValueError, [r"\(2, 3\)"]),
+    "no rows": (np.zeros(0, int), np.zeros((0, 2)), None, ValueError, ["at least one"]),
+    "NaN": ([0, 1], [[np.nan, 1.0], [1.0, 0.0]], None, ValueError, ["a has NaN"]),
+    "too few weights": ([0, 1], TWO, [1.0], ValueError, ["sample_weight", r"\(1,\)"]),
+    "a weight below 0": ([0, 1], TWO, [1.0, -1.0], ValueError, ["sample_weight"]),
+    "no network": (sb.Network([2, 2], seed=0), TWO, None, TypeError, ["y"]),
+}
+
+
+@pytest.mark.parametrize("case", WRONG)
+@pytest.mark.parametrize("name", ["accuracy", "mse", "rmse", "mae", "r2", "top_1"])
+def test_what_metrics_refuse(case: str, name: str) -> None:
+    y, a, w, kind, patterns = WRONG[case]
+    function: Callable[..., Any] = (
+        sb.metrics.top_k(1) if name == "top_1" else getattr(sb.metrics, name)
+    )
+    refused(lambda: function(y, a, w), kind, *patterns)
+
+
+def test_accuracy_of_numbers_that_are_no_classes() -> None:
+    X = RNG.normal(size=(40, 4))
+    for outputs in (1, 2):
+        net = sb.Network([4, outputs], seed=0)
+        for name in ("accuracy", "auc", "f1", "balanced_accuracy"):
+            refused(
+                lambda net=net, name=name: net.evaluate(X, X[:, : net.sizes[-1]], metrics=[name]),
+                ValueError, f"{name} expects",
+            )  # fmt: skip
+    with pytest.raises(ValueError, match="log_loss expects probabilities"):
+        sb.metrics.log_loss([0, 1], [[3.0, 1.0], [0.0, 1.0]])
