@@ -974,6 +974,7 @@ def test_models_that_are_none(flowers: Path) -> None:
     said = complaint(flowers, "predict", "flowers.safetensors", "text.csv")
     assert "text.csv, line 2: column 'height' holds numbers" in said
     assert "but here 'tall'" in said
+    assert "--text" not in said  # predict has no such option
 
 
 @pytest.mark.parametrize(

@@ -29,6 +29,7 @@ __all__ = [
 ]
 
 NUMBER, TEXT, DATE = "number", "text", "date"
+_NUMBERS = "holds numbers"  # why a cell has to be one, in training
 _FEW = 20  # different cells that may be numbers and texts at once: grades, sizes
 _MOSTLY = 0.8  # of the cells that are numbers where one that is not is a slip
 _NUMBER = r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?|[+-]?(?:inf|infinity)"
@@ -81,7 +82,7 @@ def _parse(table: Table, column: pandas.Series) -> tuple[pandas.Series, npt.NDAr
     return best
 
 
-def as_numbers(table: Table, name: str, why: str = "holds numbers") -> pandas.Series:
+def as_numbers(table: Table, name: str, why: str = _NUMBERS) -> pandas.Series:
     """Return a column as numbers, NaN where one is missing.
 
     Raises
@@ -124,9 +125,12 @@ def _odd(table: Table, name: str, odd: npt.NDArray[np.bool_], why: str) -> str:
         do = "write it with a decimal point, or give --decimal ,"
     else:
         do = "write the number alone, with - as its sign, and the unit in the column's name"
+    sentence = f"{table.path}, {table.place(row)}: column {name!r} {why}, but here {cell!r}{others}"
+    if why != _NUMBERS:  # a model knows its columns
+        return f"{sentence}; {do}"
     return (
-        f"{table.path}, {table.place(row)}: column {name!r} {why}, but here {cell!r}{others}; {do} "
-        f"(--text {name}: each text is a category; --drop {name}: leave the column out)"
+        f"{sentence}; {do} (--text {name}: each text is a category; --drop {name}: leave the "
+        "column out)"
     )
 
 
@@ -197,7 +201,7 @@ def kind_of(table: Table, name: str, texts: bool = False) -> tuple[str, str]:
         return DATE, form
     several = present.nunique() > _FEW
     if several and (nearly | ~odd)[column.notna()].mean() >= _MOSTLY:
-        raise ValueError(_odd(table, name, odd, "holds numbers"))
+        raise ValueError(_odd(table, name, odd, _NUMBERS))
     plain_numbers = int((~odd & column.notna()).sum())
     if plain_numbers > len(present) / 2:
         row = int(np.argmax(odd))
