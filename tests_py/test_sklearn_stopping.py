@@ -191,7 +191,7 @@ def count_misses(model: Any, X: Any, y: Any) -> float:
     "scoring",
     ["accuracy", "balanced_accuracy", "neg_log_loss", "f1_macro", "roc_auc_ovr",
      make_scorer(balanced_accuracy_score, adjusted=True), count_misses],
-    ids=str,
+    ids=lambda scoring: getattr(scoring, "__name__", str(scoring)),
 )  # fmt: skip
 @pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize("solver", ["adam", "lbfgs"])
