@@ -63,6 +63,8 @@ def put(block: str, place: re.Match[str]) -> None:
         closing = {(indent[0] if indent else "") + sign for sign in "]}"}
         while lines[at].rstrip() not in closing:
             at += 1
+    else:
+        block += "\n\n"
     lines.insert(at, block)
     path.write_text("".join(lines), "utf-8")
 

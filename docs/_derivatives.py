@@ -1,4 +1,4 @@
-"""The table of derivatives, from the engine's rules and the formulas in their sources."""
+"""The tables of rules, from the engine's list and the formulas in its sources."""
 
 import re
 from html import escape
@@ -18,6 +18,15 @@ SIGNS = {
 }
 
 
+# What targets may be, in the words of a source file and in a reader's.
+DOMAINS = {
+    "real": "any",
+    "nonNegative": "≥ 0",
+    "probability": "in [0, 1]",
+    "distribution": "rows ≥ 0 with sum 1, or classes",
+}
+
+
 class Formulas(NamedTuple):
     """What a rule's source says above it."""
 
@@ -28,29 +37,65 @@ class Formulas(NamedTuple):
     file: str
 
 
-def formulas(folder: str, name: str) -> Formulas:
-    """Return the formulas of a rule, from the first paragraph of its comment."""
+def source(folder: str, name: str) -> tuple[Path, str, str]:
+    """Return the file of a rule, its text, and the first paragraph of its comment."""
     for file in sorted((SOURCES / folder).glob("*.swift")):
         text = file.read_text("utf-8")
-        if not re.search(rf'name: "{name}"', text):
-            continue
-        comment = text[text.index("/// ") :].split("\n///\n")[0]
-        line = " ".join(part.removeprefix("///").strip() for part in comment.splitlines())
-        signs = [re.escape(sign) for sign in SIGNS[folder]]
-        found = re.match(
-            rf"{signs[0]}(ᵢ)? = (?P<value>.*?); {signs[1]} = (?P<first>.*?); "
-            rf"{signs[2]} = (?P<second>.*?)\.(?: (?P<remark>.*))?$",
-            line,
-        )
-        if not found:
-            raise ValueError(f"{file.name}: the comment's first line lacks a formula: {line}")
-        parts = [found[part] or "" for part in ("value", "first", "second", "remark")]
-        return Formulas(*parts, f"{folder}/{file.name}")
+        if re.search(rf'name: "{name}"', text):
+            comment = text[text.index("/// ") :].split("\n///\n")[0]
+            line = " ".join(part.removeprefix("///").strip() for part in comment.splitlines())
+            return file, text, line
     raise ValueError(f"no file in {folder} has the name {name!r}")
+
+
+def formulas(folder: str, name: str) -> Formulas:
+    """Return the formulas of a rule, from the first paragraph of its comment."""
+    file, _, line = source(folder, name)
+    signs = [re.escape(sign) for sign in SIGNS[folder]]
+    found = re.match(
+        rf"{signs[0]}(ᵢ)? = (?P<value>.*?); {signs[1]} = (?P<first>.*?); "
+        rf"{signs[2]} = (?P<second>.*?)\.(?: (?P<remark>.*))?$",
+        line,
+    )
+    if not found:
+        raise ValueError(f"{file.name}: the comment's first line lacks a formula: {line}")
+    parts = [found[part] or "" for part in ("value", "first", "second", "remark")]
+    return Formulas(*parts, f"{folder}/{file.name}")
+
+
+def targets(name: str) -> str:
+    """Return what the targets of a loss may be."""
+    _, text, _ = source("Losses", name)
+    found = re.search(r"domain = TargetDomain\.(\w+)", text)
+    return DOMAINS[found[1]] if found else ""
+
+
+def numbers(parameters: dict[str, float]) -> str:
+    """Return parameters and their defaults in one line."""
+    return ", ".join(f"{key} {value:g}" for key, value in parameters.items())
+
+
+def short_table(folder: str) -> str:
+    """Return optimizers or initializers with what their sources say first, as HTML."""
+    if folder == "Optimizers":
+        made = {name: sb.optimizer(name) for name in sb.optimizers()}
+        names = {name: type(rule).__name__ for name, rule in made.items()}
+        parameters = {name: f"<td>{numbers(rule.defaults)}</td>" for name, rule in made.items()}
+        head = "<th>class</th><th>update</th><th>parameters</th>"
+    else:
+        names, parameters = {name: name for name in sb.initializers()}, {}
+        head = "<th>name</th><th>weights</th>"
+    rows = "".join(
+        f"<tr><td><code>{shown}</code></td><td>{escape(source(folder, name)[2].rstrip('.'))}</td>"
+        f"{parameters.get(name, '')}</tr>"
+        for name, shown in names.items()
+    )
+    return f"<table class='rules'><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
 
 
 def table(folder: str) -> str:
     """Return the rules of a folder with their formulas, as HTML."""
+    signs = (*SIGNS[folder], *(() if folder == "Activations" else ("targets",)))
     names = sb.activations() if folder == "Activations" else sb.losses()
     make = sb.activation if folder == "Activations" else sb.loss
     partner = "initializer" if folder == "Activations" else "output"
@@ -58,18 +103,19 @@ def table(folder: str) -> str:
     for name in names:
         said = formulas(folder, name)
         rule = make(name)
-        parameters = ", ".join(f"{key} {value:g}" for key, value in rule.defaults.items())
+        more = "" if folder == "Activations" else f"<td>{targets(name)}</td>"
         cells = "".join(f"<td class='formula'>{escape(part)}</td>" for part in said[:3])
         explained = " class='explained'" if said.remark else ""
         rows.append(
             f"<tr{explained}><td><code>{name}</code></td>{cells}"
-            f"<td>{parameters}</td><td>{rule.partner}</td></tr>"
+            f"{more}<td>{numbers(rule.defaults)}</td><td>{rule.partner}</td></tr>"
         )
         if said.remark:
             rows.append(
-                f"<tr><td></td><td class='remark' colspan='5'>{escape(said.remark)}</td></tr>"
+                f"<tr><td></td><td class='remark' colspan='{4 + len(signs)}'>"
+                f"{escape(said.remark)}</td></tr>"
             )
-    head = "".join(f"<th>{sign}</th>" for sign in SIGNS[folder])
+    head = "".join(f"<th>{sign}</th>" for sign in signs)
     return (
         f"<table class='rules'><thead><tr><th>name</th>{head}<th>parameter</th>"
         f"<th>{partner}</th></tr></thead><tbody>{''.join(rows)}</tbody></table>"
@@ -94,10 +140,14 @@ def plot_losses() -> None:
     figure, axes = plt.subplots(-(-len(names) // 4), 4, figsize=(9, 4.2), layout="constrained")
     for axis, name in zip(axes.flat, names, strict=False):
         rule = sb.loss(name)
-        inside = "entropy" in name
-        t = 1.0 if inside else 2.0 if name == "poisson" else 0.0
+        domain = targets(name)
+        inside, positive = (
+            domain in (DOMAINS["probability"], DOMAINS["distribution"]),
+            domain == DOMAINS["nonNegative"],
+        )
+        t = 1.0 if inside else 2.0 if positive else 0.0
         a = np.linspace(0.02, 0.98 if inside else 6, 801)
-        a = a if inside or name == "poisson" else np.linspace(-3, 3, 801)
+        a = a if inside or positive else np.linspace(-3, 3, 801)
         draw(axis, f"{name}, t = {t:g}", a, [rule(a, t), rule.derivative(a, t),
                                              rule.second_derivative(a, t)])  # fmt: skip
         axis.set_ylim(-4, 5)

@@ -10,6 +10,7 @@ from typing import Any
 
 import swiftbackprop as sb
 from swiftbackprop import datasets, lab, metrics, schedules
+from swiftbackprop._optimizers import optimizer_classes
 from swiftbackprop._version import __version__
 
 HERE = Path(__file__).parent
@@ -71,7 +72,15 @@ def everything_public_is_there(app: Any, error: Exception | None) -> None:
         raise RuntimeError(f"docs/api.md lacks {', '.join(missing)}")
 
 
+def list_optimizers(app: Any, page: str, source: list[str]) -> None:
+    """Give every optimizer of the engine an entry in docs/api.md."""
+    if page == "docs/api":
+        entries = (f".. autoclass:: {name}" for name in optimizer_classes())
+        source[0] = source[0].replace(".. optimizers of the engine", "\n".join(entries))
+
+
 def setup(app: Any) -> None:
     """Connect what is above."""
     sys.path.insert(0, str(HERE))
+    app.connect("source-read", list_optimizers)
     app.connect("build-finished", everything_public_is_there)

@@ -10,6 +10,7 @@ import pytest
 
 import swiftbackprop as sb
 from helpers import ROOT
+from swiftbackprop._engine import core
 
 pytest.importorskip("matplotlib")
 if not (ROOT / "docs").exists():
@@ -34,35 +35,45 @@ def test_every_rule_has_its_formulas(folder: str, name: str) -> None:
 # What the formulas need, beside z and a or a and t.
 SIGNS = {"²": "**2", "−": "-", "½": "0.5*", "√": "sqrt", "·": "*", "ln a": "log(a)",
          "ln(": "log(", "tanh z": "tanh(z)", "eᶻ": "exp(z)", "e⁻ᶻ": "exp(-z)",
-         "e⁻ᵃ": "exp(-a)", "e^-|z|": "exp(-abs(z))", "α": "alpha", "δ": "delta",
+         "e⁻ᵃ": "exp(-a)", "³": "**3", "e^-|z|": "exp(-abs(z))", "α": "alpha", "δ": "delta",
          "Φ(z)": "Phi", "φ(z)": "phi", "σ′": "first"}  # fmt: skip
-IN_WORDS = {"softmax", "absolute_error", "huber", "gelu_tanh"}
+FUNCTIONS = ("exp", "log", "sqrt", "tanh", "where", "abs", "sign")
 
 
-def evaluate(formula: str, names: dict[str, object]) -> object:
+def code_of(formula: str) -> str:
     """A formula of the table as NumPy understands it; of `x = y` the first."""
     code = formula.split(" = ")[0].removesuffix(", also at 0")
     for sign, python in SIGNS.items():
         code = code.replace(sign, python)
     code = re.sub(r"^(.*) for (.*), else (.*)$", r"where(\2, \1, \3)", code)
     code = re.sub(r"^1 for (.*) and 0 elsewhere$", r"where(\1, 1, 0)", code)
+    code = re.sub(r"\|([^|]+)\|", r"abs(\1)", code)
     code = re.sub(r"(\d)([a-zA-Z(])", r"\1*\2", code)
     code = re.sub(r"\b(alpha|first|a|s|z)(?=\(|Phi|phi|exp)", r"\1*", code)
     code = re.sub(r"\)\(", ")*(", code).replace(")phi", ")*phi")
-    code = re.sub(r"\bzt\b", "z*t", code)
-    return eval(code, {"__builtins__": {}}, names)
+    return re.sub(r"\bzt\b", "z*t", code)
 
 
-@pytest.mark.parametrize(("folder", "name"), [rule for rule in RULES if rule[1] not in IN_WORDS])
-def test_the_formulas_are_what_the_engine_computes(folder: str, name: str) -> None:
+def is_code(formula: str, names: dict[str, object]) -> bool:
+    """Whether it is a formula; some rules need words, as "the sign of a − t"."""
+    try:
+        return set(compile(code_of(formula), "formula", "eval").co_names) <= names.keys()
+    except SyntaxError:
+        return False
+
+
+def checked(folder: str, name: str) -> int:
+    """Compare the formulas of a rule with what the engine computes; how many there were."""
     from scipy.special import ndtr
 
     said = _derivatives.formulas(folder, name)
-    functions = {key: getattr(np, key) for key in ("exp", "log", "sqrt", "tanh", "where", "abs")}
-    names: dict[str, object] = {**functions, "max": np.maximum}
+    names: dict[str, object] = {key: getattr(np, key) for key in FUNCTIONS}
+    names["max"] = np.maximum
     if folder == "Activations":
         rule = sb.activation(name)
-        z = np.array([-2.0, -0.7, -0.1, 0.2, 0.9, 1.7])
+        z = np.array([[-2.0, -0.7, -0.1, 0.2, 0.9, 1.7]])
+        if rule.flags & core.RULE_ROWS:
+            return 0
         names |= {"z": z, "a": rule(z), "s": 1 / (1 + np.exp(-z)), **rule.defaults}
         names |= {"Phi": ndtr(z), "phi": np.exp(-z * z / 2) / np.sqrt(2 * np.pi)}
         names["first"] = rule.derivative(z)
@@ -72,8 +83,18 @@ def test_the_formulas_are_what_the_engine_computes(folder: str, name: str) -> No
         a, t = np.array([0.1, 0.3, 0.8, 0.6]), np.array([1.0, 0.0, 0.4, 1.0])
         names |= {"a": a, "t": t}
         right = loss(a, t), loss.derivative(a, t), loss.second_derivative(a, t)
+    count = 0
     for formula, values in zip(said[:3], right, strict=True):
-        np.testing.assert_allclose(
-            np.broadcast_to(evaluate(formula, names), values.shape), values, rtol=1e-12,
-            err_msg=f"{name}: {formula}",
-        )  # fmt: skip
+        if is_code(formula, names):
+            found = np.broadcast_to(
+                eval(code_of(formula), {"__builtins__": {}}, names), values.shape
+            )
+            np.testing.assert_allclose(found, values, rtol=1e-12, err_msg=f"{name}: {formula}")
+            count += 1
+    return count
+
+
+def test_the_formulas_are_what_the_engine_computes() -> None:
+    counts = {rule: checked(*rule) for rule in RULES}
+    whole = [rule for rule, count in counts.items() if count == 3]
+    assert len(whole) >= 0.7 * len(RULES), counts

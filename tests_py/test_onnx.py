@@ -70,6 +70,15 @@ def test_every_activation_from_end_to_end(name: str, dtype: str, tmp_path: Path)
     np.testing.assert_allclose(run(tmp_path / "net.onnx", X), net.predict(X), rtol=1e-5, atol=1e-5)
 
 
+def test_a_rule_that_is_new_has_no_form_yet(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    net = sb.Network([4, 6, 3], activation="tanh", seed=0)
+    monkeypatch.delitem(_MAKERS, "tanh")
+    refused(lambda: net.to_onnx(tmp_path / "a"), ValueError, r"ONNX has no form of tanh.*\ba1\b")
+    assert not list(tmp_path.iterdir())
+
+
 def test_names_and_shapes(tmp_path: Path) -> None:
     """X goes in, a(L) or z(L) comes out; W has the lecture's shape; every z and a has a name."""
     net = sb.Network([4, 6, 3], loss="cross_entropy", seed=0)

@@ -76,6 +76,12 @@ def test_every_activation_goes_to_torch_and_back(name: str, dtype: str) -> None:
     assert_close(again.predict(X), run(module, X), dtype)
 
 
+def test_a_rule_that_is_new_has_no_module_yet(monkeypatch: pytest.MonkeyPatch) -> None:
+    net = sb.Network([4, 6, 3], activation="tanh", seed=0)
+    monkeypatch.delitem(_MAKERS, "tanh")
+    refused(net.to_torch, ValueError, "PyTorch has no module for tanh, the activation of layer 1")
+
+
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize(
     ("part", "name"),
