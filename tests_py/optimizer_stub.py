@@ -11,7 +11,10 @@ from pathlib import Path
 import swiftbackprop as sb
 from swiftbackprop._optimizers import optimizer_classes
 
-STUB = Path(sb.__file__).parent / "_optimizer_classes.pyi"
+# In the sources, where they are.
+SOURCES = Path(__file__).resolve().parent.parent / "python" / "swiftbackprop"
+PACKAGE = SOURCES if SOURCES.exists() else Path(sb.__file__).parent
+STUB = PACKAGE / "_optimizer_classes.pyi"
 
 
 def stub() -> str:
