@@ -1,6 +1,6 @@
 """What the engine's rules have in common: a name, a formula and parameters.
 
-No rule's name, parameter or default stands in Python: all are asked of the engine.
+Their names, parameters, defaults and flags are asked of the engine.
 """
 
 from __future__ import annotations
