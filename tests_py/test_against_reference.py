@@ -198,17 +198,6 @@ def test_learning_rate_changes_in_mid_training() -> None:
     assert_matches(net.parameters, truth.parameters, 1e-12)
 
 
-SLOTS = {
-    "Momentum": ["v"],
-    "Nesterov": ["v"],
-    "RMSprop": ["s"],
-    "Adagrad": ["s"],
-    "Adam": ["m", "v"],
-    "AdamW": ["m", "v"],
-    "AdamHat": ["m", "v"],
-}
-
-
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("name", OPTIMIZERS)
 def test_an_optimizers_state_is_laid_out_like_the_parameters(name: str, dtype: str) -> None:
@@ -218,7 +207,6 @@ def test_an_optimizers_state_is_laid_out_like_the_parameters(name: str, dtype: s
     net, truth = pair(sizes, names, "squared_error", dtype, optimizer=recipe)
     truth.optimizer = reference.optimizers.make(name, **OPTIMIZERS[name])
     state = net.optimizer.state
-    assert len(state) == len(SLOTS.get(name, []))
     for slot in state:
         assert slot.shape == net.parameters.shape
         assert slot.dtype == dtype
@@ -228,7 +216,8 @@ def test_an_optimizers_state_is_laid_out_like_the_parameters(name: str, dtype: s
             one.forward(X)
             one.backward(t)
             one.step()
-    for slot, key in zip(state, SLOTS.get(name, []), strict=True):  # live, like parameters
+    keys = dict.fromkeys(key for _, key in truth.optimizer.state)
+    for slot, key in zip(state, keys, strict=True):  # live, like parameters
         wanted = [truth.optimizer.state[(layer.m, part), key].T.ravel()
                   for layer in truth.layers for part in ("W", "b")]  # fmt: skip
         assert_matches(slot, np.concatenate(wanted), TOLERANCE[dtype], f"{name} {key}")
