@@ -176,8 +176,9 @@ def _warn_of_sides(net: Network, one: FloatArray, other: FloatArray, share: floa
     """Say so if there are classes to train on or to validate on alone, as in sorted rows."""
     sides = []
     for found, missing, where in ((one, other, "to train on"), (other, one, "to validate on")):
-        alone = np.setdiff1d(found, missing)
-        if len(alone):
+        # Not setdiff1d, which imports numpy.ma.
+        alone = sorted(set(found.tolist()) - set(missing.tolist()))
+        if alone:
             names = [str(net._classes[k]) if net._classes is not None else str(k) for k in alone]
             shown = ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")
             sides.append(f"class {shown} is among the rows {where} alone")
