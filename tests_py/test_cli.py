@@ -774,6 +774,7 @@ def test_export_is_the_whole_pipeline(dtype: str, flowers: Path) -> None:
             given[each.name] = np.asarray(feed[each.name], kind).reshape(-1, 1)
         assert set(given) == set(feed) - {target}
         found = session.run(None, given)
+        assert found[-1].dtype == dtype
         frame.to_csv(flowers / "new.csv", index=False)
         probabilities = ["--probabilities"] if target == "kind" else []
         _, *rows = rows_of(run(flowers, "predict", "m", "new.csv", *probabilities).stdout)

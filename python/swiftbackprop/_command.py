@@ -407,9 +407,9 @@ def _export(options: argparse.Namespace) -> None:
     if preparation is None:
         net.to_onnx(options.output)
         return
-    from swiftbackprop import _onnx_pipeline
+    from swiftbackprop import _sklearn_onnx
 
-    _onnx_pipeline.write(net, preparation, options.output)
+    _sklearn_onnx.write(preparation.pipeline(net), preparation.example(), options.output)
 
 
 # --- Measurement ----------------------------------------------------------------------------

@@ -11,12 +11,12 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas
-from sklearn.compose import ColumnTransformer
+from sklearn.compose import ColumnTransformer, TransformedTargetRegressor
 from sklearn.impute import SimpleImputer
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
@@ -35,6 +35,9 @@ from swiftbackprop._columns import (
 )
 from swiftbackprop._json import check, entries, parse, take
 from swiftbackprop._tabular import Table, plain
+
+if TYPE_CHECKING:
+    from swiftbackprop.network import Network
 
 __all__ = ["Feature", "Preparation", "Target", "is_few", "read_target"]
 
@@ -206,19 +209,15 @@ class Preparation:
         """Return the columns of a kind."""
         return [each.name for each in self.features if each.kind == kind]
 
-    def transformer(self, *, fills: bool = True) -> ColumnTransformer:
-        """Return scikit-learn's transformer from a frame to the inputs, fitted.
-
-        Unless it `fills`, missing numbers stay NaN.
-        """
+    def transformer(self) -> ColumnTransformer:
+        """Return scikit-learn's transformer from a frame to the inputs, fitted."""
         texts = [each for each in self.features if each.kind == TEXT]
         numbers = [each for each in self.features if each.kind != TEXT]
-        scaler, parts = StandardScaler(), []
+        parts = []
         if numbers:
             # Scaled before: the mean, 0 by then, does not make the scale smaller.
             missing = SimpleImputer(strategy="constant", fill_value=0.0)
-            steps = [("scale", scaler), ("missing", missing)] if fills else [("scale", scaler)]
-            pipeline = Pipeline(steps)
+            pipeline = Pipeline([("scale", StandardScaler()), ("missing", missing)])
             parts.append(("numbers", pipeline, [each.name for each in numbers]))
         if texts:
             encoder = OneHotEncoder(
@@ -227,16 +226,37 @@ class Preparation:
                 sparse_output=False,
             )
             parts.append(("texts", encoder, [each.name for each in texts]))
-        made = ColumnTransformer(parts, verbose_feature_names_out=False)
-        row = {each.name: [each.categories[0] if each.kind == TEXT else 0.0] for each in numbers}
-        row |= {each.name: [each.categories[0]] for each in texts}
-        made.fit(pandas.DataFrame(row))
+        made = ColumnTransformer(parts, verbose_feature_names_out=False).fit(self.example())
         if numbers:
-            fitted = made.named_transformers_["numbers"][0]
-            fitted.mean_ = np.array([each.mean for each in numbers])
-            fitted.scale_ = np.array([each.scale for each in numbers])
-            fitted.var_ = fitted.scale_**2
+            _set_scale(made.named_transformers_["numbers"][0], numbers)
         return made
+
+    def pipeline(self, net: Network) -> Pipeline:
+        """Return what is done with the columns, and the network behind it, as a fitted pipeline."""
+        from skl2onnx.sklapi import CastTransformer
+
+        from swiftbackprop._sklearn_targets import Labels
+        from swiftbackprop.sklearn import MLPClassifier, MLPRegressor
+
+        target = self.target
+        model: Any
+        if target.classes:
+            model = MLPClassifier()
+            model._learn_labels(Labels("multiclass", np.array(target.classes, object)))
+            model._show(net)
+        else:
+            model = TransformedTargetRegressor()
+            model.regressor_, model.transformer_ = MLPRegressor(), StandardScaler().fit([[0.0]])
+            model.regressor_.n_outputs_ = 1
+            model.regressor_._show(net)
+            _set_scale(model.transformer_, [target])
+        cast = CastTransformer(dtype=net.dtype.type)  # days need double, the network may not
+        return Pipeline([("columns", self.transformer()), ("cast", cast), ("network", model)])
+
+    def example(self) -> pandas.DataFrame:
+        """Return a row of such columns as `frame` returns."""
+        cells = {f.name: f.categories[0] if f.kind == TEXT else 0.0 for f in self.features}
+        return pandas.DataFrame([cells])
 
     def frame(self, table: Table) -> pandas.DataFrame:
         """Return the columns that the transformer takes."""
@@ -317,6 +337,12 @@ class Preparation:
         target = take(data, "target", "a dict")
         classes = tuple(entries(target, "classes", "a str"))
         return cls(features, Target(*_standard(target), classes))
+
+
+def _set_scale(scaler: StandardScaler, columns: Sequence[Feature | Target]) -> None:
+    scaler.mean_ = np.array([each.mean for each in columns])
+    scaler.scale_ = np.array([each.scale for each in columns])
+    scaler.var_ = scaler.scale_**2
 
 
 def _learnt(feature: Feature, seen: pandas.Series, table: Table) -> Feature:
