@@ -696,12 +696,14 @@ def test_few_positives(rare: Path) -> None:
     assert re.search(r"true \\ predicted +no +yes +recall\nno +\d+ +\d+ +[01]\.\d+\n", said)
     assert recall("--class-weight", "balanced")[0] > plain + 0.2
     assert recall("--class-weight", "yes=19")[0] > plain + 0.2
-    for metric in ("auc", "f1", "balanced_accuracy", "accuracy"):
+    for metric in ("auc", "f1", "balanced_accuracy", "accuracy", "recall", "precision", "log_loss"):
         done = run(rare, *train, "--metric", metric)
         assert report_of(done)["training"].endswith(f"by the {metric} on 400 validation rows")
     assert "--metric r2 is for numbers" in complaint(rare, *train, "--metric", "r2")
     assert "--metric auc is for classes" in complaint(
         rare, "train", "rare.csv", "--target", "a", "--metric", "auc")  # fmt: skip
+    assert "'acc' (it is called 'accuracy' here)" in complaint(
+        rare, *train, "--metric", "acc", code=2)  # fmt: skip
     for wrong in ("maybe=3", "yes=many", "even", "yes=-1"):
         assert "yes" in complaint(rare, *train, "--class-weight", wrong)
     said = complaint(rare, "train", "rare.csv", "--target", "a", "--class-weight", "balanced")
@@ -734,6 +736,29 @@ def test_many_classes_have_their_confusions_listed(tmp_path: Path) -> None:
     said = report_of(run(tmp_path, "train", "data.csv", "--target", "y", "--epochs", 30))["result"]
     assert "least recall: kind" in said
     assert re.search(r"most confused: kind \d+ as kind \d+ \d+ times", said)
+
+
+def test_a_class_that_validation_or_test_rows_lack(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    k = np.arange(60) % 2
+    names = np.array(["no", "yes", "perhaps"])[np.where(np.arange(60) == 7, 2, k)]
+    write_csv(tmp_path / "data.csv", "x,y", [k + rng.normal(0, 0.1, 60), names])
+    train = ("train", "data.csv", "--target", "y", "--epochs", 2)
+    said = report_of(run(tmp_path, *train))["result"]
+    assert "AUC" not in said
+    assert "balanced accuracy" in said
+    said = complaint(tmp_path, *train, "--metric", "auc")
+    assert "the 12 validation rows have none of 'perhaps'" in said
+
+
+def test_recall_of_long_names(tmp_path: Path) -> None:
+    """Names that are cut to the same letters are still classes of their own."""
+    k = np.arange(100) % 2
+    names = np.where(k, "a very long name of one", "a very long name of two")
+    rng = np.random.default_rng(0)
+    write_csv(tmp_path / "data.csv", "x,y", [k * 9 + rng.normal(size=100), names])
+    said = report_of(run(tmp_path, "train", "data.csv", "--target", "y", "--epochs", 60))["result"]
+    assert [line.split()[-1] for line in said.splitlines()[-2:]] == ["1.000", "1.000"]
 
 
 def test_rows_without_a_target_are_left_out(tmp_path: Path) -> None:

@@ -10,6 +10,8 @@ import pytest
 
 import swiftbackprop as sb
 from helpers import refused
+from swiftbackprop.metrics import OF_CLASSES, OF_NUMBERS
+from swiftbackprop.schedules import Watch
 
 RNG = np.random.default_rng(0)
 CLASSES = RNG.integers(0, 4, 80)
@@ -125,3 +127,17 @@ def test_accuracy_of_numbers_that_are_no_classes() -> None:
             )  # fmt: skip
     with pytest.raises(ValueError, match="log_loss expects probabilities"):
         sb.metrics.log_loss([0, 1], [[3.0, 1.0], [0.0, 1.0]])
+
+
+@pytest.mark.parametrize("metric", [*OF_CLASSES, *OF_NUMBERS, sb.metrics.top_k(1)])
+def test_what_watches_a_metric_knows_which_side_is_better(metric: Callable[..., float]) -> None:
+    """An epoch that gets worse is not taken for the best, whatever the metric."""
+    y, a = np.array([0, 1, 1, 0, 1]), np.array([0.1, 0.8, 0.9, 0.2, 0.7])
+    poor = np.array([0.6, 0.8, 0.1, 0.9, 0.3])
+    rows = [np.column_stack([1 - each, each]) for each in (poor, a)]
+    column = f"val_{metric.__name__}"
+    watch = Watch(column, 0.0, None)
+    values = [metric(y, each[:, 1] if metric in OF_NUMBERS else each) for each in rows]
+    assert values[0] != values[1]
+    for value, improves in ((values[0], True), (values[1], True), (values[0], False)):
+        assert watch.see({column: value}) is improves

@@ -8,7 +8,9 @@ from collections.abc import Callable
 from typing import Any, TypeAlias
 
 import swiftbackprop as sb
+from swiftbackprop._names import unknown
 from swiftbackprop._recipe import DTYPES
+from swiftbackprop.metrics import OF_CLASSES, OF_NUMBERS
 
 __all__ = ["ARRAYS", "ENDINGS", "TEXT", "as_amount", "make_parser"]
 
@@ -17,7 +19,7 @@ TEXT = (".csv", ".tsv", ".txt")
 ARRAYS = (".npy", ".npz", ".parquet", ".xlsx")
 ENDINGS = (*TEXT, *ARRAYS)
 
-_METRICS = ["loss", "accuracy", "balanced_accuracy", "auc", "f1", "r2", "mae"]
+_METRICS = ["loss", *(f.__name__ for f in (*OF_CLASSES, *OF_NUMBERS))]
 
 Command: TypeAlias = Callable[[argparse.Namespace], None]
 
@@ -80,7 +82,7 @@ def _add_train(commands: Any) -> argparse.ArgumentParser:
         "there 5 times on average, are classes")  # fmt: skip
     add("--class-weight", metavar="WEIGHTS", help="balanced, or such as yes=5,no=1: how much rows "
         "of a class count in training")  # fmt: skip
-    add("--metric", choices=_METRICS, default="loss", metavar="NAME",
+    add("--metric", type=_metric, default="loss", metavar="NAME",
         help=f"what chooses the epoch, on the validation rows: {', '.join(_METRICS)} "
         "(default: loss)")  # fmt: skip
     add("--model", metavar="FILE", help="where to save (default: the name of the data with "
@@ -169,6 +171,12 @@ def _character(text: str) -> str:
 
 def _sizes(text: str) -> list[int]:
     return [] if text.strip() == "0" else [_count(part) for part in text.split(",")]
+
+
+def _metric(text: str) -> str:
+    if text not in _METRICS:
+        raise argparse.ArgumentTypeError(unknown("metric", text, _METRICS))
+    return text
 
 
 def _whole(text: str, least: int) -> int:

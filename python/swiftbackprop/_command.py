@@ -117,10 +117,12 @@ def _train(options: argparse.Namespace) -> None:
     drop = _column_names(options.drop, table)
     numeric, text = (_column_names(given, table) for given in (options.numeric, options.text))
     column, classes = preprocessing.read_target(table, name, options.task, name in text)
-    metric = _metric(options.metric, bool(classes))
+    metric = options.metric
+    _check_metric(metric, bool(classes))
     weights = _class_weight(options.class_weight, classes)
     rows = np.flatnonzero(column.notna())
     train, valid, test = _split(column, rows, bool(classes), options)
+    _check_classes(metric, column[valid], classes)
     target = preprocessing.Target.learn(name, column, classes, train)
     features = [each for each in table.frame if each != name and each not in drop]
     preparation = preprocessing.Preparation.learn(table, features, target, train, numeric, text)
@@ -128,8 +130,7 @@ def _train(options: argparse.Namespace) -> None:
     X = preparation.matrix(preparation.frame(table), options.dtype)
     y = target.encode(column)
     net = _network(options, preparation)
-    function, mode = report.METRICS[metric]
-    best = sb.EarlyStopping(f"val_{metric}", patience=options.patience, mode=mode)
+    best = sb.EarlyStopping(f"val_{metric}", patience=options.patience)
     history = net.fit(
         X[train],
         y[train],
@@ -137,7 +138,7 @@ def _train(options: argparse.Namespace) -> None:
         batch_size=batch_size,
         validation_data=(X[valid], y[valid]),
         class_weight=weights,
-        metrics=[] if metric == "loss" else [function],
+        metrics=[] if metric == "loss" else [metric],
         callbacks=[best],
         progress=not options.quiet and sys.stderr is not None,
     )
@@ -181,14 +182,13 @@ def _column_names(given: Sequence[str], table: Table) -> list[str]:
     return names
 
 
-def _metric(wanted: str, classes: bool) -> str:
-    of_numbers = ("loss", "r2", "mae")
-    if (wanted in of_numbers) == classes and wanted != "loss":
+def _check_metric(metric: str, classes: bool) -> None:
+    wrong = sb.metrics.OF_NUMBERS if classes else sb.metrics.OF_CLASSES
+    if metric in [function.__name__ for function in wrong]:
         raise ValueError(
-            f"--metric {wanted} is for {'numbers' if classes else 'classes'}, and the target is "
+            f"--metric {metric} is for {'numbers' if classes else 'classes'}, and the target is "
             f"{'classes' if classes else 'a number'}: see --task"
         )
-    return wanted
 
 
 def _class_weight(given: str | None, classes: Sequence[str]) -> Mapping[int, float] | str | None:
@@ -225,6 +225,16 @@ def _split(
     rest, test = _part(column, rows, counts[1], classes, options.seed)
     rest, valid = _part(column, rest, counts[0], classes, options.seed)
     return rest, valid, test
+
+
+def _check_classes(metric: str, labels: Any, classes: Sequence[str]) -> None:
+    missing = sorted(set(classes) - set(labels)) if metric == "auc" else []
+    if missing:
+        raise ValueError(
+            f"--metric auc needs rows of every class to choose the epoch by, and the {len(labels)} "
+            f"validation rows have none of {missing[0]!r}: give another --metric, or more rows by "
+            "--validation"
+        )
 
 
 def _part(

@@ -41,7 +41,8 @@ class Checkpoint(Callback):
         A column of the history, such as ``"val_loss"``: save only when it is better than
         in all epochs before of this `fit`.
     mode : {"min", "max"}, optional
-        What is better; by default more for accuracy and r2, less for all others.
+        What is better; by default more for accuracy, precision, recall, f1, auc, top_k and r2,
+        less for all others.
 
     Attributes
     ----------

@@ -408,10 +408,9 @@ def _one_class(y: Any, a: Any, sample_weight: Any, who: str) -> npt.NDArray[np.i
     return case.classes(who)
 
 
-_NAMED = {
-    f.__name__: f
-    for f in (accuracy, balanced_accuracy, precision, recall, f1, log_loss, auc, mse, rmse, mae, r2)
-}
+OF_CLASSES = (accuracy, balanced_accuracy, precision, recall, f1, log_loss, auc)
+OF_NUMBERS = (mse, rmse, mae, r2)
+_NAMED = {f.__name__: f for f in (*OF_CLASSES, *OF_NUMBERS)}
 
 
 def as_metrics(given: Iterable[MetricLike]) -> dict[str, Callable[..., float]]:
