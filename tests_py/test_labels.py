@@ -222,3 +222,48 @@ def test_weights_that_are_all_zero_have_no_mean() -> None:
     ):
         refused(call, ValueError, "0 in every row")
     np.testing.assert_array_equal(net.parameters, start)
+
+
+STUDIES: dict[str, Any] = {
+    "health": lambda net, y: net.health(X, y).layers,
+    "trace": lambda net, y: str(net.trace(X, y)),
+    "gradcheck": lambda net, y: net.gradcheck(X, y).checks,
+    "check_backward": lambda net, y: sb.lab.check_backward(backward, net, X, y).findings,
+    "compare": lambda net, y: len(sb.lab.compare(net, X, y, repeats=1).rows),
+}
+
+
+def backward(net: sb.Network, X: Any, y: Any) -> dict[str, Any]:
+    """Return some gradients, as a student would write them, of class numbers."""
+    last = net.layer(2)
+    grad_z = (last.a - np.eye(3)[y]) / len(X)
+    return {"grad_z": [None, grad_z], "grad_W": [None, grad_z.T @ net.layer(1).a]}
+
+
+@pytest.mark.parametrize("name", list(STUDIES))
+def test_what_studies_a_network_reads_its_labels(name: str) -> None:
+    net = network()
+    refused(lambda: STUDIES[name](net, TREES), ValueError, "set net.classes_")
+    net.classes_ = NAMES
+    assert STUDIES[name](net, TREES) == STUDIES[name](net, NUMBERS)
+
+
+def test_health_of_labels_during_their_first_training() -> None:
+    check, numbered = sb.HealthCheck(X, TREES.tolist()), sb.HealthCheck(X, NUMBERS)
+    network().fit(X, TREES, epochs=2, callbacks=[check], progress=False)
+    network().fit(X, NUMBERS, epochs=2, callbacks=[numbered], progress=False)
+    assert [r.layers for r in check.reports] == [r.layers for r in numbered.reports]
+
+
+def test_the_plane_between_labels() -> None:
+    pytest.importorskip("matplotlib")
+    net = sb.Network([2, 5, 3], loss="cross_entropy", seed=0)
+    net.classes_ = NAMES
+    named, numbered = (
+        [
+            each.get_offsets().tolist()
+            for each in sb.lab.decision_boundary(net, X[:, :2], y).collections
+        ]
+        for y in (TREES, NUMBERS)
+    )
+    assert named == numbered

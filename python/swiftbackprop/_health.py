@@ -14,7 +14,6 @@ from swiftbackprop._arrays import FloatArray, as_data
 from swiftbackprop._engine import core
 from swiftbackprop._functions import Activation
 from swiftbackprop._health_data import (
-    as_targets,
     constant_cost,
     judge_cost,
     judge_data,
@@ -22,6 +21,7 @@ from swiftbackprop._health_data import (
     judge_units,
 )
 from swiftbackprop._health_report import Finding, HealthReport, LayerHealth
+from swiftbackprop._labels import as_rows, encode
 from swiftbackprop._layers import Layer, taken_in
 from swiftbackprop._rules import known
 
@@ -55,7 +55,7 @@ def examine(
 
     Without `steps` the next update is left out: then the copy needs no optimizer state.
     """
-    inputs, targets = as_data(X, "X"), as_data(y, "y")
+    inputs, targets = as_data(X, "X"), encode(net, y, "y")
     weights = None if sample_weight is None else as_data(sample_weight, "sample_weight")
     rows = len(inputs)
     try:
@@ -65,7 +65,7 @@ def examine(
         return HealthReport(net.sizes, (), (_overflow(str(error)),), math.nan, rows)
     own = [Layer(twin, m) for m in range(1, len(net.sizes))]
     norms = [norm(layer.grad_z) for layer in own]
-    t, rows_of_X = as_targets(net, targets), Layer(twin, 0).a
+    t, rows_of_X = as_rows(net, targets), Layer(twin, 0).a
     stuck = [_stuck(layer, t) for layer in own]
     updates: list[float | None] = _updates(net, twin) if steps else [None] * len(own)
     layers = tuple(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from swiftbackprop._arrays import as_data
+from swiftbackprop._arrays import as_data, as_labels
 from swiftbackprop._callbacks import Callback
 from swiftbackprop._engine import core
 from swiftbackprop._health import examine
@@ -81,7 +81,7 @@ class HealthCheck(Callback):
     ) -> None:
         from swiftbackprop.training import as_count
 
-        data, targets = as_data(X, "X"), as_data(y, "y")
+        data, targets = as_data(X, "X"), as_labels(y, "y")
         if len(data) != len(targets):
             raise ValueError(
                 f"X has {len(data)} rows and y has {len(targets)}: one target for each example"

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from swiftbackprop._inside import NetworkInside
 
 __all__ = [
-    *("as_targets", "constant_cost"),
+    "constant_cost",
     *("judge_cost", "judge_data", "judge_outputs", "judge_units"),
 ]
 
@@ -27,14 +27,6 @@ EXPLAINED = 0.1  # the part of the targets' variance that a linear function has 
 LARGE = 30.0  # the root mean square of a column
 LEARNT = 0.5  # C by that of a constant: below, scales are no hindrance
 STEPS, WORSE = 100, 1.1  # after so many steps C is not to be so many times that of a constant
-
-
-def as_targets(net: NetworkInside, y: FloatArray) -> FloatArray:
-    """Return t, (N, D(L)), in float64; classes as one-hot rows."""
-    outputs = net.sizes[-1]
-    if y.ndim == 1 and outputs > 1:
-        return np.asarray(y[:, None] == np.arange(outputs), np.float64)
-    return y.reshape(len(y), outputs).astype(np.float64)
 
 
 def constant_cost(net: NetworkInside, t: FloatArray, weights: FloatArray | None) -> float:

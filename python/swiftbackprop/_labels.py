@@ -14,7 +14,7 @@ from swiftbackprop._engine import core
 if TYPE_CHECKING:
     from swiftbackprop._inside import NetworkInside
 
-__all__ = ["as_classes", "encode", "find_classes"]
+__all__ = ["as_classes", "as_rows", "encode", "find_classes"]
 
 
 def as_classes(net: NetworkInside, given: Iterable[str]) -> FloatArray:
@@ -89,3 +89,11 @@ def encode(net: NetworkInside, y: Any, what: str) -> FloatArray:
             f"net.classes_: {', '.join(map(repr, classes.tolist()))}"
         )
     return np.asarray(places, np.int64)
+
+
+def as_rows(net: NetworkInside, y: Any) -> FloatArray:
+    """Return targets that the network accepted as t, (N, D(L)), in float64; classes as one-hot."""
+    array, outputs = encode(net, y, "y"), net.sizes[-1]
+    if array.ndim == 1 and outputs > 1:
+        return np.asarray(array[:, None] == np.arange(outputs), np.float64)
+    return array.astype(np.float64).reshape(-1, outputs)

@@ -10,7 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from swiftbackprop import _steps
-from swiftbackprop._arrays import FloatArray, as_data, as_row
+from swiftbackprop._arrays import FloatArray, as_row
+from swiftbackprop._labels import encode
 from swiftbackprop._letters import Letters, letters, math_latex
 from swiftbackprop._svg import Picture
 
@@ -213,7 +214,7 @@ def take(
     letters(symbols)  # says what is wrong before anything is computed
     net.forward(X)
     C = net.backward(y, sample_weight=sample_weight)
-    return Trace(net, C, np.array(as_data(y, "y")), sample_weight is not None, symbols)
+    return Trace(net, C, np.array(encode(net, y, "y")), sample_weight is not None, symbols)
 
 
 def cells(step: Step) -> Cells:

@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from swiftbackprop._arrays import FloatArray, as_data
 from swiftbackprop._engine import core
+from swiftbackprop._labels import encode
 from swiftbackprop._plots import FAINT, as_axes, tidy
 
 if TYPE_CHECKING:
@@ -74,7 +75,7 @@ def decision_boundary(
     """
     from swiftbackprop.training import as_count
 
-    points, t = as_data(X, "X"), as_data(y, "y")
+    points, t = as_data(X, "X"), encode(net, y, "y")
     side = as_count(resolution, "resolution", least=2)
     _check(net, points, t)
     axes = as_axes(ax, "decision_boundary", (6, 5))

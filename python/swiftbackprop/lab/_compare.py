@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from swiftbackprop._arrays import FloatArray, as_input, as_target, as_weights
+from swiftbackprop._labels import encode
 from swiftbackprop._plan import flops as flops_text
 from swiftbackprop.lab._tables import html_table, size, text_table, time_of
 from swiftbackprop.lab._timing import allowed_threads, peak, samples, threads, work
@@ -198,7 +199,7 @@ def compare(
     before = _peaks(net, allowed)
     with net.copy() as twin:
         X = as_input(twin, X, None)
-        y = _converted_once(twin, as_target(twin, y, None))
+        y = _converted_once(twin, as_target(twin, encode(twin, y, "y"), None))
         weights = None if sample_weight is None else as_weights(twin, sample_weight, None)
         timed = [_measured(twin, X, y, weights, *way, repeats) for way in ways]
     peaks = {count: max(flops, before[count]) for count, flops in _peaks(net, allowed).items()}

@@ -11,8 +11,8 @@ import numpy.typing as npt
 from swiftbackprop._arrays import FloatArray
 from swiftbackprop._custom import is_custom
 from swiftbackprop._engine import core
+from swiftbackprop._labels import as_rows
 from swiftbackprop._layers import taken_in
-from swiftbackprop.lab._double import as_rows
 
 if TYPE_CHECKING:
     from swiftbackprop._inside import NetworkInside

@@ -12,7 +12,7 @@ from swiftbackprop._arrays import FloatArray, as_data
 from swiftbackprop._inside import NetworkInside
 from swiftbackprop._state import learnt, write_learnt
 
-__all__ = ["as_inputs", "as_rows", "in_double"]
+__all__ = ["as_inputs", "in_double"]
 
 N = TypeVar("N", bound=NetworkInside)
 
@@ -35,13 +35,3 @@ def as_inputs(net: NetworkInside, X: npt.ArrayLike) -> FloatArray:
     array = as_data(X, "X")
     rows = np.array(array, np.float64, order="C")
     return rows * net.input_scale if array.dtype.kind in "biu" else rows
-
-
-def as_rows(net: NetworkInside, y: npt.ArrayLike) -> FloatArray:
-    """Return targets that the network accepted as t, [N, D(L)]; classes become one-hot."""
-    array, outputs = as_data(y, "y"), net.sizes[-1]
-    if outputs > 1 and array.ndim == 1:
-        t = np.zeros((len(array), outputs))
-        t[np.arange(len(array)), array.astype(np.int64)] = 1.0
-        return t
-    return array.astype(np.float64).reshape(-1, outputs)

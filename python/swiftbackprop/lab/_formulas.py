@@ -8,11 +8,11 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from swiftbackprop._arrays import FloatArray, as_data
+from swiftbackprop._arrays import FloatArray
 from swiftbackprop._engine import core
 from swiftbackprop._functions import Activation, activations
 from swiftbackprop._inside import NetworkInside
-from swiftbackprop.lab._double import as_rows
+from swiftbackprop._labels import as_rows, encode
 
 __all__ = ["Formulas", "Line", "Wrong"]
 
@@ -73,7 +73,7 @@ class Formulas:
         self.rules = net._recipe.activations
         self.loss = net.loss
         self.t = as_rows(net, y)
-        array = as_data(y, "y")
+        array = encode(net, y, "y")
         # Class numbers, where the rows of t are one-hot.
         self.classes = array.astype(np.float64) if array.shape != self.t.shape else None
         self.W = [none, *(layer.W.copy() for layer in layers)]

@@ -9,9 +9,10 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from swiftbackprop._arrays import FloatArray
+from swiftbackprop._arrays import FloatArray, as_labels
 from swiftbackprop._display import sizes_of
 from swiftbackprop._inside import NetworkInside
+from swiftbackprop._labels import encode
 from swiftbackprop._names import unknown
 from swiftbackprop.lab._attribution import Finding, attribute
 from swiftbackprop.lab._double import as_inputs, in_double
@@ -103,7 +104,8 @@ def check_backward(
     ----------
     student_fn : callable
         Called as ``student_fn(net, X, y)`` with a float64 copy of the network on which
-        ``net.forward(X)`` was run, X in float64, and y as given. While it runs, neither this
+        ``net.forward(X)`` was run, X in float64, and y as given, of labels of text the class
+        numbers. While it runs, neither this
         copy nor `net` gives its own gradients away. It returns gradients of C, as
 
         - a dict of lists with one array for each layer, from the first:
@@ -161,6 +163,8 @@ def check_backward(
     twin = in_double(net)
     rows = as_inputs(net, X)
     formulas = Formulas(twin.copy(), rows, y)
+    if as_labels(y, "y").dtype.kind == "U":  # the formulas are of numbers
+        y = encode(net, y, "y")
     twin.forward(rows.copy())
     with without_gradients(twin, net):
         returned = student_fn(twin, rows.copy(), y)
