@@ -35,8 +35,42 @@ HINTS: dict[str, tuple[Callable[[], Any], type[Exception], list[str]]] = {
     "weights": (fit(sample_weights=Y), TypeError, ["'sample_weight'"]),
     "patience": (fit(patience=3), TypeError, ["EarlyStopping"]),
     "a typing error": (fit(epoch=3), TypeError, ["'epochs'"]),
-    "no word at all": (fit(xyzzy=3), TypeError, ["has no argument 'xyzzy'"]),
-    "a network's rate": (lambda: network(lr=0.1), TypeError, ["Network has", r"sb\.Adam\(lr="]),
+    "no word at all": (fit(xyzzy=3), TypeError, ["unexpected keyword argument 'xyzzy'$"]),
+    "rows of a prediction": (
+        lambda: network().predict(X, batch_size=8),  # type: ignore[call-arg]
+        TypeError,
+        [r"^Network\.predict\(\) got an unexpected", "the rows in blocks"],
+    ),
+    "a silent prediction": (
+        lambda: network().predict(X, verbose=0),  # type: ignore[call-arg]
+        TypeError,
+        ["only fit shows progress"],
+    ),
+    "a silent evaluation": (
+        lambda: network().evaluate(X, Y, verbose=0),  # type: ignore[call-arg]
+        TypeError,
+        [r"^Network\.evaluate\(\) got", "only fit shows progress"],
+    ),
+    "weights of a step": (
+        lambda: network().backward(Y, sample_weights=Y),  # type: ignore[call-arg]
+        TypeError,
+        ["it is called 'sample_weight' here"],
+    ),
+    "nothing at all": (
+        lambda: network().predict(),  # type: ignore[call-arg]
+        TypeError,
+        [r"Network\.predict\(\) missing 1 required positional argument: 'X'"],
+    ),
+    "twice": (
+        lambda: network().predict(X, X=X),  # type: ignore[misc]
+        TypeError,
+        ["multiple values for argument 'X'"],
+    ),
+    "a network's rate": (
+        lambda: network(lr=0.1),
+        TypeError,
+        [r"^Network\(\) got", r"sb\.Adam\(lr="],
+    ),
     "a network's seed": (lambda: sb.Network([2, 1], random_state=0), TypeError, ["'seed'"]),  # type: ignore[call-arg]
     "decay": (lambda: network(weight_decay=0.1), TypeError, [r"sb\.AdamW", "l2="]),
     "momentum": (lambda: sb.SGD(momentum=0.9), TypeError, [r"sb\.Momentum\(momentum="]),  # type: ignore[call-arg]

@@ -9,11 +9,30 @@ static int find_name(PyObject *name, const char *const *names, int total) {
   return -1;
 }
 
+// Python knows what other libraries call it; only a call that fails pays for asking.
+static void raise_unknown(const char *function, PyObject *name, const char *const *names,
+                          int total) {
+  PyObject *module = PyImport_ImportModule("swiftbackprop._names");
+  PyObject *known = module == NULL ? NULL : PyTuple_New(total);
+  for (int i = 0; known != NULL && i < total; i++) {
+    PyObject *each = PyUnicode_FromString(names[i]);
+    if (each == NULL || PyTuple_SetItem(known, i, each) < 0) Py_CLEAR(known);
+  }
+  PyObject *sentence =
+      known == NULL
+          ? NULL
+          : PyObject_CallMethod(module, "unknown_keyword", "sOO", function, name, known);
+  if (sentence != NULL) PyErr_SetObject(PyExc_TypeError, sentence);
+  Py_XDECREF(sentence);
+  Py_XDECREF(known);
+  Py_XDECREF(module);
+}
+
 bool sb_parse(const char *function, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames,
               const char *const *names, int positional, int total, PyObject **values) {
   if (nargs > positional) {
-    PyErr_Format(PyExc_TypeError, "%s() takes %d positional argument%s (%zd given)", function,
-                 positional, positional == 1 ? "" : "s", nargs);
+    PyErr_Format(PyExc_TypeError, "%s() takes %d positional argument%s but %zd were given",
+                 function, positional, positional == 1 ? "" : "s", nargs);
     return false;
   }
   for (int i = 0; i < total; i++) values[i] = i < nargs ? args[i] : NULL;
@@ -22,18 +41,19 @@ bool sb_parse(const char *function, PyObject *const *args, Py_ssize_t nargs, PyO
     PyObject *name = PyTuple_GetItem(kwnames, k);
     int place = find_name(name, names, total);
     if (place < 0) {
-      PyErr_Format(PyExc_TypeError, "%s() has no argument '%U'", function, name);
+      raise_unknown(function, name, names, total);
       return false;
     }
     if (values[place] != NULL) {
-      PyErr_Format(PyExc_TypeError, "%s() got '%U' twice", function, name);
+      PyErr_Format(PyExc_TypeError, "%s() got multiple values for argument '%U'", function, name);
       return false;
     }
     values[place] = args[nargs + k];
   }
   for (int i = 0; i < positional; i++) {
     if (values[i] == NULL) {
-      PyErr_Format(PyExc_TypeError, "%s() misses its argument '%s'", function, names[i]);
+      PyErr_Format(PyExc_TypeError, "%s() missing 1 required positional argument: '%s'", function,
+                   names[i]);
       return false;
     }
   }

@@ -242,7 +242,7 @@ static PyObject *net_forward(Net *self, PyObject *const *args, Py_ssize_t nargs,
                              PyObject *kwnames) {
   static const char *const names[] = {"X", "copy", "method", "training"};
   PyObject *values[4];
-  if (!sb_parse("forward", args, nargs, kwnames, names, 1, 4, values)) return NULL;
+  if (!sb_parse("Network.forward", args, nargs, kwnames, names, 1, 4, values)) return NULL;
   const Method *method = find_method(values[2]);
   if (method == NULL || !sb_is_idle(self)) return NULL;
   int training = values[3] == NULL ? 0 : PyObject_IsTrue(values[3]);
@@ -286,7 +286,7 @@ static PyObject *net_backward(Net *self, PyObject *const *args, Py_ssize_t nargs
                               PyObject *kwnames) {
   static const char *const names[] = {"y", "sample_weight", "accumulate", "copy", "method"};
   PyObject *values[5];
-  if (!sb_parse("backward", args, nargs, kwnames, names, 1, 5, values)) return NULL;
+  if (!sb_parse("Network.backward", args, nargs, kwnames, names, 1, 5, values)) return NULL;
   const Method *method = find_method(values[4]);
   if (method == NULL || !sb_is_idle(self)) return NULL;
   int accumulate = values[2] == NULL ? 0 : PyObject_IsTrue(values[2]);
@@ -330,7 +330,7 @@ static PyObject *net_predict(Net *self, PyObject *const *args, Py_ssize_t nargs,
                              PyObject *kwnames) {
   static const char *const names[] = {"X", "copy"};
   PyObject *values[2];
-  if (!sb_parse("predict", args, nargs, kwnames, names, 1, 2, values)) return NULL;
+  if (!sb_parse("Network.predict", args, nargs, kwnames, names, 1, 2, values)) return NULL;
   if (!sb_is_ready(self)) return NULL;
   Py_buffer buffer;
   sb_array x;

@@ -258,6 +258,12 @@ _ADVICE = {
         "bias": "every layer has one",
         "use_bias": "every layer has one",
     },
+    "method": {
+        "batch_size": "leave it out: the engine takes the rows in blocks",
+        "verbose": "leave it out: only fit shows progress",
+        "progress": "leave it out: only fit shows progress",
+        "training": "leave it out: only fit, and forward with training=True, use dropout",
+    },
     "attribute": {
         "compile": "a network is ready once it is made; loss and optimizer are arguments of "
         "Network, metrics one of fit",
@@ -325,20 +331,36 @@ def known_keywords(function: Callable[P, R]) -> Callable[P, R]:
     from functools import wraps
 
     code = function.__code__
-    names = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
+    names = [
+        n for n in code.co_varnames[: code.co_argcount + code.co_kwonlyargcount] if n != "self"
+    ]
     title = function.__qualname__.removesuffix(".__init__")
 
     @wraps(function)
     def call(*args: P.args, **keywords: P.kwargs) -> R:
         for name in keywords:
             if name not in names:
-                # A name that others use means the same in every method.
-                kind = title if title in _ELSEWHERE else _FIT
-                hint = meant(kind, name, [each for each in names if each != "self"])
-                raise TypeError(f"{title} has no argument {name!r}{f': {hint}' if hint else ''}")
+                raise TypeError(unknown_keyword(title, name, names))
         return function(*args, **keywords)
 
     return call
+
+
+def unknown_keyword(function: str, name: str, allowed: Collection[str]) -> str:
+    """Return the sentence for a keyword that a function does not have.
+
+    Examples
+    --------
+    >>> from swiftbackprop._names import unknown_keyword
+    >>> unknown_keyword("Network.fit", "nb_epoch", ["epochs"])
+    "Network.fit() got an unexpected keyword argument 'nb_epoch': it is called 'epochs' here"
+    """
+    if function in _ELSEWHERE:
+        hint = meant(function, name, allowed)
+    else:  # a name that others use means the same in every method
+        hint = _ADVICE["method"].get(_squash(name, "_")) or meant(_FIT, name, allowed)
+    sentence = f"{function}() got an unexpected keyword argument {name!r}"
+    return f"{sentence}: {hint}" if hint else sentence
 
 
 def translated(kind: str, name: str) -> str:
