@@ -922,8 +922,8 @@ TABLES = {
     "ragged below": ("a,b\n1,2\n3,4\n5,6,7\n", "line 4, has 3 fields, and the first has 2"),
     "twice": ("a,a\n1,2\n", "the name 'a' twice"),
     "nameless": ("a,,b\n1,2,3\n", "a nameless column"),
-    "binary": (b"a,b\n\x00\x01,2\n", "no text: it holds zero bytes"),
-    "open quote": ('a,c\n1,"x\n2,y\n', "no table: a quote is not closed"),
+    "binary": (b"a,b\n\x00\x01,2\n", "not a text file: it holds zero bytes"),
+    "open quote": ('a,c\n1,"x\n2,y\n', "not a table: a quote is not closed"),
     "no names": ("1,2\n3,4\n", "it has 1, 2: if its first line is data.*--no-header"),
     "the same": ("7,7\n3,4\n", "the name '7' twice.*--no-header"),
     "other": ("a,b\n1,2\n3,4\n", "no column 'c'.*it has a, b"),
@@ -967,16 +967,16 @@ def test_files_that_are_none(flowers: Path) -> None:
     assert "--target" in said
     assert "it has height, width, colour, kind" in said
     (flowers / "bad.npy").write_bytes(b"no array")
-    assert "no array of numbers" in said_of("bad.npy")
+    assert "not an array of numbers" in said_of("bad.npy")
     np.save(flowers / "objects.npy", np.array([{}, {}], object), allow_pickle=True)
-    assert "no array of numbers" in said_of("objects.npy")
+    assert "not an array of numbers" in said_of("objects.npy")
     np.save(flowers / "one.npy", np.ones(3))
     assert "rows and columns" in said_of("one.npy")
     np.savez(flowers / "names.npz", images=np.ones((3, 2)))
     assert "no array X" in said_of("names.npz")
     for junk in (b"PK\3\4junk", (flowers / "names.npz").read_bytes()[:-40]):
         (flowers / "junk.npz").write_bytes(junk)
-        assert "junk.npz is no array of numbers" in said_of("junk.npz")
+        assert "junk.npz is not an array of numbers" in said_of("junk.npz")
     (flowers / "one.npz").write_bytes((flowers / "one.npy").read_bytes())
     assert "a single array and no archive" in said_of("one.npz")
     (flowers / "many.npy").write_bytes((flowers / "names.npz").read_bytes())
@@ -984,7 +984,7 @@ def test_files_that_are_none(flowers: Path) -> None:
     head = np.lib.format.header_data_from_array_1_0(np.ones((2, 2)))
     with open(flowers / "huge.npy", "wb") as file:
         np.lib.format.write_array_header_1_0(file, {**head, "shape": (2**40, 2**10)})
-    assert re.search("no array of numbers|memory|allocate", said_of("huge.npy"))
+    assert re.search("not an array of numbers|memory|allocate", said_of("huge.npy"))
     lost = ["flowers.csv", "--target", "kind", "--model", "no/where"]
     assert "there is no folder" in said_of(*lost)
 

@@ -61,7 +61,7 @@ WRONG_CALLS: dict[str, tuple[Callable[[], object], type[Exception], str]] = {
     ),
     "images": (
         lambda: quiet_network([784, 10]).predict(np.zeros((5, 28, 28))), ValueError,
-        "X has shape (5, 28, 28), 3 dimensions; wanted are one or two: write X.reshape(len(X), -1) "
+        "X has shape (5, 28, 28), 3 dimensions; expected one or two: write X.reshape(len(X), -1) "
         "to make each example a row",
     ),
     "another number of inputs": (
@@ -136,8 +136,9 @@ WRONG_CALLS: dict[str, tuple[Callable[[], object], type[Exception], str]] = {
         "or (20,); are X and y of the same batch?",
     ),
     "text": (
-        lambda: backward(np.array(["cat", "dog"] * 10)), TypeError,
-        "y has dtype <U3 (str), and real numbers are wanted: encode the text as numbers",
+        lambda: backward(np.array(["cat", "dog"] * 10)), ValueError,
+        "y has labels of text ('cat'), and the network knows none yet: fit it with them, or set "
+        "net.classes_ to all labels, in the order of the outputs",
     ),
     "labels -1 and 1": (
         lambda: backward(labels() % 2 * 2 - 1, single("binary_cross_entropy")), ValueError,

@@ -298,7 +298,7 @@ def test_the_buffer_protocol_of_python_itself() -> None:
     column = python_array("d", np.linspace(0, 1, 40))
     sb.Network([5, 1], seed=0).fit(X, column, epochs=1, progress=False)
     refused(lambda: net.predict(numbers), ValueError, r"X has shape \(200,\).*\(N, 5\)")
-    refused(lambda: net.predict(X.tobytes()), TypeError, "of type bytes; wanted is an array")
+    refused(lambda: net.predict(X.tobytes()), TypeError, "of type bytes; expected an array")
 
 
 @pytest.mark.parametrize("wrap", [WithDLPack, WithArray, memoryview])

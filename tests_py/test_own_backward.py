@@ -226,7 +226,7 @@ MISTAKES: dict[str, tuple[dict[str, Any], dict[str, Any], str, tuple[str, ...], 
     ),
     "grad_b over the outputs": (
         {"b": (2, lambda g: g.sum(axis=1))}, {}, "grad_b(2)", ("summed over the wrong axis",),
-        "it is summed over the outputs (axis=1): wanted is the sum over the rows, "
+        "it is summed over the outputs (axis=1): expected the sum over the rows, "
         "grad_z(2).sum(axis=0)",
     ),
     "grad_b over everything": (
@@ -238,7 +238,7 @@ MISTAKES: dict[str, tuple[dict[str, Any], dict[str, Any], str, tuple[str, ...], 
     ),
     "grad_b a column": (
         {"b": (2, lambda g: g.sum(axis=0)[:, None])}, {}, "grad_b(2)", ("shape",),
-        "it has shape (5, 1), wanted is (5,): the numbers are right",
+        "it has shape (5, 1), expected (5,): the numbers are right",
     ),
     "grad_W over the units": (
         {"W": (2, lambda g, a, net: (g[:, :, None] * a[:, None, :]).sum(axis=1))}, {},
@@ -265,7 +265,7 @@ MISTAKES: dict[str, tuple[dict[str, Any], dict[str, Any], str, tuple[str, ...], 
     ),
     "σ' missing": (
         {"z": (2, lambda g, z, a, rule: g)}, {}, "grad_z(2)", ("missing σ′",),
-        "σ′ is missing: it is grad_a(2), wanted is grad_a(2) * σ′(z(2))",
+        "σ′ is missing: it is grad_a(2), expected grad_a(2) * σ′(z(2))",
     ),
     "σ' missing at the output": (
         {"z": (3, lambda g, z, a, rule: g)}, {}, "grad_z(3)", ("missing σ′",),
@@ -273,7 +273,7 @@ MISTAKES: dict[str, tuple[dict[str, Any], dict[str, Any], str, tuple[str, ...], 
     ),
     "σ' at a": (
         {"z": (2, lambda g, z, a, rule: g * rule.derivative(a))}, {}, "grad_z(2)", ("σ′ at a",),
-        "σ′ is taken at a(2): wanted is σ′(z(2))",
+        "σ′ is taken at a(2): expected σ′(z(2))",
     ),
     "σ' of a at z": (
         {"z": (2, lambda g, z, a, rule: g * (1 - z**2))}, {}, "grad_z(2)", ("σ′ of a at z",),
@@ -383,11 +383,11 @@ MISTAKES: dict[str, tuple[dict[str, Any], dict[str, Any], str, tuple[str, ...], 
     ),
     "transposed, and another factor": (
         {"W": (1, lambda g, a, net: 1.7 * a.T @ g)}, {}, "grad_W(1)", ("shape",),
-        "it has shape (3, 5), wanted is (5, 3): its .T has that shape",
+        "it has shape (3, 5), expected (5, 3): its .T has that shape",
     ),
     "another shape": (
         {"W": (1, lambda g, a, net: (g.T @ a)[:4])}, {}, "grad_W(1)", ("shape",),
-        "it has shape (4, 3), wanted is (5, 3)",
+        "it has shape (4, 3), expected (5, 3)",
     ),
     "anything": (
         {"b": (3, lambda g: np.array([3.0, -7.0]))}, {}, "grad_b(3)", (),
@@ -750,7 +750,7 @@ def test_a_single_quantity_that_lacks_σ() -> None:
     assert verdicts(report) == {"grad_W(1)": "wrong"}
     assert report["grad_W(1)"].kinds == ("missing σ′",)
     assert report["grad_W(1)"].sentence == (
-        "σ′ of layer 1 is missing: it is grad_a(1).T @ a(0), wanted is grad_z(1).T @ a(0)"
+        "σ′ of layer 1 is missing: it is grad_a(1).T @ a(0), expected grad_z(1).T @ a(0)"
     )
     assert run(Student("b", z=(1, lambda g, z, a, rule: g)))["grad_b(1)"].kinds == ("missing σ′",)
 
@@ -824,4 +824,4 @@ def test_results_that_cannot_be_read(returned: Any, kind: type[Exception], sente
     if sentence:
         assert message == sentence
     else:
-        assert message.startswith("grad_b(1) is no array of numbers: ")
+        assert message.startswith("grad_b(1) is not an array of numbers: ")

@@ -205,7 +205,7 @@ def test_functions_that_cannot_be_checked() -> None:
     noisy = np.random.default_rng(0)
     for f, sentence in (
         (lambda x: np.nan, "f(x) is nan: differences need a finite number"),
-        (lambda x: x, "f returns an array of shape (2,); wanted is one number, such as the sum or "
+        (lambda x: x, "f returns an array of shape (2,); expected one number, such as the sum or "
          "the mean of it"),
     ):  # fmt: skip
         assert refused(lambda f=f: check_gradient(f, [1, 2], [1, 2]), ValueError) == sentence

@@ -305,7 +305,7 @@ def test_what_has_no_boundary() -> None:
         return lambda: sb.lab.decision_boundary(net, X, y)
 
     refused(boundary(sb.Network([3, 2], seed=0), X2, CLASSES), ValueError, r"D\(0\) = 3 inputs")
-    refused(boundary(classes_net(), X2.T, CLASSES), ValueError, r"wanted is \(N, 2\)")
+    refused(boundary(classes_net(), X2.T, CLASSES), ValueError, r"expected \(N, 2\)")
     refused(boundary(classes_net(), X2, CLASSES[:5]), ValueError, "60 rows and y has 5")
     refused(boundary(classes_net(), X2, np.ones((60, 3))), ValueError, r"\(60, 2\)")
     refused(boundary(sb.Network([2, 2], seed=0), X2, X2), ValueError, "no one number to draw")

@@ -121,7 +121,7 @@ def _checked(array: FloatArray, value: Any, what: str) -> FloatArray:
         if array.ndim > 2:
             hint = f": write {what}.reshape(len({what}), -1) to make each example a row"
         raise ValueError(
-            f"{what} has shape {array.shape}, {array.ndim} dimensions; wanted are one or two{hint}"
+            f"{what} has shape {array.shape}, {array.ndim} dimensions; expected one or two{hint}"
         )
     if array.dtype.char == "g" and not (array.dtype.isnative and array.flags.aligned):
         return array.astype(np.longdouble)  # the buffer protocol has no word for these
@@ -191,7 +191,7 @@ def _check_dtype(array: FloatArray, value: Any, what: str) -> None:
     if array.ndim == 0 and kind in "OUS" and not isinstance(value, np.ndarray):
         raise TypeError(
             f"{what} is {'None' if value is None else 'of type ' + type(value).__name__}; "
-            "wanted is an array of numbers"
+            "expected an array of numbers"
         )
     name = f"{array.dtype} (str)" if kind in "US" else str(array.dtype)
     if kind == "O" and array.size and isinstance(array.flat[0], str):

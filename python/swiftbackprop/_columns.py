@@ -1,7 +1,7 @@
 """What a column of a table is: numbers, texts, dates, or nothing to learn from.
 
-A cell that is no number, in a column whose others are, is refused with its line: as one of
-ninety categories it would train to garbage, and nothing would say so.
+A cell that is not a number, in a column of numbers, is an error that names its line: taken as
+texts, the column would be ninety categories that mean nothing, without a warning.
 """
 
 from __future__ import annotations
@@ -110,7 +110,7 @@ def as_numbers(table: Table, name: str, why: str = _NUMBERS) -> pandas.Series:
 
 
 def _odd(table: Table, name: str, odd: npt.NDArray[np.bool_], why: str) -> str:
-    """Return the sentence for cells that are no numbers."""
+    """Return the message for cells that are not numbers."""
     row, count = int(np.argmax(odd)), int(odd.sum())
     cell = table.column(name)[row]
     others = f", and {count - 1} more such cells" if count > 1 else ""

@@ -190,7 +190,7 @@ def _called(
         per_row = " (a number for every row)" if len(shape) < len(arguments[0].shape) else ""
         raise ValueError(
             f"{_WORDS[order]}{rule.name} returned an array of shape {array.shape} and dtype "
-            f"{array.dtype} for one of shape {arguments[0].shape}; wanted are numbers of shape "
+            f"{array.dtype} for one of shape {arguments[0].shape}; expected numbers of shape "
             f"{shape}{per_row}"
         )
     with np.errstate(over="ignore"):

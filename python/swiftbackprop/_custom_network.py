@@ -168,7 +168,7 @@ class CustomNetwork(Network):
         if t is None or not self._is_meant(t):
             self._judge(y, rows)
         if t is None:
-            raise ValueError(f"y has shape {y.shape}: wanted is ({rows}, {self.sizes[-1]})")
+            raise ValueError(f"y has shape {y.shape}: expected ({rows}, {self.sizes[-1]})")
         return t
 
     def _as_rows(self, y: FloatArray, rows: int) -> FloatArray | None:
@@ -219,7 +219,7 @@ class CustomNetwork(Network):
             return np.full(rows, 1 / rows, self.dtype)
         w = weights.astype(np.float64).ravel()
         if w.shape != (rows,):
-            raise ValueError(f"sample_weight has shape {weights.shape}: wanted is ({rows},)")
+            raise ValueError(f"sample_weight has shape {weights.shape}: expected ({rows},)")
         if not (np.isfinite(w).all() and (w >= 0).all()):
             raise ValueError("sample_weight is finite and at least 0")
         return (w / (w.sum() or 1)).astype(self.dtype)

@@ -53,7 +53,7 @@ def from_torch(
     ValueError
         If the module holds what a network here does not have, such as a convolution.
     TypeError
-        If it is no module of PyTorch.
+        If it is not a module of PyTorch.
 
     See Also
     --------
@@ -110,7 +110,8 @@ def from_sklearn(mlp: Any) -> Network:
     ValueError
         If the model is not fitted, or has an activation that is not known here.
     TypeError
-        If it is no such model; of a pipeline, a search or an ensemble with where in it one is.
+        If it is not such a model; of a pipeline, a search or an ensemble the message says where
+        in it one is.
 
     Notes
     -----
@@ -167,7 +168,7 @@ def _pairs(mlp: Any) -> list[tuple[FloatArray, FloatArray]]:
     for place, W in enumerate(coefs):
         if W.ndim != 2:
             raise ValueError(
-                f"coefs_[{place}] has shape {W.shape}: wanted is W({place + 1})ᵀ, of shape "
+                f"coefs_[{place}] has shape {W.shape}: expected W({place + 1})ᵀ, of shape "
                 f"(D({place}), D({place + 1}))"
             )
     return [(W.T, b) for W, b in zip(coefs, intercepts, strict=True)]

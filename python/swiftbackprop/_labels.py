@@ -76,8 +76,8 @@ def encode(net: NetworkInside, y: Any, what: str) -> FloatArray:
     classes = net._classes
     if classes is None:
         raise ValueError(
-            f"{what} has labels of text ({labels[0]!r}), and the network knows none yet: fit it "
-            "with them, or set net.classes_ to all labels, in the order of the outputs"
+            f"{what} has labels of text ({str(labels[0])!r}), and the network knows none yet: fit "
+            "it with them, or set net.classes_ to all labels, in the order of the outputs"
         )
     order = np.argsort(classes)
     places = order[np.searchsorted(classes, labels, sorter=order) % len(classes)]

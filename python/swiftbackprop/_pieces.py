@@ -66,7 +66,7 @@ def _read(net: Network, item: Any) -> _Piece:
     if not isinstance(item, tuple | list) or len(item) not in (2, 3):
         size = f" of {len(item)}" if isinstance(item, tuple | list) else ""
         raise TypeError(
-            f"wanted is a pair (X, y) or (X, y, sample_weight), not a {type(item).__name__}{size}"
+            f"expected a pair (X, y) or (X, y, sample_weight), not a {type(item).__name__}{size}"
         )
     weights = item[2] if len(item) == 3 else None
     return (

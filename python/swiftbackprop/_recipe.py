@@ -323,7 +323,7 @@ def _pair(
 ) -> tuple[FloatArray, FloatArray]:
     if not isinstance(item, tuple | list) or len(item) != 2:
         raise TypeError(
-            f"initializer[{m - 1}] is a {type(item).__name__}; wanted is the pair "
+            f"initializer[{m - 1}] is a {type(item).__name__}; expected the pair "
             f"(W, b) of layer {m}"
         )
     W = as_parameter(item[0], f"W of layer {m}", (sizes[m], sizes[m - 1]), m, dtype)

@@ -119,7 +119,7 @@ def find_labels(y: Any) -> Labels:
     Raises
     ------
     ValueError
-        If these are no labels, or several classes for each row.
+        If these are not labels, or several classes for each row.
     """
     kind = type_of_target(y, input_name="y")
     if kind not in ("binary", "multiclass", "multilabel-indicator"):

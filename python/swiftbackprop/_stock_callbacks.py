@@ -125,7 +125,7 @@ class EarlyStopping(Callback):
     monitor : str, optional
         A column of the history; by default val_loss, or loss without validation.
     patience : int, default 10
-        Epochs without improvement that are borne.
+        Stop after more epochs than this without improvement.
     min_delta : float, default 0
         Less than this is no improvement.
     mode : {"min", "max"}, optional

@@ -1,7 +1,7 @@
 """Tables for the command line: files of several kinds, read by pandas into one form.
 
-Text is read as text: what is a number is decided column by column, in `_columns`, where a
-cell that hinders can still be named with its line.
+Text is read as text: `_columns` decides column by column what is a number, while the line of
+each cell is still known.
 """
 
 from __future__ import annotations
@@ -110,17 +110,14 @@ def read_table(path: str, reading: Reading) -> Table:
     OSError
         If the file cannot be read.
     ValueError
-        If it is no table.
+        If it is not a table.
     ImportError
         If a package that reads it is not installed.
     """
     ending = Path(path).suffix.lower()
     if ending not in ENDINGS:
-        raise ValueError(
-            f"{path} is none of the files that can be read: its name must end in one of "
-            f"{', '.join(ENDINGS)}"
-        )
-    with open(path, "rb"):  # says as Python does what hinders it
+        raise ValueError(f"{path} cannot be read: its name must end in one of {', '.join(ENDINGS)}")
+    with open(path, "rb"):  # raises Python's own OSError, not a package's
         pass
     table = (_read_text if ending in TEXT else _READERS[ending])(path, reading)
     if not table.rows or not len(table.frame.columns):
@@ -213,7 +210,7 @@ def _decode(path: str, raw: bytes, encoding: str | None) -> tuple[str, str | Non
         except UnicodeError:
             text, guessed = raw.decode("latin-1"), "Latin-1; --encoding says otherwise"
     if "\0" in text:
-        raise ValueError(f"{path} is no text: it holds zero bytes")
+        raise ValueError(f"{path} is not a text file: it holds zero bytes")
     return text, guessed
 
 
@@ -290,7 +287,7 @@ def _shape(path: str, reader: Any, skipped: int) -> tuple[list[str], int, bool]:
             ends = ends and not cells[-1].strip()
     except csv.Error as error:
         raise ValueError(
-            f"{path}, line {reader.line_num + skipped}, is no row of a table: {error}"
+            f"{path}, line {reader.line_num + skipped}, is not a row of a table: {error}"
         ) from None
     return head, width or len(head), ends
 
@@ -314,7 +311,7 @@ def _parse(
     except pandas.errors.ParserError as error:
         unclosed = "EOF inside string" in str(error)
         reason = "a quote is not closed" if unclosed else error
-        raise ValueError(f"{path} is no table: {reason}") from None
+        raise ValueError(f"{path} is not a table: {reason}") from None
 
 
 def _named(
@@ -355,7 +352,7 @@ def _load(path: str) -> Any:
     except MemoryError:
         raise
     except Exception as error:  # of NumPy, zipfile and zlib
-        raise ValueError(f"{path} is no array of numbers: {error}") from None
+        raise ValueError(f"{path} is not an array of numbers: {error}") from None
 
 
 def _read_npy(path: str, reading: Reading) -> Table:
@@ -407,7 +404,7 @@ def _by_pandas(path: str, package: str, read: Callable[[str], pandas.DataFrame])
     except ImportError:
         raise ImportError(f"{path} is read by {package}: pip install {package}") from None
     except Exception as error:  # each reader of pandas has its own kinds
-        raise ValueError(f"{path} is no {Path(path).suffix} file: {error}") from None
+        raise ValueError(f"{path} is not a {Path(path).suffix} file: {error}") from None
 
 
 def _read_parquet(path: str, reading: Reading) -> Table:

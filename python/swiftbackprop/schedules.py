@@ -267,7 +267,7 @@ class ReduceOnPlateau:
         A column of the history; by default val_loss, or loss without validation.
     factor : float, default 0.1
     patience : int, default 10
-        Epochs without improvement that are borne.
+        Multiply after more epochs than this without improvement.
     min_delta : float, default 0
         Less than this is no improvement.
     cooldown : int, default 0

@@ -100,12 +100,12 @@ def _check(net: Network, points: FloatArray, t: FloatArray) -> None:
             f"a plane has two coordinates, and the network has D(0) = {net.sizes[0]} inputs"
         )
     if points.ndim != 2 or points.shape[1] != 2 or not len(points):
-        raise ValueError(f"X has shape {points.shape}; wanted is (N, 2), one row per example")
+        raise ValueError(f"X has shape {points.shape}; expected (N, 2), one row per example")
     if len(t) != len(points):
         raise ValueError(f"X has {len(points)} rows and y has {len(t)}: one target for each")
     D = net.sizes[-1]
     if t.ndim == 2 and t.shape[1] != D:
-        raise ValueError(f"y has shape {t.shape}; wanted is (N, D(L)) = ({len(t)}, {D}) or (N,)")
+        raise ValueError(f"y has shape {t.shape}; expected (N, D(L)) = ({len(t)}, {D}) or (N,)")
     several = D > 1 and net.loss.partner != "softmax"
     if several and not (t.ndim == 1 and t.dtype.kind in "iub"):
         raise ValueError(

@@ -139,7 +139,7 @@ def _is(x: float, value: float) -> bool:
 
 def _of_shape(quantity: str, g: FloatArray, right: FloatArray, rows: int) -> Diagnosis:
     """Return what is to say of a shape that no wrong formula gives."""
-    words = f"it has shape {g.shape}, wanted is {right.shape}"
+    words = f"it has shape {g.shape}, expected {right.shape}"
     if g.T.shape == right.shape:
         return Diagnosis(("shape",), f"{words}: its .T has that shape")
     if g.size != right.size:

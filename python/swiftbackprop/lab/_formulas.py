@@ -237,7 +237,7 @@ class Formulas:
             )
         yield Wrong(
             "missing σ′",
-            f"σ′ of layer {k} is missing: it is grad_a({k}) @ W({k}), wanted is "
+            f"σ′ of layer {k} is missing: it is grad_a({k}) @ W({k}), expected "
             f"grad_z({k}) @ W({k})",
             self.truth["grad_a", k] @ W,
         )
@@ -262,14 +262,14 @@ class Formulas:
         a = self.a[m]
         yield Wrong(
             "missing σ′",
-            f"σ′ is missing: it is grad_a({m}), wanted is grad_a({m}) * σ′(z({m}))",
+            f"σ′ is missing: it is grad_a({m}), expected grad_a({m}) * σ′(z({m}))",
             grad_a,
         )
         if self.acts_on_rows(m):
             yield Wrong(
                 "softmax as elementwise",
                 f"{self.rule(m).name} is not elementwise: a(1 - a) is only the diagonal of its "
-                f"Jacobian, wanted is a * (grad_a - sum(a * grad_a)) of every row",
+                f"Jacobian, expected a * (grad_a - sum(a * grad_a)) of every row",
                 grad_a * a * (1 - a),
             )
         else:
@@ -299,7 +299,7 @@ class Formulas:
         rule = self.rule(m)
         yield Wrong(
             "σ′ at a",
-            f"σ′ is taken at a({m}): wanted is σ′(z({m}))",
+            f"σ′ is taken at a({m}): expected σ′(z({m}))",
             grad_a * rule.derivative(self.a[m]),
         )
         if rule.name in _BY_A:
@@ -340,7 +340,7 @@ class Formulas:
         a = self.a[m - 1]
         yield Wrong(
             "missing σ′",
-            f"σ′ of layer {m} is missing: it is grad_a({m}).T @ a({m - 1}), wanted is "
+            f"σ′ of layer {m} is missing: it is grad_a({m}).T @ a({m - 1}), expected "
             f"grad_z({m}).T @ a({m - 1})",
             self.truth["grad_a", m].T @ a,
         )
@@ -360,7 +360,7 @@ class Formulas:
         yield from self._wrong_sums_of_W(m, grad_z, a)
 
     def _wrong_sums_of_W(self, m: int, grad_z: FloatArray, a: FloatArray) -> Iterator[Wrong]:
-        right = f"wanted is the sum over the rows, grad_z({m}).T @ a({m - 1})"
+        right = f"expected the sum over the rows, grad_z({m}).T @ a({m - 1})"
         rows = grad_z.sum(axis=1, keepdims=True) * a
         units = grad_z * a.sum(axis=1, keepdims=True)
         for value, over in ((rows, f"units of layer {m}"), (units, f"units of layer {m - 1}")):
@@ -375,7 +375,7 @@ class Formulas:
         yield from _one_row(grad_z[:, :, None], a[:, None, :])
 
     def _wrong_grad_b(self, m: int, grad_z: FloatArray) -> Iterator[Wrong]:
-        right = f"wanted is the sum over the rows, grad_z({m}).sum(axis=0)"
+        right = f"expected the sum over the rows, grad_z({m}).sum(axis=0)"
         wrong_axis = "summed over the wrong axis"
         words = f"it is summed over the outputs (axis=1): {right}"
         yield Wrong(wrong_axis, words, grad_z.sum(axis=1))
@@ -384,7 +384,7 @@ class Formulas:
         yield Wrong("not summed", f"it is grad_z({m}), not summed: {right}", grad_z)
         yield Wrong(
             "missing σ′",
-            f"σ′ of layer {m} is missing: it is the sum of grad_a({m}), wanted is that of "
+            f"σ′ of layer {m} is missing: it is the sum of grad_a({m}), expected that of "
             f"grad_z({m})",
             self.truth["grad_a", m].sum(axis=0),
         )

@@ -85,7 +85,7 @@ def _sentence(f: Finding) -> str:
         return f.sentence
     return (
         f"no usual mistake: relative error {number(f.error)}, allowed {number(TOLERANCE)}; the "
-        f"worst is {f.quantity}{place(f.worst)} = {f.g:.6g}, wanted is {f.n:.6g}"
+        f"worst is {f.quantity}{place(f.worst)} = {f.g:.6g}, expected {f.n:.6g}"
     )
 
 

@@ -188,7 +188,7 @@ class _Cost:
         value = np.asarray(self._f(x.copy()))
         if value.size != 1:
             raise ValueError(
-                f"f returns an array of shape {value.shape}; wanted is one number, such as the "
+                f"f returns an array of shape {value.shape}; expected one number, such as the "
                 "sum or the mean of it"
             )
         return float(value.reshape(()))

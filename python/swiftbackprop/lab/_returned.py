@@ -161,7 +161,7 @@ def _numbers(
         try:
             yield (quantity, m), np.array(value, np.float64)
         except (TypeError, ValueError) as error:
-            raise TypeError(f"{quantity}({m}) is no array of numbers: {error}") from error
+            raise TypeError(f"{quantity}({m}) is not an array of numbers: {error}") from error
 
 
 # --- The order of the layers, and rows or columns -----------------------------------------
