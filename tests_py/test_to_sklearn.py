@@ -87,6 +87,7 @@ def test_estimators(target: str, hidden: tuple[int, ...], dtype: str) -> None:
 @pytest.mark.parametrize(
     ("output", "loss", "units"),
     [
+        ("softmax", "cross_entropy", 2),
         ("softmax", "cross_entropy", 3),
         ("sigmoid", "binary_cross_entropy", 1),
         ("sigmoid", "binary_cross_entropy", 3),
@@ -111,7 +112,12 @@ def test_networks(output: str, loss: str, units: int, dtype: str) -> None:
             found = found[:, 1:] if units == 1 else found
             np.testing.assert_allclose(found, a, rtol=1e-5, atol=1e-6)
             assert list(mlp.classes_) == list(range(max(units, 2)))
-        np.testing.assert_array_equal(sb.from_sklearn(mlp).parameters, net.parameters)
+            if output == "softmax":
+                np.testing.assert_array_equal(mlp.predict(X), net.predict_classes(X))
+        if (output, units) == ("softmax", 2):  # is one logistic unit there
+            np.testing.assert_allclose(sb.from_sklearn(mlp).predict(X)[:, 0], a[:, 1], rtol=1e-5)
+        else:
+            np.testing.assert_array_equal(sb.from_sklearn(mlp).parameters, net.parameters)
 
 
 def test_networks_that_scikit_learn_has_not() -> None:

@@ -154,7 +154,8 @@ class NetworkExchange(NetworkInside):
             Of ``sklearn.neural_network``, fitted, with copies of the weights. Its
             ``predict_proba``, or a regressor's ``predict``, gives what `predict` gives. A
             softmax is a classifier; so is a sigmoid, of two classes, or of several labels a row
-            if it has several units. Classes are those that `fit` has met, or 0, 1 and so on.
+            if it has several units. A softmax of two classes becomes one logistic unit, which
+            gives the same probabilities. Classes are those that `fit` has met, or 0, 1 and so on.
 
         Raises
         ------

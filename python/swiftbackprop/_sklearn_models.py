@@ -56,6 +56,10 @@ def mlp(net: NetworkInside, classes: Any = None, parameters: Mapping[str, Any] =
     made.set_params(**{n: v for n, v in parameters.items() if n in names and n not in own})
     made.coefs_ = [layer.W.T.copy() for layer in net.layers]
     made.intercepts_ = [layer.b.copy() for layer in net.layers]
+    if net.layers[-1].activation.name == "softmax" and net.sizes[-1] == 2:
+        # scikit-learn has one output for two classes: softmax is the logistic of z₂ - z₁.
+        W, b = made.coefs_[-1], made.intercepts_[-1]
+        made.coefs_[-1], made.intercepts_[-1] = W[:, 1:] - W[:, :1], b[1:] - b[:1]
     return made
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -197,7 +197,10 @@ _NORMS: dict[Any, Callable[[Part, str, Any], tuple[Norm, dict[str, FloatArray]]]
 def _parts(module: Any, where: str = "module") -> Iterator[tuple[str, Any]]:
     """Yield the modules in a chain and how they are found."""
     if not isinstance(module, nn.Module):
-        raise TypeError(f"{where} is a {type(module).__name__} and no torch.nn.Module")
+        state = isinstance(module, Mapping)
+        hint = ": make the Network and call net.load_state_dict(state)" if state else ""
+        kind = type(module).__name__
+        raise TypeError(f"{where}: expected a torch.nn.Module, got {kind}{hint}")
     _check_wrapping(module, where)
     if isinstance(module, nn.Sequential) and type(module).forward is nn.Sequential.forward:
         for name, part in module._modules.items():  # named_children drops what comes twice
