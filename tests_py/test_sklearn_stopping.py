@@ -247,6 +247,8 @@ def test_wrong_scorings_say_what_there_is() -> None:
     refused(lambda: short(scoring="acuracy").fit(*IRIS), ValueError, "scoring", "'accuracy'")
     refused(lambda: short(scoring=3).fit(*IRIS), TypeError, "scoring", "loss", "3")
     refused(lambda: short(scoring=f1_score).fit(*IRIS), ValueError, "scoring", "f1_score")
+    ours = short(scoring=sb.metrics.auc)
+    refused(lambda: ours.fit(*IRIS), TypeError, r"auc\(y, a\)", "scoring='roc_auc'")
     words = short(scoring=lambda m, X, y: "good", early_stopping=True)
     refused(lambda: words.fit(*IRIS), TypeError, "scoring must return a number", "good")
 

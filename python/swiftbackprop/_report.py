@@ -34,7 +34,7 @@ def result(target: Target, y: npt.NDArray[Any], a: FloatArray, rows: str) -> lis
     there = len(np.unique(y))
     if there > 1:
         area = f"AUC {metrics.auc(y, a):.3f}, " if there == len(target.classes) else ""
-        of = f"of {target.classes[1]}" if len(target.classes) == 2 else "the classes' mean"
+        of = f"of class {target.classes[1]}" if len(target.classes) == 2 else "the classes' mean"
         lines.append(
             f"          {area}balanced accuracy {metrics.balanced_accuracy(y, a):.3f}, precision "
             f"{metrics.precision(y, a):.3f} and F1 {metrics.f1(y, a):.3f} ({of})"

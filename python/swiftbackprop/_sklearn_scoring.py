@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Scoring", "check_scoring"]
 
+_METRICS = "swiftbackprop.metrics"
+
 
 def check_scoring(scoring: Any, estimator: Any) -> None:
     """Raise unless `scoring` is None, "loss", the name of a scorer, or a scorer.
@@ -46,6 +48,11 @@ def check_scoring(scoring: Any, estimator: Any) -> None:
             )
     elif isinstance(scoring, type) or not callable(scoring):
         raise TypeError(f"scoring is {what}; got {scoring!r}")
+    elif getattr(scoring, "__module__", None) == _METRICS:
+        name = scoring.__name__
+        near = nearest(name, get_scorer_names())
+        hint = f": write scoring={near!r}" if near else ""
+        raise TypeError(f"scoring is {what}; got {name}(y, a) of {_METRICS}{hint}")
     else:
         check_scorer(estimator, scoring)  # tells a metric f(y, a) from a scorer
 
