@@ -364,6 +364,22 @@ def test_any_network_can_predict(tmp_path: Path) -> None:
     assert "names no classes" in complaint(tmp_path, "predict", "net", "X.npy", "--probabilities")
 
 
+@pytest.mark.parametrize("outputs", [1, 2])
+def test_prediction_of_a_network_that_knows_labels(outputs: int, tmp_path: Path) -> None:
+    X = np.random.default_rng(0).normal(size=(20, 3))
+    loss = "cross_entropy" if outputs == 2 else "binary_cross_entropy"
+    net = sb.Network([3, outputs], loss=loss, seed=0)
+    net.fit(X, np.where(X[:, 0] > 0, "yes", "no"), epochs=5, progress=False)
+    net.save(tmp_path / "net")
+    np.save(tmp_path / "X.npy", X)
+    done = run(tmp_path, "predict", "net", "X.npy", "--probabilities")
+    header, *rows = rows_of(done.stdout)
+    assert header == ["class", "p(no)", "p(yes)"]
+    assert [row[0] for row in rows] == net.predict_classes(X).tolist()
+    found = np.array([row[1:] for row in rows], float)
+    np.testing.assert_allclose(found, net.predict_proba(X), rtol=1e-6)
+
+
 def test_predict_scales_integers_and_leaves_the_targets_out(tmp_path: Path) -> None:
     net = sb.Network([3, 2], input_scale=1 / 255, seed=0)
     net.save(tmp_path / "net")

@@ -134,7 +134,7 @@ def _add_predict(commands: Any) -> argparse.ArgumentParser:
         "predict",
         help="predict with a saved model",
         description="Write one line for each row of a table, as CSV: the prediction, of a model "
-        "that `train` saved, or a(L), of another one.",
+        "that `train` saved; of another one a(L), or the label of text that it has learned.",
     )
     predict.add_argument("model", help="a file that `train`, or net.save, wrote")
     predict.add_argument("data", help="a table with the columns that the model was trained on")

@@ -334,6 +334,12 @@ def _predict(options: argparse.Namespace) -> None:
         a = net.predict(preparation.matrix(frame, net.dtype))
         header, rows = _predictions(preparation.target, a, options.probabilities)
         remarks = preparation.unknown(frame)
+    elif net.classes_ is not None:  # fit has met labels of text
+        _, preprocessing, _ = _tools()
+        classes = preprocessing.Target("class", 0.0, 1.0, tuple(net.classes_.tolist()))
+        a = net.predict_proba(_numbers(table, net, options.model))
+        header, rows = _predictions(classes, a, options.probabilities)
+        remarks = []
     else:
         if options.probabilities:
             raise ValueError(f"{options.model} names no classes: leave --probabilities out")
