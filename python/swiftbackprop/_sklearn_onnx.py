@@ -211,10 +211,7 @@ def _convert_classifier(scope: Any, operator: Any, container: Any) -> None:
     label, proba = (each.full_name for each in operator.outputs)
     a, node = _outputs(scope, operator, container), _adder(scope, container)
     _, dtype = _number_type(operator)
-
-    def constant(array: Any) -> str:
-        return _add_constant(scope, container, "constant", onnx.numpy_helper.from_array(array))
-
+    constant = _constant_adder(scope, container)
     if model._labels.kind == "multilabel":
         node("Identity", [a], proba)
         chosen = node("Greater", [a, constant(np.array(0.5, dtype))])
@@ -278,11 +275,7 @@ def _imputer_types(operator: Any) -> None:
 def _convert_imputer(scope: Any, operator: Any, container: Any) -> None:
     """Add the columns with what is missing filled in, and where it was if that is asked for."""
     imputer, (out,) = operator.raw_operator, operator.outputs
-    node = _adder(scope, container)
-
-    def constant(array: Any) -> str:
-        return _add_constant(scope, container, "constant", onnx.numpy_helper.from_array(array))
-
+    node, constant = _adder(scope, container), _constant_adder(scope, container)
     names = [each.full_name for each in operator.inputs]
     missing, fill = imputer.missing_values, imputer.statistics_[_kept(imputer)]
     if _is_text(operator):
@@ -341,24 +334,19 @@ def _target_types(operator: Any) -> None:
 def _convert_target(scope: Any, operator: Any, container: Any) -> None:
     transformer = operator.raw_operator.transformer
     (given,), (out,) = operator.inputs, operator.outputs
-    node = _adder(scope, container)
+    node, constant = _adder(scope, container), _constant_adder(scope, container)
     dtype = np.dtype("f4" if isinstance(given.type, types.FloatTensorType) else "f8")
-
-    def constant(values: Any) -> str:
-        array = np.asarray(values, dtype)
-        return _add_constant(scope, container, "constant", onnx.numpy_helper.from_array(array))
-
     back = getattr(transformer, "inverse_func", None)
     if isinstance(transformer, _SCALERS):
         width = given.type.shape[1]
         offset = transformer.inverse_transform(np.zeros((1, width)))
         factor = transformer.inverse_transform(np.ones((1, width))) - offset
-        scaled = node("Mul", [given.full_name, constant(factor)])
-        node("Add", [scaled, constant(offset)], out.full_name)
+        scaled = node("Mul", [given.full_name, constant(factor.astype(dtype))])
+        node("Add", [scaled, constant(offset.astype(dtype))], out.full_name)
     elif back is np.exp:
         node("Exp", [given.full_name], out.full_name)
     elif back is np.expm1:
-        node("Sub", [node("Exp", [given.full_name]), constant(1)], out.full_name)
+        node("Sub", [node("Exp", [given.full_name]), constant(np.array(1, dtype))], out.full_name)
     elif isinstance(transformer, FunctionTransformer) and back is None:
         node("Identity", [given.full_name], out.full_name)
     else:
@@ -382,6 +370,15 @@ def _adder(scope: Any, container: Any) -> Callable[..., str]:
         name = scope.get_unique_operator_name(kind)
         container.add_node(kind, inputs, [output], name=name, **attributes)
         return output
+
+    return add
+
+
+def _constant_adder(scope: Any, container: Any) -> Callable[[Any], str]:
+    """Return a function that adds an array as a constant and returns its name."""
+
+    def add(array: Any) -> str:
+        return _add_constant(scope, container, "constant", onnx.numpy_helper.from_array(array))
 
     return add
 
