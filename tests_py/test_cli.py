@@ -754,6 +754,22 @@ def test_many_classes_have_their_confusions_listed(tmp_path: Path) -> None:
     assert re.search(r"most confused: kind \d+ as kind \d+ \d+ times", said)
 
 
+def test_weights_of_classes_with_commas_in_their_names(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    frame = pandas.DataFrame(
+        {"x": rng.normal(size=60), "y": np.where(np.arange(60) % 2, "a,b", "c=1")}
+    )
+    frame.to_csv(tmp_path / "data.csv", index=False)
+    train = ("train", "data.csv", "--target", "y", "--epochs", 3, "--class-weight")
+    saved = []
+    for weights in ("a,b=4,c=1=2", "c=1=2,a,b=4", "a,b=5"):
+        run(tmp_path, *train, weights)
+        saved.append((tmp_path / "data.safetensors").read_bytes())
+    assert saved[0] == saved[1] != saved[2]
+    for wrong in ("a,b=4,even", "even,a,b=4", "a=4", "a,b=", ","):
+        assert "none of the classes a,b, c=1" in complaint(tmp_path, *train, wrong)
+
+
 def test_a_class_that_validation_or_test_rows_lack(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     k = np.arange(60) % 2

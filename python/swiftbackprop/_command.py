@@ -198,7 +198,8 @@ def _class_weight(given: str | None, classes: Sequence[str]) -> Mapping[int, flo
     if not classes:
         raise ValueError("--class-weight is for classes, and the target is a number: see --task")
     weights = {}
-    for part in given.split(","):
+    # A comma or an equals sign may belong to the name of a class.
+    for part in re.findall(r"[^,].*?=[^=,]*(?=,|$)|[^,]+", given) or [given]:
         name, _, number = part.rpartition("=")
         try:
             weights[classes.index(name.strip())] = as_amount(number)
