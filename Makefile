@@ -13,17 +13,21 @@ BLAS = $$(ls $(CURDIR)/$(VENV)/lib/python3.*/site-packages/swiftbackprop/_lib/li
 ASAN = $$(swift -print-target-info | sed -n 's/.*"runtimeResourcePath": "\(.*\)".*/\1/p')/clang/lib/linux/libclang_rt.asan-$$(uname -m).so
 SWIFT_FILES = Sources Tests Package.swift
 # What the installed package is made from.
-SOURCES := Package.swift pyproject.toml setup.py $(shell find Sources python -type f \
+SOURCES := Package.swift pyproject.toml setup.py scratch.py $(shell find Sources python -type f \
 	-not -path '*/_lib/*' -not -path '*.egg-info/*' -not -name '*.so' -not -name '*.pyc')
 
 .DELETE_ON_ERROR:
-.PHONY: help demo test swift-test python-test test-peers test-installs fuzz-sklearn contributing-example lint format bench bench-check docs notebooks browser wheel sanitize clean check
+.PHONY: help demo develop test swift-test python-test test-peers test-installs fuzz-sklearn contributing-example lint format bench bench-check docs notebooks browser wheel sanitize clean check
 
 help: ## list the verbs
 	@sed -n 's/^\([a-z-]*\):.*## /  \1\t/p' $(MAKEFILE_LIST) | expand -t 15
 
 demo: $(VENV)/package $(VENV)/extra-plot ## train a network and look inside it (DATA=fashion-mnist: on a larger set)
 	$(PY) -m swiftbackprop.demo $(DATA)
+
+develop: $(VENV)/build-system ## an editable install of this CPU's level alone, the quickest way from an edit to Python
+	SWIFTBACKPROP_BUILD_LEVELS=native $(PY) -m pip install --quiet --no-build-isolation --editable .
+	@rm -f $(VENV)/package
 
 test: swift-test python-test ## every test: Swift in debug and in release, then Python
 
@@ -120,6 +124,13 @@ $(VENV)-address/package: $(SOURCES) | check
 	$(PYTHON) -m venv $(@D)
 	rm -rf build/lib* build/bdist*
 	SWIFTBACKPROP_BUILD_ENGINE=address $(@D)/bin/python -m pip install --quiet '.[test]'
+	@touch $@
+
+# What pip would download for every build.
+$(VENV)/build-system: pyproject.toml | $(PY)
+	$(PY) -c 'import tomllib; \
+		print(*tomllib.load(open("pyproject.toml", "rb"))["build-system"]["requires"], sep="\n")' \
+		| xargs -d '\n' $(PY) -m pip install --quiet
 	@touch $@
 
 # The requirements of an extra without the package, which `make lint` can do without.

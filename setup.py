@@ -139,7 +139,8 @@ class SwiftBuildExt(build_ext):
 
     def finalize_options(self) -> None:
         super().finalize_options()
-        self.parallel = self.parallel or os.cpu_count()
+        # All at once: of three on two cores one would work alone at the end.
+        self.parallel = self.parallel or len(LEVELS)
 
     def run(self) -> None:
         built = Path(self.build_lib, "swiftbackprop", "_lib")

@@ -47,7 +47,7 @@ extension Network {
   }
 
   /// The same for some layers, from a of the layer below.
-  @inline(__always)
+  @inline(never)
   func forward(_ tape: Tape<T>, _ part: Part<T>, _ watch: inout Watch<T>, _ span: Span) {
     let rows = part.rows
     var previous = input(span.layers.lowerBound, tape).rows(rows.lowerBound, rows.upperBound)
@@ -120,7 +120,7 @@ extension Network {
 
   /// grad_a(m), for m < L, and grad_z(m), m = last..first of some layers; `isGiven` says that
   /// grad_z(L), in a normalised layer grad_u(L), is there already.
-  @inline(__always)
+  @inline(never)
   func backward(
     _ tape: Tape<T>, _ part: Part<T>, _ watch: inout Watch<T>, _ span: Span, isGiven: Bool
   ) {

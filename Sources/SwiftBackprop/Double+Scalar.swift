@@ -5,7 +5,7 @@ extension Double: Scalar {
   typealias Bits = UInt64
   #if SB_AVX512
     typealias Vector = SIMD8<Double>
-  #elseif arch(x86_64)
+  #elseif SB_FMA && arch(x86_64)
     typealias Vector = SIMD4<Double>
   #else
     typealias Vector = SIMD2<Double>
@@ -37,6 +37,11 @@ extension Double: Scalar {
       _ outStride: Int
     ) { sb_transpose_8d(p, stride, out, outStride) }
   #endif
+
+  @inline(__always)
+  static func adding(_ row: Vector, _ a: Double, _ b: Vector) -> Vector { sb_addd(row, a, b) }
+  @inline(__always)
+  static func scaled(_ row: Vector, _ factor: Double) -> Vector { sb_scaled(row, factor) }
 
   @inline(__always)
   static func mulAdd(_ a: Double, _ b: Double, _ c: Double) -> Double {

@@ -3,27 +3,34 @@ import CBridge
 /// What went wrong, with a sentence for a person; becomes a status at the door.
 struct EngineError: Error {
   let status: sb_status
-  let message: String
+  let message: Message
 
-  static func shape(_ message: String) -> EngineError {
+  @inline(never)
+  static func shape(_ message: Message) -> EngineError {
     EngineError(status: SB_ERROR_SHAPE, message: message)
   }
-  static func value(_ message: String) -> EngineError {
+  @inline(never)
+  static func value(_ message: Message) -> EngineError {
     EngineError(status: SB_ERROR_VALUE, message: message)
   }
-  static func type(_ message: String) -> EngineError {
+  @inline(never)
+  static func type(_ message: Message) -> EngineError {
     EngineError(status: SB_ERROR_TYPE, message: message)
   }
-  static func order(_ message: String) -> EngineError {
+  @inline(never)
+  static func order(_ message: Message) -> EngineError {
     EngineError(status: SB_ERROR_ORDER, message: message)
   }
-  static func diverged(_ message: String) -> EngineError {
+  @inline(never)
+  static func diverged(_ message: Message) -> EngineError {
     EngineError(status: SB_ERROR_DIVERGED, message: message)
   }
-  static func copy(_ message: String) -> EngineError {
+  @inline(never)
+  static func copy(_ message: Message) -> EngineError {
     EngineError(status: SB_ERROR_COPY, message: message)
   }
   static var noOption: EngineError { .value("no such option") }
+  @inline(never)
   static func memory(bytes: Int) -> EngineError {
     let megabytes = bytes >> 20
     return EngineError(
@@ -39,7 +46,7 @@ struct EngineError: Error {
     let capacity = Int(SB_MESSAGE_SIZE)
     withUnsafeMutableBytes(of: &error.pointee.message) { buffer in
       var length = 0
-      for byte in message.utf8 {
+      for byte in message.text.utf8 {
         if length == capacity - 1 { break }
         buffer[length] = byte
         length += 1
@@ -54,7 +61,50 @@ struct EngineError: Error {
   }
 }
 
+/// The text of an error, which is written like a String. None of its making is inlined: a sentence
+/// that is put together in place is more code than the function that throws it.
+struct Message: ExpressibleByStringInterpolation, Sendable {
+  fileprivate(set) var text: String
+
+  @inline(never)
+  init(stringLiteral literal: StaticString) { text = "\(literal)" }
+
+  @inline(never)
+  init(stringInterpolation interpolation: StringInterpolation) { text = interpolation.text }
+
+  @inline(never)
+  static func + (a: Message, b: Message) -> Message {
+    var sum = a
+    sum.text += b.text
+    return sum
+  }
+
+  struct StringInterpolation: StringInterpolationProtocol {
+    fileprivate var text: String
+
+    @inline(never)
+    init(literalCapacity: Int, interpolationCount: Int) { text = "" }
+
+    @inline(never)
+    mutating func appendLiteral(_ literal: StaticString) { text += "\(literal)" }
+
+    @inline(never)
+    mutating func appendInterpolation(_ number: Int) { text += "\(number)" }
+
+    mutating func appendInterpolation(_ number: Int32) { appendInterpolation(Int(number)) }
+
+    mutating func appendInterpolation(_ literal: StaticString) { appendLiteral(literal) }
+
+    @inline(never)
+    mutating func appendInterpolation(_ string: String) { text += string }
+
+    @inline(never)
+    mutating func appendInterpolation(_ message: Message) { text += message.text }
+  }
+}
+
 /// About six digits of a number, for a message; Embedded Swift prints no floating point.
+@inline(never)
 func decimal(_ x: Double) -> String {
   guard x.magnitude < 1e12 else { return x < 0 ? "a number below -1e12" : "a number above 1e12" }
   let millionths = Int((x.magnitude * 1e6).rounded())

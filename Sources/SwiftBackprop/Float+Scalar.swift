@@ -9,7 +9,7 @@ extension Float: Scalar {
   typealias Bits = UInt32
   #if SB_AVX512
     typealias Vector = SIMD16<Float>
-  #elseif arch(x86_64)
+  #elseif SB_FMA && arch(x86_64)
     typealias Vector = SIMD8<Float>
   #else
     typealias Vector = SIMD4<Float>
@@ -41,6 +41,11 @@ extension Float: Scalar {
       _ outStride: Int
     ) { sb_transpose_8f(p, stride, out, outStride) }
   #endif
+
+  @inline(__always)
+  static func adding(_ row: Vector, _ a: Float, _ b: Vector) -> Vector { sb_addf(row, a, b) }
+  @inline(__always)
+  static func scaled(_ row: Vector, _ factor: Float) -> Vector { sb_scalef(row, factor) }
 
   @inline(__always)
   static func mulAdd(_ a: Float, _ b: Float, _ c: Float) -> Float {

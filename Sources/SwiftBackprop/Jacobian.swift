@@ -33,7 +33,7 @@ struct JacobianTask {
   init(of: LayerQuantity, wrt: LayerQuantity, m: Int, layers: Int) throws(EngineError) {
     let first = wrt == .z ? 1 : 0
     guard m >= first, m <= layers else {
-      let hint = wrt == .z && m == 0 ? ": layer 0, the input, has a and no z" : ""
+      let hint: Message = wrt == .z && m == 0 ? ": layer 0, the input, has a and no z" : ""
       throw .value(
         "layer is \(m), but with respect to \(wrt == .z ? "z" : "a") it lies in "
           + "\(first)..L = \(first)..\(layers)\(hint)")
@@ -112,6 +112,7 @@ extension Network {
   }
 
   /// Rows `share`, counted from row `first` of the block's N·D(L), into out [N·D(L), D(m)].
+  @inline(never)
   private func jacobianRows(
     _ task: JacobianTask, _ tape: Tape<T>, _ memory: JacobianMemory<T>, first: Int,
     _ share: Range<Int>, into out: UnsafeMutablePointer<T>

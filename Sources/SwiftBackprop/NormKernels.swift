@@ -75,6 +75,7 @@ func differentiateColumns<T: Scalar>(
 // MARK: rows
 
 /// Mean and 1/√(variance + ε) of every row, the variance around the mean.
+@inline(never)
 func rowMoments<T: Scalar>(
   _ x: UnsafePointer<T>, _ rows: Int, _ cols: Int, _ epsilon: T,
   _ mean: UnsafeMutablePointer<T>, _ scale: UnsafeMutablePointer<T>
@@ -139,6 +140,7 @@ func addGradientsOfRows<T: Scalar>(
 }
 
 /// g ← scale·(h − mean(h) − x̂·mean(h ⊙ x̂)) with h = g ⊙ γ, row by row.
+@inline(never)
 func differentiateRows<T: Scalar>(
   _ g: UnsafeMutablePointer<T>, _ x: UnsafePointer<T>, _ rows: Int, _ cols: Int,
   _ mean: UnsafePointer<T>, _ scale: UnsafePointer<T>, _ gamma: UnsafePointer<T>

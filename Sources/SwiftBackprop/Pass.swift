@@ -73,7 +73,7 @@ extension Network {
   }
 
   /// What may be wrong about the shape of X, and what to write.
-  private func hint(_ x: Source) -> String {
+  private func hint(_ x: Source) -> Message {
     let inputs = layout.sizes[0]
     let outputs = layout.sizes[layout.layers]
     if x.array.ndim == 1 {

@@ -18,10 +18,10 @@ private struct Quarter<T: Scalar> {
   /// row i ← row i + a(i)·b
   @inline(__always)
   mutating func add(_ b: T.Vector, _ a: (_ row: Int) -> T) {
-    r0 = r0.addingProduct(T.Vector(repeating: a(0)), b)
-    r1 = r1.addingProduct(T.Vector(repeating: a(1)), b)
-    r2 = r2.addingProduct(T.Vector(repeating: a(2)), b)
-    r3 = r3.addingProduct(T.Vector(repeating: a(3)), b)
+    r0 = T.adding(r0, a(0), b)
+    r1 = T.adding(r1, a(1), b)
+    r2 = T.adding(r2, a(2), b)
+    r3 = T.adding(r3, a(3), b)
   }
 
   /// c ← c·keep + factor·row
@@ -37,7 +37,7 @@ private struct Quarter<T: Scalar> {
   private func put(
     _ row: T.Vector, _ c: UnsafeMutablePointer<T>, _ factor: T, _ keeps: Bool
   ) {
-    let value = keeps ? load(c).addingProduct(T.Vector(repeating: factor), row) : row * factor
+    let value = keeps ? T.adding(load(c), factor, row) : T.scaled(row, factor)
     UnsafeMutableRawPointer(c).storeBytes(of: value, as: T.Vector.self)
   }
 }

@@ -21,8 +21,10 @@ enum Rules {
     for (index, info) in infos.enumerated() where info.name.equals(name) {
       return (index, try values(rule.parameters, of: info))
     }
-    var known = ""
-    for info in infos { known += (known.isEmpty ? "" : ", ") + "\(info.name)" }
+    var known: Message = ""
+    for (index, info) in infos.enumerated() {
+      known = known + (index == 0 ? "" : ", ") + "\(info.name)"
+    }
     throw .value("unknown \(kind) '\(String(cString: name))'; known are: \(known)")
   }
 

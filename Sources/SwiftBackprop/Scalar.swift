@@ -37,6 +37,11 @@ protocol Scalar: BinaryFloatingPoint, Sendable {
       _ outStride: Int)
   #endif
 
+  /// row + a·b in every lane, fused like `mulAdd`.
+  static func adding(_ row: Vector, _ a: Self, _ b: Vector) -> Vector
+  /// factor·row
+  static func scaled(_ row: Vector, _ factor: Self) -> Vector
+
   /// a·b + c, fused where the instruction set has it, two roundings elsewhere.
   static func mulAdd(_ a: Self, _ b: Self, _ c: Self) -> Self
 

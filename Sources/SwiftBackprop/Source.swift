@@ -31,7 +31,7 @@ struct Source {
   }
 
   /// The shape as Python writes it.
-  var shape: String { array.ndim == 1 ? "(\(rows),)" : "(\(rows), \(cols))" }
+  var shape: Message { array.ndim == 1 ? "(\(rows),)" : "(\(rows), \(cols))" }
 
   /// The matrix where it lies, if BLAS can read it there: aligned, of type T, one stride the
   /// item's size and the other at least the length across.

@@ -12,7 +12,7 @@ struct Targets {
     self.outputs = outputs
     areIndices = source.array.ndim == 1 && outputs > 1
     guard source.rows == rows else {
-      let wanted = outputs > 1 ? " or (\(rows),)" : ""
+      let wanted: Message = outputs > 1 ? " or (\(rows),)" : ""
       throw .shape(
         "y has shape \(source.shape), but X has N = \(rows) rows and layer L has "
           + "D(L) = \(outputs) unit\(outputs == 1 ? "" : "s"): wanted (\(rows), \(outputs))"
@@ -32,14 +32,14 @@ struct Targets {
   }
 
   /// What may be wrong where y has not N rows.
-  private func hintForRows(_ rows: Int) -> String {
+  private func hintForRows(_ rows: Int) -> Message {
     source.array.ndim == 2 && source.cols == rows && source.rows == outputs
       ? "y.T has the shape that fits: one row per example"
       : "are X and y of the same batch?"
   }
 
   /// What may be wrong where y has N rows, but not D(L) columns.
-  private func hintForColumns(_ rows: Int) -> String {
+  private func hintForColumns(_ rows: Int) -> Message {
     if outputs == 1 {
       return "one output wants one number per example, for classes 0 or 1: "
         + "write y.argmax(axis=1) if the rows of y are one-hot"
@@ -101,7 +101,7 @@ struct Targets {
     _ domain: TargetDomain, loss: StaticString, row: Int, value: Double
   ) -> EngineError {
     let wanted: StaticString = domain == .probability ? "in [0, 1]" : ">= 0"
-    var hint = ""
+    var hint: Message = ""
     if domain == .probability {
       if value == -1 { hint = "; labels -1 and 1 become 0 and 1 by (y + 1) / 2" }
       if value > 1, value == value.rounded() {
@@ -124,7 +124,7 @@ struct Targets {
   }
 
   /// What may be wrong about class indices, judged by all of them.
-  private func hintForIndices() -> String {
+  private func hintForIndices() -> Message {
     var least = Int.max
     var largest = Int.min
     for n in 0..<source.rows {

@@ -17,6 +17,28 @@ static inline const void *sb_apart(const void *p) {
   return p;
 }
 
+// A register full of numbers. Swift's SIMD types multiply and add lane by lane, which takes the
+// compiler long to bring together again.
+#if defined(__AVX512F__)
+#define SB_VECTOR_BYTES 64
+#elif defined(__AVX2__)
+#define SB_VECTOR_BYTES 32
+#else
+#define SB_VECTOR_BYTES 16
+#endif
+#if defined(__FMA__) || defined(__aarch64__)
+#define SB_MUL_ADD(a, b, c) __builtin_elementwise_fma(a, b, c)
+#else
+#define SB_MUL_ADD(a, b, c) ((a) * (b) + (c))
+#endif
+// row + a·b, and factor·row
+#define SB_VECTOR(VECTOR, T, ADD, SCALE)                                                       \
+  typedef T VECTOR __attribute__((ext_vector_type(SB_VECTOR_BYTES / sizeof(T))));             \
+  static inline VECTOR ADD(VECTOR row, T a, VECTOR b) { return SB_MUL_ADD((VECTOR)a, b, row); } \
+  static inline VECTOR SCALE(VECTOR row, T factor) { return row * (VECTOR)factor; }
+SB_VECTOR(sb_vectorf, float, sb_addf, sb_scalef)
+SB_VECTOR(sb_vectord, double, sb_addd, sb_scaled)
+
 #if defined(__AVX512F__)
 // out[k·out_stride + i] = p[i·stride + k] for i < 8 and k < LANES. Three times each vector is
 // interleaved with the one four further; then v[0] holds the first columns, eight numbers each.

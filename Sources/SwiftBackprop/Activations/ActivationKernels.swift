@@ -25,20 +25,12 @@ struct ActivationKernels<T: Scalar> {
   /// grad ← Jᵀ grad; z is read only if `needsZ`
   let gradientInPlace:
     @Sendable (_ grad: Output, _ z: Input, _ a: Input, _ rows: Int, _ cols: Int) -> Void
-  /// r ← the change of Jᵀ grad_a when grad_a changes by r and z by dz, which is
-  /// r ⊙ σ′(z) + grad_a ⊙ σ″(z) ⊙ dz for elementwise σ
-  let gradientChange:
+  /// r ← the change of Jᵀ grad_a when grad_a is fixed and z changes by dz, added to r, which is
+  /// r + grad_a ⊙ σ″(z) ⊙ dz for elementwise σ; softmax makes r = Jᵀ r itself before
+  private let addCurvature:
     @Sendable (
       _ r: Output, _ gradA: Input, _ z: Input, _ a: Input, _ dz: Input, _ rows: Int, _ cols: Int
     ) -> Void
-  /// The same where a(m) is σ(z) ⊙ r with dropout, and grad holds grad_a ⊙ r: σ(z) is a·`keep`
-  /// wherever it counts, or made anew from z
-  let maskedGradientInPlace:
-    @Sendable (
-      _ grad: Output, _ z: Input, _ a: Input, _ keep: T, _ rows: Int, _ cols: Int
-    ) -> Void
-  /// σ, σ′ or σ″ of every element, for order 0, 1, 2
-  let apply: @Sendable (_ order: Int32, _ x: Input, _ out: Output, _ rows: Int, _ cols: Int) -> Void
 
   init<R: Activation>(_ rule: R) {
     needsZ = R.derivativeNeedsZ
@@ -67,32 +59,14 @@ struct ActivationKernels<T: Scalar> {
         grad[i] = g * rule.derivative(z: zi, a: ai)
       }
     }
-    gradientChange = { r, gradA, z, a, dz, rows, cols in
+    addCurvature = { r, gradA, z, a, dz, rows, cols in
       for i in 0..<rows &* cols {
         let ri = r[i]
         let g = gradA[i]
         let zi = z[i]
         let ai = a[i]
         let di = dz[i]
-        r[i] =
-          ri * rule.derivative(z: zi, a: ai) + g * di * rule.secondDerivative(z: zi, a: ai)
-      }
-    }
-    // Where a was dropped, grad is 0.
-    maskedGradientInPlace = { grad, z, a, keep, rows, cols in
-      for i in 0..<rows &* cols {
-        let g = grad[i]
-        let zi = z[i]
-        let ai = a[i] * keep
-        grad[i] = g * rule.derivative(z: zi, a: ai)
-      }
-    }
-    apply = { order, x, out, rows, cols in
-      let count = rows &* cols
-      switch order {
-      case 0: for i in 0..<count { out[i] = rule.value(x[i]) }
-      case 1: for i in 0..<count { out[i] = rule.derivative(z: x[i], a: rule.value(x[i])) }
-      default: for i in 0..<count { out[i] = rule.secondDerivative(z: x[i], a: rule.value(x[i])) }
+        r[i] = ri + g * di * rule.secondDerivative(z: zi, a: ai)
       }
     }
   }
@@ -112,16 +86,64 @@ struct ActivationKernels<T: Scalar> {
       rule.gradientInPlace(gradZ, a, rows, cols)
     }
     gradientInPlace = { grad, _, a, rows, cols in rule.gradientInPlace(grad, a, rows, cols) }
-    gradientChange = { r, gradA, _, a, dz, rows, cols in
+    addCurvature = { r, gradA, _, a, dz, rows, cols in
       rule.gradientChange(r, gradA, a, dz, rows, cols)
     }
-    // A dropped output is needed all the same: the others depend on its z.
-    maskedGradientInPlace = { grad, z, _, _, rows, cols in
-      rule.gradientInPlace(grad, fromZ: z, rows, cols)
+  }
+}
+
+// What is needed rarely, or costs little beside its memory, is made of the loops above: one more
+// loop would be compiled for every rule, number type and instruction set.
+extension ActivationKernels {
+  /// r ← the change of Jᵀ grad_a when grad_a changes by r and z by dz, which is
+  /// r ⊙ σ′(z) + grad_a ⊙ σ″(z) ⊙ dz for elementwise σ
+  func gradientChange(
+    _ r: Output, _ gradA: Input, _ z: Input, _ a: Input, _ dz: Input, _ rows: Int, _ cols: Int
+  ) {
+    if !actsOnRows { gradientInPlace(r, z, a, rows, cols) }
+    addCurvature(r, gradA, z, a, dz, rows, cols)
+  }
+
+  /// grad ← Jᵀ grad where a(m) is σ(z) ⊙ r with dropout, and grad holds grad_a ⊙ r: σ(z) is
+  /// a·`keep` wherever it counts, or made anew from z
+  func maskedGradientInPlace(
+    _ grad: Output, _ z: Input, _ a: Input, _ keep: T, _ rows: Int, _ cols: Int
+  ) {
+    // A dropped output of softmax is needed all the same: the others depend on its z.
+    if actsOnRows { return Softmax().gradientInPlace(grad, fromZ: z, rows, cols) }
+    // Where a was dropped, grad is 0.
+    withScratch(T.self, rows &* cols) { whole, first, count in
+      for i in 0..<count { whole[i] = a[first &+ i] * keep }
+      gradientInPlace(grad + first, z + first, whole, 1, count)
     }
-    apply = { _, x, out, rows, cols in
-      out.copy(from: x, count: rows &* cols)
-      rule.valueInPlace(out, rows, cols)
+  }
+
+  /// σ, σ′ or σ″ of every element, for order 0, 1, 2
+  func apply(_ order: Int32, _ x: Input, _ out: Output, _ rows: Int, _ cols: Int) {
+    if order == 0 { return value(x, out, rows, cols) }
+    withScratch(T.self, rows &* cols) { scratch, first, count in
+      let (x, out) = (x + first, out + first)
+      let (a, ones) = (scratch, scratch + count)
+      value(x, a, 1, count)
+      for i in 0..<count { ones[i] = 1 }
+      if order == 1 { return gradient(ones, x, a, out, 1, count) }
+      for i in 0..<count { out[i] = 0 }
+      addCurvature(out, ones, x, a, ones, 1, count)
+    }
+  }
+}
+
+/// Calls `body` for pieces of 0..<count, with memory for two numbers for each number of a piece.
+func withScratch<T: Scalar>(
+  _: T.Type, _ count: Int,
+  _ body: (_ scratch: UnsafeMutablePointer<T>, _ first: Int, _ count: Int) -> Void
+) {
+  // 1 KB is the most that is taken from the stack.
+  let capacity = 512 / MemoryLayout<T>.stride
+  withUnsafeTemporaryAllocation(of: T.self, capacity: 2 * capacity) { memory in
+    guard let scratch = memory.baseAddress else { return }
+    for first in stride(from: 0, to: count, by: capacity) {
+      body(scratch, first, Swift.min(capacity, count - first))
     }
   }
 }

@@ -26,8 +26,6 @@ struct LossKernels<T: Scalar> {
       _ a: Input, _ t: Input, _ scale: Input, _ da: Input, _ change: Output, _ rows: Int,
       _ cols: Int
     ) -> Void
-  /// ℓ, ∂ℓ/∂a or ∂²ℓ/∂a² of every element, for order 0, 1, 2
-  let apply: @Sendable (_ order: Int32, _ a: Input, _ t: Input, _ out: Output, _ count: Int) -> Void
 
   init<R: Loss>(_ rule: R) {
     domain = R.domain
@@ -72,12 +70,15 @@ struct LossKernels<T: Scalar> {
         }
       }
     }
-    apply = { order, a, t, out, count in
-      switch order {
-      case 0: for i in 0..<count { out[i] = rule.value(a: a[i], t: t[i]) }
-      case 1: for i in 0..<count { out[i] = rule.derivative(a: a[i], t: t[i]) }
-      default: for i in 0..<count { out[i] = rule.secondDerivative(a: a[i], t: t[i]) }
-      }
+  }
+
+  /// ℓ, ∂ℓ/∂a or ∂²ℓ/∂a² of every element, for order 0, 1, 2
+  func apply(_ order: Int32, _ a: Input, _ t: Input, _ out: Output, _ count: Int) {
+    if order == 0 { return cost(a, t, out, count, 1) }
+    withScratch(T.self, count) { ones, first, count in
+      for i in 0..<count { ones[i] = 1 }
+      if order == 1 { return gradient(a + first, t + first, ones, out + first, 1, count) }
+      gradientChange(a + first, t + first, ones, ones, out + first, 1, count)
     }
   }
 }
