@@ -92,7 +92,7 @@ browser: $(VENV)/package $(VENV)/extra-browser ## look at the notebooks in Chrom
 
 wheel: $(VENV)/extra-wheel ## a wheel for other machines, in wheelhouse/
 	rm -rf build/lib* build/bdist* dist wheelhouse
-	$(PY) -m pip wheel --quiet --no-deps --wheel-dir dist .
+	SWIFTBACKPROP_BUILD_LEVELS=all $(PY) -m pip wheel --quiet --no-deps --wheel-dir dist .
 	PATH="$(CURDIR)/$(VENV)/bin:$$PATH" $(PY) -m auditwheel repair \
 		--plat manylinux_2_27_$$(uname -m) --wheel-dir wheelhouse dist/*.whl
 	@# threadpoolctl finds the library by its name

@@ -8,8 +8,10 @@ SWIFTBACKPROP_BUILD_ENGINE
     instruction-set level too, so that the installed package is used in the same way.
     "address" is "embedded" under AddressSanitizer, for `make sanitize`.
 SWIFTBACKPROP_BUILD_LEVELS
-    "all" (the default) builds every instruction-set level. "native" builds one module, for the
-    best level of this machine's CPU: for work on the engine (`make develop`), not for wheels.
+    "here" (the default) builds the baseline, which runs on every CPU, and the best level of this
+    machine's. "all" builds every level: for wheels that go to other machines (`make wheel`).
+    "native" builds one module, the best level of this CPU: for work on the engine
+    (`make develop`).
 SWIFTBACKPROP_BUILD_BLAS
     "vendored" (the default) packs the OpenBLAS of scipy-openblas32; "system" packs none.
 """
@@ -92,17 +94,27 @@ def choice(variable: str, *allowed: str) -> str:
     return value
 
 
-def native(levels: dict[str, Level]) -> dict[str, Level]:
-    """Return the best of these levels that this CPU runs, under the baseline's name."""
+def best(levels: dict[str, Level]) -> str:
+    """Return the name of the best of these levels that this CPU runs."""
     info = Path("/proc/cpuinfo").read_text(encoding="ascii", errors="replace")
     found = re.search(r"^flags\s*:(.*)$", info, re.MULTILINE)
     has = set(found[1].split()) if found else set()
-    best = levels["_core"]
-    for name, needed in CPU_FLAGS.items():
-        if name not in levels or not needed <= has:
+    name = "_core"
+    for better, needed in CPU_FLAGS.items():
+        if better not in levels or not needed <= has:
             break
-        best = levels[name]
-    return {"_core": best}
+        name = better
+    return name
+
+
+def chosen(levels: dict[str, Level], which: str) -> dict[str, Level]:
+    """Return the levels to build, by the names of their modules."""
+    if which == "all":
+        return levels
+    name = best(levels)
+    if which == "native":
+        return {"_core": levels[name]}
+    return {"_core": levels["_core"], name: levels[name]}
 
 
 def check_machine() -> None:
@@ -245,8 +257,7 @@ def relative(*suffixes: str) -> list[str]:
 ENGINE = choice("SWIFTBACKPROP_BUILD_ENGINE", *ENGINES)
 BLAS = choice("SWIFTBACKPROP_BUILD_BLAS", "vendored", "system")
 ALL_LEVELS = AARCH64 if platform.machine() == "aarch64" else X86_64
-NATIVE = choice("SWIFTBACKPROP_BUILD_LEVELS", "all", "native") == "native"
-LEVELS = native(ALL_LEVELS) if NATIVE else ALL_LEVELS
+LEVELS = chosen(ALL_LEVELS, choice("SWIFTBACKPROP_BUILD_LEVELS", "here", "all", "native"))
 if COMPILING.intersection(sys.argv):
     check_machine()
 
