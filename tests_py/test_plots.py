@@ -122,6 +122,16 @@ def test_history_of_numbers() -> None:
     assert chosen.get_ylabel() == "mse, mae, penalty"
 
 
+def test_history_of_scores() -> None:
+    """What is best at 1 has its own axis, whatever it is called."""
+    net = sb.Network([2, 2], loss="cross_entropy", seed=0)
+    y = (X2[:, 0] > 0).astype(int)
+    metrics = ["recall", "log_loss"]
+    history = net.fit(X2, y, epochs=2, validation_data=(X2, y), metrics=metrics, progress=False)
+    left, right = history.plot("loss", *metrics).figure.axes
+    assert (left.get_ylabel(), right.get_ylabel()) == ("loss, log_loss", "recall")
+
+
 def test_history_of_chosen_columns() -> None:
     history = trained()
     axes = history.plot("accuracy")

@@ -69,8 +69,8 @@ class History(dict[str, list[float]]):
         ----------
         *names : str
             Quantities such as "loss", each of training and of validation. By default loss,
-            accuracy and r2, as far as they are there. accuracy and r2 have their axis on
-            the right.
+            accuracy and r2, as far as they are there. What is best at 1, such as accuracy, r2
+            or recall, has its axis on the right.
         ax : matplotlib.axes.Axes, optional
             Where to draw; by default in a new figure.
 

@@ -16,6 +16,7 @@ import numpy.typing as npt
 from swiftbackprop._arrays import FloatArray
 from swiftbackprop._names import unknown
 from swiftbackprop._svg import BLUE, ORANGE
+from swiftbackprop.schedules import is_score
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -28,7 +29,6 @@ __all__ = ["TRAINING", "VALIDATION", "curves", "need_matplotlib", "plot_history"
 TRAINING, VALIDATION = "#2f6fb7", "#e08a1e"
 FAINT, RULE = "#767676", "#e8e8e8"
 _STYLES = ("-", "--", ":", "-.")
-_FRACTIONS = ("accuracy", "r2")
 _MANY = 0.02  # zeros: they would hide the other values
 
 
@@ -101,9 +101,9 @@ def plot_history(history: History, names: Sequence[str], ax: Axes | None) -> Axe
     for name in names:
         if name not in present:
             raise ValueError(unknown("column", name, present))
-    chosen = list(names) or [name for name in ("loss", *_FRACTIONS) if name in present]
+    chosen = list(names) or [name for name in ("loss", "accuracy", "r2") if name in present]
     axes = as_axes(ax, "History.plot", (7, 4))
-    fractions = [name for name in chosen if name in _FRACTIONS]
+    fractions = [name for name in chosen if is_score(name)]
     apart = bool(fractions) and len(fractions) < len(chosen)
     right = axes.twinx() if apart else axes
     for name, style in zip(chosen, _STYLES * len(chosen), strict=False):

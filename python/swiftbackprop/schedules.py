@@ -300,8 +300,12 @@ class ReduceOnPlateau:
 # --- What watches a quantity; early stopping uses it too ---------------------------------
 
 
-# In the names of metrics, of one's own too.
-_LARGER_IS_BETTER = ("accuracy", "r2", "auc", "top_", "precision", "recall", "f1")
+_SCORES = ("accuracy", "r2", "auc", "top_", "precision", "recall", "f1")
+
+
+def is_score(name: str) -> bool:
+    """Return whether a column of the history, to judge by its name, is best at 1."""
+    return any(word in name for word in _SCORES) and "loss" not in name
 
 
 def check_watch(monitor: object, patience: object, min_delta: object, mode: object) -> None:
@@ -334,9 +338,7 @@ class Watch:
             hint = "; val_ columns want validation data" if self.monitor[:4] == "val_" else ""
             raise ValueError(f"monitor: {unknown('column', self.monitor, logs)}{hint}")
         value = logs[self.monitor]
-        larger = any(word in self.monitor for word in _LARGER_IS_BETTER) and (
-            "loss" not in self.monitor
-        )
+        larger = is_score(self.monitor)
         sign = -1 if self.mode == "max" or (self.mode is None and larger) else 1
         improved = sign * value < sign * self.best - self.min_delta or (
             math.isnan(self.best) and not math.isnan(value)
