@@ -101,12 +101,15 @@ wheel: $(VENV)/extra-wheel ## a wheel for other machines, in wheelhouse/
 test-installs: $(VENV)/package wheel ## the other ways of installing: sdist, Debian's packages, the static build, each Python, editable
 	.ci/installs
 
+# Which of the tests in Python run under AddressSanitizer.
+SANITIZED ?= tests_py
+
 sanitize: $(VENV)/package $(VENV)-address/package ## the tests under AddressSanitizer and ThreadSanitizer
 	$(CLAIM)
 	$(SWIFT_TEST) --sanitize=address --scratch-path .build/address
 	$(SWIFT_TEST) --sanitize=thread --scratch-path .build/thread
 	LD_PRELOAD=$(ASAN) ASAN_OPTIONS=detect_leaks=0:allocator_may_return_null=1 PYTHONMALLOC=malloc \
-		$(VENV)-address/bin/python -m pytest tests_py $(PYTEST)
+		$(VENV)-address/bin/python -m pytest $(PROCESSES) $(SANITIZED) $(PYTEST)
 
 clean: ## remove what the other verbs made
 	rm -rf .build build dist wheelhouse $(VENV) $(VENV)-address python/*.egg-info \
@@ -123,7 +126,7 @@ $(VENV)/package: $(SOURCES) | $(PY)
 $(VENV)-address/package: $(SOURCES) | check
 	$(PYTHON) -m venv $(@D)
 	rm -rf build/lib* build/bdist*
-	SWIFTBACKPROP_BUILD_ENGINE=address $(@D)/bin/python -m pip install --quiet '.[test]'
+	SWIFTBACKPROP_BUILD_ENGINE=address SWIFTBACKPROP_BUILD_LEVELS=native $(@D)/bin/python -m pip install --quiet '.[test]'
 	@touch $@
 
 # What pip would download for every build.
