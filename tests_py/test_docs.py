@@ -113,6 +113,7 @@ def test_there_are_examples() -> None:
 
 README = ROOT / "README.md"
 TRAINING = ROOT / "docs" / "training.md"
+TEACHERS = ROOT / "docs" / "teachers.md"
 
 
 def run_page(page: Path) -> None:
@@ -157,6 +158,11 @@ def test_readme_example_is_true() -> None:
 def test_the_page_on_training_is_true(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     run_page(TRAINING)
+
+
+@pytest.mark.skipif(not TEACHERS.exists(), reason="the pages are not part of an installation")
+def test_the_page_for_teachers_is_true() -> None:
+    run_page(TEACHERS)
 
 
 # --- Pages with pictures -----------------------------------------------------------------
