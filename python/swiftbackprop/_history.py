@@ -39,7 +39,7 @@ class History(dict[str, list[float]]):
     (3, 'completed', ['loss', 'seconds'])
     """
 
-    def __init__(self, columns: Iterable[str]) -> None:
+    def __init__(self, columns: Iterable[str] = ()) -> None:
         super().__init__({name: [] for name in columns})
         self.stop_reason = "running"
 

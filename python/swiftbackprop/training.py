@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
@@ -173,11 +174,18 @@ def _last_of_each(numbers: FloatArray, share: float) -> npt.NDArray[np.bool_]:
 
 
 def _warn_of_sides(net: Network, one: FloatArray, other: FloatArray, share: float) -> None:
-    """Say so if there are classes to train on or to validate on alone, as in sorted rows."""
+    """Say so if there are classes to train on or to validate on alone, as in sorted rows.
+
+    A class of which the other side could not expect a row is rare, and no sign of an order.
+    """
     sides = []
-    for found, missing, where in ((one, other, "to train on"), (other, one, "to validate on")):
-        # Not setdiff1d, which imports numpy.ma.
-        alone = sorted(set(found.tolist()) - set(missing.tolist()))
+    for found, missing, of_others, where in (
+        (one, other, share, "to train on"),
+        (other, one, 1 - share, "to validate on"),
+    ):
+        counts = Counter(found.tolist())
+        present = set(missing.tolist())
+        alone = sorted(k for k, n in counts.items() if n * of_others >= 1 and k not in present)
         if alone:
             names = [str(net._classes[k]) if net._classes is not None else str(k) for k in alone]
             shown = ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")
