@@ -183,7 +183,7 @@ def test_sorted_rows_are_split_by_class_or_warned_of() -> None:
         net.reset(0)
         rare = np.where(
             np.arange(60) == 59, 2, np.arange(60) % 2
-        )  # one row cannot be on both sides
+        )  # 2 is rare
         net.fit(X, rare, epochs=1, validation_split=0.34, progress=False)
         net.reset(0)
         split = net.fit(
