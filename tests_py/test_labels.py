@@ -181,9 +181,7 @@ def test_sorted_rows_are_split_by_class_or_warned_of() -> None:
         net.reset(0)
         net.fit(X, NUMBERS, epochs=1, validation_split=0.34, progress=False)
         net.reset(0)
-        rare = np.where(
-            np.arange(60) == 59, 2, np.arange(60) % 2
-        )  # 2 is rare
+        rare = np.where(np.arange(60) == 59, 2, np.arange(60) % 2)  # 2 is rare
         net.fit(X, rare, epochs=1, validation_split=0.34, progress=False)
         net.reset(0)
         split = net.fit(
