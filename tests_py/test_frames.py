@@ -162,3 +162,9 @@ def test_label_matrices_of_other_numbers(other: float, is_sparse: bool) -> None:
     net = sb.Network([2, 2], loss="binary_cross_entropy", seed=0)
     if other != 0.5:
         refused(lambda: net.fit(X, Y, epochs=1, progress=False), ValueError, "row 0", str(other))
+
+
+def test_a_sparse_matrix_is_told_how_to_become_an_array() -> None:
+    sparse = pytest.importorskip("scipy.sparse")
+    net = sb.Network([2, 1], seed=0)
+    refused(lambda: net.predict(sparse.csr_matrix(np.eye(2))), TypeError, r"write X\.toarray\(\)")

@@ -270,3 +270,43 @@ def test_the_plane_between_labels() -> None:
         for y in (TREES, NUMBERS)
     )
     assert named == numbered
+
+
+def test_labels_without_rows() -> None:
+    net, none = network(), np.array([], str)
+    for call in (net.evaluate, net.fit, net.score):
+        refused(lambda call=call: call(X[:0], none), ValueError, "X has shape .0, 3.")
+        refused(lambda call=call: call(X, none), ValueError, "y has shape .0,.")
+    assert net.classes_ is None
+    with pytest.raises(TypeError, match="classes_ is a list of labels, not 3 "):
+        net.classes_ = 3  # type: ignore[assignment]
+
+
+def test_a_missing_class_number_is_named() -> None:
+    pandas = pytest.importorskip("pandas")
+    with_hole = pandas.Series(NUMBERS, dtype="Int64")
+    with_hole[4] = pandas.NA
+    for y in (with_hole, with_hole.astype(float).to_numpy()):
+        for call in (network().fit, network().evaluate):
+            refused(lambda call=call, y=y: call(X, y), ValueError, "y has nan in row 4")
+
+
+def test_labels_as_strings_of_any_length() -> None:
+    dtypes = pytest.importorskip("numpy.dtypes", reason="NumPy 2 has these strings")
+    if not hasattr(dtypes, "StringDType"):
+        return
+    net, kind = network(), dtypes.StringDType(na_object=None)
+    net.fit(X, TREES.astype(kind), epochs=1, progress=False)
+    assert net.classes_ is not None
+    assert net.classes_.tolist() == NAMES.tolist()
+    labels = TREES.astype(kind)
+    labels[7] = None
+    refused(lambda: net.evaluate(X, labels), ValueError, "y has None in row 7")
+
+
+def test_labels_of_text_for_a_loss_of_numbers() -> None:
+    net = network(1, loss="squared_error")
+    refused(
+        lambda: net.fit(X, np.where(TREES == "ash", "a", "b")), ValueError,
+        "y has labels of text for squared_error with one output, which learns numbers",
+    )  # fmt: skip

@@ -141,3 +141,30 @@ def test_what_watches_a_metric_knows_which_side_is_better(metric: Callable[..., 
     assert values[0] != values[1]
     for value, improves in ((values[0], True), (values[1], True), (values[0], False)):
         assert watch.see({column: value}) is improves
+
+
+@pytest.mark.parametrize("name", ["val_error2", "buffer2", "stop_time", "val_loss_of_recall"])
+def test_names_that_only_look_like_scores(name: str) -> None:
+    watch = Watch(name, 0.0, None)
+    assert [watch.see({name: value}) for value in (2.0, 1.0, 3.0)] == [True, True, False]
+
+
+@pytest.mark.parametrize("weights", [None, [1.0, 2.0, 3.0, 0.0]])
+def test_r2_of_a_constant_is_not_divided_by_rounding(weights: list[float] | None) -> None:
+    """The mean of three times 0.1 is not 0.1."""
+    y = [0.1, 0.1, 0.1] if weights is None else [0.1, 0.1, 0.1, 7.0]
+    assert sb.metrics.r2(y, [0.2] * len(y), weights) == 0
+    assert sb.metrics.r2(y, y, weights) == 1
+
+
+def test_auc_of_a_class_without_weight() -> None:
+    pytest.importorskip("sklearn")
+    refused(
+        lambda: sb.metrics.auc([0, 1, 1], [0.1, 0.2, 0.3], [0.0, 1.0, 1.0]), ValueError,
+        "auc expects rows with and without each class",
+    )  # fmt: skip
+
+
+def test_k_of_numpy() -> None:
+    assert sb.metrics.top_k(np.int64(2))([2, 0], [[0.5, 0.1, 0.4], [0.2, 0.3, 0.5]]) == 0.5  # type: ignore[arg-type]
+    refused(lambda: sb.metrics.top_k(1.5), TypeError, "k is an int")  # type: ignore[arg-type]

@@ -11,6 +11,7 @@ import pytest
 import swiftbackprop as sb
 from helpers import refused
 from swiftbackprop import _names
+from swiftbackprop.lab._returned import QUANTITIES
 
 X = np.random.default_rng(0).normal(size=(12, 3))
 Y = np.arange(12) % 2
@@ -120,6 +121,7 @@ def test_what_the_table_says_is_there() -> None:
         "metric": [*sb.metrics.__all__, "top_3"],
         "attribute": dir(net),
         "attribute of a layer": dir(net.layers[0]),
+        "quantity": QUANTITIES,
         "parameter": {p for o in sb.optimizers() for p in sb.optimizer(o).parameters}
         | {p for a in sb.activations() for p in sb.activation(a).parameters}
         | {p for a in sb.losses() for p in sb.loss(a).parameters},

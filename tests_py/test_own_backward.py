@@ -814,8 +814,12 @@ def test_a_report_shows_itself() -> None:
         ([(1, 2)], ValueError, "a list from student_fn has a pair (grad_W, grad_b) for each of the "
          "3 layers, or it is two lists, (grad_Ws, grad_bs), of 3 arrays each"),
         ({"grad_b1": "abc"}, TypeError, None),
-        (np.zeros(5), ValueError, "v has shape (5,), but the network has P = 62 parameters: "
-         "wanted (62,)"),
+        ({"dW1": 0}, ValueError, "student_fn returned an unknown quantity 'dW' (it is called "
+         "'grad_W' here); allowed: grad_W, grad_b, grad_z, grad_a"),
+        ({"grad_b1": [1j]}, TypeError, "grad_b(1) is not an array of real numbers: its numbers are "
+         "complex (complex128)"),
+        (np.zeros(5), ValueError, "student_fn returned one array of shape (5,): expected (62,), "
+         "all gradients in the order of net.parameters"),
     ],
     ids=lambda value: None if isinstance(value, type) else "",
 )  # fmt: skip
@@ -824,4 +828,12 @@ def test_results_that_cannot_be_read(returned: Any, kind: type[Exception], sente
     if sentence:
         assert message == sentence
     else:
-        assert message.startswith("grad_b(1) is not an array of numbers: ")
+        assert message.startswith("grad_b(1) is not an array of real numbers: ")
+
+
+def test_arguments_in_another_order() -> None:
+    net = sb.Network([2, 1], seed=0)
+    refused(
+        lambda: check_backward(net, Student(), np.ones((3, 2)), np.ones(3)),  # type: ignore[arg-type]
+        TypeError, "net is a Network, not Student",
+    )  # fmt: skip

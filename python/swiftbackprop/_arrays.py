@@ -66,6 +66,8 @@ def as_labels(value: Any, what: str) -> FloatArray:
         As `as_data`; also if text is mixed with other things, or a label is missing.
     """
     array = _as_array(value, what, texts=True)
+    if array.dtype.kind == "T":  # NumPy's strings of any length, of which some may be missing
+        value = array = array.astype(object)
     if array.dtype.kind not in "OU" or array.ndim == 0:
         return _checked(array, value, what)
     if not check_objects(value, what):
@@ -189,9 +191,10 @@ def _check_dtype(array: FloatArray, value: Any, what: str) -> None:
     if kind in "biuf":
         return
     if array.ndim == 0 and kind in "OUS" and not isinstance(value, np.ndarray):
+        hint = f": write {what}.toarray()" if hasattr(value, "toarray") else ""  # of SciPy, sparse
         raise TypeError(
             f"{what} is {'None' if value is None else 'of type ' + type(value).__name__}; "
-            "expected an array of numbers"
+            f"expected an array of numbers{hint}"
         )
     name = f"{array.dtype} (str)" if kind in "US" else str(array.dtype)
     if kind == "O" and array.size and isinstance(array.flat[0], str):

@@ -51,7 +51,7 @@ class History(dict[str, list[float]]):
     @property
     def epochs(self) -> int:
         """How many epochs were trained to their end."""
-        return min(len(column) for column in self.values())
+        return min((len(column) for column in self.values()), default=0)
 
     def __missing__(self, name: str) -> NoReturn:
         raise KeyError(f"{name!r}; the columns are {', '.join(self)}")

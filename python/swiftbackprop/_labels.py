@@ -29,6 +29,8 @@ def as_classes(net: NetworkInside, given: Iterable[str]) -> FloatArray:
     """
     outputs, m = net.sizes[-1], len(net.sizes) - 1
     count = max(outputs, 2)
+    if not isinstance(given, Iterable):
+        raise TypeError(f"classes_ is a list of labels, not {given!r} ({type(given).__name__})")
     labels = [given] if isinstance(given, str) else list(given)
     for label in labels:
         if not isinstance(label, str):
@@ -43,8 +45,8 @@ def as_classes(net: NetworkInside, given: Iterable[str]) -> FloatArray:
     is_known = is_custom(net._recipe) or outputs > 1 or net.loss.flags & core.RULE_CLASSES
     if not is_known:
         raise ValueError(
-            f"labels of text are for losses of classes, and {net.loss.name} with one output "
-            'learns numbers: write loss="binary_cross_entropy", or convert the text to numbers'
+            f"labels of text for {net.loss.name} with one output, which learns numbers: write "
+            'loss="binary_cross_entropy", or convert the text to numbers'
         )
     return np.array(labels, np.str_)
 
@@ -54,7 +56,7 @@ def find_classes(net: NetworkInside, y: Any) -> FloatArray | None:
     if net._classes is not None:
         return net._classes
     labels = as_labels(y, "y")
-    if labels.dtype.kind != "U":
+    if labels.dtype.kind != "U" or not labels.size:
         return None
     try:
         return as_classes(net, np.unique(labels).tolist())
@@ -72,7 +74,10 @@ def encode(net: NetworkInside, y: Any, what: str) -> FloatArray:
     """
     labels = as_labels(y, what)
     if labels.dtype.kind != "U":
+        _check_numbers(labels, net.sizes[-1], what)
         return labels
+    if not labels.size:
+        return np.zeros(0, np.int64)  # the engine says that rows are missing
     classes = net._classes
     if classes is None:
         raise ValueError(
@@ -89,6 +94,17 @@ def encode(net: NetworkInside, y: Any, what: str) -> FloatArray:
             f"net.classes_: {', '.join(map(repr, classes.tolist()))}"
         )
     return np.asarray(places, np.int64)
+
+
+def _check_numbers(labels: FloatArray, outputs: int, what: str) -> None:
+    """Say of class numbers that one is missing, which made floats of the others."""
+    if outputs > 1 and labels.ndim == 1 and labels.dtype.kind == "f":
+        missing = np.isnan(labels)
+        if missing.any():
+            raise ValueError(
+                f"{what} has nan in row {int(np.argmax(missing))}: every row needs a target; drop "
+                "the row or fill it in"
+            )
 
 
 def as_rows(net: NetworkInside, y: Any) -> FloatArray:

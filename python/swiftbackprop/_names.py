@@ -15,6 +15,7 @@ _RATE = "the learning rate is the optimizer's: Network(..., optimizer=sb.Adam(lr
 _STOP = "write callbacks=[sb.EarlyStopping(patience=10)]"
 _MADE = "Network"
 _FIT = "Network.fit"
+_GRADIENTS = {"dw": "grad_W", "db": "grad_b", "dz": "grad_z", "da": "grad_a", "delta": "grad_z"}
 
 # Kind of name -> what others say -> what it is called here.
 _ELSEWHERE = {
@@ -206,14 +207,11 @@ _ELSEWHERE = {
         "kernel": "W",
         "bias": "b",
         "biases": "b",
-        "dw": "grad_W",
-        "db": "grad_b",
-        "dz": "grad_z",
-        "da": "grad_a",
-        "delta": "grad_z",
+        **_GRADIENTS,
         "output": "a",
         "input": "a",
     },
+    "quantity": _GRADIENTS,
 }
 
 # Kind of name -> what others say -> what to write here, where no single name stands for it.

@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from swiftbackprop._arrays import as_data, check_some_weight
 from swiftbackprop._names import translated, unknown
+from swiftbackprop._rules import as_count
 
 __all__ = [
     "accuracy",
@@ -187,8 +188,7 @@ def top_k(k: int) -> Callable[..., float]:
     >>> sb.metrics.top_k(2)([2, 0], [[0.5, 0.1, 0.4], [0.2, 0.3, 0.5]])
     0.5
     """
-    if not isinstance(k, int) or k < 1:
-        raise ValueError(f"k is an int of at least 1; got {k!r}")
+    k = as_count(k, "k", least=1)
 
     def metric(
         y: npt.ArrayLike, a: npt.ArrayLike, sample_weight: npt.ArrayLike | None = None
@@ -236,6 +236,8 @@ def r2(y: npt.ArrayLike, a: npt.ArrayLike, sample_weight: npt.ArrayLike | None =
     w = np.ones(len(t)) if case.w is None else case.w
     residual = w @ (case.a - t) ** 2
     total = w @ (t - np.average(t, axis=0, weights=w)) ** 2
+    used = t[w > 0]
+    total[(used == used[0]).all(axis=0)] = 0  # whatever the mean is rounded to
     met = np.where(residual == 0, 1.0, 0.0)
     return float(np.mean(np.where(total > 0, 1 - residual / np.where(total > 0, total, 1), met)))
 
@@ -259,7 +261,8 @@ def auc(y: npt.ArrayLike, a: npt.ArrayLike, sample_weight: npt.ArrayLike | None 
         case = case._replace(a=case.a[:, 1:])
     # One column for each class or label, which scikit-learn averages.
     rows = case.rows()
-    for k, column in enumerate(rows.T):
+    used = rows if case.w is None else rows[case.w > 0]
+    for k, column in enumerate(used.T):
         if np.all(column == column[:1]):
             which = f"class {k}" if rows.shape[1] > 1 else "a class"
             raise ValueError(f"auc expects rows with and without each class in y; {which} is alone")

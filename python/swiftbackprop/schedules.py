@@ -7,6 +7,7 @@ epochs: t = 0 at the start, 1.5 in the middle of the second epoch. It takes numb
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -300,12 +301,13 @@ class ReduceOnPlateau:
 # --- What watches a quantity; early stopping uses it too ---------------------------------
 
 
-_SCORES = ("accuracy", "r2", "auc", "top_", "precision", "recall", "f1")
+# Short names count where a word begins: error2 is no r2.
+_SCORES = re.compile("accuracy|auc|precision|recall|(?<![a-z])(r2|f1|top_)")
 
 
 def is_score(name: str) -> bool:
     """Return whether a column of the history, to judge by its name, is best at 1."""
-    return any(word in name for word in _SCORES) and "loss" not in name
+    return _SCORES.search(name) is not None and "loss" not in name
 
 
 def check_watch(monitor: object, patience: object, min_delta: object, mode: object) -> None:

@@ -21,7 +21,14 @@ def in_double(net: N) -> N:
     """Return a copy of a network in float64, with its weights and without penalties.
 
     Batch norm keeps its running statistics.
+
+    Raises
+    ------
+    TypeError
+        If it is no network.
     """
+    if not isinstance(net, NetworkInside):
+        raise TypeError(f"net is a Network, not {type(net).__name__}")
     recipe = replace(net._recipe, dtype=np.dtype(np.float64), l1=0.0, l2=0.0, clip_norm=0.0)
     twin = type(net).__new__(type(net))
     twin.__dict__.update(net.__dict__)

@@ -10,7 +10,7 @@ import numpy as np
 
 from swiftbackprop._arrays import FloatArray
 from swiftbackprop._inside import NetworkInside
-from swiftbackprop._names import unknown
+from swiftbackprop._names import translated, unknown
 from swiftbackprop.lab._diagnosis import agrees
 
 __all__ = ["QUANTITIES", "Returned", "read"]
@@ -81,6 +81,11 @@ def _parts(
             yield quantity, parts, m is None and not isinstance(item, Mapping)
         return
     if isinstance(value, np.ndarray) and value.dtype != object:
+        if value.shape != net.parameters.shape:
+            raise ValueError(
+                f"student_fn returned one array of shape {value.shape}: expected "
+                f"{net.parameters.shape}, all gradients in the order of net.parameters"
+            )
         pairs, is_list = [pair[:2] for pair in net.unflatten(value)], False
     elif isinstance(value, list | tuple):
         pairs, is_list = _pairs(value, L, truth), True
@@ -98,7 +103,8 @@ def _key(key: object, L: int) -> tuple[str, int | None]:
     match = re.fullmatch(r"(\w*?)_?\(?(\d+)?\)?", str(key))
     quantity, digits = match.groups() if match else (str(key), None)
     if quantity not in QUANTITIES:
-        raise ValueError(f"student_fn returned an {unknown('quantity', str(key), QUANTITIES)}")
+        named = quantity if translated("quantity", quantity) in QUANTITIES else str(key)
+        raise ValueError(f"student_fn returned an {unknown('quantity', named, QUANTITIES)}")
     m = None if digits is None else int(digits)
     first = 0 if quantity == "grad_a" else 1
     if m is not None and not first <= m <= L:
@@ -159,9 +165,12 @@ def _numbers(
         if value is None:
             continue
         try:
-            yield (quantity, m), np.array(value, np.float64)
+            array = np.array(value)
+            if array.dtype.kind == "c":
+                raise TypeError(f"its numbers are complex ({array.dtype})")
+            yield (quantity, m), array.astype(np.float64)
         except (TypeError, ValueError) as error:
-            raise TypeError(f"{quantity}({m}) is not an array of numbers: {error}") from error
+            raise TypeError(f"{quantity}({m}) is not an array of real numbers: {error}") from error
 
 
 # --- The order of the layers, and rows or columns -----------------------------------------
