@@ -363,3 +363,13 @@ def test_wrong_calls() -> None:
     refused(lambda: net.gradcheck(X, y[:-1]), ValueError, "y has shape")
     net.close()
     refused(lambda: net.gradcheck(X, y), RuntimeError, "closed")
+
+
+def test_weights_in_a_column_are_weights() -> None:
+    rng = np.random.default_rng(0)
+    X, y, w = rng.normal(size=(20, 2)), np.arange(20) % 2, np.linspace(0.1, 1, 20)
+    net = sb.Network([2, 3, 2], loss="cross_entropy", dtype="float64", seed=0)
+    assert str(net.gradcheck(X, y, sample_weight=w[:, None])) == str(
+        net.gradcheck(X, y, sample_weight=w)
+    )
+    refused(lambda: net.gradcheck(X, y, sample_weight=0 * w), ValueError, "0 in every row")

@@ -550,3 +550,11 @@ def test_healthy_networks_of_many_kinds_have_no_finding(seed: int) -> None:
             net.fit(A, t, epochs=60, progress=False)
             bad = {kind for kind, _ in kinds(net.health(A, t))}
             assert not bad - {"small update"}, net.health(A, t)
+
+
+def test_weights_in_a_column_are_weights() -> None:
+    rng = np.random.default_rng(0)
+    X, y, w = rng.normal(size=(20, 2)), np.arange(20) % 2, np.linspace(0.1, 1, 20)
+    net = sb.Network([2, 3, 2], loss="cross_entropy", dtype="float64", seed=0)
+    assert net.health(X, y, sample_weight=w[:, None]) == net.health(X, y, sample_weight=w)
+    refused(lambda: net.health(X, y, sample_weight=0 * w), ValueError, "0 in every row")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from swiftbackprop._arrays import FloatArray, as_data
+from swiftbackprop._arrays import FloatArray, as_data, check_some_weight
 from swiftbackprop._engine import core
 from swiftbackprop._functions import Activation
 from swiftbackprop._health_data import (
@@ -57,6 +57,8 @@ def examine(
     """
     inputs, targets = as_data(X, "X"), encode(net, y, "y")
     weights = None if sample_weight is None else as_data(sample_weight, "sample_weight")
+    if weights is not None:
+        check_some_weight(weights, "sample_weight")
     rows = len(inputs)
     try:
         twin.forward(X)

@@ -31,7 +31,7 @@ STEPS, WORSE = 100, 1.1  # after so many steps C is not to be so many times that
 
 def constant_cost(net: NetworkInside, t: FloatArray, weights: FloatArray | None) -> float:
     """Return the least C that outputs have which are the same for every row."""
-    share = np.ones(len(t)) if weights is None else weights.astype(np.float64)
+    share = np.ones(len(t)) if weights is None else weights.astype(np.float64).ravel()
     share = share / share.sum()
     guesses = (share @ t, np.median(t, axis=0))
     costs = [net.loss(np.broadcast_to(guess, t.shape), t) for guess in guesses]

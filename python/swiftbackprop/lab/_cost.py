@@ -85,7 +85,7 @@ class Cost:
         net.forward(X)
         self._at_first = net.backward(y, sample_weight=weights)
         self._t = as_rows(net, y)
-        share = np.ones(len(X)) if weights is None else np.asarray(weights, np.float64)
+        share = np.ones(len(X)) if weights is None else np.ravel(weights).astype(np.float64)
         self._share = (share / share.sum())[:, None]
         self.sides_known = not is_custom(net._recipe)
         self._in_parts = False

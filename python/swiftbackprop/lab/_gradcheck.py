@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from swiftbackprop._arrays import FloatArray, as_data
+from swiftbackprop._arrays import FloatArray, as_data, check_some_weight
 from swiftbackprop._display import sizes_of
 from swiftbackprop.lab._cost import Cost
 from swiftbackprop.lab._differences import chosen, least_step, slope
@@ -150,6 +150,8 @@ def gradcheck(
     twin = in_double(net)
     rows = as_inputs(net, X)
     weights = None if sample_weight is None else as_data(sample_weight, "sample_weight")
+    if weights is not None:
+        check_some_weight(weights, "sample_weight")
     cost, rng = Cost(twin, rows, y, weights), np.random.default_rng(seed)
     arrays = list(_arrays(twin, rows))
     cost.begin()
