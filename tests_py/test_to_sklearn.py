@@ -192,3 +192,27 @@ def test_models_that_hold_none() -> None:
     for model in (LogisticRegression(), make_pipeline(StandardScaler(), LogisticRegression())):
         say = f"expected an MLPClassifier or MLPRegressor, got {type(model).__name__}$"
         refused(lambda m=model: sb.from_sklearn(m), TypeError, say)
+
+
+@pytest.mark.parametrize("classes", [["yes", "no"], ["c", "a", "b"]])
+@pytest.mark.parametrize("single", [False, True])
+def test_classes_in_an_order_of_their_own(classes: list[str], single: bool) -> None:
+    """scikit-learn's classes are sorted, those of a network lie as its outputs do."""
+    outputs = 1 if single and len(classes) == 2 else len(classes)
+    loss = "cross_entropy" if outputs > 1 else "binary_cross_entropy"
+    net = sb.Network([4, 6, outputs], activation="tanh", loss=loss, seed=0)
+    net.classes_ = classes
+    made, X = net.to_sklearn(), inputs("float32")
+    assert made.classes_.tolist() == sorted(classes)
+    np.testing.assert_array_equal(made.predict(X), net.predict_classes(X))
+    wanted = net.predict_proba(X)[:, np.argsort(classes)]
+    np.testing.assert_allclose(made.predict_proba(X), wanted, rtol=1e-5, atol=1e-6)
+
+
+def test_a_scale_of_integers_is_not_lost() -> None:
+    net = sb.Network([4, 1], input_scale=1 / 255, seed=0)
+    refused(net.to_sklearn, ValueError, "input_scale = 0.0039.*set net.input_scale = 1")
+    X = np.random.default_rng(0).integers(0, 256, (8, 4), np.uint8)
+    wanted = net.predict(X)[:, 0]
+    net.input_scale = 1
+    np.testing.assert_allclose(net.to_sklearn().predict(X / 255), wanted, rtol=1e-5, atol=1e-6)

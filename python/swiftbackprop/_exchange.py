@@ -165,7 +165,7 @@ class NetworkExchange(NetworkInside):
             If scikit-learn's MLP has no such network: it has one activation of identity,
             sigmoid, tanh and relu for all hidden layers, no normalisation, and the outputs
             softmax and sigmoid with their cross-entropies, identity with squared_error and exp
-            with poisson.
+            with poisson. Also with an `input_scale`, which is not there.
 
         Notes
         -----

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 
 from swiftbackprop._custom import CustomActivation, CustomLoss
 
@@ -39,6 +40,11 @@ def mlp(net: NetworkInside, classes: Any = None, parameters: Mapping[str, Any] =
         Of an estimator of ours; those that scikit-learn's has too are taken over.
     """
     activation, loss = _activation(net, parameters.get("activation")), _loss(net)
+    if net.input_scale != 1:
+        raise ValueError(
+            f"the network multiplies integers in X with input_scale = {net.input_scale:.6g}, and "
+            "scikit-learn's MLP does not: set net.input_scale = 1 and pass X times that number"
+        )
     try:
         from sklearn.neural_network import MLPClassifier, MLPRegressor
     except ImportError as error:
@@ -56,11 +62,26 @@ def mlp(net: NetworkInside, classes: Any = None, parameters: Mapping[str, Any] =
     made.set_params(**{n: v for n, v in parameters.items() if n in names and n not in own})
     made.coefs_ = [layer.W.T.copy() for layer in net.layers]
     made.intercepts_ = [layer.b.copy() for layer in net.layers]
+    if classes is not None and not _has_several_labels(net):
+        _sort_classes(made, np.argsort(classes))
     if net.layers[-1].activation.name == "softmax" and net.sizes[-1] == 2:
         # scikit-learn has one output for two classes: softmax is the logistic of z₂ - z₁.
         W, b = made.coefs_[-1], made.intercepts_[-1]
         made.coefs_[-1], made.intercepts_[-1] = W[:, 1:] - W[:, :1], b[1:] - b[:1]
     return made
+
+
+def _has_several_labels(net: NetworkInside) -> bool:
+    return net.layers[-1].activation.name == "sigmoid" and net.sizes[-1] > 1
+
+
+def _sort_classes(made: Any, order: npt.NDArray[np.intp]) -> None:
+    """Bring the outputs into the order of scikit-learn's classes, which are sorted."""
+    W, b = made.coefs_[-1], made.intercepts_[-1]
+    if len(b) == len(order):
+        made.coefs_[-1], made.intercepts_[-1] = W[:, order], b[order]
+    elif order[0]:  # one output, the probability of the class that comes first there
+        made.coefs_[-1], made.intercepts_[-1] = -W, -b
 
 
 def _activation(net: NetworkInside, given: Any) -> str:
@@ -111,7 +132,7 @@ def _fit_on_nothing(made: Any, net: NetworkInside, classes: Any) -> None:
     more: dict[str, Any] = {}
     if not is_classifier(made):
         y = np.zeros(2) if outputs == 1 else np.zeros((2, outputs))
-    elif net.layers[-1].activation.name == "sigmoid" and outputs > 1:
+    elif _has_several_labels(net):
         y, more = np.eye(outputs, dtype=int), {"classes": np.arange(outputs)}
     else:
         y = np.arange(max(2, outputs)) if classes is None else np.asarray(classes)
