@@ -379,9 +379,16 @@ class LoopSession(Session):
         self.weights = None if weights is None else weights.ravel()
         self.order = np.empty(len(X), np.int32) if shuffle else None
         self._start()
-        with _lock(net):  # a pass of another thread ends first
-            net._be_idle()
-            _TRAINING.add(net)
+        idle = False
+        try:
+            with _lock(net):  # a pass of another thread ends first
+                net._be_idle()
+                idle = True
+                _TRAINING.add(net)
+        except BaseException:  # Ctrl-C: nobody has this session, and so nobody would end it
+            if idle:
+                _TRAINING.discard(net)
+            raise
 
     def _start(self) -> None:
         self.loss = self.hits = self.total = self.penalty = 0.0
@@ -450,8 +457,8 @@ class LoopSession(Session):
         """Give the network back."""
         with _lock(self.net):
             if self.net in _TRAINING:
-                _TRAINING.discard(self.net)
                 self.net._pass_forget()
+                _TRAINING.discard(self.net)  # last: after Ctrl-C all of it is done again
 
 
 def _penalty(net: CustomNetwork) -> float:
