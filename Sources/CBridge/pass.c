@@ -31,9 +31,9 @@ PyObject *sb_net_pass_begin(Net *self, PyObject *args) {
   Py_RETURN_NONE;
 }
 
-typedef sb_status (*Part)(sb_net *net, int64_t first, int64_t last, sb_error *error);
+typedef sb_status (*LayerCall)(sb_net *net, int64_t first, int64_t last, sb_error *error);
 
-static PyObject *go(Net *self, PyObject *args, Part part) {
+static PyObject *go(Net *self, PyObject *args, LayerCall part) {
   long long first, last;
   if (!PyArg_ParseTuple(args, "LL", &first, &last)) return NULL;
   sb_error error = {0};

@@ -26,10 +26,10 @@ struct Tape<T: Scalar> {
   /// The parts' shares of a(0) W(1)ᵀ, if they were made apart
   var shares: InputShares<T>?
   /// z(m), a(m) [N, D(m)]
-  var z, a: Places<T>
+  var z, a: LayerPointers<T>
   /// grad_z(m), grad_a(m) [N, D(m)]
-  var gradZ = Places<T>.none
-  var gradA = Places<T>.none
+  var gradZ = LayerPointers<T>.none
+  var gradA = LayerPointers<T>.none
   /// What dropout drops; nil in evaluation and without dropout
   var masks: Masks?
   /// What normalised layers keep; nil without such
@@ -42,19 +42,21 @@ extension Network {
   // MARK: forward
 
   /// z(m) and a(m), m = 1..L, of some rows, in one segment of the pass.
-  func forward(_ tape: Tape<T>, _ part: Part<T>, _ watch: inout Watch<T>, segment: Int = 0) {
-    forward(tape, part, &watch, tape.forwardSpan(segment, 1...layout.layers))
+  func forward(
+    _ tape: Tape<T>, _ part: Part<T>, _ flags: inout OverflowFlags<T>, segment: Int = 0
+  ) {
+    forward(tape, part, &flags, tape.forwardSpan(segment, 1...layout.layers))
   }
 
   /// The same for some layers, from a of the layer below.
   @inline(never)
-  func forward(_ tape: Tape<T>, _ part: Part<T>, _ watch: inout Watch<T>, _ span: Span) {
+  func forward(_ tape: Tape<T>, _ part: Part<T>, _ flags: inout OverflowFlags<T>, _ span: Span) {
     let rows = part.rows
     var previous = input(span.layers.lowerBound, tape).rows(rows.lowerBound, rows.upperBound)
     for m in span.layers {
       let start = rows.lowerBound * layout.sizes[m]
       let (z, a) = (tape.z[m - 1] + start, tape.a[m - 1] + start)
-      let isOpen = span.opens && m == span.layers.lowerBound
+      let isOpen = span.resumes && m == span.layers.lowerBound
       if isOpen {
         // z(m) is there
       } else if m == 1, let shares = tape.shares {
@@ -64,11 +66,12 @@ extension Network {
       }
       let mask = tape.masks?.mask(m, T.self)
       if let layer = tape.norms?.layer(m) {
-        let closes = span.closes && m == span.layers.upperBound
-        watch.see(
-          z: activate(m, layer, z, a, part, mask, gathers: !isOpen, spreads: !closes), m)
+        let suspends = span.suspends && m == span.layers.upperBound
+        flags.see(
+          z: activate(
+            m, layer, z, a, part, mask, accumulatesStatistics: !isOpen, normalizes: !suspends), m)
       } else {
-        watch.see(z: activate(m, z, a, rows, mask), m)
+        flags.see(z: activate(m, z, a, rows, mask), m)
       }
       previous = Matrix(a, rows.count, layout.sizes[m])
     }
@@ -104,14 +107,15 @@ extension Network {
   /// grad_z(m) and grad_a(m), m = L..1, of some rows, from t [N, D(L)] and the row scales
   /// wₙ/Σw [N], in one segment of the pass; the part's sums receive its share of every grad_b.
   func backward(
-    _ tape: Tape<T>, _ targets: TargetMemory<T>, _ part: Part<T>, _ watch: inout Watch<T>,
+    _ tape: Tape<T>, _ targets: TargetMemory<T>, _ part: Part<T>,
+    _ flags: inout OverflowFlags<T>,
     segment: Int = 0
   ) {
     if segment == 0 { outputGradient(tape, targets, part.rows) }
     let lowest = lowestLayer(tape)
     guard lowest <= layout.layers else { return }
     backward(
-      tape, part, &watch, tape.backwardSpan(segment, lowest...layout.layers),
+      tape, part, &flags, tape.backwardSpan(segment, lowest...layout.layers),
       isGiven: isFused(tape))
   }
 
@@ -122,7 +126,8 @@ extension Network {
   /// grad_z(L), in a normalised layer grad_u(L), is there already.
   @inline(never)
   func backward(
-    _ tape: Tape<T>, _ part: Part<T>, _ watch: inout Watch<T>, _ span: Span, isGiven: Bool
+    _ tape: Tape<T>, _ part: Part<T>, _ flags: inout OverflowFlags<T>, _ span: Span,
+    isGiven: Bool
   ) {
     let (rows, layers) = (part.rows, span.layers)
     var sum = part.sums + layout.unitCount
@@ -130,7 +135,7 @@ extension Network {
       sum -= layout.sizes[m]
     }
     for m in layers.reversed() {
-      let isOpen = span.opens && m == layers.upperBound
+      let isOpen = span.resumes && m == layers.upperBound
       let cols = layout.sizes[m]
       let start = rows.lowerBound * cols
       let (gradZ, gradA) = (tape.gradZ[m - 1] + start, tape.gradA[m - 1] + start)
@@ -144,13 +149,14 @@ extension Network {
       let mask = tape.masks?.mask(m, T.self)
       let given = isGiven && m == layout.layers ? nil : gradA
       if let layer = tape.norms?.layer(m) {
-        let closes = span.closes && m == layers.lowerBound
-        watch.see(
+        let suspends = span.suspends && m == layers.lowerBound
+        flags.see(
           gradZ: differentiate(
-            m, layer, gradA: given, z, a, gradZ: gradZ, part, sum, mask, gathers: !isOpen,
-            spreads: !closes), m)
+            m, layer, gradA: given, z, a, gradZ: gradZ, part, sum, mask,
+            accumulatesStatistics: !isOpen,
+            normalizes: !suspends), m)
       } else {
-        watch.see(gradZ: differentiate(m, gradA: given, z, a, gradZ: gradZ, rows, sum, mask), m)
+        flags.see(gradZ: differentiate(m, gradA: given, z, a, gradZ: gradZ, rows, sum, mask), m)
       }
     }
   }

@@ -22,7 +22,7 @@ final class Network<T: Scalar> {
 
   private let optimizerEntry: OptimizerEntry
   private(set) var optimizer: OptimizerKernels<T>
-  private(set) var recipe: Recipe
+  private(set) var spec: NetworkSpec
   var steps = 0
   var l1: Double { didSet { areOptionsHarmless = judgeOptions() } }
   var l2: Double { didSet { areOptionsHarmless = judgeOptions() } }
@@ -62,7 +62,7 @@ final class Network<T: Scalar> {
   /// Memory of the threads' shares.
   var partMemory: PartMemory<T>?
   /// Memory of `predict`, kept for the next call.
-  var predictor: LeanMemory<T>?
+  var predictor: Workspace<T>?
   /// Memory of Hessian-vector products, likewise.
   var secondOrder: SecondOrderMemory<T>?
 
@@ -70,19 +70,19 @@ final class Network<T: Scalar> {
   init(_ config: sb_config) throws(EngineError) {
     layout = try Layout(sizes: readSizes(config), isNormalised: readNormalised(config))
     norms = try Norm.read(config, layout, leastEpsilon: Double(T.leastNormalMagnitude))
-    recipe = try Recipe(config, layers: layout.layers)
-    activations = recipe.activations.map { T.kernels(ActivationEntry.all[$0.index], $0.values) }
-    let lossEntry = LossEntry.all[recipe.loss.index]
-    loss = T.kernels(lossEntry, recipe.loss.values)
+    spec = try NetworkSpec(config, layers: layout.layers)
+    activations = spec.activations.map { T.kernels(ActivationEntry.all[$0.index], $0.values) }
+    let lossEntry = LossEntry.all[spec.loss.index]
+    loss = T.kernels(lossEntry, spec.loss.values)
     lossInfo = lossEntry.info
-    let output = recipe.outputInfo
+    let output = spec.outputInfo
     // Behind σ a normalisation stands between the partners.
     isFused =
       lossInfo.flags & SB_RULE_FUSED != 0 && lossInfo.partner.equals(output.name.cString)
       && (norms.last ?? nil)?.isAfter != true
     outputIsSoftmax = output.flags & SB_RULE_ROWS != 0
-    optimizerEntry = OptimizerEntry.all[recipe.optimizer.index]
-    optimizer = T.kernels(optimizerEntry, recipe.optimizer.values)
+    optimizerEntry = OptimizerEntry.all[spec.optimizer.index]
+    optimizer = T.kernels(optimizerEntry, spec.optimizer.values)
     // All of it at once: each part alone might fit where the whole does not.
     let bytes = layout.parameterCount * MemoryLayout<T>.stride * (2 + optimizer.slots)
     guard sb_has_memory(bytes) != 0 else { throw .memory(bytes: bytes) }
@@ -102,7 +102,7 @@ final class Network<T: Scalar> {
       }
     }
     for (index, parameter) in optimizerEntry.info.parameters.enumerated() {
-      try checkRange(recipe.optimizer.values[index], parameter.name)
+      try checkRange(spec.optimizer.values[index], parameter.name)
     }
     areOptionsHarmless = judgeOptions()
     reset(seed: config.seed)
@@ -111,7 +111,7 @@ final class Network<T: Scalar> {
   /// An independent copy of weights, gradients, optimizer and generator.
   init(copying other: Network<T>) throws(EngineError) {
     (layout, norms) = (other.layout, other.norms)
-    recipe = other.recipe
+    spec = other.spec
     (activations, loss, lossInfo) = (other.activations, other.loss, other.lossInfo)
     (isFused, outputIsSoftmax) = (other.isFused, other.outputIsSoftmax)
     (optimizerEntry, optimizer) = (other.optimizerEntry, other.optimizer)
@@ -142,7 +142,7 @@ final class Network<T: Scalar> {
     random = Random(seed: seed)
     for m in 1...layout.layers {
       let (fanIn, fanOut) = (Double(layout.sizes[m - 1]), Double(layout.sizes[m]))
-      let rule = recipe.initializers[m - 1]
+      let rule = spec.initializers[m - 1]
       InitializerEntry.all[rule.index].spread(rule.values, fanIn, fanOut)
         .draw(&random, into: parameters.base + layout.weights(m), count: layout.weightCount(m))
       (parameters.base + layout.bias(m)).update(repeating: 0, count: layout.sizes[m])
@@ -172,8 +172,8 @@ final class Network<T: Scalar> {
 
   /// The optimizer's parameter in place `index`.
   func hyperparameter(_ index: Int) throws(EngineError) -> Double {
-    guard index >= 0, index < recipe.optimizer.values.count else { throw EngineError.noOption }
-    return recipe.optimizer.values[index]
+    guard index >= 0, index < spec.optimizer.values.count else { throw EngineError.noOption }
+    return spec.optimizer.values[index]
   }
 
   func setHyperparameter(_ index: Int, _ value: Double) throws(EngineError) {
@@ -181,8 +181,8 @@ final class Network<T: Scalar> {
     guard index >= 0, index < entry.info.parameters.count else { throw EngineError.noOption }
     try Rules.check(value, entry.info.parameters[index], of: entry.info)
     try checkRange(value, entry.info.parameters[index].name)
-    recipe.optimizer.values[index] = value
-    optimizer = T.kernels(entry, recipe.optimizer.values)
+    spec.optimizer.values[index] = value
+    optimizer = T.kernels(entry, spec.optimizer.values)
     areOptionsHarmless = judgeOptions()
   }
 
@@ -192,7 +192,7 @@ final class Network<T: Scalar> {
   }
 
   /// lr
-  var rate: Double { recipe.optimizer.values[0] }
+  var rate: Double { spec.optimizer.values[0] }
 
   /// Refuses a number that this type has only as infinity.
   private func checkRange(_ value: Double, _ name: StaticString) throws(EngineError) {
@@ -213,7 +213,7 @@ private func readNormalised(_ config: sb_config) -> [Bool] {
 }
 
 /// The rules a network was made of: places in the engine's lists and parameters.
-struct Recipe {
+struct NetworkSpec {
   struct Rule {
     let index: Int
     var values: RuleValues

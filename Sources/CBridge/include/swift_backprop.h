@@ -320,7 +320,8 @@ int64_t sb_slot_count(const sb_net *net);
 #define SB_OPTION_L2 1
 #define SB_OPTION_CLIP_NORM 2
 #define SB_OPTION_STEPS 3  // updates done so far (t of Adam)
-#define SB_OPTION_SHARES 8 // 1: in fit, l1 and l2 are divided by the sum of the batch's weights
+// 1: in fit, l1 and l2 are divided by the sum of the weights of the batch
+#define SB_OPTION_PENALTY_PER_SAMPLE 8
 #define SB_OPTION_MAX_NORM 4     // the limit of the norm of every row of W, after a step; 0: none
 #define SB_OPTION_INPUT_SCALE 5  // what integers in X are multiplied with
 #define SB_OPTION_HYPER 16
@@ -455,7 +456,7 @@ typedef struct sb_epoch {
   double loss;      // C, weighted by rows over the epoch's minibatches
   double accuracy;  // NaN where it has no sense
   double penalty;   // l2/2 |W|^2 + l1 |W| at the epoch's end, 0 without; with
-                    // SB_OPTION_SHARES the mean over the minibatches, as loss
+                    // SB_OPTION_PENALTY_PER_SAMPLE the mean over the minibatches, as loss
   double seconds;   // time spent in the engine
   sb_metrics valid; // NaN without validation data
 } sb_epoch;

@@ -87,12 +87,12 @@ extension UnsafeMutablePointer where Pointee: Scalar {
 ///
 /// A list in memory that somebody else owns: what holds one is plain numbers alone, and no
 /// references are counted when a pass hands it on.
-struct Places<T: Scalar> {
+struct LayerPointers<T: Scalar> {
   typealias Rows = UnsafeMutablePointer<T>
   private let list: UnsafeMutablePointer<Rows>?
 
   /// Of a quantity that a pass does not have.
-  static var none: Places { Places(list: nil) }
+  static var none: LayerPointers { LayerPointers(list: nil) }
 
   /// Writes what `place` says of layers 1..layers into `memory`, from place `first` on.
   init(_ memory: Block, first: Int = 0, layers: Int, _ place: (_ m: Int) -> Rows) {
@@ -112,55 +112,56 @@ struct Places<T: Scalar> {
 
 /// Two matrices [N, D(m)] for every layer m = 1..L in one block: z and a of a forward pass, or
 /// grad_z and grad_a of a backward pass.
-final class Quantities<T: Scalar> {
+final class ActivationBuffers<T: Scalar> {
   let block: Block
   let rows: Int
   private let lists: Block
   /// z(m) or grad_z(m)
-  let z: Places<T>
+  let z: LayerPointers<T>
   /// a(m) or grad_a(m)
-  let a: Places<T>
+  let a: LayerPointers<T>
 
   init(rows: Int, layout: Layout) throws(EngineError) {
     let (count, overflow) = rows.multipliedReportingOverflow(by: 2 * layout.unitCount)
     guard !overflow else { throw .memory(bytes: Int.max) }
     let storage = try Storage<T>(count: count)
     let layers = layout.layers
-    lists = try Block(byteCount: Places<T>.bytes(2 * layers))
+    lists = try Block(byteCount: LayerPointers<T>.bytes(2 * layers))
     var next = storage.base
-    z = Places(lists, layers: layers) { m in
+    z = LayerPointers(lists, layers: layers) { m in
       defer { next += 2 * rows * layout.sizes[m] }
       return next
     }
     let z = z
-    a = Places(lists, first: layers, layers: layers) { m in z[m - 1] + rows * layout.sizes[m] }
+    a = LayerPointers(lists, first: layers, layers: layers) { m in z[m - 1] + rows * layout.sizes[m]
+    }
     (block, self.rows) = (storage.block, rows)
   }
 }
 
-/// Quantities that are used again once nobody outside looks at them any more.
+/// Buffers that are used again once nobody outside looks at them any more.
 ///
 /// The loop forward, backward, step with the last result held alternates between two and
 /// allocates nothing after its second turn.
 struct Pool<T: Scalar> {
-  private var spare: [Quantities<T>] = []
+  private var spare: [ActivationBuffers<T>] = []
   // More would keep the memory of a past peak for good.
   private static var most: Int { 2 }
 
-  /// Quantities for `rows` rows that nobody holds.
-  mutating func take(rows: Int, layout: Layout) throws(EngineError) -> Quantities<T> {
+  /// Buffers for `rows` rows that nobody holds.
+  mutating func take(rows: Int, layout: Layout) throws(EngineError) -> ActivationBuffers<T> {
     var index = 0
     while index < spare.count {
       if spare[index].rows == rows, !spare[index].block.isHeld { return spare.remove(at: index) }
       index += 1
     }
-    return try Quantities(rows: rows, layout: layout)
+    return try ActivationBuffers(rows: rows, layout: layout)
   }
 
   mutating func empty() { spare.removeAll() }
 
   /// Keeps `quantities` for later, and none of another number of rows.
-  mutating func give(_ quantities: Quantities<T>) {
+  mutating func give(_ quantities: ActivationBuffers<T>) {
     spare.removeAll { $0.rows != quantities.rows }
     if spare.count == Self.most { spare.removeFirst() }
     spare.append(quantities)

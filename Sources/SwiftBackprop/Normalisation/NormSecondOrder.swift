@@ -76,7 +76,7 @@ extension Network {
   }
 
   /// R{γ ⊙ x̂ + β} = R{γ} ⊙ x̂ + γ ⊙ R{x̂} + R{β} of some rows, from R{x} [N, D(m)].
-  func changeNorm(
+  func normTangent(
     _ m: Int, _ layer: NormLayer<T>, _ tape: Tape<T>, _ direction: Storage<T>,
     _ changeX: UnsafePointer<T>, into out: UnsafeMutablePointer<T>, _ rows: Range<Int>
   ) {

@@ -1,14 +1,14 @@
 // What a pass does in a normalised layer, in blocks of rows like `activate` and `differentiate` in
-// Backprop.swift. Where the statistics are those of the whole batch, the parts meet in between:
-// first each part gathers its sums, then it goes on with those of all.
+// Backprop.swift. Where the statistics are those of the whole batch, the parts synchronize in
+// between: first each part makes its sums, then it goes on with those of all.
 
 extension Network {
-  /// z ← z + b; u and a ← σ(u) ⊙ r, or σ first. `gathers`: makes z and its statistics, or the
-  /// part's sums towards them; `spreads`: normalises by them. Returns the bits of the largest
+  /// z ← z + b; u and a ← σ(u) ⊙ r, or σ first. `accumulatesStatistics`: makes z and its
+  /// statistics, or the part's sums towards them; `normalizes`: normalises by them. Returns the bits of the largest
   /// |z| and |γ ⊙ x̂ + β|.
   func activate(
     _ m: Int, _ layer: NormLayer<T>, _ z: UnsafeMutablePointer<T>, _ a: UnsafeMutablePointer<T>,
-    _ part: Part<T>, _ mask: Mask<T>?, gathers: Bool, spreads: Bool
+    _ part: Part<T>, _ mask: Mask<T>?, accumulatesStatistics: Bool, normalizes: Bool
   ) -> T.Bits {
     let (cols, rows) = (layout.sizes[m], part.rows)
     let kernels = activations[m - 1]
@@ -16,12 +16,12 @@ extension Network {
     let isAfter = layer.norm.isAfter
     let (x, y) = isAfter ? (between, a) : (z, between)
     let sums = part.norms + layer.norm.sums
-    let addsSums = gathers && !spreads
+    let addsSums = accumulatesStatistics && !normalizes
     if addsSums { sums.update(repeating: 0, count: 2 * cols) }
     var largest: T.Bits = 0
     forEachBlock(rows.count, cols) { n, count in
       let start = n * cols
-      if gathers {
+      if accumulatesStatistics {
         addRow(bias(m), to: z + start, count, cols)
         largest = Swift.max(largest, largestMagnitude(z + start, count * cols))
         if isAfter { kernels.value(z + start, between + start, count, cols, inPlace: z == between) }
@@ -33,7 +33,7 @@ extension Network {
             layer.scale + rows.lowerBound + n)
         }
       }
-      guard spreads else { return }
+      guard normalizes else { return }
       if x != y { (y + start).copy(from: x + start, count: count * cols) }
       largest = Swift.max(
         largest, normalise(m, layer, y + start, first: rows.lowerBound + n, count))
@@ -58,26 +58,26 @@ extension Network {
     }
   }
 
-  /// grad_z from grad_a; without `gradA` the loss gave grad_u(L) itself, in `gradZ`. `gathers` and
-  /// `spreads` as in `activate`; `sums` [D(m)] receives the column sums of grad_z, the part's own
+  /// grad_z from grad_a; without `gradA` the loss gave grad_u(L) itself, in `gradZ`.
+  /// `accumulatesStatistics` and `normalizes` as in `activate`; `sums` [D(m)] receives the column sums of grad_z, the part's own
   /// sums those of grad_β and grad_γ. Returns the bits of the largest gradient.
   func differentiate(
     _ m: Int, _ layer: NormLayer<T>, gradA: UnsafeMutablePointer<T>?, _ z: UnsafePointer<T>,
     _ a: UnsafePointer<T>, gradZ: UnsafeMutablePointer<T>, _ part: Part<T>,
-    _ sums: UnsafeMutablePointer<T>, _ mask: Mask<T>?, gathers: Bool, spreads: Bool
+    _ sums: UnsafeMutablePointer<T>, _ mask: Mask<T>?, accumulatesStatistics: Bool, normalizes: Bool
   ) -> T.Bits {
     let (cols, rows) = (layout.sizes[m], part.rows)
     let between = UnsafePointer(layer.between + rows.lowerBound * cols)
     let isAfter = layer.norm.isAfter
     let x = isAfter ? between : z
     let own = part.norms + layer.norm.sums
-    if gathers { own.update(repeating: 0, count: 2 * cols) }
-    if spreads { sums.update(repeating: 0, count: cols) }
+    if accumulatesStatistics { own.update(repeating: 0, count: 2 * cols) }
+    if normalizes { sums.update(repeating: 0, count: cols) }
     var largest: T.Bits = 0
     forEachBlock(rows.count, cols) { n, count in
       let (start, first) = (n * cols, rows.lowerBound + n)
       let g = gradZ + start
-      if gathers {
+      if accumulatesStatistics {
         if let gradA {
           if gradA != gradZ { g.copy(from: gradA + start, count: count * cols) }
           mask?.apply(to: g, first: first, count, cols)
@@ -87,7 +87,7 @@ extension Network {
         largest = Swift.max(
           largest, addGradients(layer, g, x + start, first: first, count, cols, to: own))
       }
-      guard spreads else { return }
+      guard normalizes else { return }
       differentiate(m, layer, g, x + start, first: first, count)
       layer.gradIn.map { ($0 + first * cols).copy(from: g, count: count * cols) }
       if isAfter { activations[m - 1].gradientInPlace(g, z + start, between + start, count, cols) }
@@ -139,10 +139,10 @@ extension Network {
     }
   }
 
-  // MARK: where the parts meet
+  // MARK: where the parts synchronize
 
   /// Makes of the parts' sums what the next segment needs.
-  func meet(_ tape: Tape<T>, _ plan: Plan, after segment: Int) {
+  func synchronize(_ tape: Tape<T>, _ plan: Plan, after segment: Int) {
     guard let m = tape.stop(after: segment), let layer = tape.norms?.layer(m),
       let memory = partMemory
     else { return }
@@ -177,7 +177,7 @@ extension Network {
       let variance = squares / total
       layer.mean[j] = T(mean)
       layer.variance[j] = variance
-      // NaN, to be seen by the watch, where the variance is beyond the type.
+      // NaN, to be seen by the overflow flags, where the variance is beyond the type.
       let isFinite = variance < Double(T.greatestFiniteMagnitude)
       layer.scale[j] = isFinite ? T(1 / (variance + layer.norm.epsilon).squareRoot()) : .nan
     }

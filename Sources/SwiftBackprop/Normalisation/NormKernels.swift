@@ -97,7 +97,7 @@ func rowMoments<T: Scalar>(
         },
         rest: { (row[$0] - k - offset) * (row[$0] - k - offset) })
     mean[n] = center
-    // NaN, to be seen by the watch, where squares overflowed.
+    // NaN, to be seen by the overflow flags, where squares overflowed.
     scale[n] = variance.isFinite ? 1 / T.sqrt(variance + epsilon) : .nan
   }
 }

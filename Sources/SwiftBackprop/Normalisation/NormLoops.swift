@@ -44,7 +44,7 @@ extension Network {
       return (mean, squares / T(count))
     }
     let epsilon = T(layer.norm.epsilon)
-    // NaN, to be seen by the watch, where the variance is beyond the type.
+    // NaN, to be seen by the overflow flags, where the variance is beyond the type.
     func scale(_ variance: T) -> T {
       variance.isFinite ? 1 / (variance + epsilon).squareRoot() : .nan
     }

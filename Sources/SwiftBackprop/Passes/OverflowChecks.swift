@@ -4,9 +4,9 @@ import CBridge
 
 extension Network {
   /// Refuses a pass in which z or grad_z became NaN or infinite.
-  func check(_ watch: Watch<T>) throws(EngineError) {
-    if watch.badZ > 0 { throw overflow(in: "z", watch.badZ) }
-    if watch.badGradZ > 0 { throw overflow(in: "grad_z", watch.badGradZ) }
+  func check(_ flags: OverflowFlags<T>) throws(EngineError) {
+    if flags.badZ > 0 { throw overflow(in: "z", flags.badZ) }
+    if flags.badGradZ > 0 { throw overflow(in: "grad_z", flags.badGradZ) }
   }
 
   /// Refuses a C that is NaN or infinite.
@@ -30,10 +30,10 @@ extension Network {
     }
   }
 
-  /// A bound on every |g|, from the bits of the largest |x| and the watch over a pass: grad_W
+  /// A bound on every |g|, from the bits of the largest |x| and the flags of a pass: grad_W
   /// sums N products of an a and a grad_z. Costs nothing beside reading the gradients.
-  func gradientBound(_ tape: Tape<T>, _ x: T.Bits, _ watch: Watch<T>) -> Double {
-    var a = Swift.max(Double(T(bits: x)), Double(T(bits: watch.z)) + 1)
+  func gradientBound(_ tape: Tape<T>, _ x: T.Bits, _ flags: OverflowFlags<T>) -> Double {
+    var a = Swift.max(Double(T(bits: x)), Double(T(bits: flags.z)) + 1)
     for m in 1...layout.layers where !activations[m - 1].growsAtMostLinearly {
       let bits = largestMagnitude(tape.a[m - 1], tape.input.rows * layout.sizes[m])
       a = Swift.max(a, Double(T(bits: bits)))
@@ -43,7 +43,7 @@ extension Network {
     if tape.norms != nil {
       a = Swift.max(a, Double(Swift.max(tape.input.rows, layout.widest)).squareRoot())
     }
-    return Double(tape.input.rows) * a * Double(T(bits: watch.gradZ))
+    return Double(tape.input.rows) * a * Double(T(bits: flags.gradZ))
   }
 
   /// Whether gradients within `bound` can overflow nothing: far below the square root of the
@@ -57,7 +57,7 @@ extension Network {
   /// without any gradient, with a tiny epsilon 0/0 arises.
   func judgeOptions() -> Bool {
     let tiny = Double(T.leastNormalMagnitude) * 1e6
-    let usual = recipe.optimizer.values.allSatisfy { $0 == 0 || $0 > tiny && $0 <= 1e3 }
+    let usual = spec.optimizer.values.allSatisfy { $0 == 0 || $0 > tiny && $0 <= 1e3 }
     let shrinks = rate * (l2 + optimizer.decay) <= 1
     return usual && shrinks && l2 <= 1 && l1 <= 1
   }

@@ -7,7 +7,7 @@ extension Network {
   /// or of each row's own Cₙ when `perExample`.
   func inputGradient(
     _ x: Source, _ y: Source, weights rowWeights: Source?, perExample: Bool,
-    into out: UnsafeMutablePointer<T>, _ walk: inout Walk
+    into out: UnsafeMutablePointer<T>, _ walk: inout BlockIterator
   ) throws(EngineError) {
     let inputs = layout.sizes[0]
     try passes(x, y, rowWeights, perExample: perExample, &walk) { tape, first, rows in
@@ -26,7 +26,7 @@ extension Network {
   /// "Efficient per-example gradient computations", 2015.
   func gradientNorms(
     _ x: Source, _ y: Source, perLayer: Bool, into out: UnsafeMutablePointer<T>,
-    _ walk: inout Walk
+    _ walk: inout BlockIterator
   ) throws(EngineError) {
     let layers = layout.layers
     try passes(x, y, nil, perExample: true, &walk) { tape, first, rows in
@@ -62,11 +62,11 @@ extension Network {
   /// Forward and backward without the gradients of W and b, block by block; `body` gets shares
   /// of a block's rows, whose first is row `first` of x.
   private func passes(
-    _ x: Source, _ y: Source, _ rowWeights: Source?, perExample: Bool, _ walk: inout Walk,
+    _ x: Source, _ y: Source, _ rowWeights: Source?, perExample: Bool, _ walk: inout BlockIterator,
     _ body: (_ tape: Tape<T>, _ first: Int, _ rows: Range<Int>) -> Void
   ) throws(EngineError) {
     try check(walk, over: x)
-    let memory = try LeanMemory(
+    let memory = try Workspace(
       rows: Swift.min(x.rows, blockRows), network: self, trains: true, keepsGradients: true)
     let targets = try WalkTargets(
       self, x: x, y: y, weights: rowWeights, perExample: perExample, memory: memory.targets)
@@ -77,9 +77,9 @@ extension Network {
       try withThreads(rows: rows.count, work: 2 * workPerRow * Double(rows.count)) {
         (plan) throws(EngineError) in
         try check(
-          overRows(plan, rows.count) { part, watch in
-            forward(tape, part, &watch)
-            backward(tape, memory.targets, part, &watch)
+          overRows(plan, rows.count) { part, flags in
+            forward(tape, part, &flags)
+            backward(tape, memory.targets, part, &flags)
             body(tape, rows.lowerBound, part.rows)
           })
       }

@@ -3,15 +3,15 @@ import CBridge
 /// One adjustable number of a rule, such as leaky_relu's slope.
 struct RuleParameter {
   let name: StaticString
-  let standard: Double
+  let defaultValue: Double
   /// Values that make sense; others are refused with a sentence that names this range.
   let allowed: Allowed
 
   enum Allowed { case any, positive, nonNegative, unitInterval }
 
-  init(_ name: StaticString, _ standard: Double, _ allowed: Allowed = .any) {
+  init(_ name: StaticString, _ defaultValue: Double, _ allowed: Allowed = .any) {
     self.name = name
-    self.standard = standard
+    self.defaultValue = defaultValue
     self.allowed = allowed
   }
 }

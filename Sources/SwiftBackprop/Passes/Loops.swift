@@ -151,7 +151,7 @@ extension Network {
   }
 
   /// Row n [D(m)] of a quantity of layer m = 1..L.
-  func row(_ n: Int, _ m: Int, _ quantity: Places<T>) -> Places<T>.Rows {
+  func row(_ n: Int, _ m: Int, _ quantity: LayerPointers<T>) -> LayerPointers<T>.Rows {
     quantity[m - 1] + n * layout.sizes[m]
   }
 

@@ -2,11 +2,11 @@ import CBridge
 
 /// Memory for passes whose z and a need not be looked at: a(m) overwrites z(m) wherever
 /// nothing reads z again.
-final class LeanMemory<T: Scalar> {
+final class Workspace<T: Scalar> {
   let rows: Int
-  let z, a: Places<T>
+  let z, a: LayerPointers<T>
   /// grad_z, which overwrites grad_a; none without a way back
-  let gradZ: Places<T>
+  let gradZ: LayerPointers<T>
   private let lists: Block
   /// X of one batch [rows, D(0)]
   let x: UnsafeMutablePointer<T>
@@ -63,11 +63,12 @@ final class LeanMemory<T: Scalar> {
       if trains { gradZ.append(take(cols)) }
     }
     self.rows = rows
-    lists = try Block(byteCount: Places<T>.bytes(3 * outputs))
-    self.z = Places(lists, layers: outputs) { m in z[m - 1] }
-    self.a = Places(lists, first: outputs, layers: outputs) { m in a[m - 1] }
+    lists = try Block(byteCount: LayerPointers<T>.bytes(3 * outputs))
+    self.z = LayerPointers(lists, layers: outputs) { m in z[m - 1] }
+    self.a = LayerPointers(lists, first: outputs, layers: outputs) { m in a[m - 1] }
     self.gradZ =
-      trains ? Places(lists, first: 2 * outputs, layers: outputs) { m in gradZ[m - 1] } : .none
+      trains
+      ? LayerPointers(lists, first: 2 * outputs, layers: outputs) { m in gradZ[m - 1] } : .none
     norms =
       network.norms.isEmpty
       ? nil : try NormMemory(network, rows: rows, between: between, keepsGradients: keepsGradients)
@@ -123,7 +124,7 @@ extension Network {
     }
     let block = Swift.min(blockRows, range.count)
     if predictor == nil || predictor.map({ $0.rows < block }) == true {
-      predictor = try LeanMemory(rows: block, network: self, trains: false)
+      predictor = try Workspace(rows: block, network: self, trains: false)
     }
     guard let memory = predictor else { return }
     let inPlace = x.inPlace(T.self)
@@ -136,7 +137,7 @@ extension Network {
       let tape = memory.tape(input, self)
       try withThreads(rows: last - first, work: workPerRow * Double(last - first)) {
         (plan) throws(EngineError) in
-        try check(overRows(plan, last - first) { part, watch in forward(tape, part, &watch) })
+        try check(overRows(plan, last - first) { part, flags in forward(tape, part, &flags) })
       }
       (out + (first - range.lowerBound) * outputs).copy(
         from: memory.a[layout.layers - 1], count: (last - first) * outputs)

@@ -130,7 +130,7 @@ extension Network {
   ) -> (rows: Int, cols: Int)? {
     let cols = layout.sizes[m]
     let gradZ = Matrix(tape.gradZ[m - 1], tape.input.rows, cols)
-    switch input(m, tape).transpose.rows(0, share.count).maker(gradZ) {
+    switch input(m, tape).transpose.rows(0, share.count).productKernel(gradZ) {
     case .tiles:
       let rows = PartMemory<T>.panelSize / cols & ~7
       return rows > 0 ? (rows, cols) : nil

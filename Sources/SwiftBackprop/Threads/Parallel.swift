@@ -82,8 +82,8 @@ struct InputShares<T: Scalar> {
   }
 }
 
-/// What a part of a pass found: its watch over the numbers.
-struct Watch<T: Scalar> {
+/// What a part of a pass found: its overflow flags.
+struct OverflowFlags<T: Scalar> {
   /// The bits of the largest |z| and |grad_z|.
   var z: T.Bits = 0
   var gradZ: T.Bits = 0
@@ -101,7 +101,7 @@ struct Watch<T: Scalar> {
     if largest >= T.infinityBits, badGradZ == 0 { badGradZ = m }
   }
 
-  mutating func add(_ other: Watch<T>) {
+  mutating func add(_ other: OverflowFlags<T>) {
     z = Swift.max(z, other.z)
     gradZ = Swift.max(gradZ, other.gradZ)
     if badZ == 0 { badZ = other.badZ }
@@ -135,7 +135,7 @@ struct PartMemory<T: Scalar> {
   let parts: Int
   /// Column sums of grad_z [parts, Σ D(m)]
   let sums: UnsafeMutablePointer<T>
-  let watches: UnsafeMutablePointer<Watch<T>>
+  let watches: UnsafeMutablePointer<OverflowFlags<T>>
 
   private let panels: UnsafeMutablePointer<T>
   private let panelSize: Int
@@ -147,7 +147,7 @@ struct PartMemory<T: Scalar> {
   init(parts: Int, units: Int, normUnits: Int, parameters: Int) throws(EngineError) {
     let lines = (Swift.max(Self.panelSize, parameters) + 15) & ~15
     panelSize = Swift.min(Self.widePanelSize, lines)
-    let watchBytes = (parts * MemoryLayout<Watch<T>>.stride + 63) / 64 * 64
+    let watchBytes = (parts * MemoryLayout<OverflowFlags<T>>.stride + 63) / 64 * 64
     let (count, overflow) = parts.multipliedReportingOverflow(
       by: units + normUnits + panelSize)
     guard !overflow, count < Int.max / 32 else { throw .memory(bytes: Int.max) }
@@ -155,7 +155,7 @@ struct PartMemory<T: Scalar> {
     block = try Block(byteCount: watchBytes + normBytes + count * MemoryLayout<T>.stride)
     self.parts = parts
     self.normUnits = normUnits
-    watches = block.base.bindMemory(to: Watch<T>.self, capacity: parts)
+    watches = block.base.bindMemory(to: OverflowFlags<T>.self, capacity: parts)
     normSums = (block.base + watchBytes).bindMemory(
       to: Double.self, capacity: parts * normUnits)
     panels = (block.base + watchBytes + normBytes).bindMemory(to: T.self, capacity: count)
@@ -203,32 +203,32 @@ extension Network {
   /// Runs `body` for every share of `rows` rows and returns what they saw together.
   func overRows(
     _ plan: Plan, _ rows: Int,
-    _ body: (_ part: Part<T>, _ watch: inout Watch<T>) -> Void
-  ) throws(EngineError) -> Watch<T> {
+    _ body: (_ part: Part<T>, _ flags: inout OverflowFlags<T>) -> Void
+  ) throws(EngineError) -> OverflowFlags<T> {
     let memory = try partMemory(plan.parts)
     concurrently(plan.parts) { part in
-      memory.watches[part] = Watch()
+      memory.watches[part] = OverflowFlags()
       let own = Part(
         rows: plan.share(part, of: rows), sums: memory.sums + part * layout.unitCount,
         norms: memory.norms(part))
       body(own, &memory.watches[part])
     }
-    var all = Watch<T>()
+    var all = OverflowFlags<T>()
     for part in 0..<plan.parts { all.add(memory.watches[part]) }
     return all
   }
 
-  /// The same for every segment of a pass; between two of them the parts meet.
+  /// The same for every segment of a pass; between two of them the parts synchronize.
   @inline(__always)
   func overRows(
     _ plan: Plan, _ tape: Tape<T>, _ segments: ClosedRange<Int>,
-    _ body: (_ segment: Int, _ part: Part<T>, _ watch: inout Watch<T>) -> Void
-  ) throws(EngineError) -> Watch<T> {
-    var all = Watch<T>()
+    _ body: (_ segment: Int, _ part: Part<T>, _ flags: inout OverflowFlags<T>) -> Void
+  ) throws(EngineError) -> OverflowFlags<T> {
+    var all = OverflowFlags<T>()
     for segment in segments {
       all.add(
-        try overRows(plan, tape.input.rows) { part, watch in body(segment, part, &watch) })
-      if segment < segments.upperBound { meet(tape, plan, after: segment) }
+        try overRows(plan, tape.input.rows) { part, flags in body(segment, part, &flags) })
+      if segment < segments.upperBound { synchronize(tape, plan, after: segment) }
     }
     return all
   }

@@ -40,28 +40,30 @@ protocol Engine: AnyObject {
   func hyperparameter(_ index: Int) throws(EngineError) -> Double
   func setHyperparameter(_ index: Int, _ value: Double) throws(EngineError)
   func plan(rows: Int64, threads: Int32) -> Plan
-  func maker(of quantity: Int32, _ m: Int, rows: Int64, _ plan: Plan) throws(EngineError) -> Maker
+  func productKernel(of quantity: Int32, _ m: Int, rows: Int64, _ plan: Plan) throws(EngineError)
+    -> ProductKernel
   func predict(_ x: Source, _ range: Range<Int>, into out: UnsafeMutableRawPointer)
     throws(EngineError)
   func evaluation(x: Source, y: Source, weights: Source?) throws(EngineError)
     -> any EvaluationSession
   func fit(_ config: sb_fit_config) throws(EngineError) -> any FitSession
 
-  // Derivatives to study; a Walk says where they are and when to pause.
+  // Derivatives to study; a BlockIterator says where they are and when to pause.
   func jacobian(
-    _ x: Source, _ task: JacobianTask, into out: UnsafeMutableRawPointer, _ walk: inout Walk
+    _ x: Source, _ task: JacobianTask, into out: UnsafeMutableRawPointer,
+    _ walk: inout BlockIterator
   ) throws(EngineError)
   func inputGradient(
     _ x: Source, _ y: Source, weights: Source?, perExample: Bool,
-    into out: UnsafeMutableRawPointer, _ walk: inout Walk
+    into out: UnsafeMutableRawPointer, _ walk: inout BlockIterator
   ) throws(EngineError)
   func gradientNorms(
     _ x: Source, _ y: Source, perLayer: Bool, into out: UnsafeMutableRawPointer,
-    _ walk: inout Walk
+    _ walk: inout BlockIterator
   ) throws(EngineError)
   func hessianProduct(
     _ x: Source, _ y: Source, weights: Source?, _ v: Source, into out: UnsafeMutableRawPointer,
-    _ walk: inout Walk
+    _ walk: inout BlockIterator
   ) throws(EngineError)
 }
 
@@ -107,14 +109,15 @@ extension Network: Engine {
   }
 
   func jacobian(
-    _ x: Source, _ task: JacobianTask, into out: UnsafeMutableRawPointer, _ walk: inout Walk
+    _ x: Source, _ task: JacobianTask, into out: UnsafeMutableRawPointer,
+    _ walk: inout BlockIterator
   ) throws(EngineError) {
     try jacobian(x, task, into: out.assumingMemoryBound(to: T.self), &walk)
   }
 
   func inputGradient(
     _ x: Source, _ y: Source, weights: Source?, perExample: Bool,
-    into out: UnsafeMutableRawPointer, _ walk: inout Walk
+    into out: UnsafeMutableRawPointer, _ walk: inout BlockIterator
   ) throws(EngineError) {
     try inputGradient(
       x, y, weights: weights, perExample: perExample, into: out.assumingMemoryBound(to: T.self),
@@ -123,7 +126,7 @@ extension Network: Engine {
 
   func gradientNorms(
     _ x: Source, _ y: Source, perLayer: Bool, into out: UnsafeMutableRawPointer,
-    _ walk: inout Walk
+    _ walk: inout BlockIterator
   ) throws(EngineError) {
     try gradientNorms(
       x, y, perLayer: perLayer, into: out.assumingMemoryBound(to: T.self), &walk)
@@ -131,7 +134,7 @@ extension Network: Engine {
 
   func hessianProduct(
     _ x: Source, _ y: Source, weights: Source?, _ v: Source, into out: UnsafeMutableRawPointer,
-    _ walk: inout Walk
+    _ walk: inout BlockIterator
   ) throws(EngineError) {
     try hessianProduct(
       x, y, weights: weights, v, into: out.assumingMemoryBound(to: T.self), &walk)

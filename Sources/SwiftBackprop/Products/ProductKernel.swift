@@ -1,7 +1,7 @@
 import CBridge
 
 /// Who makes a product. The numbers are those of SB_BY_TILES and what follows it.
-enum Maker: Int32 {
+enum ProductKernel: Int32 {
   /// The engine's tiles, which multiply in place (Product.swift).
   case tiles
   /// BLAS, for these reasons.
@@ -15,7 +15,7 @@ extension Matrix {
   /// add at once. Without packing, b [k, n] must stay in the second-level cache, and its rows not
   /// lie so far apart that they fall onto the same places, which matters from 64 rows on.
   @inline(__always)
-  func maker(_ b: Matrix) -> Maker {
+  func productKernel(_ b: Matrix) -> ProductKernel {
     #if SB_FMA
       let rowBytes = b.stride &* MemoryLayout<T>.stride
       if rows < tileRows { return .fewRows }
@@ -42,9 +42,9 @@ extension Matrix {
 extension Network {
   /// Who makes z(m), grad_a(m) or grad_W(m) in a step of `fit` on `rows` rows that is shared as
   /// in `plan`: one of the parts, whose shares differ by a few rows.
-  func maker(
+  func productKernel(
     of quantity: Int32, _ m: Int, rows: Int64, _ plan: Plan
-  ) throws(EngineError) -> Maker {
+  ) throws(EngineError) -> ProductKernel {
     let last = layout.layers - (quantity == SB_GRAD_A ? 1 : 0)
     guard rows > 0, let rows = Int32(exactly: rows).map(Int.init), m >= 1, m <= last else {
       throw .value("there is no such product")
@@ -58,12 +58,14 @@ extension Network {
     case SB_Z where m == 1 && plan.sharesInput:
       let columns = plan.share(part, of: before, unit: 8)
       return Matrix(base, rows, columns.count, stride: before)
-        .maker(weights(1).rows(columns.lowerBound, columns.upperBound))
-    case SB_Z: return Matrix(base, count, before).maker(weights(m))
-    case SB_GRAD_A: return Matrix(base, count, layout.sizes[m + 1]).maker(weights(m + 1).transpose)
+        .productKernel(weights(1).rows(columns.lowerBound, columns.upperBound))
+    case SB_Z: return Matrix(base, count, before).productKernel(weights(m))
+    case SB_GRAD_A:
+      return Matrix(base, count, layout.sizes[m + 1]).productKernel(weights(m + 1).transpose)
     case SB_GRAD_W:
       let share = plan.share(0, of: before, unit: 8).count
-      return Matrix(base, rows, share, stride: before).transpose.maker(Matrix(base, rows, units))
+      return Matrix(base, rows, share, stride: before).transpose.productKernel(
+        Matrix(base, rows, units))
     default: throw .value("there is no such product")
     }
   }

@@ -77,13 +77,14 @@ private struct JacobianMemory<T: Scalar> {
 extension Network {
   /// ∂of(L)/∂wrt(m) of the rows of x into out [N, D(L), D(m)], from where `walk` is.
   func jacobian(
-    _ x: Source, _ task: JacobianTask, into out: UnsafeMutablePointer<T>, _ walk: inout Walk
+    _ x: Source, _ task: JacobianTask, into out: UnsafeMutablePointer<T>,
+    _ walk: inout BlockIterator
   ) throws(EngineError) {
     try check(walk, over: x, mayBeEmpty: true)
     guard walk.next < x.rows else { return }
     let outputs = layout.sizes[layout.layers]
     let block = Swift.min(x.rows - walk.next, blockRows)
-    let lean = try LeanMemory(rows: block, network: self, trains: true)
+    let lean = try Workspace(rows: block, network: self, trains: true)
     let memory = try JacobianMemory<T>(
       task, rows: Swift.min(block * outputs, blockRows), layout: layout)
     let work = jacobianWork(task)
@@ -92,7 +93,7 @@ extension Network {
       let tape = lean.tape(input, self)
       try withThreads(rows: rows.count, work: workPerRow * Double(rows.count)) {
         (plan) throws(EngineError) in
-        try check(overRows(plan, rows.count) { part, watch in forward(tape, part, &watch) })
+        try check(overRows(plan, rows.count) { part, flags in forward(tape, part, &flags) })
       }
       let result = out + rows.lowerBound * outputs * layout.sizes[task.m]
       try withThreads { (threads) throws(EngineError) in

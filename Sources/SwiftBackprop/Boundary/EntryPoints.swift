@@ -350,7 +350,7 @@ public func sb_get_option(
     case SB_OPTION_L2: result = engine.l2
     case SB_OPTION_CLIP_NORM: result = engine.clipNorm
     case SB_OPTION_STEPS: result = Double(engine.steps)
-    case SB_OPTION_SHARES: result = engine.sharesPenalties ? 1 : 0
+    case SB_OPTION_PENALTY_PER_SAMPLE: result = engine.sharesPenalties ? 1 : 0
     case SB_OPTION_MAX_NORM: result = engine.maxNorm
     case SB_OPTION_INPUT_SCALE: result = engine.inputScale
     case SB_OPTION_TRAINABLE...:
@@ -409,7 +409,7 @@ public func sb_set_option(
       try check("the number of steps")
       // 2⁵³: the range in which a double counts without gaps.
       engine.steps = Int(Swift.min(value, 0x1p53))
-    case SB_OPTION_SHARES: engine.sharesPenalties = value != 0
+    case SB_OPTION_PENALTY_PER_SAMPLE: engine.sharesPenalties = value != 0
     default: throw EngineError.noOption
     }
   }
@@ -469,13 +469,13 @@ public func sb_plan(_ net: OpaquePointer?, _ rows: Int64, _ threads: Int32) -> I
 public func sb_maker(
   _ net: OpaquePointer?, _ quantity: Int32, _ m: Int32, _ rows: Int64, _ threads: Int32
 ) -> Int32 {
-  var maker: Int32 = -1
+  var productKernel: Int32 = -1
   _ = status(nil) { () throws(EngineError) in
     let engine = try engine(net)
     let plan = engine.plan(rows: rows, threads: threads)
-    maker = try engine.maker(of: quantity, Int(m), rows: rows, plan).rawValue
+    productKernel = try engine.productKernel(of: quantity, Int(m), rows: rows, plan).rawValue
   }
-  return maker
+  return productKernel
 }
 
 // MARK: whole data sets
@@ -558,11 +558,11 @@ public func sb_evaluation_end(_ evaluation: OpaquePointer?) {
 /// Runs `body` with the caller's walk, which moves on also when it fails.
 private func walking(
   _ walk: UnsafeMutablePointer<sb_walk>?, _ error: UnsafeMutablePointer<sb_error>?,
-  _ body: (inout Walk) throws(EngineError) -> Void
+  _ body: (inout BlockIterator) throws(EngineError) -> Void
 ) -> sb_status {
   status(error) { () throws(EngineError) in
     guard let walk else { throw .value("the walk is missing") }
-    var steps = Walk(from: Int(walk.pointee.next), for: walk.pointee.max_ns)
+    var steps = BlockIterator(from: Int(walk.pointee.next), for: walk.pointee.max_ns)
     defer { walk.pointee.next = Int64(steps.next) }
     try body(&steps)
   }

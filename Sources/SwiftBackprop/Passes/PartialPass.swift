@@ -20,8 +20,8 @@ extension Network {
     let rows = tape.input.rows
     try withThreads(rows: rows, work: workPerRow * Double(rows)) { (plan) throws(EngineError) in
       try check(
-        overRows(plan, rows) { part, watch in
-          forward(tape, part, &watch, Span(layers: first...last))
+        overRows(plan, rows) { part, flags in
+          forward(tape, part, &flags, Span(layers: first...last))
         })
     }
   }
@@ -58,8 +58,8 @@ extension Network {
     let rows = tape.input.rows
     try withThreads(rows: rows, work: workPerRow * Double(rows)) { (plan) throws(EngineError) in
       try check(
-        overRows(plan, rows) { part, watch in
-          backward(tape, part, &watch, Span(layers: last...first), isGiven: false)
+        overRows(plan, rows) { part, flags in
+          backward(tape, part, &flags, Span(layers: last...first), isGiven: false)
         })
     }
   }
@@ -71,7 +71,7 @@ extension Network {
     let rows = tape.input.rows
     gradientState = .spoiled
     try withThreads(rows: rows, work: workPerRow * Double(rows)) { (plan) throws(EngineError) in
-      let watch = try overRows(plan, rows) { part, watch in
+      let flags = try overRows(plan, rows) { part, flags in
         let rows = part.rows
         var sum = part.sums
         for m in 1...layout.layers {
@@ -79,11 +79,11 @@ extension Network {
           sum.update(repeating: 0, count: cols)
           let gradZ = tape.gradZ[m - 1] + rows.lowerBound * cols
           addColumns(gradZ, rows.count, cols, to: sum)
-          watch.see(gradZ: largestMagnitude(gradZ, rows.count * cols), m)
+          flags.see(gradZ: largestMagnitude(gradZ, rows.count * cols), m)
           sum += cols
         }
       }
-      try check(watch)
+      try check(flags)
       parameterGradients(tape, plan, accumulate: accumulate)
     }
     gradientState = .ready
@@ -95,7 +95,7 @@ extension Network {
     }
   }
 
-  private func backwardQuantities() throws(EngineError) -> Quantities<T> {
+  private func backwardQuantities() throws(EngineError) -> ActivationBuffers<T> {
     guard let quantities = pass?.backward, pass?.state == .backward else {
       throw .order("put a gradient into layer \(layout.layers) first")
     }

@@ -83,9 +83,9 @@ func multiply<T: Scalar>(
   _ a: Matrix<T>, _ b: Matrix<T>, into c: UnsafeMutablePointer<T>, accumulate: Bool = false,
   factor: T = 1
 ) {
-  let maker = a.maker(b)
-  if maker == .tiles { return product(a, b, into: c, keeps: accumulate, factor: factor) }
-  if maker == .packed, let scratch = sb_scratch() {
+  let productKernel = a.productKernel(b)
+  if productKernel == .tiles { return product(a, b, into: c, keeps: accumulate, factor: factor) }
+  if productKernel == .packed, let scratch = sb_scratch() {
     return packedProduct(a, b, into: c, keeps: accumulate, factor: factor, scratch: scratch)
   }
   T.gemm(

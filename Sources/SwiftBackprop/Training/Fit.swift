@@ -10,7 +10,7 @@ final class Fit<T: Scalar>: FitSession {
   private let validation: Evaluation<T>?
   private let epochs, batchSize: Int
   private let shuffles, pausesEachEpoch, pausesEachBatch: Bool
-  private let memory: LeanMemory<T>
+  private let memory: Workspace<T>
   /// Of the parts' shares of a(0) W(1)ᵀ.
   private var shares: Storage<T>?
   /// The rows' order in this epoch; nil without shuffling.
@@ -62,7 +62,7 @@ final class Fit<T: Scalar>: FitSession {
     pausesEachEpoch = config.pause_each_epoch != 0
     pausesEachBatch = config.pause_each_epoch == 2
     try Self.checkLastBatch(network, rows: x.rows, batchSize: batchSize)
-    memory = try LeanMemory(rows: batchSize, network: network, trains: true)
+    memory = try Workspace(rows: batchSize, network: network, trains: true)
     if config.shuffle != 0 {
       let block = try Block(byteCount: x.rows * MemoryLayout<Int32>.stride)
       orderBlock = block
@@ -197,17 +197,17 @@ final class Fit<T: Scalar>: FitSession {
         rows: count, layout: network.layout, hasState: !network.slots.isEmpty, threads: threads)
       if plan.sharesInput { try multiplyInput(&tape, plan, selected) }
       let segments = tape.segments(lowest: network.lowestLayer(tape))
-      let watch = try network.overRows(plan, tape, segments) { segment, part, watch in
+      let flags = try network.overRows(plan, tape, segments) { segment, part, flags in
         if segment == segments.lowerBound { read(selected[part.rows], part.rows, plan) }
-        if segment <= 0 { network.forward(tape, part, &watch, segment: segment) }
+        if segment <= 0 { network.forward(tape, part, &flags, segment: segment) }
         if segment == 0 { network.costs(tape, targets, part.rows) }
-        if segment >= 0 { network.backward(tape, targets, part, &watch, segment: segment) }
+        if segment >= 0 { network.backward(tape, targets, part, &flags, segment: segment) }
       }
       let cost = network.cost(targets, rows: count)
-      try network.check(watch)
+      try network.check(flags)
       try network.check(cost: cost)
       network.pass?.state = .spent
-      let bound = network.gradientBound(tape, largestInput, watch)
+      let bound = network.gradientBound(tape, largestInput, flags)
       let made = try network.update(
         tape, plan, isHarmless: network.isHarmless(bound: bound),
         wantsGradients: pausesEachBatch || next + count == x.rows)

@@ -8,8 +8,8 @@ struct Pass<T: Scalar> {
   /// X [N, D(0)], in the caller's memory; nil once it was released.
   var input: Matrix<T>?
   let rows: Int
-  let forward: Quantities<T>
-  var backward: Quantities<T>?
+  let forward: ActivationBuffers<T>
+  var backward: ActivationBuffers<T>?
   /// What dropout dropped; nil for a pass in evaluation mode
   let masks: Masks?
   let rates: Storage<Double>?
@@ -108,8 +108,8 @@ extension Network {
     let count = x.rows * x.cols
     guard count > 1 << 18 else { return x.magnitude() }
     return try withThreads(rows: x.rows, work: 24 * Double(count)) { (plan) throws(EngineError) in
-      try overRows(plan, x.rows) { part, watch in
-        watch.z = x.rows(part.rows.lowerBound, part.rows.upperBound).magnitude()
+      try overRows(plan, x.rows) { part, flags in
+        flags.z = x.rows(part.rows.lowerBound, part.rows.upperBound).magnitude()
       }.z
     }
   }
@@ -182,23 +182,23 @@ extension Network {
       return try withThreads(rows: rows, work: workPerRow * Double(rows)) {
         (plan) throws(EngineError) in
         try check(
-          overRows(plan, tape, tape.forwardSegments) { segment, part, watch in
-            forward(tape, part, &watch, tape.forwardSpan(segment, 1...last))
+          overRows(plan, tape, tape.forwardSegments) { segment, part, flags in
+            forward(tape, part, &flags, tape.forwardSpan(segment, 1...last))
           })
       }
     case .vectors: try withThreads { (_) throws(EngineError) in forwardByVectors(tape) }
     case .loops: forwardByLoops(tape)
     }
-    var watch = Watch<T>()
+    var flags = OverflowFlags<T>()
     for m in 1...layout.layers {
       let count = rows * layout.sizes[m]
-      watch.see(z: largestMagnitude(tape.z[m - 1], count), m)
+      flags.see(z: largestMagnitude(tape.z[m - 1], count), m)
       if let layer = tape.norms?.layer(m) {
         let u = layer.norm.isAfter ? tape.a[m - 1] : layer.between
-        watch.see(z: largestMagnitude(u, count), m)
+        flags.see(z: largestMagnitude(u, count), m)
       }
     }
-    try check(watch)
+    try check(flags)
   }
 
   private func recyclePass() {
@@ -257,7 +257,7 @@ extension Network {
   }
 
   /// Fresh memory for the grad_z and grad_a of the pass at hand.
-  func beginBackward() throws(EngineError) -> Quantities<T> {
+  func beginBackward() throws(EngineError) -> ActivationBuffers<T> {
     guard let current = pass, current.state != .spent else {
       throw .order("call forward first: this pass is over")
     }
@@ -280,14 +280,14 @@ extension Network {
     case .matrices:
       return try withThreads(rows: rows, work: 2 * workPerRow * Double(rows)) {
         (plan) throws(EngineError) in
-        let watch = try overRows(plan, tape, tape.backwardSegments(lowest: 1)) {
-          segment, part, watch in
+        let flags = try overRows(plan, tape, tape.backwardSegments(lowest: 1)) {
+          segment, part, flags in
           if segment == 0 { costs(tape, targets, part.rows) }
-          backward(tape, targets, part, &watch, segment: segment)
+          backward(tape, targets, part, &flags, segment: segment)
         }
         let cost = self.cost(targets, rows: rows)
         try check(cost: cost)
-        try check(watch)
+        try check(flags)
         parameterGradients(tape, plan, accumulate: accumulate)
         return cost
       }
@@ -314,11 +314,11 @@ extension Network {
     costs(tape, targets, 0..<rows)
     let cost = self.cost(targets, rows: rows)
     try check(cost: cost)
-    var watch = Watch<T>()
+    var flags = OverflowFlags<T>()
     for m in stride(from: layout.layers, through: 1, by: -1) {
-      watch.see(gradZ: largestMagnitude(tape.gradZ[m - 1], rows * layout.sizes[m]), m)
+      flags.see(gradZ: largestMagnitude(tape.gradZ[m - 1], rows * layout.sizes[m]), m)
     }
-    try check(watch)
+    try check(flags)
     return cost
   }
 

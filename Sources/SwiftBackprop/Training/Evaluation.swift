@@ -7,7 +7,7 @@ final class Evaluation<T: Scalar>: EvaluationSession {
   private let inPlace: Matrix<T>?
   private let y: Targets
   private let weights: RowWeights
-  private let memory: LeanMemory<T>
+  private let memory: Workspace<T>
   private var sums: MetricSums
   private var next = 0
   /// Whether the data still have to be checked; false from the second round on.
@@ -23,7 +23,7 @@ final class Evaluation<T: Scalar>: EvaluationSession {
     let outputs = network.layout.sizes[network.layout.layers]
     self.y = try Targets(y, rows: x.rows, outputs: outputs)
     self.weights = try RowWeights(weights, rows: x.rows)
-    memory = try LeanMemory(
+    memory = try Workspace(
       rows: Swift.min(x.rows, network.blockRows), network: network, trains: false)
     sums = try MetricSums(outputs: outputs, classes: network.hasClasses)
   }
@@ -70,8 +70,8 @@ final class Evaluation<T: Scalar>: EvaluationSession {
     try network.withThreads(rows: range.count, work: network.workPerRow * Double(range.count)) {
       (plan) throws(EngineError) in
       try network.check(
-        network.overRows(plan, range.count) { part, watch in
-          network.forward(tape, part, &watch)
+        network.overRows(plan, range.count) { part, flags in
+          network.forward(tape, part, &flags)
           network.costs(tape, memory.targets, part.rows)
         })
     }

@@ -4,7 +4,7 @@ import CBridge
 // compute is there to study, and neither X nor any quantity of the network changes or is kept.
 
 /// How far a walk has come, and when it is to pause.
-struct Walk {
+struct BlockIterator {
   /// The next row.
   var next: Int
   private let end: Int64
@@ -19,7 +19,7 @@ struct Walk {
 
 extension Network {
   /// Refuses to walk over an X that does not fit, or from a row it does not have.
-  func check(_ walk: Walk, over x: Source, mayBeEmpty: Bool = false) throws(EngineError) {
+  func check(_ walk: BlockIterator, over x: Source, mayBeEmpty: Bool = false) throws(EngineError) {
     try BLAS.require()
     try checkShape(x, mayBeEmpty: mayBeEmpty)
     guard walk.next >= 0, walk.next <= x.rows else {
@@ -30,7 +30,7 @@ extension Network {
   /// Calls `body` with one block of at most `most` rows [rows.count, D(0)] of x after the other,
   /// in place or converted into `scratch`, until all are done or it is time to pause.
   func walk(
-    _ walk: inout Walk, over x: Source, most: Int, scratch: UnsafeMutablePointer<T>,
+    _ walk: inout BlockIterator, over x: Source, most: Int, scratch: UnsafeMutablePointer<T>,
     _ body: (_ input: Matrix<T>, _ rows: Range<Int>) throws(EngineError) -> Void
   ) throws(EngineError) {
     let x = x.scaled(by: inputScale)

@@ -6,9 +6,9 @@
 struct Span {
   let layers: ClosedRange<Int>
   /// Whether the first layer on the way has its statistics already
-  var opens = false
+  var resumes = false
   /// Whether the last layer on the way is left when its sums are made
-  var closes = false
+  var suspends = false
 }
 
 // The segments of a pass are numbered ..., −1, 0, 1, ...: 0 is the last of forward and the first of
@@ -34,7 +34,7 @@ extension Tape {
     let place = norms.stopCount + segment
     let first = place == 0 ? layers.lowerBound : norms.stops[place - 1]
     let last = segment == 0 ? layers.upperBound : norms.stops[place]
-    return Span(layers: first...last, opens: place > 0, closes: segment < 0)
+    return Span(layers: first...last, resumes: place > 0, suspends: segment < 0)
   }
 
   func backwardSpan(_ segment: Int, _ layers: ClosedRange<Int>) -> Span {
@@ -42,7 +42,7 @@ extension Tape {
     let isLast = segment == backwardSegments(lowest: layers.lowerBound).upperBound
     let top = segment == 0 ? layers.upperBound : norms.stops[norms.stopCount - segment]
     let bottom = isLast ? layers.lowerBound : norms.stops[norms.stopCount - 1 - segment]
-    return Span(layers: bottom...top, opens: segment > 0, closes: !isLast)
+    return Span(layers: bottom...top, resumes: segment > 0, suspends: !isLast)
   }
 
   /// The layer whose sums end a segment.

@@ -42,7 +42,7 @@ extension Network {
     }
   }
 
-  private func gradientQuantities() throws(EngineError) -> Quantities<T> {
+  private func gradientQuantities() throws(EngineError) -> ActivationBuffers<T> {
     guard let pass else { throw .order("call forward and backward first") }
     guard let quantities = pass.backward, pass.state != .forward else {
       throw .order("call backward first")

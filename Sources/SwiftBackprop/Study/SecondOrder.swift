@@ -21,10 +21,10 @@ final class SecondOrderMemory<T: Scalar> {
   /// X of one block [rows, D(0)]
   let x: Storage<T>
   let targets: TargetMemory<T>
-  let forward: Quantities<T>
-  let backward: Quantities<T>
+  let forward: ActivationBuffers<T>
+  let backward: ActivationBuffers<T>
   /// R{z(m)} and R{a(m)}
-  let change: Quantities<T>
+  let change: ActivationBuffers<T>
   /// R{grad_z(m)} in place m − 1, which overwrites R{grad_a(m)}
   let second: [UnsafeMutablePointer<T>]
   private let storage: Storage<T>
@@ -42,9 +42,9 @@ final class SecondOrderMemory<T: Scalar> {
     guard !overflow else { throw .memory(bytes: Int.max) }
     x = try Storage(count: count)
     targets = try TargetMemory(rows: rows, outputs: layout.sizes[layout.layers])
-    forward = try Quantities(rows: rows, layout: layout)
-    backward = try Quantities(rows: rows, layout: layout)
-    change = try Quantities(rows: rows, layout: layout)
+    forward = try ActivationBuffers(rows: rows, layout: layout)
+    backward = try ActivationBuffers(rows: rows, layout: layout)
+    change = try ActivationBuffers(rows: rows, layout: layout)
     direction = try Storage(count: layout.parameterCount)
     // The sizes are no larger than those of `change`.
     storage = try Storage(count: rows * layout.unitCount)
@@ -75,7 +75,7 @@ extension Network {
   /// its share, and the first row begins with zero.
   func hessianProduct(
     _ x: Source, _ y: Source, weights rowWeights: Source?, _ v: Source,
-    into out: UnsafeMutablePointer<T>, _ walk: inout Walk
+    into out: UnsafeMutablePointer<T>, _ walk: inout BlockIterator
   ) throws(EngineError) {
     try check(walk, over: x)
     let memory = try secondOrderMemory(rows: x.rows)
@@ -89,11 +89,11 @@ extension Network {
       try withThreads(rows: rows.count, work: 8 * workPerRow * Double(rows.count)) {
         (plan) throws(EngineError) in
         try check(
-          overRows(plan, rows.count) { part, watch in
-            forward(tape, part, &watch)
-            backward(tape, memory.targets, part, &watch)
-            changeForward(tape, memory, part.rows)
-            changeBackward(tape, memory, part)
+          overRows(plan, rows.count) { part, flags in
+            forward(tape, part, &flags)
+            backward(tape, memory.targets, part, &flags)
+            forwardTangent(tape, memory, part.rows)
+            backwardTangent(tape, memory, part)
           })
         parameterChanges(tape, memory, plan, accumulate: rows.lowerBound > 0, to: out)
       }
@@ -136,7 +136,7 @@ extension Network {
   }
 
   /// R{z(m)} and R{a(m)}, m = 1..L, of some rows.
-  private func changeForward(
+  private func forwardTangent(
     _ tape: Tape<T>, _ memory: SecondOrderMemory<T>, _ rows: Range<Int>
   ) {
     for m in 1...layout.layers {
@@ -171,15 +171,15 @@ extension Network {
     let direction = memory.direction
     if layer.norm.isAfter {
       kernels.gradient(changeZ, z, between, change + start, rows.count, cols)
-      changeNorm(m, layer, tape, direction, change, into: memory.change.a[m - 1], rows)
+      normTangent(m, layer, tape, direction, change, into: memory.change.a[m - 1], rows)
     } else {
-      changeNorm(m, layer, tape, direction, memory.change.z[m - 1], into: change, rows)
+      normTangent(m, layer, tape, direction, memory.change.z[m - 1], into: change, rows)
       kernels.gradient(change + start, between, a, changeA, rows.count, cols)
     }
   }
 
   /// R{grad_z(m)}, m = L..1, of some rows.
-  private func changeBackward(
+  private func backwardTangent(
     _ tape: Tape<T>, _ memory: SecondOrderMemory<T>, _ part: Part<T>
   ) {
     let rows = part.rows

@@ -34,7 +34,7 @@ enum Rules {
   ) throws(EngineError) -> [Double] {
     var values: [Double] = []
     for (place, parameter) in info.parameters.enumerated() {
-      let value = given?[place] ?? parameter.standard
+      let value = given?[place] ?? parameter.defaultValue
       try check(value, parameter, of: info)
       values.append(value)
     }
@@ -138,7 +138,7 @@ extension RuleInfo {
             of: parameters[i].name.cString, toByteOffset: i * MemoryLayout<Int>.stride,
             as: UnsafePointer<CChar>.self)
           defaults.storeBytes(
-            of: parameters[i].standard, toByteOffset: i * MemoryLayout<Double>.stride,
+            of: parameters[i].defaultValue, toByteOffset: i * MemoryLayout<Double>.stride,
             as: Double.self)
         }
       }
