@@ -167,10 +167,10 @@ def test_every_option_of_the_engine_is_in_files_and_pickles() -> None:
     known = set(_state._OPTIONS.values()) | of_layers
     assert {getattr(core, name) for name in engine - of_recipe} == known
     net = make(l2=0.1, max_norm=2.0, dropout=0.25, input_scale=1 / 255)
-    net._set_option(core.OPTION_SHARES, 1.0)
+    net._set_option(core.OPTION_PENALTY_PER_SAMPLE, 1.0)
     net.layer(1).trainable = False
     for again in (through_file(net), through_pickle(net), copy.deepcopy(net)):
-        assert again._option(core.OPTION_SHARES) == 1
+        assert again._option(core.OPTION_PENALTY_PER_SAMPLE) == 1
         assert (again.max_norm, again.dropout) == (2.0, net.dropout)
         assert again.dropout[0] == 0.25
         assert again.input_scale == 1 / 255

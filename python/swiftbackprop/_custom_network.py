@@ -405,7 +405,7 @@ class LoopSession(Session):
             self.batch += 1
             return None
         net, rows = self.net, len(self.X)
-        shared = net._option(core.OPTION_SHARES)
+        shared = net._option(core.OPTION_PENALTY_PER_SAMPLE)
         accuracy = self.hits / self.total if self.total else float("nan")
         penalty = self.penalty / rows if shared else _penalty(net)
         record = self.loss / rows, accuracy, penalty
@@ -439,7 +439,7 @@ class LoopSession(Session):
     def _step(self, total: float, rows: int) -> None:
         """Update; the penalties of the estimators are for the whole minibatch."""
         net = self.net
-        if not net._option(core.OPTION_SHARES):
+        if not net._option(core.OPTION_PENALTY_PER_SAMPLE):
             return core.Net.step(net)
         self.penalty += _penalty(net) / total * rows
         l1, l2 = net.l1, net.l2

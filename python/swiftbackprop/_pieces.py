@@ -148,7 +148,7 @@ class PieceSession(Session):
             if self.taken != self.steps and self._take():
                 return None
             hits = self.hits / self.weight if self.weight else float("nan")
-            shares = self.net._option(core.OPTION_SHARES)  # then every batch has its own
+            shares = self.net._option(core.OPTION_PENALTY_PER_SAMPLE)  # then every batch has its own
             record = self.loss / self.rows, hits, self.penalty / (self.rows if shares else 1)
             self._start()
             return record
@@ -205,7 +205,7 @@ class PieceSession(Session):
             return
         loss, accuracy, penalty = self.session.epoch(0)[:3]
         self.end()
-        if self.net._option(core.OPTION_SHARES):
+        if self.net._option(core.OPTION_PENALTY_PER_SAMPLE):
             self.penalty += penalty * self.piece_rows
         else:
             self.penalty = penalty

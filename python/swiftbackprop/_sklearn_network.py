@@ -103,7 +103,7 @@ def make_network(
         l2=float(alpha),
         dropout=dropout,
     )
-    net._set_option(core.OPTION_SHARES, 1.0)
+    net._set_option(core.OPTION_PENALTY_PER_SAMPLE, 1.0)
     return net
 
 

@@ -34,7 +34,7 @@ __all__ = [
 
 # Options of the engine that no recipe holds, by their names in files.
 _OPTIONS = {
-    "shares_penalties": core.OPTION_SHARES,
+    "shares_penalties": core.OPTION_PENALTY_PER_SAMPLE,
     "max_norm": core.OPTION_MAX_NORM,
     "input_scale": core.OPTION_INPUT_SCALE,
 }
