@@ -210,304 +210,7 @@ static PyObject *net_close(Net *self, PyObject *Py_UNUSED(unused)) {
   drop_input(self);
   Py_RETURN_NONE;
 }
-
-// ---------------------------------------------------------------- forward, backward, step
-
-// A way to compute a pass, and how many times longer than matrix products it may well take.
-typedef struct {
-  const char *name;
-  int32_t code;
-  double effort;
-} Method;
-
-static const Method methods[] = {
-    {"matrices", SB_MATRICES, 1}, {"vectors", SB_VECTORS, 4}, {"loops", SB_LOOPS, 20}};
-
-// The method that `name` says, matrices by default; NULL with an exception set.
-static const Method *find_method(PyObject *name) {
-  if (name == NULL) return &methods[0];
-  if (!PyUnicode_Check(name)) {
-    PyErr_Format(PyExc_TypeError, "method is %R, and a str is wanted: matrices, vectors or loops",
-                 name);
-    return NULL;
-  }
-  for (size_t i = 0; i < sizeof methods / sizeof *methods; i++) {
-    if (PyUnicode_CompareWithASCIIString(name, methods[i].name) == 0) return &methods[i];
-  }
-  PyErr_Format(PyExc_ValueError, "unknown method %R; allowed: matrices, vectors, loops", name);
-  return NULL;
-}
-
-static PyObject *net_forward(Net *self, PyObject *const *args, Py_ssize_t nargs,
-                             PyObject *kwnames) {
-  static const char *const names[] = {"X", "copy", "method", "training"};
-  PyObject *values[4];
-  if (!sb_parse("Network.forward", args, nargs, kwnames, names, 1, 4, values)) return NULL;
-  const Method *method = find_method(values[2]);
-  if (method == NULL || !sb_is_idle(self)) return NULL;
-  int training = values[3] == NULL ? 0 : PyObject_IsTrue(values[3]);
-  if (training < 0) return NULL;
-  Py_buffer buffer;
-  sb_array x;
-  if (!sb_take(self, values[0], values[1], "_as_input", &buffer, &x)) return NULL;
-  if (!sb_in_place(self->net, &x)) {
-    PyBuffer_Release(&buffer);
-    PyObject *made = PyObject_CallMethod((PyObject *)self, "_as_input", "OO", values[0],
-                                         values[1] == NULL ? Py_None : values[1]);
-    if (made == NULL) return NULL;
-    bool taken = sb_acquire(made, &buffer, &x);
-    Py_DECREF(made);
-    if (!taken) {
-      PyErr_SetString(PyExc_TypeError, "_as_input made nothing the engine can read");
-      return NULL;
-    }
-  }
-  sb_error error = {0};
-  sb_view view;
-  Work work;
-  if (!sb_begin_idle(self, method->effort * sb_work(self->net, x.rows), &work)) {
-    PyBuffer_Release(&buffer);
-    return NULL;
-  }
-  sb_status status = sb_forward_by(self->net, &x, method->code, training, &error);
-  if (status == SB_OK) {
-    Py_buffer old = self->input;
-    self->input = buffer;
-    buffer = old;
-    status = sb_get_view(self->net, SB_A, self->layers, &view, &error);
-  }
-  sb_end_work(self, work);
-  if (buffer.obj != NULL) PyBuffer_Release(&buffer);
-  if (status != SB_OK) return sb_raise(self->state, &error);
-  return sb_wrap_view(self->state, &view);
-}
-
-static PyObject *net_backward(Net *self, PyObject *const *args, Py_ssize_t nargs,
-                              PyObject *kwnames) {
-  static const char *const names[] = {"y", "sample_weight", "accumulate", "copy", "method"};
-  PyObject *values[5];
-  if (!sb_parse("Network.backward", args, nargs, kwnames, names, 1, 5, values)) return NULL;
-  const Method *method = find_method(values[4]);
-  if (method == NULL || !sb_is_idle(self)) return NULL;
-  int accumulate = values[2] == NULL ? 0 : PyObject_IsTrue(values[2]);
-  if (accumulate < 0) return NULL;
-  bool weighted = values[1] != NULL && values[1] != Py_None;
-  Py_buffer y_buffer, w_buffer;
-  sb_array y, w;
-  if (!sb_take(self, values[0], values[3], "_as_target", &y_buffer, &y)) return NULL;
-  if (weighted && !sb_take(self, values[1], values[3], "_as_weights", &w_buffer, &w)) {
-    PyBuffer_Release(&y_buffer);
-    return NULL;
-  }
-  sb_error error = {SB_OK, ""};
-  double loss = 0;
-  Work work;
-  bool idle = sb_begin_idle(self, 2 * method->effort * sb_work(self->net, y.rows), &work);
-  if (idle) {
-    sb_backward_by(self->net, &y, weighted ? &w : NULL, accumulate, method->code, &loss, &error);
-    sb_end_work(self, work);
-  }
-  PyBuffer_Release(&y_buffer);
-  if (weighted) PyBuffer_Release(&w_buffer);
-  if (!idle) return NULL;
-  if (error.status != SB_OK) return sb_raise(self->state, &error);
-  return PyFloat_FromDouble(loss);
-}
-
-static PyObject *net_step(Net *self, PyObject *Py_UNUSED(unused)) {
-  if (!sb_is_idle(self)) return NULL;
-  sb_error error = {0};
-  // About six operations and as many memory accesses a parameter.
-  Work work;
-  if (!sb_begin_idle(self, 6.0 * (double)sb_parameter_count(self->net), &work)) return NULL;
-  sb_status status = sb_step(self->net, &error);
-  sb_end_work(self, work);
-  if (status != SB_OK) return sb_raise(self->state, &error);
-  Py_RETURN_NONE;
-}
-
-static PyObject *net_predict(Net *self, PyObject *const *args, Py_ssize_t nargs,
-                             PyObject *kwnames) {
-  static const char *const names[] = {"X", "copy"};
-  PyObject *values[2];
-  if (!sb_parse("Network.predict", args, nargs, kwnames, names, 1, 2, values)) return NULL;
-  if (!sb_is_ready(self)) return NULL;
-  Py_buffer buffer;
-  sb_array x;
-  if (!sb_take(self, values[0], values[1], "_as_input", &buffer, &x)) return NULL;
-  sb_error error = {0};
-  sb_view out;
-  sb_status status = sb_new_matrix(self->dtype, x.rows, self->outputs, &out, &error);
-  if (status != SB_OK) {
-    PyBuffer_Release(&buffer);
-    return sb_raise(self->state, &error);
-  }
-  int64_t block = sb_block_rows(self->net);
-  bool interrupted = false;
-  // At least once, so that an empty X gets its message.
-  for (int64_t first = 0; first == 0 || first < x.rows; first += block) {
-    int64_t last = first + block < x.rows ? first + block : x.rows;
-    Work work = sb_begin_work(self, sb_work(self->net, last - first));
-    status = sb_predict(self->net, &x, first, last,
-                        (char *)out.data + first * out.strides[0], &error);
-    sb_end_work(self, work);
-    interrupted = status == SB_OK && last < x.rows && PyErr_CheckSignals() != 0;
-    if (status != SB_OK || interrupted) break;
-  }
-  PyBuffer_Release(&buffer);
-  if (status == SB_OK && !interrupted) return sb_wrap_view(self->state, &out);
-  sb_release_owner(out.owner);
-  return interrupted ? NULL : sb_raise(self->state, &error);
-}
-
-// ---------------------------------------------------------------- the rest
-
-static PyObject *net_release(Net *self, PyObject *Py_UNUSED(unused)) {
-  if (!sb_is_ready(self)) return NULL;
-  Work work = sb_begin_work(self, 0);
-  sb_release_input(self->net);
-  Py_buffer old = self->input;
-  self->input.obj = NULL;
-  sb_end_work(self, work);
-  if (old.obj != NULL) PyBuffer_Release(&old);
-  Py_RETURN_NONE;
-}
-
-static PyObject *net_input(Net *self, PyObject *Py_UNUSED(unused)) {
-  PyObject *obj = self->input.obj == NULL ? Py_None : self->input.obj;
-  return Py_NewRef(obj);
-}
-
-static PyObject *net_in_place(Net *self, PyObject *obj) {
-  if (!sb_is_ready(self)) return NULL;
-  Py_buffer buffer;
-  sb_array x;
-  if (!sb_acquire(obj, &buffer, &x)) Py_RETURN_FALSE;
-  int fits = sb_in_place(self->net, &x);
-  PyBuffer_Release(&buffer);
-  return PyBool_FromLong(fits);
-}
-
-static PyObject *net_reset(Net *self, PyObject *argument) {
-  unsigned long long seed = PyLong_AsUnsignedLongLong(argument);
-  if (PyErr_Occurred() || !sb_is_idle(self)) return NULL;
-  sb_error error = {0};
-  Work work;
-  if (!sb_begin_idle(self, 20.0 * (double)sb_parameter_count(self->net), &work)) return NULL;
-  sb_status status = sb_reset(self->net, seed, &error);
-  sb_end_work(self, work);
-  if (status != SB_OK) return sb_raise(self->state, &error);
-  return net_release(self, NULL);
-}
-
-static PyObject *net_view(Net *self, PyObject *args) {
-  int what;
-  long long m;
-  if (!PyArg_ParseTuple(args, "iL", &what, &m) || !sb_is_ready(self)) return NULL;
-  sb_error error = {0};
-  sb_view view;
-  // grad_a(0) is a matrix product, made when it is asked for.
-  Work work = sb_begin_work(self, what == SB_GRAD_A && m == 0 ? 1e9 : 0);
-  sb_status status = sb_get_view(self->net, what, m, &view, &error);
-  sb_end_work(self, work);
-  if (status != SB_OK) return sb_raise(self->state, &error);
-  return sb_wrap_view(self->state, &view);
-}
-
-static PyObject *net_option(Net *self, PyObject *argument) {
-  long option = PyLong_AsLong(argument);
-  if (PyErr_Occurred() || !sb_is_ready(self)) return NULL;
-  sb_error error = {0};
-  double value = 0;
-  if (sb_get_option(self->net, (int32_t)option, &value, &error) != SB_OK) {
-    return sb_raise(self->state, &error);
-  }
-  return PyFloat_FromDouble(value);
-}
-
-static PyObject *net_set_option(Net *self, PyObject *args) {
-  int option;
-  double value;
-  if (!PyArg_ParseTuple(args, "id", &option, &value) || !sb_is_ready(self)) return NULL;
-  sb_error error = {0};
-  Work work = sb_begin_work(self, 0);
-  sb_status status = sb_set_option(self->net, option, value, &error);
-  sb_end_work(self, work);
-  if (status != SB_OK) return sb_raise(self->state, &error);
-  Py_RETURN_NONE;
-}
-
-static PyObject *net_generator(Net *self, PyObject *Py_UNUSED(unused)) {
-  if (!sb_is_ready(self)) return NULL;
-  uint64_t s[4] = {0};
-  Work work = sb_begin_work(self, 0);
-  sb_get_generator(self->net, s);
-  sb_end_work(self, work);
-  return Py_BuildValue("KKKK", (unsigned long long)s[0], (unsigned long long)s[1],
-                       (unsigned long long)s[2], (unsigned long long)s[3]);
-}
-
-static PyObject *net_set_generator(Net *self, PyObject *argument) {
-  unsigned long long s[4];
-  if (!PyTuple_Check(argument) || !PyArg_ParseTuple(argument, "KKKK", &s[0], &s[1], &s[2], &s[3])) {
-    if (!PyErr_Occurred()) PyErr_SetString(PyExc_TypeError, "a state is a tuple of four numbers");
-    return NULL;
-  }
-  if (!sb_is_idle(self)) return NULL;
-  uint64_t state[4] = {s[0], s[1], s[2], s[3]};
-  sb_error error = {0};
-  Work work = sb_begin_work(self, 0);
-  sb_status status = sb_set_generator(self->net, state, &error);
-  sb_end_work(self, work);
-  if (status != SB_OK) return sb_raise(self->state, &error);
-  Py_RETURN_NONE;
-}
-
-static PyObject *net_draw_order(Net *self, PyObject *argument) {
-  if (!sb_is_idle(self)) return NULL;
-  Py_buffer order;
-  if (PyObject_GetBuffer(argument, &order, PyBUF_WRITABLE | PyBUF_C_CONTIGUOUS) != 0) return NULL;
-  sb_error error = {0};
-  sb_status status = SB_ERROR_TYPE;
-  if (order.itemsize == sizeof(int32_t)) {
-    Work work = sb_begin_work(self, 1e9);
-    status = sb_draw_order(self->net, order.buf, order.len / order.itemsize, &error);
-    sb_end_work(self, work);
-  } else {
-    PyErr_SetString(PyExc_TypeError, "an order is an array of int32");
-  }
-  PyBuffer_Release(&order);
-  if (PyErr_Occurred()) return NULL;
-  if (status != SB_OK) return sb_raise(self->state, &error);
-  Py_RETURN_NONE;
-}
-
-static PyObject *net_work(Net *self, PyObject *argument) {
-  long long rows = PyLong_AsLongLong(argument);
-  if (PyErr_Occurred() || !sb_is_ready(self)) return NULL;
-  return PyFloat_FromDouble(sb_work(self->net, rows));
-}
-
-static PyObject *net_plan(Net *self, PyObject *args) {
-  long long rows;
-  int threads;
-  if (!PyArg_ParseTuple(args, "Li", &rows, &threads) || !sb_is_ready(self)) return NULL;
-  return PyLong_FromLong(sb_plan(self->net, rows, threads));
-}
-
-static PyObject *net_maker(Net *self, PyObject *args) {
-  int quantity, m, threads;
-  long long rows;
-  if (!PyArg_ParseTuple(args, "iiLi", &quantity, &m, &rows, &threads) || !sb_is_ready(self)) {
-    return NULL;
-  }
-  return PyLong_FromLong(sb_maker(self->net, quantity, m, rows, threads));
-}
-
-static PyObject *net_slot_count(Net *self, PyObject *Py_UNUSED(unused)) {
-  if (!sb_is_ready(self)) return NULL;
-  return PyLong_FromLongLong(sb_slot_count(self->net));
-}
+// ---------------------------------------------------------------- the type
 
 static PyObject *net_busy(Net *self, void *Py_UNUSED(closure)) {
   return PyBool_FromLong(self->busy_generation == sb_process_generation());
@@ -522,27 +225,27 @@ static PyObject *net_closed(Net *self, void *Py_UNUSED(closure)) {
 #include "net_docs.h"
 
 static PyMethodDef net_methods[] = {
-    {"forward", FAST(net_forward), METH_FASTCALL | METH_KEYWORDS, forward_doc},
-    {"backward", FAST(net_backward), METH_FASTCALL | METH_KEYWORDS, backward_doc},
-    {"step", (PyCFunction)net_step, METH_NOARGS, step_doc},
-    {"predict", FAST(net_predict), METH_FASTCALL | METH_KEYWORDS, predict_doc},
-    {"release", (PyCFunction)net_release, METH_NOARGS, release_doc},
+    {"forward", FAST(sb_net_forward), METH_FASTCALL | METH_KEYWORDS, forward_doc},
+    {"backward", FAST(sb_net_backward), METH_FASTCALL | METH_KEYWORDS, backward_doc},
+    {"step", (PyCFunction)sb_net_step, METH_NOARGS, step_doc},
+    {"predict", FAST(sb_net_predict), METH_FASTCALL | METH_KEYWORDS, predict_doc},
+    {"release", (PyCFunction)sb_net_release, METH_NOARGS, release_doc},
     {"close", (PyCFunction)net_close, METH_NOARGS, close_doc},
     {"_create", (PyCFunction)net_create, METH_VARARGS, NULL},
     {"_copy_from", (PyCFunction)net_copy_from, METH_O, NULL},
-    {"_reset", (PyCFunction)net_reset, METH_O, NULL},
-    {"_in_place", (PyCFunction)net_in_place, METH_O, NULL},
-    {"_input", (PyCFunction)net_input, METH_NOARGS, NULL},
-    {"_view", (PyCFunction)net_view, METH_VARARGS, NULL},
-    {"_option", (PyCFunction)net_option, METH_O, NULL},
-    {"_set_option", (PyCFunction)net_set_option, METH_VARARGS, NULL},
-    {"_generator", (PyCFunction)net_generator, METH_NOARGS, NULL},
-    {"_set_generator", (PyCFunction)net_set_generator, METH_O, NULL},
-    {"_draw_order", (PyCFunction)net_draw_order, METH_O, NULL},
-    {"_work", (PyCFunction)net_work, METH_O, NULL},
-    {"_plan", (PyCFunction)net_plan, METH_VARARGS, NULL},
-    {"_maker", (PyCFunction)net_maker, METH_VARARGS, NULL},
-    {"_slot_count", (PyCFunction)net_slot_count, METH_NOARGS, NULL},
+    {"_reset", (PyCFunction)sb_net_reset, METH_O, NULL},
+    {"_in_place", (PyCFunction)sb_net_in_place, METH_O, NULL},
+    {"_input", (PyCFunction)sb_net_input, METH_NOARGS, NULL},
+    {"_view", (PyCFunction)sb_net_view, METH_VARARGS, NULL},
+    {"_option", (PyCFunction)sb_net_option, METH_O, NULL},
+    {"_set_option", (PyCFunction)sb_net_set_option, METH_VARARGS, NULL},
+    {"_generator", (PyCFunction)sb_net_generator, METH_NOARGS, NULL},
+    {"_set_generator", (PyCFunction)sb_net_set_generator, METH_O, NULL},
+    {"_draw_order", (PyCFunction)sb_net_draw_order, METH_O, NULL},
+    {"_work", (PyCFunction)sb_net_work, METH_O, NULL},
+    {"_plan", (PyCFunction)sb_net_plan, METH_VARARGS, NULL},
+    {"_maker", (PyCFunction)sb_net_maker, METH_VARARGS, NULL},
+    {"_slot_count", (PyCFunction)sb_net_slot_count, METH_NOARGS, NULL},
     {"_pass_begin", (PyCFunction)sb_net_pass_begin, METH_VARARGS, NULL},
     {"_pass_forward", (PyCFunction)sb_net_pass_forward, METH_VARARGS, NULL},
     {"_pass_put", (PyCFunction)sb_net_pass_put, METH_VARARGS, NULL},

@@ -78,9 +78,31 @@ bool sb_is_idle(Net *self);
 // Like sb_begin_work, for what no fit may be running beside. False with an exception set.
 bool sb_begin_idle(Net *self, double flops, Work *work);
 
-// net.c, session.c, study.c
+// net.c, session.c
 extern PyType_Spec sb_net_spec;
 extern PyType_Spec sb_fit_spec;
+
+// Methods of Net: net_pass.c
+PyObject *sb_net_forward(Net *self, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames);
+PyObject *sb_net_backward(Net *self, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames);
+PyObject *sb_net_step(Net *self, PyObject *unused);
+PyObject *sb_net_predict(Net *self, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames);
+// net_access.c
+PyObject *sb_net_release(Net *self, PyObject *unused);
+PyObject *sb_net_input(Net *self, PyObject *unused);
+PyObject *sb_net_in_place(Net *self, PyObject *obj);
+PyObject *sb_net_reset(Net *self, PyObject *argument);
+PyObject *sb_net_view(Net *self, PyObject *args);
+PyObject *sb_net_option(Net *self, PyObject *argument);
+PyObject *sb_net_set_option(Net *self, PyObject *args);
+PyObject *sb_net_generator(Net *self, PyObject *unused);
+PyObject *sb_net_set_generator(Net *self, PyObject *argument);
+PyObject *sb_net_draw_order(Net *self, PyObject *argument);
+PyObject *sb_net_work(Net *self, PyObject *argument);
+PyObject *sb_net_plan(Net *self, PyObject *args);
+PyObject *sb_net_maker(Net *self, PyObject *args);
+PyObject *sb_net_slot_count(Net *self, PyObject *unused);
+// pass.c, session.c, study.c
 PyObject *sb_net_fit(Net *self, PyObject *const *args, Py_ssize_t nargs);
 PyObject *sb_net_pass_begin(Net *self, PyObject *args);
 PyObject *sb_net_pass_forward(Net *self, PyObject *args);
