@@ -18,7 +18,7 @@ private func isClose(_ x: Double, _ y: Double, _ tolerance: Double = 1e-9) -> Bo
 extension RuleInfo {
   fileprivate var label: String { "\(name)" }
   fileprivate var hasKink: Bool { flags & SB_RULE_KINK != 0 }
-  fileprivate var defaults: RuleValues { RuleValues(parameters.map { $0.standard }) }
+  fileprivate var defaults: RuleValues { RuleValues(parameters.map { $0.defaultValue }) }
 }
 
 extension ActivationKernels {
@@ -104,7 +104,7 @@ extension LossKernels {
     let narrow = points.map { Float($0) }
     for entry in elementwise {
       for factor in [1, 0, 0.25, 1.5, 40] {
-        let values = entry.info.parameters.map { $0.standard * factor }
+        let values = entry.info.parameters.map { $0.defaultValue * factor }
         let areAllowed = zip(values, entry.info.parameters).allSatisfy {
           (try? Rules.check($0, $1, of: entry.info)) != nil
         }

@@ -16,7 +16,7 @@ struct RuleParameter {
   }
 }
 
-/// What the outside learns of a rule; names exist here and nowhere else.
+/// Rule metadata, exported through the C API.
 struct RuleInfo {
   let name: StaticString
   let title: StaticString
