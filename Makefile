@@ -17,7 +17,7 @@ SOURCES := Package.swift pyproject.toml setup.py scratch.py $(shell find Sources
 	-not -path '*/_lib/*' -not -path '*.egg-info/*' -not -name '*.so' -not -name '*.pyc')
 
 .DELETE_ON_ERROR:
-.PHONY: help demo develop test swift-test python-test test-peers test-installs fuzz-sklearn contributing-example lint format bench bench-check docs notebooks browser wheel sanitize clean check
+.PHONY: help demo develop test swift-test python-test test-peers test-installs fuzz-sklearn contributing-example lint format bench bench-check docs notebooks play browser wheel sanitize clean check
 
 help: ## list the verbs
 	@sed -n 's/^\([a-z-]*\):.*## /  \1\t/p' $(MAKEFILE_LIST) | expand -t 15
@@ -77,17 +77,21 @@ bench: $(VENV)/package $(VENV)/extra-bench $(VENV)/extra-plot ## us beside our p
 bench-check: $(VENV)/package $(VENV)/extra-bench ## a quick run against benchmarks/expected.json
 	$(PY) -m benchmarks --quick --check $(BENCH)
 
-docs: $(VENV)/package $(VENV)/extra-docs ## this project's pages as a site, into build/docs/
+docs: play $(VENV)/package $(VENV)/extra-docs ## this project's pages as a site, into build/docs/
 	rm -rf build/docs
 	$(PY) -m sphinx --fail-on-warning --keep-going --quiet --fresh-env \
 		--conf-dir docs --doctree-dir build/doctrees . build/docs
+	cp -r build/play build/docs/play
 
 # PyTorch and JAX, which some set beside the engine, are among what the benchmarks need.
 notebooks: $(VENV)/package $(VENV)/extra-notebook $(VENV)/extra-bench ## run every notebook and store its outputs
 	unset NOTEBOOKS_QUICK; $(PY) -m nbconvert --to notebook --execute --inplace --ExecutePreprocessor.record_timing=False \
 		notebooks/*.ipynb
 
-browser: $(VENV)/package $(VENV)/extra-browser ## look at the notebooks in Chromium; pictures in build/browser/
+play: | check ## the page with the engine as WebAssembly, into build/play/
+	@$(PYTHON) play/build.py
+
+browser: play $(VENV)/package $(VENV)/extra-browser ## look at the notebooks and the page in Chromium; pictures in build/browser/
 	$(PY) -m pytest tests_browser $(PYTEST)
 
 wheel: $(VENV)/extra-wheel ## a wheel for other machines, in wheelhouse/

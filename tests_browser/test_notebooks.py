@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
-import os
 import re
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,7 +11,7 @@ from typing import Any
 import nbformat
 import pytest
 from nbconvert import HTMLExporter
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
 ROOT = Path(__file__).resolve().parent.parent
 BUILD = ROOT / "build/browser"
@@ -24,22 +22,6 @@ SEEN = """elements => elements.map(e => {
     const box = e.getBoundingClientRect();
     return [Math.round(box.width), Math.round(box.height), e.naturalWidth ?? -1, e.tagName];
 })"""
-
-
-def chromium() -> str:
-    """The browser: $CHROMIUM, or the first that is on PATH."""
-    names = ("chromium", "chromium-browser", "google-chrome")
-    found = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, names)), None)
-    assert found, "no Chromium: install one (on Debian: apt-get install chromium) or set CHROMIUM"
-    return found
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=chromium(), args=["--no-sandbox"])
-        yield running
-        running.close()
 
 
 def export(path: Path) -> Path:

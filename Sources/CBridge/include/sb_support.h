@@ -110,11 +110,17 @@ static inline void sb_restore_arithmetic(uint64_t before) {
 #endif
 }
 
-// The long double at p, which may be unaligned.
+// The long double at p, which may be unaligned. WebAssembly has none, and no caller who could
+// have one.
 static inline double sb_long_double(const void *p) {
+#if defined(__wasm__)
+  (void)p;
+  return __builtin_nan("");
+#else
   long double value;
   memcpy(&value, p, sizeof value);
   return (double)value;
+#endif
 }
 
 // The level this image was compiled for, in the numbers of sb_cpu_level.

@@ -1,0 +1,130 @@
+"""The engine as WebAssembly, in a browser: the numbers are those of the installed package."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+from playwright.sync_api import Browser, Page
+
+import swiftbackprop as sb
+from serving import served
+
+# Makes a network, takes `steps` steps on all rows, and trains a copy by the engine's fit.
+TRAIN = """async ({sizes, activations, loss, optimizer, seed, x, y, steps, fit}) => {
+    const {load, Network} = await import("play/engine.js");
+    const {file} = await import("play/files.js");
+    const engine = await load(file);
+    const inits = Object.fromEntries(engine.rules(0).map(rule => [rule.name, rule.partner]));
+    const net = new Network(engine, {
+        sizes, seed, loss: {name: loss}, optimizer: {name: optimizer},
+        activations: activations.map(name => ({name})),
+        initializers: activations.map(name => ({name: inits[name]})),
+    });
+    const numbers = (net) => sizes.slice(1).flatMap((_, k) => ["W", "b"].flatMap(what => {
+        const {data} = net.view(what, k + 1);
+        return Array.from(data);
+    }));
+    const first = numbers(net);
+    const rows = x.length / sizes[0];
+    const [X, Y] = [engine.matrix(rows, sizes[0], x), engine.matrix(rows, sizes.at(-1), y)];
+    const trained = net.copy();
+    const losses = [];
+    for (let k = 0; k < steps; k++) {
+        net.forward(X);
+        losses.push(net.backward(Y));
+        net.step();
+    }
+    const gradients = sizes.slice(1).flatMap((_, k) =>
+        ["grad_z", "grad_a", "z", "a"].flatMap(what => Array.from(net.view(what, k + 1).data)));
+    trained.fit(X, Y, fit);
+    return {first, losses, last: numbers(net), gradients, fitted: numbers(trained)};
+}"""
+STEPS, EPOCHS, BATCH = 100, 5, 17
+NETS: list[dict[str, Any]] = [
+    {"sizes": [2, 16, 16, 2], "activation": "relu", "loss": "cross_entropy", "optimizer": "adam"},
+    {"sizes": [3, 7, 5, 4], "activation": "tanh", "loss": "squared_error", "optimizer": "sgd"},
+    {
+        "sizes": [64, 30, 10],
+        "activation": "gelu",
+        "loss": "cross_entropy",
+        "optimizer": "rmsprop",
+    },
+    {"sizes": [2, 4, 1], "activation": "sigmoid", "loss": "huber", "optimizer": "nesterov"},
+]
+
+
+def numbers(net: sb.Network) -> np.ndarray:
+    """W and b of all layers, as they lie in the engine's memory."""
+    return np.concatenate([part for r in net.layers for part in (r.W.T.ravel(), r.b)])
+
+
+def near(got: list[float], expected: np.ndarray) -> None:
+    """Equal but for the order of sums in float32."""
+    scale = max(1e-3, float(np.abs(expected).max()))
+    np.testing.assert_allclose(np.array(got), expected, rtol=1e-5, atol=1e-5 * scale)
+
+
+@pytest.fixture(scope="module")
+def page(browser: Browser) -> Iterator[Page]:
+    with served() as address:
+        page = browser.new_page()
+        page.goto(address)
+        yield page
+        page.close()
+
+
+@pytest.mark.parametrize("options", NETS, ids=lambda o: "-".join(map(str, o["sizes"])))
+def test_the_numbers_are_the_native_ones(page: Page, options: dict[str, Any]) -> None:
+    sizes = options["sizes"]
+    nets = [sb.Network(**options, seed=5) for _ in range(2)]
+    rng = np.random.default_rng(3)
+    X = rng.normal(size=(50, sizes[0])).astype(np.float32)
+    y = rng.uniform(size=(50, sizes[-1])).astype(np.float32)
+    if options["loss"] == "cross_entropy":
+        y = np.eye(sizes[-1], dtype=np.float32)[rng.integers(sizes[-1], size=50)]
+    got = page.evaluate(
+        TRAIN,
+        {
+            "sizes": sizes,
+            "activations": [layer.activation.name for layer in nets[0].layers],
+            "loss": options["loss"],
+            "optimizer": options["optimizer"],
+            "seed": 5,
+            "x": X.ravel().tolist(),
+            "y": y.ravel().tolist(),
+            "steps": STEPS,
+            "fit": {"epochs": EPOCHS, "batchSize": BATCH},
+        },
+    )
+    assert np.array_equal(np.array(got["first"], np.float32), numbers(nets[0]))
+    losses = []
+    for _ in range(STEPS):
+        nets[0].forward(X)
+        losses.append(nets[0].backward(y))
+        nets[0].step()
+    near(got["losses"], np.array(losses))
+    near(got["last"], numbers(nets[0]))
+    quantities = [
+        value.ravel()
+        for layer in nets[0].layers
+        for value in (layer.grad_z, layer.grad_a, layer.z, layer.a)
+    ]
+    near(got["gradients"], np.concatenate(quantities))
+    nets[1].fit(X, y, epochs=EPOCHS, batch_size=BATCH, verbose=0)
+    near(got["fitted"], numbers(nets[1]))
+
+
+def test_the_lists_of_rules_are_the_engine_s(page: Page) -> None:
+    got = page.evaluate(
+        """async () => {
+            const {load} = await import("play/engine.js");
+            const {file} = await import("play/files.js");
+            const engine = await load(file);
+            return [0, 1, 2].map(kind => engine.rules(kind).map(rule => rule.name));
+        }"""
+    )
+    native = [list(map(str, names)) for names in (sb.activations(), sb.losses(), sb.optimizers())]
+    assert [sorted(names) for names in got] == [sorted(names) for names in native]
