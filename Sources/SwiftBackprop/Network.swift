@@ -4,6 +4,8 @@ import CBridge
 final class Network<T: Scalar> {
   let layout: Layout
   let activations: [ActivationKernels<T>]
+  /// What stands between z(m) and a(m), in place m − 1
+  let stages: [Stage<T>]
   let loss: LossKernels<T>
   let lossInfo: RuleInfo
   /// Whether loss and output activation are partners: grad_z(L) = a − t, loss from z.
@@ -87,6 +89,7 @@ final class Network<T: Scalar> {
     let bytes = layout.parameterCount * MemoryLayout<T>.stride * (2 + optimizer.slots)
     guard sb_has_memory(bytes) != 0 else { throw .memory(bytes: bytes) }
     parameters = try Storage(count: layout.parameterCount)
+    stages = chooseStages(activations, norms, layout, parameters)
     gradients = try Storage(count: layout.parameterCount)
     var slots: [Storage<T>] = []
     for _ in 0..<optimizer.slots { slots.append(try Storage(count: layout.parameterCount)) }
@@ -123,6 +126,7 @@ final class Network<T: Scalar> {
     (isTrainable, lowestTrained) = (other.isTrainable, other.lowestTrained)
     hasFrozenLayers = other.hasFrozenLayers
     parameters = try Storage(count: layout.parameterCount)
+    stages = chooseStages(activations, norms, layout, parameters)
     gradients = try Storage(count: layout.parameterCount)
     var slots: [Storage<T>] = []
     for slot in other.slots {

@@ -95,6 +95,14 @@ struct ActivationKernels<T: Scalar> {
 // What is needed rarely, or costs little beside its memory, is made of the loops above: one more
 // loop would be compiled for every rule, number type and instruction set.
 extension ActivationKernels {
+  /// a ← σ(z), which may be the same memory.
+  func value(
+    _ z: UnsafeMutablePointer<T>, _ a: UnsafeMutablePointer<T>, _ rows: Int, _ cols: Int,
+    inPlace: Bool
+  ) {
+    if inPlace { valueInPlace(a, rows, cols) } else { value(z, a, rows, cols) }
+  }
+
   /// r ← the change of Jᵀ grad_a when grad_a changes by r and z by dz, which is
   /// r ⊙ σ′(z) + grad_a ⊙ σ″(z) ⊙ dz for elementwise σ
   func gradientChange(

@@ -7,7 +7,7 @@
 // no means in evaluation: μ and s stand still.
 
 /// One row of a normalised layer.
-private struct NormRow<T: Scalar> {
+struct NormRow<T: Scalar> {
   let x: UnsafePointer<T>
   let cols: Int
   private let mean, scale: UnsafePointer<T>
@@ -37,54 +37,20 @@ private struct NormRow<T: Scalar> {
   }
 }
 
-extension Network {
-  /// What layer m normalises [N, D(m)].
-  private func normInput(_ m: Int, _ layer: NormLayer<T>, _ tape: Tape<T>) -> UnsafePointer<T> {
-    UnsafePointer(layer.norm.isAfter ? layer.between : tape.z[m - 1])
-  }
-
-  /// ‖grad_γ(m)‖² + ‖grad_β(m)‖² of row n alone.
-  func normSquare(_ m: Int, _ tape: Tape<T>, _ n: Int) -> Double {
-    guard let layer = tape.norms?.layer(m), let gradOut = layer.gradOut else { return 0 }
-    let cols = layout.sizes[m]
-    let row = NormRow(layer, normInput(m, layer, tape) + n * cols, row: n, cols)
-    var sum = 0.0
-    for j in 0..<cols {
-      let (g, unit) = (Double(gradOut[n * cols + j]), Double(row.unit(j)))
-      sum += g * g * (1 + unit * unit)
-    }
-    return sum
-  }
-
-  /// grad ← grad_z(m) from grad_a(m), for rows first, first + 1, ... of the pass, without dropout.
-  func pullBack(
-    _ m: Int, _ grad: UnsafeMutablePointer<T>, _ tape: Tape<T>, first: Int, _ rows: Int
-  ) {
-    let (cols, kernels) = (layout.sizes[m], activations[m - 1])
-    let (z, a) = (tape.z[m - 1] + first * cols, tape.a[m - 1] + first * cols)
-    guard let layer = tape.norms?.layer(m) else {
-      return kernels.gradientInPlace(grad, z, a, rows, cols)
-    }
-    let between = layer.between + first * cols
-    if layer.norm.isAfter {
-      differentiate(m, layer, grad, between, first: first, rows)
-      kernels.gradientInPlace(grad, z, between, rows, cols)
-    } else {
-      kernels.gradientInPlace(grad, between, a, rows, cols)
-      differentiate(m, layer, grad, z, first: first, rows)
-    }
+extension NormStage {
+  /// What the layer normalises [N, D(m)].
+  func input(_ layer: NormLayer<T>, _ tape: Tape<T>) -> UnsafePointer<T> {
+    UnsafePointer(norm.isAfter ? layer.between : tape.z[m - 1])
   }
 
   /// R{γ ⊙ x̂ + β} = R{γ} ⊙ x̂ + γ ⊙ R{x̂} + R{β} of some rows, from R{x} [N, D(m)].
   func normTangent(
-    _ m: Int, _ layer: NormLayer<T>, _ tape: Tape<T>, _ direction: Storage<T>,
-    _ changeX: UnsafePointer<T>, into out: UnsafeMutablePointer<T>, _ rows: Range<Int>
+    _ layer: NormLayer<T>, _ tape: Tape<T>, _ tangent: Tangent<T>, _ changeX: UnsafePointer<T>,
+    into out: UnsafeMutablePointer<T>, _ rows: Range<Int>
   ) {
-    let cols = layout.sizes[m]
-    let (gamma, x) = (gamma(m), normInput(m, layer, tape))
-    let (dGamma, dBeta) = (
-      direction.base + layout.gamma(m), direction.base + layout.beta(m)
-    )
+    let x = input(layer, tape)
+    let dGamma = tangent.direction + vectors + cols
+    let dBeta = dGamma + cols
     for n in rows {
       let row = NormRow(layer, x + n * cols, row: n, cols)
       let dx = changeX + n * cols
@@ -97,22 +63,21 @@ extension Network {
     }
   }
 
-  /// R{grad_x} in place of R{g}, of some rows, where g is the gradient by γ ⊙ x̂ + β; the sums for
-  /// R{grad_β} and R{grad_γ} into `sums` [2, D(m)].
-  func changeNormGradient(
-    _ m: Int, _ layer: NormLayer<T>, _ tape: Tape<T>, _ direction: Storage<T>,
-    _ changeX: UnsafePointer<T>, _ second: UnsafeMutablePointer<T>, _ rows: Range<Int>,
-    to sums: UnsafeMutablePointer<Double>
+  /// R{grad_x} in place of R{g}, of some rows, where g is the gradient by γ ⊙ x̂ + β; the part's
+  /// sums receive those of R{grad_β} and R{grad_γ}.
+  func normGradientTangent(
+    _ layer: NormLayer<T>, _ tape: Tape<T>, _ tangent: Tangent<T>, _ changeX: UnsafePointer<T>,
+    _ part: Part<T>
   ) {
     guard let gradOut = layer.gradOut, let gradIn = layer.gradIn else { return }
-    let cols = layout.sizes[m]
-    let (gamma, x) = (gamma(m), normInput(m, layer, tape))
-    let dGamma = direction.base + layout.gamma(m)
+    let x = input(layer, tape)
+    let (dGamma, gradZ) = (tangent.direction + vectors + cols, tangent.gradZ[m - 1])
+    let sums = part.norms + norm.sums
     sums.update(repeating: 0, count: 2 * cols)
-    for n in rows {
+    for n in part.rows {
       let row = NormRow(layer, x + n * cols, row: n, cols)
       let start = n * cols
-      let (dx, g, dg) = (changeX + start, gradOut + start, second + start)
+      let (dx, g, dg) = (changeX + start, gradOut + start, gradZ + start)
       let (level, slope) = row.means { dx[$0] }
       func dUnit(_ j: Int) -> T { row.s(j) * (dx[j] - level - row.unit(j) * slope) }
       for j in 0..<cols {

@@ -145,11 +145,6 @@ extension Network {
 
   // MARK: where the numbers are
 
-  /// a(m) [N, D(m)], m = 0..L; a(0) is X.
-  func activation(_ m: Int, _ tape: Tape<T>) -> Matrix<T> {
-    m == 0 ? tape.input : Matrix(tape.a[m - 1], tape.input.rows, layout.sizes[m])
-  }
-
   /// Row n [D(m)] of a quantity of layer m = 1..L.
   func row(_ n: Int, _ m: Int, _ quantity: LayerPointers<T>) -> LayerPointers<T>.Rows {
     quantity[m - 1] + n * layout.sizes[m]

@@ -59,7 +59,7 @@ extension Network {
     try withThreads(rows: rows, work: workPerRow * Double(rows)) { (plan) throws(EngineError) in
       try check(
         overRows(plan, rows) { part, flags in
-          backward(tape, part, &flags, Span(layers: last...first), isGiven: false)
+          backward(tape, nil, part, &flags, Span(layers: last...first))
         })
     }
   }

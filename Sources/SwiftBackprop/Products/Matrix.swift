@@ -29,6 +29,8 @@ struct Matrix<T: Scalar> {
       transposed: transposed)
   }
 
+  func rows(_ range: Range<Int>) -> Matrix { rows(range.lowerBound, range.upperBound) }
+
   /// The largest |element| as bits: at least `T.infinityBits` if one is NaN or infinite.
   func magnitude() -> T.Bits {
     let (outer, inner) = transposed ? (cols, rows) : (rows, cols)

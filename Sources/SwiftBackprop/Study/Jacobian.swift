@@ -145,11 +145,11 @@ extension Network {
   ) {
     let outputs = layout.sizes[layout.layers]
     guard outputs > 1 else {
-      return pullBack(m, jacobian, tape, first: rows.lowerBound, rows.count)
+      return stages[m - 1].pullBack(jacobian, tape, first: rows.lowerBound, rows.count)
     }
     for row in rows {
       let place = jacobian + (row - rows.lowerBound) * layout.sizes[m]
-      pullBack(m, place, tape, first: row / outputs, 1)
+      stages[m - 1].pullBack(place, tape, first: row / outputs, 1)
     }
   }
 

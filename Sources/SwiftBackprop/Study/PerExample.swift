@@ -36,7 +36,7 @@ extension Network {
           let cols = layout.sizes[m]
           let square =
             sumOfSquares(tape.gradZ[m - 1] + n * cols, cols) * (inputSquare(m, tape, n) + 1)
-            + normSquare(m, tape, n)
+            + stages[m - 1].normSquare(tape, n)
           sum += square
           if perLayer { out[(first + n) * layers + m - 1] = T(square.squareRoot()) }
         }

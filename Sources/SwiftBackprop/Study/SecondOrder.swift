@@ -15,6 +15,19 @@ import CBridge
 // Partners of a loss give R{grad_z(L)} = wₙ/Σw·R{a(L)}. That is 8 products a layer where
 // forward and backward have 3.
 
+/// R{·} of the quantities of a tape.
+struct Tangent<T: Scalar> {
+  let rows: Int
+  /// v [P]: V(m), c(m) and the directions of γ(m) and β(m), where `layout` has W, b, γ and β
+  let direction: UnsafePointer<T>
+  /// R{z(m)}, R{a(m)} [N, D(m)]
+  let z, a: LayerPointers<T>
+  /// R{·} of what stands between the two steps of a normalised layer [N, D(m)]
+  let between: LayerPointers<T>
+  /// R{grad_z(m)} [N, D(m)], which overwrites R{grad_a(m)}
+  let gradZ: LayerPointers<T>
+}
+
 /// Memory for the two passes and their R over one block of rows.
 final class SecondOrderMemory<T: Scalar> {
   let rows: Int
@@ -25,13 +38,11 @@ final class SecondOrderMemory<T: Scalar> {
   let backward: ActivationBuffers<T>
   /// R{z(m)} and R{a(m)}
   let change: ActivationBuffers<T>
-  /// R{grad_z(m)} in place m − 1, which overwrites R{grad_a(m)}
-  let second: [UnsafeMutablePointer<T>]
   private let storage: Storage<T>
-  /// Of normalised layers, and R{·} of what stands between their two steps, in place m − 1
+  private let lists: Block
+  /// R{grad_z(m)}, and of normalised layers R{·} of what stands between their two steps
+  private let gradZ, between: LayerPointers<T>
   let norms: NormMemory<T>?
-  let changeBetween: [UnsafeMutablePointer<T>]
-  private let betweens: Storage<T>
   /// v [P], where the products may read it
   let direction: Storage<T>
 
@@ -47,26 +58,34 @@ final class SecondOrderMemory<T: Scalar> {
     change = try ActivationBuffers(rows: rows, layout: layout)
     direction = try Storage(count: layout.parameterCount)
     // The sizes are no larger than those of `change`.
-    storage = try Storage(count: rows * layout.unitCount)
+    let layers = layout.layers
+    storage = try Storage(count: rows * (layout.unitCount + network.normUnits / 2))
+    lists = try Block(byteCount: LayerPointers<T>.bytes(2 * layers))
     var next = storage.base
-    second = (1...layout.layers).map { m in
+    gradZ = LayerPointers(lists, layers: layers) { m in
       defer { next += rows * layout.sizes[m] }
+      return next
+    }
+    between = LayerPointers(lists, first: layers, layers: layers) { m in
+      defer { next += network.norm(m) == nil ? 0 : rows * layout.sizes[m] }
       return next
     }
     norms =
       network.norms.isEmpty ? nil : try NormMemory(network, rows: rows, keepsGradients: true)
-    betweens = try Storage(count: rows * network.normUnits / 2)
-    var between = betweens.base
-    changeBetween = (1...layout.layers).map { m in
-      defer { between += network.norm(m) == nil ? 0 : rows * layout.sizes[m] }
-      return between
-    }
   }
 
   func tape(_ input: Matrix<T>, _ network: Network<T>) -> Tape<T> {
     Tape(
       input: input, z: forward.z, a: forward.a, gradZ: backward.z, gradA: backward.a,
       norms: norms?.begin(network, training: false))
+  }
+
+  /// Of the first `rows` rows.
+  func tangent(rows: Int) -> Tangent<T> {
+    Tangent(
+      rows: rows, direction: UnsafePointer(direction.base), z: change.z, a: change.a,
+      between: between,
+      gradZ: gradZ)
   }
 }
 
@@ -85,17 +104,17 @@ extension Network {
     try self.walk(&walk, over: x, most: memory.rows, scratch: memory.x.base) {
       (input, rows) throws(EngineError) in
       try targets.read(rows, into: memory.targets)
-      let tape = memory.tape(input, self)
+      let (tape, tangent) = (memory.tape(input, self), memory.tangent(rows: rows.count))
       try withThreads(rows: rows.count, work: 8 * workPerRow * Double(rows.count)) {
         (plan) throws(EngineError) in
         try check(
           overRows(plan, rows.count) { part, flags in
             forward(tape, part, &flags)
             backward(tape, memory.targets, part, &flags)
-            forwardTangent(tape, memory, part.rows)
-            backwardTangent(tape, memory, part)
+            forwardTangent(tape, tangent, part.rows)
+            backwardTangent(tape, tangent, memory.targets, part)
           })
-        parameterChanges(tape, memory, plan, accumulate: rows.lowerBound > 0, to: out)
+        parameterTangents(tape, tangent, plan, accumulate: rows.lowerBound > 0, to: out)
       }
     }
     guard largestMagnitude(out, layout.parameterCount) < T.infinityBits else {
@@ -131,155 +150,95 @@ extension Network {
   }
 
   /// V(m)ᵀ [D(m−1), D(m)]
-  private func weights(_ m: Int, of direction: Storage<T>) -> Matrix<T> {
-    Matrix(direction.base + layout.weights(m), layout.sizes[m - 1], layout.sizes[m])
+  private func weights(_ m: Int, _ tangent: Tangent<T>) -> Matrix<T> {
+    Matrix(tangent.direction + layout.weights(m), layout.sizes[m - 1], layout.sizes[m])
+  }
+
+  /// R{a(m)} [N, D(m)], m = 1..L
+  private func activation(_ m: Int, _ tangent: Tangent<T>) -> Matrix<T> {
+    Matrix(tangent.a[m - 1], tangent.rows, layout.sizes[m])
+  }
+
+  /// R{grad_z(m)} [N, D(m)]
+  private func gradient(_ m: Int, _ tangent: Tangent<T>) -> Matrix<T> {
+    Matrix(tangent.gradZ[m - 1], tangent.rows, layout.sizes[m])
   }
 
   /// R{z(m)} and R{a(m)}, m = 1..L, of some rows.
-  private func forwardTangent(
-    _ tape: Tape<T>, _ memory: SecondOrderMemory<T>, _ rows: Range<Int>
-  ) {
+  private func forwardTangent(_ tape: Tape<T>, _ tangent: Tangent<T>, _ rows: Range<Int>) {
     for m in 1...layout.layers {
-      let (cols, before) = (layout.sizes[m], layout.sizes[m - 1])
-      let start = rows.lowerBound * cols
-      let (changeZ, changeA) = (memory.change.z[m - 1] + start, memory.change.a[m - 1] + start)
-      multiply(
-        input(m, tape).rows(rows.lowerBound, rows.upperBound), weights(m, of: memory.direction),
-        into: changeZ)
+      let z = place(tangent.z, m, rows)
+      multiply(activation(m - 1, tape).rows(rows), weights(m, tangent), into: z)
       if m > 1 {
-        let changeBefore = memory.change.a[m - 2] + rows.lowerBound * before
-        multiply(
-          Matrix(changeBefore, rows.count, before), weights(m), into: changeZ, accumulate: true)
+        multiply(activation(m - 1, tangent).rows(rows), weights(m), into: z, accumulate: true)
       }
-      addRow(memory.direction.base + layout.bias(m), to: changeZ, rows.count, cols)
-      changeActivation(m, tape, memory, changeZ, changeA, rows)
-    }
-  }
-
-  /// R{a(m)} from R{z(m)}, of some rows. The Jacobian of every σ is symmetric, softmax' too.
-  private func changeActivation(
-    _ m: Int, _ tape: Tape<T>, _ memory: SecondOrderMemory<T>, _ changeZ: UnsafePointer<T>,
-    _ changeA: UnsafeMutablePointer<T>, _ rows: Range<Int>
-  ) {
-    let cols = layout.sizes[m]
-    let start = rows.lowerBound * cols
-    let (z, a, kernels) = (tape.z[m - 1] + start, tape.a[m - 1] + start, activations[m - 1])
-    guard let layer = tape.norms?.layer(m) else {
-      return kernels.gradient(changeZ, z, a, changeA, rows.count, cols)
-    }
-    let (between, change) = (layer.between + start, memory.changeBetween[m - 1])
-    let direction = memory.direction
-    if layer.norm.isAfter {
-      kernels.gradient(changeZ, z, between, change + start, rows.count, cols)
-      normTangent(m, layer, tape, direction, change, into: memory.change.a[m - 1], rows)
-    } else {
-      normTangent(m, layer, tape, direction, memory.change.z[m - 1], into: change, rows)
-      kernels.gradient(change + start, between, a, changeA, rows.count, cols)
+      addRow(tangent.direction + layout.bias(m), to: z, rows.count, layout.sizes[m])
+      stages[m - 1].forwardTangent(tape, tangent, rows)
     }
   }
 
   /// R{grad_z(m)}, m = L..1, of some rows.
   private func backwardTangent(
-    _ tape: Tape<T>, _ memory: SecondOrderMemory<T>, _ part: Part<T>
+    _ tape: Tape<T>, _ tangent: Tangent<T>, _ targets: TargetMemory<T>, _ part: Part<T>
   ) {
     let rows = part.rows
     for m in stride(from: layout.layers, through: 1, by: -1) {
-      let cols = layout.sizes[m]
-      let start = rows.lowerBound * cols
-      let second = memory.second[m - 1] + start
-      if m < layout.layers {
-        let next = layout.sizes[m + 1]
-        let above = rows.lowerBound * next
-        multiply(
-          Matrix(memory.second[m] + above, rows.count, next), weights(m + 1).transpose,
-          into: second)
-        multiply(
-          Matrix(tape.gradZ[m] + above, rows.count, next),
-          weights(m + 1, of: memory.direction).transpose, into: second, accumulate: true)
+      let gradZ = place(tangent.gradZ, m, rows)
+      if m == layout.layers {
+        lossTangent(tape, tangent, targets, rows)
       } else {
-        changeOutput(tape, memory, rows, second)
+        multiply(
+          gradient(m + 1, tangent).rows(rows), weights(m + 1).transpose, into: gradZ)
+        multiply(
+          gradient(m + 1, tape).rows(rows), weights(m + 1, tangent).transpose, into: gradZ,
+          accumulate: true)
       }
-      changeDerivative(m, tape, memory, part, isGiven: m == layout.layers && isFused)
-    }
-  }
-
-  /// R{grad_z(m)} in place of R{grad_a(m)}, of some rows; `isGiven`: it is that of what σ takes
-  /// in already.
-  private func changeDerivative(
-    _ m: Int, _ tape: Tape<T>, _ memory: SecondOrderMemory<T>, _ part: Part<T>, isGiven: Bool
-  ) {
-    let (rows, cols) = (part.rows, layout.sizes[m])
-    let start = rows.lowerBound * cols
-    let (z, a, gradA) = (
-      tape.z[m - 1] + start, tape.a[m - 1] + start, tape.gradA[m - 1] + start
-    )
-    let (second, changeZ) = (memory.second[m - 1], memory.change.z[m - 1])
-    let (kernels, direction) = (activations[m - 1], memory.direction)
-    guard let layer = tape.norms?.layer(m) else {
-      if isGiven { return }
-      return kernels.gradientChange(
-        second + start, gradA, z, a, changeZ + start, rows.count, cols)
-    }
-    let (between, change) = (layer.between + start, memory.changeBetween[m - 1])
-    let sums = part.norms + layer.norm.sums
-    if let gradIn = layer.gradIn, layer.norm.isAfter {
-      changeNormGradient(m, layer, tape, direction, change, second, rows, to: sums)
-      kernels.gradientChange(
-        second + start, gradIn + start, z, between, changeZ + start, rows.count, cols)
-    } else {
-      if !isGiven {
-        kernels.gradientChange(
-          second + start, gradA, between, a, change + start, rows.count, cols)
-      }
-      changeNormGradient(m, layer, tape, direction, changeZ, second, rows, to: sums)
+      stages[m - 1].backwardTangent(
+        tape, tangent, part, isGiven: m == layout.layers && isFused)
     }
   }
 
   /// R{grad_a(L)} of some rows, or for partners R{grad_z(L)}.
-  private func changeOutput(
-    _ tape: Tape<T>, _ memory: SecondOrderMemory<T>, _ rows: Range<Int>,
-    _ second: UnsafeMutablePointer<T>
+  private func lossTangent(
+    _ tape: Tape<T>, _ tangent: Tangent<T>, _ targets: TargetMemory<T>, _ rows: Range<Int>
   ) {
     let m = layout.layers
     let cols = layout.sizes[m]
-    let start = rows.lowerBound * cols
-    let scale = memory.targets.scale + rows.lowerBound
-    let changeA = memory.change.a[m - 1] + start
+    let scale = targets.scale + rows.lowerBound
+    let (changeA, grad) = (place(tangent.a, m, rows), place(tangent.gradZ, m, rows))
     guard isFused else {
       return loss.gradientChange(
-        tape.a[m - 1] + start, memory.targets.t + start, scale, changeA, second, rows.count, cols)
+        place(tape.a, m, rows), targets.t + rows.lowerBound * cols, scale, changeA, grad,
+        rows.count, cols)
     }
     for n in 0..<rows.count {
-      for i in n * cols..<(n + 1) * cols { second[i] = scale[n] * changeA[i] }
+      for i in n * cols..<(n + 1) * cols { grad[i] = scale[n] * changeA[i] }
     }
   }
 
   /// out ← or += R{grad_W}, R{grad_b}, after every row has its R{grad_z}.
-  private func parameterChanges(
-    _ tape: Tape<T>, _ memory: SecondOrderMemory<T>, _ plan: Plan, accumulate: Bool,
+  private func parameterTangents(
+    _ tape: Tape<T>, _ tangent: Tangent<T>, _ plan: Plan, accumulate: Bool,
     to out: UnsafeMutablePointer<T>
   ) {
-    let rows = tape.input.rows
     concurrently(plan.parts) { part in
       for m in 1...layout.layers {
-        let (cols, before) = (layout.sizes[m], layout.sizes[m - 1])
-        let share = plan.share(part, of: before, unit: 8)
+        let share = plan.share(part, of: layout.sizes[m - 1], unit: 8)
         guard !share.isEmpty else { continue }
-        let place = out + layout.weights(m) + share.lowerBound * cols
+        let place = out + layout.weights(m) + share.lowerBound * layout.sizes[m]
         multiply(
-          input(m, tape).transpose.rows(share.lowerBound, share.upperBound),
-          Matrix(memory.second[m - 1], rows, cols), into: place, accumulate: accumulate)
+          activation(m - 1, tape).transpose.rows(share), gradient(m, tangent), into: place,
+          accumulate: accumulate)
         guard m > 1 else { continue }
         multiply(
-          Matrix(memory.change.a[m - 2], rows, before).transpose
-            .rows(share.lowerBound, share.upperBound),
-          Matrix(tape.gradZ[m - 1], rows, cols), into: place, accumulate: true)
+          activation(m - 1, tangent).transpose.rows(share), gradient(m, tape), into: place,
+          accumulate: true)
       }
     }
     for m in 1...layout.layers {
       let (place, cols) = (out + layout.bias(m), layout.sizes[m])
       if !accumulate { place.update(repeating: 0, count: cols) }
-      addColumns(memory.second[m - 1], rows, cols, to: place)
+      addColumns(tangent.gradZ[m - 1], tape.input.rows, cols, to: place)
     }
     normGradients(tape, parts: plan.parts, accumulate: accumulate, to: out)
   }

@@ -66,22 +66,6 @@ struct Plan {
   }
 }
 
-/// The parts' shares of a(0) W(1)ᵀ [parts, N, D(1)].
-struct InputShares<T: Scalar> {
-  let base: UnsafeMutablePointer<T>
-  let parts: Int
-
-  /// z ← the sum of all shares, in rows `rows` of `count`.
-  func add(_ rows: Range<Int>, _ count: Int, _ cols: Int, into z: UnsafeMutablePointer<T>) {
-    let (start, size) = (rows.lowerBound * cols, rows.count * cols)
-    z.copy(from: base + start, count: size)
-    for part in 1..<Swift.max(parts, 1) {
-      let share = base + part * count * cols + start
-      for i in 0..<size { z[i] += share[i] }
-    }
-  }
-}
-
 /// What a part of a pass found: its overflow flags.
 struct OverflowFlags<T: Scalar> {
   /// The bits of the largest |z| and |grad_z|.
@@ -133,12 +117,12 @@ struct PartMemory<T: Scalar> {
 
   private let block: Block
   let parts: Int
-  /// Column sums of grad_z [parts, Σ D(m)]
-  let sums: UnsafeMutablePointer<T>
   let watches: UnsafeMutablePointer<OverflowFlags<T>>
 
   private let panels: UnsafeMutablePointer<T>
   private let panelSize: Int
+  private let columnSums: UnsafeMutablePointer<T>
+  private let units: Int
   private let normSums: UnsafeMutablePointer<Double>
   private let normUnits: Int
 
@@ -153,14 +137,16 @@ struct PartMemory<T: Scalar> {
     guard !overflow, count < Int.max / 32 else { throw .memory(bytes: Int.max) }
     let normBytes = (parts * normUnits * MemoryLayout<Double>.stride + 63) / 64 * 64
     block = try Block(byteCount: watchBytes + normBytes + count * MemoryLayout<T>.stride)
-    self.parts = parts
-    self.normUnits = normUnits
+    (self.parts, self.units, self.normUnits) = (parts, units, normUnits)
     watches = block.base.bindMemory(to: OverflowFlags<T>.self, capacity: parts)
     normSums = (block.base + watchBytes).bindMemory(
       to: Double.self, capacity: parts * normUnits)
     panels = (block.base + watchBytes + normBytes).bindMemory(to: T.self, capacity: count)
-    sums = panels + parts * panelSize
+    columnSums = panels + parts * panelSize
   }
+
+  /// Column sums of grad_z of one part [Σ D(m)]
+  func sums(_ part: Int) -> UnsafeMutablePointer<T> { columnSums + part * units }
 
   /// The sums of normalised layers of one part.
   func norms(_ part: Int) -> UnsafeMutablePointer<Double> { normSums + part * normUnits }
@@ -209,8 +195,7 @@ extension Network {
     concurrently(plan.parts) { part in
       memory.watches[part] = OverflowFlags()
       let own = Part(
-        rows: plan.share(part, of: rows), sums: memory.sums + part * layout.unitCount,
-        norms: memory.norms(part))
+        rows: plan.share(part, of: rows), sums: memory.sums(part), norms: memory.norms(part))
       body(own, &memory.watches[part])
     }
     var all = OverflowFlags<T>()
@@ -241,17 +226,5 @@ extension Network {
       parameters: layout.parameterCount)
     partMemory = memory
     return memory
-  }
-
-  /// All gradients of parameters, after every row has its grad_z.
-  func parameterGradients(_ tape: Tape<T>, _ plan: Plan, accumulate: Bool) {
-    guard let memory = partMemory else { return }
-    biasGradients(tape, memory.sums, parts: plan.parts, accumulate: accumulate)
-    concurrently(plan.parts) { part in
-      for m in 1...layout.layers where wants(m, tape) {
-        let share = plan.share(part, of: layout.sizes[m - 1], unit: 8)
-        if !share.isEmpty { weightGradient(m, tape, share, accumulate: accumulate) }
-      }
-    }
   }
 }

@@ -198,7 +198,7 @@ final class Fit<T: Scalar>: FitSession {
       if plan.sharesInput { try multiplyInput(&tape, plan, selected) }
       let segments = tape.segments(lowest: network.lowestLayer(tape))
       let flags = try network.overRows(plan, tape, segments) { segment, part, flags in
-        if segment == segments.lowerBound { read(selected[part.rows], part.rows, plan) }
+        if segment == segments.lowerBound { begin(tape, selected, part.rows, plan) }
         if segment <= 0 { network.forward(tape, part, &flags, segment: segment) }
         if segment == 0 { network.costs(tape, targets, part.rows) }
         if segment >= 0 { network.backward(tape, targets, part, &flags, segment: segment) }
@@ -217,12 +217,19 @@ final class Fit<T: Scalar>: FitSession {
     }
   }
 
-  /// Brings some rows of X, unless they are there, and of y to where the pass wants them.
-  private func read(_ selected: RowSelection, _ rows: Range<Int>, _ plan: Plan) {
-    if gathers(selected), !plan.sharesInput {
-      x.read(selected, into: memory.x + rows.lowerBound * x.cols)
+  /// Brings some rows of X, unless they are there, or of a(0) W(1)ᵀ, where it was made by shares,
+  /// and of y to where the pass wants them.
+  private func begin(
+    _ tape: Tape<T>, _ selected: RowSelection, _ rows: Range<Int>, _ plan: Plan
+  ) {
+    let own = selected[rows]
+    if let shares = tape.shares {
+      let units = network.layout.sizes[1]
+      shares.add(rows, tape.input.rows, units, into: tape.z[0] + rows.lowerBound * units)
+    } else if gathers(own) {
+      x.read(own, into: memory.x + rows.lowerBound * x.cols)
     }
-    y.read(selected, into: memory.targets.t + rows.lowerBound * y.outputs)
+    y.read(own, into: memory.targets.t + rows.lowerBound * y.outputs)
   }
 
   /// Whether the rows have to be brought together in `memory.x`.

@@ -39,7 +39,7 @@ extension Network {
       try update(plan, isHarmless: isHarmless)
       return .everything
     }
-    biasGradients(tape, memory.sums, parts: plan.parts, accumulate: false)
+    biasGradients(tape, parts: plan.parts, accumulate: false)
     let update = preparedUpdate()
     let rate = update.weights.areNone && !wantsGradients ? optimizer.descentRate : nil
     concurrently(plan.parts) { part in
@@ -124,13 +124,35 @@ extension Network {
     }
   }
 
+  /// W(m)ᵀ ← W(m)ᵀ − rate·a(m−1)ᵀ grad_z(m), its rows `share` of D(m−1): a step of plain
+  /// descent, without the gradient in between.
+  private func descend(_ m: Int, _ tape: Tape<T>, _ share: Range<Int>, rate: T) {
+    let start = layout.weights(m) + share.lowerBound * layout.sizes[m]
+    addOuterProducts(
+      m, tape, share, 0..<layout.sizes[m], to: parameters.base + start, accumulate: true,
+      factor: -rate)
+  }
+
+  /// out [rows, columns] ← or += factor·a(m−1)ᵀ grad_z(m), some rows of D(m−1) and columns of D(m).
+  private func addOuterProducts(
+    _ m: Int, _ tape: Tape<T>, _ rows: Range<Int>, _ columns: Range<Int>,
+    to out: UnsafeMutablePointer<T>, accumulate: Bool, factor: T
+  ) {
+    let gradZ = Matrix(
+      tape.gradZ[m - 1] + columns.lowerBound, tape.input.rows, columns.count,
+      stride: layout.sizes[m])
+    multiply(
+      activation(m - 1, tape).transpose.rows(rows), gradZ, into: out, accumulate: accumulate,
+      factor: factor)
+  }
+
   /// Rows and columns of grad_W(m)ᵀ, of its rows `share`, that are made at a time; nil for all.
   private func panelShape(
     _ m: Int, _ tape: Tape<T>, _ share: Range<Int>
   ) -> (rows: Int, cols: Int)? {
     let cols = layout.sizes[m]
-    let gradZ = Matrix(tape.gradZ[m - 1], tape.input.rows, cols)
-    switch input(m, tape).transpose.rows(0, share.count).productKernel(gradZ) {
+    let a = activation(m - 1, tape).transpose.rows(0, share.count)
+    switch a.productKernel(gradient(m, tape)) {
     case .tiles:
       let rows = PartMemory<T>.panelSize / cols & ~7
       return rows > 0 ? (rows, cols) : nil
