@@ -163,16 +163,17 @@ export class Engine {
   rules(kind) {
     return Array.from({ length: Number(this.c.sb_rule_count(kind)) }, (_, index) => {
       this.arguments.clear();
-      const place = this.arguments.room(96);
+      const place = this.arguments.room(104);
       this.call("sb_rule_at", kind, BigInt(index), place);
       const string = (offset) => this.text(this.bytes.getUint32(place + offset, true));
-      const count = this.bytes.getInt32(place + 16, true);
+      const count = this.bytes.getInt32(place + 20, true);
       return {
-        name: string(0), title: string(4), formula: string(8), partner: string(12),
-        flags: this.bytes.getInt32(place + 20, true),
+        name: string(0), title: string(4), formula: string(8),
+        canonicalOutput: string(12), defaultInitializer: string(16),
+        flags: this.bytes.getInt32(place + 24, true),
         parameters: Array.from({ length: count }, (_, k) => ({
-          name: string(24 + 4 * k),
-          value: this.bytes.getFloat64(place + 48 + 8 * k, true),
+          name: string(28 + 4 * k),
+          value: this.bytes.getFloat64(place + 56 + 8 * k, true),
         })),
       };
     });

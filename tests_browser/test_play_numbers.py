@@ -17,7 +17,8 @@ TRAIN = """async ({sizes, activations, loss, optimizer, seed, x, y, steps, fit})
     const {load, Network} = await import("play/engine.js");
     const {file} = await import("play/files.js");
     const engine = await load(file);
-    const inits = Object.fromEntries(engine.rules(0).map(rule => [rule.name, rule.partner]));
+    const inits = Object.fromEntries(
+        engine.rules(0).map(rule => [rule.name, rule.defaultInitializer]));
     const net = new Network(engine, {
         sizes, seed, loss: {name: loss}, optimizer: {name: optimizer},
         activations: activations.map(name => ({name})),

@@ -350,7 +350,8 @@ def with_names(net: Any, name: str) -> Any:
 
     def renamed(rule: Any) -> Any:
         other = type(rule)(rule.name)
-        object.__setattr__(other, "_info", rule._info._replace(name=name, partner="nobody"))
+        info = rule._info._replace(name=name, canonical_output="nobody")
+        object.__setattr__(other, "_info", info)
         return other
 
     net._made = dataclasses.replace(

@@ -70,8 +70,8 @@ static PyObject *describe(const sb_rule_info *info) {
       return NULL;
     }
   }
-  return Py_BuildValue("ssssiN", info->name, info->title, info->formula, info->partner,
-                       info->flags, parameters);
+  return Py_BuildValue("sssssiN", info->name, info->title, info->formula, info->canonical_output,
+                       info->default_initializer, info->flags, parameters);
 }
 
 static PyObject *rules(PyObject *module, PyObject *argument) {

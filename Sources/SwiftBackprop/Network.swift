@@ -8,7 +8,7 @@ final class Network<T: Scalar> {
   let stages: [Stage<T>]
   let loss: LossKernels<T>
   let lossInfo: RuleInfo
-  /// Whether loss and output activation are partners: grad_z(L) = a − t, loss from z.
+  /// Whether the output is the loss' canonical one: grad_z(L) = a − t, loss from z.
   let isFused: Bool
   let outputIsSoftmax: Bool
 
@@ -78,9 +78,9 @@ final class Network<T: Scalar> {
     loss = T.kernels(lossEntry, spec.loss.values)
     lossInfo = lossEntry.info
     let output = spec.outputInfo
-    // Behind σ a normalisation stands between the partners.
+    // Behind σ a normalisation stands between the two.
     isFused =
-      lossInfo.flags & SB_RULE_FUSED != 0 && lossInfo.partner.equals(output.name.cString)
+      lossInfo.flags & SB_RULE_FUSED != 0 && lossInfo.canonicalOutput.equals(output.name.cString)
       && (norms.last ?? nil)?.isAfter != true
     outputIsSoftmax = output.flags & SB_RULE_ROWS != 0
     optimizerEntry = OptimizerEntry.all[spec.optimizer.index]

@@ -38,7 +38,7 @@ extension LossKernels {
     return result
   }
 
-  /// ℓ of one row from z, for elementwise partners.
+  /// ℓ of one row from z, for elementwise outputs.
   fileprivate func fused(_ z: T, _ a: T, _ t: T) -> T {
     var (z, a, t, cost) = (z, a, t, T.nan)
     costFused(false, &z, &a, &t, &cost, 1, 1)
@@ -59,8 +59,12 @@ extension LossKernels {
       }
     }
     let (activations, initializers) = (lists[0].map { $0.label }, lists[3].map { $0.label })
-    for info in lists[0] { #expect(initializers.contains("\(info.partner)"), "\(info.label)") }
-    for info in lists[1] { #expect(activations.contains("\(info.partner)"), "\(info.label)") }
+    for info in lists[0] {
+      #expect(initializers.contains("\(info.defaultInitializer)"), "\(info.label)")
+    }
+    for info in lists[1] {
+      #expect(activations.contains("\(info.canonicalOutput)"), "\(info.label)")
+    }
     for info in lists[2] { #expect("\(info.parameters[0].name)" == "lr") }
   }
 
@@ -237,13 +241,13 @@ extension LossKernels {
   @Test func fusedFormsAgree() {
     for entry in LossEntry.all where entry.info.flags & SB_RULE_FUSED != 0 {
       let rule = entry.double(entry.info.defaults)
-      let partners = elementwise.filter { $0.info.label == "\(entry.info.partner)" }
-      for partner in partners.map({ $0.double($0.info.defaults) }) {
+      let outputs = elementwise.filter { $0.info.label == "\(entry.info.canonicalOutput)" }
+      for output in outputs.map({ $0.double($0.info.defaults) }) {
         for z in [-4, -0.5, 0, 0.7, 3.0] {
           for t in targets {
-            let a = partner(0, z)
+            let a = output(0, z)
             #expect(isClose(rule.fused(z, a, t), rule(0, a, t), 1e-12), "\(entry.info.label)")
-            let first = slope(z) { rule.fused($0, partner(0, $0), t) }
+            let first = slope(z) { rule.fused($0, output(0, $0), t) }
             #expect(isClose(a - t, first), "\(entry.info.label)")
           }
         }

@@ -18,9 +18,9 @@ AT(sb_view, shape, 8);
 AT(sb_view, strides, 24);
 AT(sb_view, dtype, 44);
 AT(sb_view, owner, 56);
-AT(sb_rule_info, parameter_count, 16);
-AT(sb_rule_info, parameter_names, 24);
-AT(sb_rule_info, parameter_defaults, 48);
+AT(sb_rule_info, parameter_count, 20);
+AT(sb_rule_info, parameter_names, 28);
+AT(sb_rule_info, parameter_defaults, 56);
 AT(sb_config, activations, 16);
 AT(sb_config, loss, 28);
 AT(sb_config, l1, 48);
@@ -30,7 +30,7 @@ AT(sb_fit_config, epochs, 24);
 AT(sb_fit_config, shuffle, 40);
 AT(sb_progress, loss, 24);
 AT(sb_progress, done, 32);
-_Static_assert(SB_ABI_VERSION == 4, "see whether engine.js still fits");
+_Static_assert(SB_ABI_VERSION == 5, "see whether engine.js still fits");
 
 // ---------------------------------------------------------------- memory
 

@@ -82,8 +82,9 @@ def set_blas(sgemm: int, dgemm: int, get_threads: int, set_threads: int, /) -> N
 
 def num_threads() -> int: ...  # that BLAS may take; 0: unknown
 def set_num_threads(count: int, /) -> bool: ...  # False if BLAS cannot
-def rules(kind: int, /) -> list[tuple[str, str, str, str, int, list[tuple[str, float]]]]:
-    # (name, title, formula, partner, flags, [(parameter, default), ...]) of each rule.
+def rules(kind: int, /) -> list[tuple[str, str, str, str, str, int, list[tuple[str, float]]]]:
+    # (name, title, formula, canonical output, default initializer, flags,
+    # [(parameter, default), ...]) of each rule.
     ...
 
 def apply_activation(rule: _Rule, order: int, x: _FloatArray, out: _FloatArray, /) -> None:

@@ -166,7 +166,8 @@ def _describe(
     if name is not None and not isinstance(name, str):
         raise TypeError(f"name is a str, not {name!r}")
     called = name or str(getattr(functions[0], "__name__", f"custom_{kind}"))
-    return RuleInfo(called, called, "a function of one's own", partner, flags, {})
+    partners = (partner, "") if kind == "loss" else ("", partner)
+    return RuleInfo(called, called, "a function of one's own", *partners, flags, {})
 
 
 def _fill(rule: Any, info: RuleInfo, functions: tuple[Callable[..., Any] | None, ...]) -> None:

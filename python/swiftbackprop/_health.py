@@ -245,7 +245,7 @@ def _advice_on_dead(activation: str, last: bool) -> str:
 def _advice_on_saturated(activation: str, last: bool) -> str:
     if last:
         for loss in known(core.LOSS).values():
-            if loss.partner == activation:
+            if loss.canonical_output == activation:
                 return f"Take loss={loss.name!r}, with which grad_z is a - t on {activation}."
     return "Start again with smaller weights (glorot_uniform) or a lower learning rate, or scale X."
 

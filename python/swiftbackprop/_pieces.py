@@ -148,7 +148,8 @@ class PieceSession(Session):
             if self.taken != self.steps and self._take():
                 return None
             hits = self.hits / self.weight if self.weight else float("nan")
-            shares = self.net._option(core.OPTION_PENALTY_PER_SAMPLE)  # then every batch has its own
+            # Then every batch has a penalty of its own.
+            shares = self.net._option(core.OPTION_PENALTY_PER_SAMPLE)
             record = self.loss / self.rows, hits, self.penalty / (self.rows if shares else 1)
             self._start()
             return record

@@ -253,7 +253,7 @@ def _output_and_loss(
         partners = [
             info.name
             for info in known(core.LOSS).values()
-            if last is not None and info.partner == last.name
+            if last is not None and info.canonical_output == last.name
         ]
         standard = _LOSS in partners or not partners
         cost = Loss(_LOSS if standard else partners[0])

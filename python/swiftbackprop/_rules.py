@@ -29,7 +29,8 @@ class RuleInfo(NamedTuple):
     name: str
     title: str
     formula: str
-    partner: str
+    canonical_output: str  # of a loss: its default output activation; else ""
+    default_initializer: str  # of an activation; else ""
     flags: int
     parameters: Mapping[str, float]  # name -> default, in the engine's order
 
@@ -38,8 +39,8 @@ class RuleInfo(NamedTuple):
 def known(kind: int) -> dict[str, RuleInfo]:
     """Return the engine's rules of a kind, by name, in its order."""
     return {
-        name: RuleInfo(name, title, formula, partner, flags, dict(parameters))
-        for name, title, formula, partner, flags, parameters in core.rules(kind)
+        name: RuleInfo(name, title, formula, output, initializer, flags, dict(parameters))
+        for name, title, formula, output, initializer, flags, parameters in core.rules(kind)
     }
 
 
@@ -167,7 +168,7 @@ class Rule:
     @property
     def partner(self) -> str:
         """A loss' output activation, or an activation's initializer."""
-        return self._info.partner
+        return self._info.canonical_output or self._info.default_initializer
 
     def _as_engine_rule(self) -> tuple[str, tuple[float, ...]]:
         return self._info.name, self._values

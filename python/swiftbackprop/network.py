@@ -230,7 +230,9 @@ class Network(NetworkExchange, NetworkStudy):
         array([[0.5, 0.5]], dtype=float32)
         """
         output = self.layers[-1].activation.name
-        probable = {rule.partner for rule in known(core.LOSS).values() if _classifies(rule.flags)}
+        probable = {
+            rule.canonical_output for rule in known(core.LOSS).values() if _classifies(rule.flags)
+        }
         if output not in probable:
             raise ValueError(
                 f"the outputs of {output} are no probabilities: make the network with output="

@@ -18,7 +18,7 @@ extern "C" {
 #endif
 
 // Raised whenever a struct or a signature below changes.
-#define SB_ABI_VERSION 4
+#define SB_ABI_VERSION 5
 
 // ---------------------------------------------------------------- status and errors
 
@@ -129,11 +129,11 @@ int32_t sb_engine_level(void);
 
 // What the engine knows of a rule. The strings live as long as the process.
 typedef struct sb_rule_info {
-  const char *name;     // "leaky_relu"
-  const char *title;    // "LeakyReLU": the name a class would have
-  const char *formula;  // one line, ASCII
-  const char *partner;  // loss: its default output activation; activation: its default
-                        // initializer; else ""
+  const char *name;                 // "leaky_relu"
+  const char *title;                // "LeakyReLU": the name a class would have
+  const char *formula;              // one line, ASCII
+  const char *canonical_output;     // of a loss: its default output activation; else ""
+  const char *default_initializer;  // of an activation; else ""
   int32_t parameter_count;
   int32_t flags;  // SB_RULE_...
   const char *parameter_names[SB_MAX_PARAMETERS];
@@ -146,7 +146,7 @@ typedef struct sb_rule_info {
 #define SB_RULE_CLIPS 8        // a loss that clips its argument
 #define SB_RULE_PROBABILITY 16 // activation with outputs in [0, 1]
 #define SB_RULE_POSITIVE 32    // activation with outputs >= 0
-#define SB_RULE_FUSED 64       // a loss that with its partner is computed from z: grad_z is a - t
+#define SB_RULE_FUSED 64       // a loss computed from z on its canonical output: grad_z is a - t
 
 int64_t sb_rule_count(int32_t kind);
 sb_status sb_rule_at(int32_t kind, int64_t index, sb_rule_info *info, sb_error *error);

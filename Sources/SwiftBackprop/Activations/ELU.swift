@@ -11,7 +11,7 @@ struct ELU: Activation {
     RuleInfo(
       name: "elu", title: "ELU", formula: "z if z > 0 else alpha (exp(z) - 1)",
       parameters: [RuleParameter("alpha", 1, .nonNegative)], flags: SB_RULE_KINK,
-      partner: "he_normal")
+      defaultInitializer: "he_normal")
   }
 
   let alpha: Double

@@ -9,7 +9,7 @@ struct Exp: Activation {
   static var info: RuleInfo {
     RuleInfo(
       name: "exp", title: "Exp", formula: "exp(z)", flags: SB_RULE_POSITIVE,
-      partner: "glorot_uniform")
+      defaultInitializer: "glorot_uniform")
   }
 
   init(_ values: RuleValues) {}

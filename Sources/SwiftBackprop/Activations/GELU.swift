@@ -10,7 +10,8 @@ struct GELU: Activation {
   static let derivativeNeedsZ = true
   static var info: RuleInfo {
     RuleInfo(
-      name: "gelu", title: "GELU", formula: "z erfc(-z / sqrt(2)) / 2", partner: "he_normal")
+      name: "gelu", title: "GELU", formula: "z erfc(-z / sqrt(2)) / 2",
+      defaultInitializer: "he_normal")
   }
 
   init(_ values: RuleValues) {}

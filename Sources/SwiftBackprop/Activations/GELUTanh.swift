@@ -11,7 +11,7 @@ struct GELUTanh: Activation {
   static var info: RuleInfo {
     RuleInfo(
       name: "gelu_tanh", title: "GELUTanh",
-      formula: "z (1 + tanh(sqrt(2 / pi) (z + 0.044715 z^3))) / 2", partner: "he_normal")
+      formula: "z (1 + tanh(sqrt(2 / pi) (z + 0.044715 z^3))) / 2", defaultInitializer: "he_normal")
   }
 
   init(_ values: RuleValues) {}

@@ -7,7 +7,8 @@ import CBridge
 struct Identity: Activation {
   static let derivativeNeedsZ = false
   static var info: RuleInfo {
-    RuleInfo(name: "identity", title: "Identity", formula: "z", partner: "glorot_uniform")
+    RuleInfo(
+      name: "identity", title: "Identity", formula: "z", defaultInitializer: "glorot_uniform")
   }
 
   init(_ values: RuleValues) {}

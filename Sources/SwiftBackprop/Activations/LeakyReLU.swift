@@ -11,7 +11,7 @@ struct LeakyReLU: Activation {
     RuleInfo(
       name: "leaky_relu", title: "LeakyReLU", formula: "max(z, 0) + slope min(z, 0)",
       parameters: [RuleParameter("slope", 0.01, .nonNegative)], flags: SB_RULE_KINK,
-      partner: "he_normal")
+      defaultInitializer: "he_normal")
   }
 
   let slope: Double

@@ -8,7 +8,7 @@ struct ReLU: Activation {
   static var info: RuleInfo {
     RuleInfo(
       name: "relu", title: "ReLU", formula: "max(z, 0)", flags: SB_RULE_KINK | SB_RULE_POSITIVE,
-      partner: "he_normal")
+      defaultInitializer: "he_normal")
   }
 
   init(_ values: RuleValues) {}

@@ -9,7 +9,8 @@ import CBridge
 struct SiLU: Activation {
   static let derivativeNeedsZ = true
   static var info: RuleInfo {
-    RuleInfo(name: "silu", title: "SiLU", formula: "z / (1 + exp(-z))", partner: "he_normal")
+    RuleInfo(
+      name: "silu", title: "SiLU", formula: "z / (1 + exp(-z))", defaultInitializer: "he_normal")
   }
 
   init(_ values: RuleValues) {}

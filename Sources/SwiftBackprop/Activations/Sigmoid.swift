@@ -9,7 +9,7 @@ struct Sigmoid: Activation {
   static var info: RuleInfo {
     RuleInfo(
       name: "sigmoid", title: "Sigmoid", formula: "1 / (1 + exp(-z))",
-      flags: SB_RULE_PROBABILITY | SB_RULE_POSITIVE, partner: "glorot_uniform")
+      flags: SB_RULE_PROBABILITY | SB_RULE_POSITIVE, defaultInitializer: "glorot_uniform")
   }
 
   init(_ values: RuleValues) {}

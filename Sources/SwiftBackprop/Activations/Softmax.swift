@@ -9,7 +9,7 @@ struct Softmax: Sendable {
   static var info: RuleInfo {
     RuleInfo(
       name: "softmax", title: "Softmax", formula: "exp(z_i) / sum_k exp(z_k)",
-      flags: SB_RULE_ROWS | SB_RULE_PROBABILITY, partner: "glorot_uniform")
+      flags: SB_RULE_ROWS | SB_RULE_PROBABILITY, defaultInitializer: "glorot_uniform")
   }
 
   @inline(__always)

@@ -10,7 +10,7 @@ struct Softplus: Activation {
   static var info: RuleInfo {
     RuleInfo(
       name: "softplus", title: "Softplus", formula: "ln(1 + exp(z))", flags: SB_RULE_POSITIVE,
-      partner: "glorot_uniform")
+      defaultInitializer: "glorot_uniform")
   }
 
   init(_ values: RuleValues) {}

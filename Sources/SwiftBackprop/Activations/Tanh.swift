@@ -7,7 +7,7 @@ import CBridge
 struct Tanh: Activation {
   static let derivativeNeedsZ = false
   static var info: RuleInfo {
-    RuleInfo(name: "tanh", title: "Tanh", formula: "tanh(z)", partner: "glorot_uniform")
+    RuleInfo(name: "tanh", title: "Tanh", formula: "tanh(z)", defaultInitializer: "glorot_uniform")
   }
 
   init(_ values: RuleValues) {}

@@ -8,7 +8,7 @@ struct AbsoluteError: Loss {
   static var info: RuleInfo {
     RuleInfo(
       name: "absolute_error", title: "AbsoluteError", formula: "|a - t|",
-      flags: SB_RULE_KINK, partner: "identity")
+      flags: SB_RULE_KINK, canonicalOutput: "identity")
   }
 
   init(_ values: RuleValues) {}

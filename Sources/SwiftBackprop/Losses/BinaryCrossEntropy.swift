@@ -12,7 +12,7 @@ struct BinaryCrossEntropy: Loss {
       name: "binary_cross_entropy", title: "BinaryCrossEntropy",
       formula: "-t ln a - (1 - t) ln(1 - a)",
       flags: SB_RULE_CLASSES | SB_RULE_CLIPS | SB_RULE_FUSED,
-      partner: "sigmoid")
+      canonicalOutput: "sigmoid")
   }
 
   init(_ values: RuleValues) {}

@@ -10,7 +10,7 @@ struct CrossEntropy: Loss {
   static var info: RuleInfo {
     RuleInfo(
       name: "cross_entropy", title: "CrossEntropy", formula: "-t ln a",
-      flags: SB_RULE_CLASSES | SB_RULE_CLIPS | SB_RULE_FUSED, partner: "softmax")
+      flags: SB_RULE_CLASSES | SB_RULE_CLIPS | SB_RULE_FUSED, canonicalOutput: "softmax")
   }
 
   init(_ values: RuleValues) {}

@@ -11,7 +11,7 @@ struct Huber: Loss {
       name: "huber", title: "Huber",
       formula: "r^2 / 2 if |r| <= delta else delta (|r| - delta / 2)",
       parameters: [RuleParameter("delta", 1, .positive)], flags: SB_RULE_KINK,
-      partner: "identity")
+      canonicalOutput: "identity")
   }
 
   let delta: Double

@@ -17,9 +17,9 @@ protocol Loss: Sendable {
   /// ∂²value/∂a²; 0 at kinks and where the value is clipped.
   func secondDerivative<T: Scalar>(a: T, t: T) -> T
 
-  /// The term from the pre-activation z of the partner activation (`info.partner`), finite
+  /// The term from the pre-activation z of the canonical output (`info.canonicalOutput`), finite
   /// for every finite z; its derivative by z is a − t. `logSum` is ln Σ eᶻ of the row when
-  /// the partner is softmax, else 0. Only losses with the flag
+  /// that is softmax, else 0. Only losses with the flag
   /// `SB_RULE_FUSED` are asked.
   func valueFused<T: Scalar>(z: T, t: T, logSum: T) -> T
 }

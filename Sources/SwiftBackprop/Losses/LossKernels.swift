@@ -10,7 +10,7 @@ struct LossKernels<T: Scalar> {
   let domain: TargetDomain
   /// cost[n] ← Cₙ = Σ ℓ(a, t) over the outputs of row n
   let cost: @Sendable (_ a: Input, _ t: Input, _ cost: Output, _ rows: Int, _ cols: Int) -> Void
-  /// The same from z, for the partner activation; `softmax` says that it acts on rows.
+  /// The same from z, for the canonical output; `softmax` says that it acts on rows.
   let costFused:
     @Sendable (
       _ softmax: Bool, _ z: Input, _ a: Input, _ t: Input, _ cost: Output, _ rows: Int, _ cols: Int
@@ -114,8 +114,8 @@ func sumRows<T: Scalar>(
   }
 }
 
-/// grad_z ← scale[n]·(a − t): what every loss and its partner activation come to.
-func partnerGradient<T: Scalar>(
+/// grad_z ← scale[n]·(a − t): what every loss comes to with its canonical output.
+func fusedGradient<T: Scalar>(
   _ a: UnsafePointer<T>, _ t: UnsafePointer<T>, _ scale: UnsafePointer<T>,
   _ gradZ: UnsafeMutablePointer<T>, _ rows: Int, _ cols: Int
 ) {

@@ -11,7 +11,7 @@ struct Poisson: Loss {
     RuleInfo(
       name: "poisson", title: "Poisson", formula: "a - t ln a",
       flags: SB_RULE_CLIPS | SB_RULE_FUSED,
-      partner: "exp")
+      canonicalOutput: "exp")
   }
 
   init(_ values: RuleValues) {}

@@ -8,7 +8,7 @@ struct SquaredError: Loss {
   static var info: RuleInfo {
     RuleInfo(
       name: "squared_error", title: "SquaredError", formula: "(a - t)^2 / 2",
-      partner: "identity")
+      canonicalOutput: "identity")
   }
 
   init(_ values: RuleValues) {}

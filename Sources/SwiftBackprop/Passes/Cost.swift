@@ -1,7 +1,7 @@
 // The end of the network: C, and the gradient that the way back begins with.
 
 extension Network {
-  /// grad_a(L) from the loss and, for partners, grad_z(L), or grad_u(L), = wₙ/Σw·(a − t), from
+  /// grad_a(L) from the loss and, of its canonical output, grad_z(L), or grad_u(L), = wₙ/Σw·(a − t), from
   /// t [N, D(L)] and the row scales wₙ/Σw [N].
   func lossGradient(_ tape: Tape<T>, _ targets: TargetMemory<T>, _ rows: Range<Int>) {
     let m = layout.layers
@@ -11,7 +11,7 @@ extension Network {
     let scale = targets.scale + rows.lowerBound
     let isFused = isFused(tape)
     if gradA != gradZ || !isFused { loss.gradient(a, t, scale, gradA, rows.count, cols) }
-    if isFused { partnerGradient(a, t, scale, gradZ, rows.count, cols) }
+    if isFused { fusedGradient(a, t, scale, gradZ, rows.count, cols) }
   }
 
   /// Whether loss and output activation are taken together: not if dropout stands between.

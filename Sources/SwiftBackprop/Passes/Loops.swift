@@ -75,7 +75,7 @@ extension Network {
     }
   }
 
-  /// grad_aᵢ(L) = wₙ/Σw · ∂ℓ/∂aᵢ and grad_z(L). For a loss and its partner grad_z(L), or grad_u(L)
+  /// grad_aᵢ(L) = wₙ/Σw · ∂ℓ/∂aᵢ and grad_z(L). Of a canonical output grad_z(L), or grad_u(L)
   /// of a normalised layer, comes to wₙ/Σw·(aᵢ − tᵢ), which is exact where σ′ or ∂ℓ/∂a no longer is.
   private func outputGradientByLoops(_ tape: Tape<T>, _ targets: TargetMemory<T>) {
     let m = layout.layers

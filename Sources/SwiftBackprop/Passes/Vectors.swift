@@ -22,7 +22,7 @@ extension Network {
   }
 
   /// grad_a(m) = W(m+1)ᵀ grad_z(m+1) and grad_z(m) = grad_a(m) ⊙ σ′(z(m)), m = L..1; at the
-  /// output grad_a(L) = wₙ/Σw·∂ℓ/∂a, and for a loss and its partner grad_z(L) = wₙ/Σw·(a − t).
+  /// output grad_a(L) = wₙ/Σw·∂ℓ/∂a, and of a canonical output grad_z(L) = wₙ/Σw·(a − t).
   func backwardByVectors(_ tape: Tape<T>, _ targets: TargetMemory<T>) {
     for n in 0..<tape.input.rows {
       for m in stride(from: layout.layers, through: 1, by: -1) {
@@ -37,7 +37,7 @@ extension Network {
           multiply(gradZNext, weights(m + 1).transpose, into: gradA)
         }
         let isGiven = m == layout.layers && isFused
-        if isGiven { partnerGradient(a, t, share, gradZ, 1, units) }
+        if isGiven { fusedGradient(a, t, share, gradZ, 1, units) }
         if let layer = tape.norms?.layer(m) {
           differentiateNormByLoops(m, layer, tape, n..<n + 1, isGiven: isGiven)
         } else if !isGiven {

@@ -25,8 +25,10 @@ struct RuleInfo {
   var parameters: [RuleParameter] = []
   /// `SB_RULE_...`
   var flags: Int32 = 0
-  /// Loss: its default output; activation: its default initializer.
-  var partner: StaticString = ""
+  /// Of a loss: the output activation with which grad_z(L) comes to a − t, its default
+  var canonicalOutput: StaticString = ""
+  /// Of an activation: the initializer that its layers take by default
+  var defaultInitializer: StaticString = ""
 }
 
 /// The values of a rule's parameters, in the order of its `RuleInfo`.

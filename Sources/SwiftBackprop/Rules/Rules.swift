@@ -128,7 +128,8 @@ extension RuleInfo {
     result.name = name.cString
     result.title = title.cString
     result.formula = formula.cString
-    result.partner = partner.cString
+    result.canonical_output = canonicalOutput.cString
+    result.default_initializer = defaultInitializer.cString
     result.flags = flags
     result.parameter_count = Int32(Swift.min(parameters.count, Int(SB_MAX_PARAMETERS)))
     withUnsafeMutableBytes(of: &result.parameter_names) { names in

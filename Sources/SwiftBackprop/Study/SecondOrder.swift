@@ -12,7 +12,7 @@ import CBridge
 //                R{grad_W(m)}ᵀ = a(m−1)ᵀ R{grad_z(m)} + R{a(m−1)}ᵀ grad_z(m)       [D(m−1), D(m)]
 //                R{grad_b(m)} = column sums of R{grad_z(m)}                       [D(m)]
 //
-// Partners of a loss give R{grad_z(L)} = wₙ/Σw·R{a(L)}. That is 8 products a layer where
+// A loss' canonical output gives R{grad_z(L)} = wₙ/Σw·R{a(L)}. That is 8 products a layer where
 // forward and backward have 3.
 
 /// R{·} of the quantities of a tape.
@@ -198,7 +198,7 @@ extension Network {
     }
   }
 
-  /// R{grad_a(L)} of some rows, or for partners R{grad_z(L)}.
+  /// R{grad_a(L)} of some rows, or of a canonical output R{grad_z(L)}.
   private func lossTangent(
     _ tape: Tape<T>, _ tangent: Tangent<T>, _ targets: TargetMemory<T>, _ rows: Range<Int>
   ) {
