@@ -10,7 +10,7 @@ from typing import Any
 
 import swiftbackprop as sb
 from swiftbackprop import datasets, lab, metrics, schedules
-from swiftbackprop._optimizers import optimizer_classes
+from swiftbackprop._net.optimizers import optimizer_classes
 from swiftbackprop._version import __version__
 
 HERE = Path(__file__).parent

@@ -61,7 +61,7 @@ def seeds_by_name(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatc
     random.seed(seed)
     np.random.seed(seed)  # noqa: NPY002, which estimators without random_state draw from
     seeds = itertools.count(seed)
-    monkeypatch.setattr("swiftbackprop._recipe.draw_seed", lambda: next(seeds) % 2**32)
+    monkeypatch.setattr("swiftbackprop._net.spec.draw_seed", lambda: next(seeds) % 2**32)
 
 
 @pytest.fixture

@@ -9,21 +9,21 @@ import inspect
 from pathlib import Path
 
 import swiftbackprop as sb
-from swiftbackprop._optimizers import optimizer_classes
+from swiftbackprop._net.optimizers import optimizer_classes
 
 # In the sources, where they are.
 SOURCES = Path(__file__).resolve().parent.parent / "python" / "swiftbackprop"
 PACKAGE = SOURCES if SOURCES.exists() else Path(sb.__file__).parent
-STUB = PACKAGE / "_optimizer_classes.pyi"
+STUB = PACKAGE / "_net" / "optimizer_classes.pyi"
 
 
 def stub() -> str:
     """The text of the stub."""
     lines = [
-        '"""The classes that `_optimizers` makes of the engine\'s list, for type checkers."""',
+        '"""The classes that `_net.optimizers` makes of the engine\'s list, for type checkers."""',
         "",
         "# Written by tests_py/optimizer_stub.py.",
-        "from swiftbackprop._optimizers import Optimizer",
+        "from swiftbackprop._net.optimizers import Optimizer",
         "",
         "__all__: list[str] = [",
         *(f'    "{name}",' for name in sorted(optimizer_classes())),

@@ -357,7 +357,7 @@ def test_two_instances_of_the_module_are_isolated() -> None:
     said = run_python_ok(
         """
         import gc, importlib.util
-        from swiftbackprop._engine import blas, core
+        from swiftbackprop._engine.loader import blas, core
 
         for turn in range(20):
             spec = importlib.util.spec_from_file_location(core.__name__, core.__file__)

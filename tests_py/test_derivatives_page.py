@@ -10,7 +10,7 @@ import pytest
 
 import swiftbackprop as sb
 from helpers import ROOT
-from swiftbackprop._engine import core
+from swiftbackprop._engine.loader import core
 
 pytest.importorskip("matplotlib")
 if not (ROOT / "docs").exists():

@@ -14,8 +14,8 @@ import pytest
 
 import swiftbackprop as sb
 from helpers import data, quiet_network, refused
-from swiftbackprop._heat import shrink
-from swiftbackprop._svg import BLUE, ORANGE
+from swiftbackprop._draw.heatmap import shrink
+from swiftbackprop._draw.svg import BLUE, ORANGE
 
 SVG = "{http://www.w3.org/2000/svg}"
 SIZES = {
@@ -323,7 +323,7 @@ def test_save_as_pdf_and_png(tmp_path: Path) -> None:
 def test_raised_parts_of_a_text_stand_beside_each_other() -> None:
     """CairoSVG lays them over each other where a text is centred."""
     needs_cairo()
-    from swiftbackprop._svg_convert import _in_pieces
+    from swiftbackprop._draw.svg_convert import _in_pieces
 
     text = (
         f'<svg xmlns="{SVG[1:-1]}" font-family="serif" font-size="12" text-anchor="middle">'

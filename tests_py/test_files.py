@@ -26,7 +26,7 @@ import pytest
 
 import swiftbackprop as sb
 from helpers import DTYPES, OPTIMIZERS, ROOT, refused, run_python, run_python_ok
-from swiftbackprop import _description, _files
+from swiftbackprop._export import files, spec_json
 from test_docs import run_example
 
 safetensors_numpy = pytest.importorskip("safetensors.numpy")
@@ -150,21 +150,21 @@ def test_the_recipe_is_in_the_file_to_its_last_field() -> None:
     """A new field of a network has to find its place in the files."""
     from dataclasses import fields
 
-    from swiftbackprop._recipe import Recipe
+    from swiftbackprop._net.spec import Recipe
 
-    described = _description.describe(make(norm="batch")._recipe, 0)
+    described = spec_json.describe(make(norm="batch")._recipe, 0)
     assert {field.name for field in fields(Recipe)} - set(described) == {"start"}
 
 
 def test_every_option_of_the_engine_is_in_files_and_pickles() -> None:
-    """A new option has to find its place in _state.py, or in the recipe."""
-    from swiftbackprop import _state
-    from swiftbackprop._engine import core
+    """A new option has to find its place in state.py, or in the recipe."""
+    from swiftbackprop._engine.loader import core
+    from swiftbackprop._net import state
 
     engine = {name for name in dir(core) if name.startswith("OPTION_")}
     of_recipe = {"OPTION_L1", "OPTION_L2", "OPTION_CLIP_NORM", "OPTION_STEPS", "OPTION_HYPER"}
-    of_layers = {number for number, _ in _state._LAYER_OPTIONS.values()}
-    known = set(_state._OPTIONS.values()) | of_layers
+    of_layers = {number for number, _ in state._LAYER_OPTIONS.values()}
+    known = set(state._OPTIONS.values()) | of_layers
     assert {getattr(core, name) for name in engine - of_recipe} == known
     net = make(l2=0.1, max_norm=2.0, dropout=0.25, input_scale=1 / 255)
     net._set_option(core.OPTION_PENALTY_PER_SAMPLE, 1.0)
@@ -448,7 +448,7 @@ def test_the_page_is_true(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     tensors = {name for row in rows for name in re.findall(r"`layers\.m\.(\w+)`", row)}
     assert tensors == {"W", "b", "gamma", "beta", "running_mean", "running_var"}
     activations = {name for row in rows for name in re.findall(r"\w+", row)}
-    onnx = pytest.importorskip("swiftbackprop._onnx")
+    onnx = pytest.importorskip("swiftbackprop._export.onnx")
     assert set(onnx._MAKERS) <= activations
 
 
@@ -792,7 +792,7 @@ def test_a_full_disk_is_an_oserror_of_every_writer(tmp_path: Path) -> None:
 INTERRUPTED = """
 import gc, os, sys
 import swiftbackprop as sb
-from swiftbackprop import _atomic
+from swiftbackprop._export import atomic_file
 
 gc.disable()
 folder, place = sys.argv[1], os.path.join(sys.argv[1], "net.safetensors")
@@ -809,7 +809,7 @@ while True:
 
     def look(frame, event, arg):
         global count, inside
-        inside |= frame.f_code is _atomic.write_whole.__code__
+        inside |= frame.f_code is atomic_file.write_whole.__code__
         if event not in ("call", "c_return") or not inside:
             return
         count += 1
@@ -844,7 +844,7 @@ def test_ctrl_c_at_any_moment_leaves_no_file_and_no_descriptor(tmp_path: Path) -
 
 WRITER = """
 import os, signal, sys
-from swiftbackprop._atomic import write_whole
+from swiftbackprop._export.atomic_file import write_whole
 
 def write(file):
     file.write(b"half")
@@ -1013,8 +1013,8 @@ def test_any_flipped_bit_is_found(good: bytes, tmp_path: Path) -> None:
 def test_notes_that_look_like_a_checksum(tmp_path: Path) -> None:
     path = tmp_path / "file"
     notes = {"note": '"checksum": "01234567"', "checksum": "89abcdef"}
-    _files.save(small(), path, True, True, notes)
-    assert _files.read_notes(path) == notes
+    files.save(small(), path, True, True, notes)
+    assert files.read_notes(path) == notes
     assert sb.load(path).sizes == (2, 2, 1)
 
 
@@ -1313,7 +1313,7 @@ def test_large_headers_are_not_read(good: bytes, tmp_path: Path) -> None:
     path.write_bytes(joined(header, body))
     refused(lambda: sb.load(path), ValueError, "is not read.*header takes 1677")
     notes = {"long": "x" * 2**24}
-    refused(lambda: _files.save(small(), path, True, True, notes), ValueError, "too long for a")
+    refused(lambda: files.save(small(), path, True, True, notes), ValueError, "too long for a")
     assert path.read_bytes() == joined(header, body)
     assert len(list(tmp_path.iterdir())) == 1
 

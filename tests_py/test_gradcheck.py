@@ -11,9 +11,10 @@ import pytest
 
 import swiftbackprop as sb
 from helpers import quiet_network, refused
+from swiftbackprop._inspect import gradcheck
+from swiftbackprop._inspect.cost import Cost
 from swiftbackprop.datasets import load_digits
-from swiftbackprop.lab import GradientCheck, GradientReport, _gradcheck
-from swiftbackprop.lab._cost import Cost
+from swiftbackprop.lab import GradientCheck, GradientReport
 
 ROWS = 6
 Array = np.ndarray
@@ -100,13 +101,13 @@ def test_a_wrong_gradient_is_named() -> None:
 
 
 def test_a_wrong_gradient_by_X_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    arrays = _gradcheck._arrays
+    arrays = gradcheck._arrays
 
     def twice(*arguments: Any) -> Iterator[Any]:
         for quantity, m, array, gradient, reach in arrays(*arguments):
             yield quantity, m, array, gradient * (2 if m == 0 else 1), reach
 
-    monkeypatch.setattr(_gradcheck, "_arrays", twice)
+    monkeypatch.setattr(gradcheck, "_arrays", twice)
     X, y = problem([4, 5, 3])
     report = sb.Network([4, 5, 3], loss="cross_entropy", seed=0).gradcheck(X, y)
     refused(report.raise_if_failed, AssertionError, r"^grad_a of layer 0 is wrong")

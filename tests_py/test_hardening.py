@@ -11,7 +11,7 @@ import pytest
 
 import swiftbackprop as sb
 from helpers import run_python_ok
-from swiftbackprop._engine import core
+from swiftbackprop._engine.loader import core
 
 X = np.random.default_rng(0).normal(size=(64, 3))
 LABELS = np.random.default_rng(1).integers(0, 4, 64)

@@ -14,7 +14,7 @@ import pytest
 import swiftbackprop as sb
 from helpers import ROOT, refused
 from reference import activation as reference_activation
-from swiftbackprop import _health
+from swiftbackprop._inspect import health
 from swiftbackprop.datasets import load_digits
 from test_docs import run_example
 
@@ -417,17 +417,17 @@ def test_the_limits_are_those_of_the_page() -> None:
     text = page.read_text("utf-8")
     rows = {line.split("|")[1].strip(): line for line in text.splitlines() if line.startswith("| ")}
     for kind, wanted in {
-        "dead": [f"≤ {_health.FLAT:.0e}".replace("e-0", "e-"), "half"],
+        "dead": [f"≤ {health.FLAT:.0e}".replace("e-0", "e-"), "half"],
         "saturated": ["hundredth of its largest", "half"],
         "vanishing": ["below 1e-3"],
         "exploding": ["above 1e3"],
-        "large update": [f"above {_health.LARGE:g}"],
+        "large update": [f"above {health.LARGE:g}"],
         "small update": ["below 1e-5", "length 1e-3", "0.1 %"],
         "overflow": ["infinite"],
     }.items():
         assert all(words in rows[kind] for words in wanted), rows[kind]
-    assert (_health.MOST, _health.SATURATED, _health.VANISHING) == (0.5, 0.01, 1e-3)
-    assert (_health.EXPLODING, _health.SMALL, _health.GOOD, _health.GAIN) == (1e3, 1e-5, 1e-3, 1e-3)
+    assert (health.MOST, health.SATURATED, health.VANISHING) == (0.5, 0.01, 1e-3)
+    assert (health.EXPLODING, health.SMALL, health.GOOD, health.GAIN) == (1e3, 1e-5, 1e-3, 1e-3)
     (example,) = re.findall(r"^```pycon\n(.*?)^```$", text, re.M | re.S)
     run_example(example, "docs/health.md")
 

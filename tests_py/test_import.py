@@ -24,11 +24,14 @@ MODULES = sorted(
 # What training does not need, of the package and beside it.
 LATER = {
     *("swiftbackprop." + name for name in (
-        "datasets", "lab", "schedules", "sklearn", "demo", "_stock_callbacks", "_progress",
-        "_command", "_custom_network", "_atomic", "_files", "_description", "_weights", "_torch",
-        "_onnx", "_elsewhere", "_trace", "_steps", "_graph", "_diagram", "_letters", "_svg",
-        "_chart", "_plots", "_live", "_notebook", "_health", "_health_check", "_health_report",
-        "_display", "_plan",
+        "datasets", "lab", "schedules", "sklearn", "demo", "_train.builtin_callbacks",
+        "_train.progress", "_cli.main", "_net.custom_network", "_export.atomic_file",
+        "_export.files", "_export.spec_json", "_export.weights", "_export.torch",
+        "_export.onnx", "_import.constructors", "_inspect.trace", "_inspect.trace_steps",
+        "_inspect.computation_graph", "_inspect.network_diagram", "_draw.notation", "_draw.svg",
+        "_draw.line_chart", "_inspect.matplotlib_plots", "_inspect.live_plot", "_inspect.html",
+        "_inspect.health", "_inspect.health_callback", "_inspect.health_report", "_net.repr",
+        "_net.step_plan",
     )),
     *("matplotlib", "pandas", "polars", "sklearn", "scipy", "tqdm", "IPython", "safetensors"),
     *("onnx", "torch", "jax", "numpy.ma", "numpy.random"),
@@ -88,7 +91,7 @@ def lazy_names() -> dict[str, str]:
 
 def test_type_checkers_see_the_names_that_wait() -> None:
     seen = lazy_names()
-    assert seen.pop("_optimizer_classes") == "_optimizer_classes"
+    assert seen.pop("optimizer_classes") == "_net.optimizer_classes"
     assert seen == sb._LATER
 
 
@@ -149,7 +152,7 @@ def test_modules_need_no_peer() -> None:
         *MODULES,
     )
     refused = dict(line.split(": ", 1) for line in said.splitlines())
-    assert set(refused) == {"swiftbackprop._torch", "swiftbackprop._torch_read"}
+    assert set(refused) == {"swiftbackprop._export.torch", "swiftbackprop._import.torch"}
     assert all("pip install torch" in message for message in refused.values())
 
 

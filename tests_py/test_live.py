@@ -13,8 +13,8 @@ import pytest
 
 import swiftbackprop as sb
 from helpers import refused, run_python_ok
-from swiftbackprop import _live
-from swiftbackprop._chart import _ticks, chart
+from swiftbackprop._draw.line_chart import _ticks, chart
+from swiftbackprop._inspect import live_plot
 
 X = np.random.default_rng(0).normal(size=(40, 2))
 Y = (X[:, 0] > 0).astype(int)
@@ -52,7 +52,7 @@ def notebook(monkeypatch: pytest.MonkeyPatch) -> Notebook:
     kernel = SimpleNamespace(get_ipython=lambda: SimpleNamespace(kernel=object()))
     monkeypatch.setitem(sys.modules, "IPython", kernel)  # type: ignore[arg-type]
     monkeypatch.setitem(sys.modules, "IPython.display", page)  # type: ignore[arg-type]
-    monkeypatch.setattr(_live, "monotonic", lambda: page.now)
+    monkeypatch.setattr(live_plot, "monotonic", lambda: page.now)
     return page
 
 

@@ -10,7 +10,7 @@ import pytest
 
 import swiftbackprop as sb
 from helpers import refused
-from swiftbackprop import _names
+from swiftbackprop._net import names
 from swiftbackprop.lab._returned import QUANTITIES
 
 X = np.random.default_rng(0).normal(size=(12, 3))
@@ -112,7 +112,7 @@ def test_names_in_a_state_dict_are_those_of_a_sequential() -> None:
 def test_what_the_table_says_is_there() -> None:
     """Every translation is a name of the engine or of the package."""
     net = network()
-    names: dict[str, Any] = {
+    known: dict[str, Any] = {
         "activation": sb.activations(),
         "loss": sb.losses(),
         "optimizer": sb.optimizers(),
@@ -128,13 +128,13 @@ def test_what_the_table_says_is_there() -> None:
     }
     for kind, function in (("Network", sb.Network.__init__), ("Network.fit", sb.Network.fit)):
         code = function.__wrapped__.__code__  # type: ignore[attr-defined]
-        names[kind] = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
-    for kind, table in _names._ELSEWHERE.items():
+        known[kind] = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
+    for kind, table in names._ELSEWHERE.items():
         for other, own in table.items():
-            assert own in names[kind], f"{kind} {other!r} -> {own!r}"
+            assert own in known[kind], f"{kind} {other!r} -> {own!r}"
             # A word that is ours as well would never be looked up.
-            assert other not in names[kind] or kind == "parameter", f"{kind} {other!r}"
-            assert other == _names._squash(other, "_"), other
+            assert other not in known[kind] or kind == "parameter", f"{kind} {other!r}"
+            assert other == names._squash(other, "_"), other
 
 
 def test_a_network_is_still_an_ordinary_object() -> None:

@@ -15,7 +15,7 @@ from helpers import DTYPES, NORMS, quiet_network, refused
 
 onnx = pytest.importorskip("onnx")
 runtime = pytest.importorskip("onnxruntime")
-_MAKERS = pytest.importorskip("swiftbackprop._onnx")._MAKERS
+_MAKERS = pytest.importorskip("swiftbackprop._export.onnx")._MAKERS
 
 PARAMETERS = {"leaky_relu": {"slope": 0.3}, "elu": {"alpha": 0.7}}
 
@@ -196,12 +196,12 @@ def test_a_file_appears_whole_or_not_at_all(
 def test_what_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     net = make("relu", "float32")
     refused(lambda: net.to_onnx(tmp_path), OSError, "is a folder")
-    from swiftbackprop import _onnx
+    from swiftbackprop._export import onnx
 
-    monkeypatch.setattr(_onnx, "_LARGEST", 100)
+    monkeypatch.setattr(onnx, "_LARGEST", 100)
     refused(lambda: net.to_onnx(tmp_path / "net"), ValueError, "less than 2 GB")
     monkeypatch.setitem(sys.modules, "onnx", None)
-    monkeypatch.delitem(sys.modules, "swiftbackprop._onnx")
-    monkeypatch.delattr(sb, "_onnx")
+    monkeypatch.delitem(sys.modules, "swiftbackprop._export.onnx")
+    monkeypatch.delattr(sb._export, "onnx")
     refused(lambda: net.to_onnx(tmp_path / "net"), ImportError, "pip install onnx")
     assert list(tmp_path.iterdir()) == []

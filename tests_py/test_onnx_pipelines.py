@@ -33,7 +33,7 @@ from swiftbackprop.sklearn import MLPClassifier, MLPRegressor, register_onnx, to
 
 skl2onnx = pytest.importorskip("skl2onnx")
 runtime = pytest.importorskip("onnxruntime")
-_MAKERS = pytest.importorskip("swiftbackprop._onnx")._MAKERS
+_MAKERS = pytest.importorskip("swiftbackprop._export.onnx")._MAKERS
 
 ROWS = 60
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -316,8 +316,8 @@ def test_what_a_model_cannot_hold(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     power.fit(X, X[:, 0])
     refused(lambda: to_onnx(power, X, path), ValueError, "no ONNX form of PowerTransformer")
     monkeypatch.setitem(sys.modules, "skl2onnx", None)
-    monkeypatch.delitem(sys.modules, "swiftbackprop._sklearn_onnx")
-    monkeypatch.delattr(sb, "_sklearn_onnx")
+    monkeypatch.delitem(sys.modules, "swiftbackprop.sklearn._onnx")
+    monkeypatch.delattr(sb.sklearn, "_onnx")
     for call in (lambda: to_onnx(small, X, path), register_onnx):
         refused(call, ImportError, "pip install skl2onnx")
     assert list(tmp_path.iterdir()) == []

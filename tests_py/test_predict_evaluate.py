@@ -19,7 +19,7 @@ from helpers import (
     usual_output,
 )
 from reference import LOSSES
-from swiftbackprop._engine import core
+from swiftbackprop._engine.loader import core
 
 
 def network(outputs: int = 3, dtype: str = "float64", loss: str = "cross_entropy") -> Any:

@@ -420,7 +420,7 @@ def test_set_num_threads_in_the_middle_of_a_batch() -> None:
 
         import numpy as np
         import swiftbackprop as sb
-        from swiftbackprop._engine import blas
+        from swiftbackprop._engine.loader import blas
 
         rng = np.random.default_rng(0)
         X, y = rng.normal(size=(4000, 200)).astype("f4"), rng.integers(0, 10, 4000)

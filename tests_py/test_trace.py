@@ -13,7 +13,7 @@ import pytest
 import swiftbackprop as sb
 from helpers import assert_matches, data, quiet_network, reference_of, refused
 from reference import PARTNERS
-from swiftbackprop._numbers import tiny
+from swiftbackprop._draw.number_text import tiny
 
 SVG = "{http://www.w3.org/2000/svg}"
 SNAPSHOTS = ("z", "a", "grad_z", "grad_a")

@@ -12,7 +12,7 @@ static int find_name(PyObject *name, const char *const *names, int total) {
 // Python knows what other libraries call it; only a call that fails pays for asking.
 static void raise_unknown(const char *function, PyObject *name, const char *const *names,
                           int total) {
-  PyObject *module = PyImport_ImportModule("swiftbackprop._names");
+  PyObject *module = PyImport_ImportModule("swiftbackprop._net.names");
   PyObject *known = module == NULL ? NULL : PyTuple_New(total);
   for (int i = 0; known != NULL && i < total; i++) {
     PyObject *each = PyUnicode_FromString(names[i]);

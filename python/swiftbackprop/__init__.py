@@ -15,12 +15,14 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from swiftbackprop import metrics
-from swiftbackprop._arrays import explain_copy
-from swiftbackprop._callbacks import Callback
-from swiftbackprop._config import config, get_num_threads, set_num_threads, show_config
-from swiftbackprop._custom import CustomActivation, CustomLoss
-from swiftbackprop._engine import core
-from swiftbackprop._functions import (
+from swiftbackprop._engine.config import config, get_num_threads, set_num_threads, show_config
+from swiftbackprop._engine.loader import core
+from swiftbackprop._net.arrays import explain_copy
+from swiftbackprop._net.custom import CustomActivation, CustomLoss
+from swiftbackprop._net.layer import Layer
+from swiftbackprop._net.normalization import BatchNorm, LayerNorm, Norm
+from swiftbackprop._net.optimizers import Optimizer, optimizer, optimizer_classes, optimizers
+from swiftbackprop._net.rules import (
     Activation,
     Initializer,
     Loss,
@@ -31,50 +33,49 @@ from swiftbackprop._functions import (
     loss,
     losses,
 )
-from swiftbackprop._history import History
-from swiftbackprop._layers import Layer
-from swiftbackprop._norms import BatchNorm, LayerNorm, Norm
-from swiftbackprop._optimizers import Optimizer, optimizer, optimizer_classes, optimizers
+from swiftbackprop._train.callback import Callback
+from swiftbackprop._train.history import History
 from swiftbackprop._version import __version__
 from swiftbackprop.network import Network
 
 # What training does not need is imported when it is first used: a name, and the module that
 # has it or is it. Type checkers and editors read the same from the imports below.
 _LATER = {
-    "CSVLogger": "_stock_callbacks",
-    "Checkpoint": "_stock_callbacks",
-    "EarlyStopping": "_stock_callbacks",
-    "HealthCheck": "_health_check",
-    "HealthReport": "_health_report",
-    "LearningRateScheduler": "_stock_callbacks",
-    "LivePlot": "_live",
-    "Picture": "_svg",
-    "Step": "_trace",
-    "Trace": "_trace",
+    "CSVLogger": "_train.builtin_callbacks",
+    "Checkpoint": "_train.builtin_callbacks",
+    "EarlyStopping": "_train.builtin_callbacks",
+    "HealthCheck": "_inspect.health_callback",
+    "HealthReport": "_inspect.health_report",
+    "LearningRateScheduler": "_train.builtin_callbacks",
+    "LivePlot": "_inspect.live_plot",
+    "Picture": "_draw.svg",
+    "Step": "_inspect.trace",
+    "Trace": "_inspect.trace",
     "datasets": "datasets",
-    "from_sklearn": "_elsewhere",
-    "from_torch": "_elsewhere",
+    "from_sklearn": "_import.constructors",
+    "from_torch": "_import.constructors",
     "lab": "lab",
-    "load": "_files",
+    "load": "_export.files",
     "schedules": "schedules",
 }
 
 if TYPE_CHECKING:
-    from swiftbackprop import _optimizer_classes, datasets, lab, schedules
-    from swiftbackprop._elsewhere import from_sklearn, from_torch
-    from swiftbackprop._files import load
-    from swiftbackprop._health_check import HealthCheck
-    from swiftbackprop._health_report import HealthReport
-    from swiftbackprop._live import LivePlot
-    from swiftbackprop._optimizer_classes import *  # noqa: F403
-    from swiftbackprop._stock_callbacks import (
+    from swiftbackprop import datasets, lab, schedules
+    from swiftbackprop._draw.svg import Picture
+    from swiftbackprop._export.files import load
+    from swiftbackprop._import.constructors import from_sklearn, from_torch
+    from swiftbackprop._inspect.health_callback import HealthCheck
+    from swiftbackprop._inspect.health_report import HealthReport
+    from swiftbackprop._inspect.live_plot import LivePlot
+    from swiftbackprop._inspect.trace import Step, Trace
+    from swiftbackprop._net import optimizer_classes
+    from swiftbackprop._net.optimizer_classes import *  # noqa: F403
+    from swiftbackprop._train.builtin_callbacks import (
         Checkpoint,
         CSVLogger,
         EarlyStopping,
         LearningRateScheduler,
     )
-    from swiftbackprop._svg import Picture
-    from swiftbackprop._trace import Step, Trace
 
 DivergenceError = core.DivergenceError
 
@@ -127,7 +128,7 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
-    __all__ += _optimizer_classes.__all__
+    __all__ += optimizer_classes.__all__
 else:
     globals().update(optimizer_classes())
     __all__ += optimizer_classes()

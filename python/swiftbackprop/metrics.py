@@ -13,9 +13,9 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from swiftbackprop._arrays import as_data, check_some_weight
-from swiftbackprop._names import translated, unknown
-from swiftbackprop._rules import as_count
+from swiftbackprop._net.arrays import as_data, check_some_weight
+from swiftbackprop._net.names import translated, unknown
+from swiftbackprop._net.rule import as_count
 
 __all__ = [
     "accuracy",

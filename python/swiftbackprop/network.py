@@ -9,17 +9,16 @@ from typing import TYPE_CHECKING, Any, NoReturn, Self
 import numpy as np
 import numpy.typing as npt
 
-from swiftbackprop import training
-from swiftbackprop._arrays import FloatArray, as_data, check_some_weight
-from swiftbackprop._callbacks import CallbackLike
-from swiftbackprop._custom import is_custom
-from swiftbackprop._engine import core
-from swiftbackprop._exchange import NetworkExchange
-from swiftbackprop._history import History
-from swiftbackprop._labels import as_classes, encode, find_classes
-from swiftbackprop._names import known_keywords, meant
-from swiftbackprop._norms import NormLike
-from swiftbackprop._recipe import (
+from swiftbackprop._engine.loader import core
+from swiftbackprop._export.mixin import NetworkExchange
+from swiftbackprop._inspect.mixin import NetworkStudy
+from swiftbackprop._net.arrays import FloatArray, as_data, check_some_weight
+from swiftbackprop._net.custom import is_custom
+from swiftbackprop._net.labels import as_classes, encode, find_classes
+from swiftbackprop._net.names import known_keywords, meant
+from swiftbackprop._net.normalization import NormLike
+from swiftbackprop._net.rule import known
+from swiftbackprop._net.spec import (
     ActivationLike,
     InitializerLike,
     LossLike,
@@ -29,8 +28,9 @@ from swiftbackprop._recipe import (
     make_recipe,
     warn_of_clipping,
 )
-from swiftbackprop._rules import known
-from swiftbackprop._study import NetworkStudy
+from swiftbackprop._train import fit
+from swiftbackprop._train.callback import CallbackLike
+from swiftbackprop._train.history import History
 from swiftbackprop.metrics import MetricLike, as_metrics, without_accuracy
 
 __all__ = ["Network"]
@@ -163,7 +163,7 @@ class Network(NetworkExchange, NetworkStudy):
         if is_custom(recipe):
             # The engine's methods are those of a C type, which know nothing of Python's
             # functions; who has none shall not pay for asking.
-            from swiftbackprop._custom_network import customised
+            from swiftbackprop._net.custom_network import customised
 
             kind: Any = type(self)
             self.__class__ = customised(kind)
@@ -430,27 +430,27 @@ class Network(NetworkExchange, NetworkStudy):
         >>> len(history["loss"])
         3
         """
-        progress = training.as_progress(progress, verbose)
-        options = training.Options(*(epochs, batch_size, shuffle, callbacks, progress, metrics))
+        progress = fit.as_progress(progress, verbose)
+        options = fit.Options(*(epochs, batch_size, shuffle, callbacks, progress, metrics))
         if y is None:
             if stratify:
                 raise ValueError("stratify=True is for arrays: give X and y, and validation_split")
-            pieces = training.gather_pieces(
+            pieces = fit.gather_pieces(
                 *(self, X, steps_per_epoch, batch_size, class_weight),
                 *(sample_weight, validation_data, validation_split),
             )
-            return training.fit(self, pieces, options)
+            return fit.fit(self, pieces, options)
         if steps_per_epoch is not None:
             raise ValueError("steps_per_epoch is for data in pieces, without y")
         arrays: Any = X
         before, steps = self._classes, self.step_count
         self._classes = find_classes(self, y)
         try:
-            data = training.gather(
+            data = fit.gather(
                 *(self, arrays, y, sample_weight, validation_data, validation_split, stratify)
             )
-            data = training.with_class_weight(self, data, class_weight)
-            return training.fit(self, data, options)
+            data = fit.with_class_weight(self, data, class_weight)
+            return fit.fit(self, data, options)
         except (TypeError, ValueError):
             if self.step_count == steps:
                 self._classes = before  # what could not be used was not learnt
@@ -484,9 +484,9 @@ class Network(NetworkExchange, NetworkStudy):
         >>> print(sb.Network([4, 10, 3], seed=0).plan(batch_size=16).splitlines()[0])
         A step on 16 rows takes 6.72 kFLOP in matrix products.
         """
-        from swiftbackprop._plan import plan
+        from swiftbackprop._net.step_plan import plan
 
-        return plan(self, X, training.as_count(batch_size, "batch_size", least=1), shuffle)
+        return plan(self, X, fit.as_count(batch_size, "batch_size", least=1), shuffle)
 
     def stop(self) -> None:
         """End the running `fit` at its next batch; from a callback or another thread."""
@@ -535,19 +535,19 @@ class Network(NetworkExchange, NetworkStudy):
 
     def summary(self) -> str:
         """Return a table of the layers, to be printed or shown."""
-        from swiftbackprop import _display
+        from swiftbackprop._net import repr
 
-        return _display.summary(self)
+        return repr.summary(self)
 
     def __repr__(self) -> str:
-        from swiftbackprop import _display
+        from swiftbackprop._net import repr
 
-        return _display.short(self)
+        return repr.short(self)
 
     def _repr_html_(self) -> str:
-        from swiftbackprop import _notebook
+        from swiftbackprop._inspect import html
 
-        return _notebook.html(self)
+        return html.html(self)
 
 
 def _public(kind: type) -> list[str]:

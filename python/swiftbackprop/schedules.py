@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from swiftbackprop._names import unknown
+from swiftbackprop._net.names import unknown
 
 __all__ = [
     "Constant",

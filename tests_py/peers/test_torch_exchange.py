@@ -16,7 +16,7 @@ from torch.nn.utils import prune
 
 import swiftbackprop as sb
 from helpers import DTYPES, NORMS, refused, run_python_ok
-from swiftbackprop._torch import _MAKERS
+from swiftbackprop._export.torch import _MAKERS
 from test_other_libraries import (
     CLOSE,
     WithDLPack,
@@ -463,8 +463,8 @@ def test_what_was_refused_is_taken_after_what_the_sentence_says() -> None:
 
 def test_without_torch(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "torch", None)
-    monkeypatch.delitem(sys.modules, "swiftbackprop._torch", raising=False)
-    monkeypatch.delattr(sb, "_torch", raising=False)
+    monkeypatch.delitem(sys.modules, "swiftbackprop._export.torch", raising=False)
+    monkeypatch.delattr(sb._export, "torch", raising=False)
     refused(lambda: make("relu", "float32").to_torch(), ImportError, "pip install torch")
 
 

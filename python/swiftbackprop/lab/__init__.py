@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from swiftbackprop._inspect.gradcheck import GradientCheck, GradientReport
 from swiftbackprop.lab._attribution import Finding
 from swiftbackprop.lab._boundary import decision_boundary
 from swiftbackprop.lab._compare import Comparison, Way, compare
-from swiftbackprop.lab._gradcheck import GradientCheck, GradientReport
 from swiftbackprop.lab._own_backward import BackwardReport, check_backward
 from swiftbackprop.lab._own_gradient import FunctionReport, check_gradient
 from swiftbackprop.lab._scaling import Fit, Growth, Scaling, scaling

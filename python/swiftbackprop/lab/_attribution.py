@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from swiftbackprop._arrays import FloatArray
+from swiftbackprop._inspect.report import relative_error, worst_of
+from swiftbackprop._net.arrays import FloatArray
 from swiftbackprop.lab._diagnosis import Diagnosis, agrees, along, diagnose
 from swiftbackprop.lab._formulas import Formulas, Line, Wrong
-from swiftbackprop.lab._report import relative_error, worst_of
 
 __all__ = ["Finding", "attribute"]
 

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from swiftbackprop._arrays import FloatArray, as_data
-from swiftbackprop._engine import core
-from swiftbackprop._labels import encode
-from swiftbackprop._plots import FAINT, as_axes, tidy
+from swiftbackprop._engine.loader import core
+from swiftbackprop._inspect.matplotlib_plots import FAINT, as_axes, tidy
+from swiftbackprop._net.arrays import FloatArray, as_data
+from swiftbackprop._net.labels import encode
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -73,7 +73,7 @@ def decision_boundary(
     >>> axes.get_xlabel(), axes.get_ylabel()
     ('x₁', 'x₂')
     """
-    from swiftbackprop.training import as_count
+    from swiftbackprop._train.fit import as_count
 
     points, t = as_data(X, "X"), encode(net, y, "y")
     side = as_count(resolution, "resolution", least=2)

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from swiftbackprop._arrays import FloatArray, as_input, as_target, as_weights
-from swiftbackprop._labels import encode
-from swiftbackprop._plan import flops as flops_text
-from swiftbackprop.lab._tables import html_table, size, text_table, time_of
+from swiftbackprop._draw.tables import html_table, size, text_table, time_of
+from swiftbackprop._net.arrays import FloatArray, as_input, as_target, as_weights
+from swiftbackprop._net.labels import encode
+from swiftbackprop._net.step_plan import flops as flops_text
 from swiftbackprop.lab._timing import allowed_threads, peak, samples, threads, work
 
 if TYPE_CHECKING:
@@ -186,12 +186,12 @@ def compare(
     >>> [way.method for way in result.rows[:3]], result.agree
     (['loops', 'vectors', 'matrices'], True)
     """
-    from swiftbackprop import training
-    from swiftbackprop._inside import NetworkInside
+    from swiftbackprop._net.base import NetworkInside
+    from swiftbackprop._train import fit
 
     if not isinstance(net, NetworkInside):
         raise TypeError(f"net is a Network, not {type(net).__name__}")
-    repeats = training.as_count(repeats, "repeats", least=1)
+    repeats = fit.as_count(repeats, "repeats", least=1)
     allowed = allowed_threads()
     ways: list[tuple[Method, int]] = [("loops", 1), ("vectors", 1), ("matrices", 1)]
     ways += [("matrices", allowed)] * (allowed > 1)

@@ -7,9 +7,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from swiftbackprop._arrays import FloatArray
+from swiftbackprop._inspect.report import TOLERANCE, relative_error
+from swiftbackprop._net.arrays import FloatArray
 from swiftbackprop.lab._formulas import Line, Wrong
-from swiftbackprop.lab._report import TOLERANCE, relative_error
 
 __all__ = ["Diagnosis", "agrees", "along", "diagnose"]
 

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, NoReturn
 
-from swiftbackprop._arrays import FloatArray
-from swiftbackprop._engine import core
-from swiftbackprop._inside import NetworkInside
+from swiftbackprop._engine.loader import core
+from swiftbackprop._net.arrays import FloatArray
+from swiftbackprop._net.base import NetworkInside
 
 __all__ = ["without_gradients"]
 

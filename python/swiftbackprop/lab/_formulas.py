@@ -8,11 +8,11 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from swiftbackprop._arrays import FloatArray
-from swiftbackprop._engine import core
-from swiftbackprop._functions import Activation, activations
-from swiftbackprop._inside import NetworkInside
-from swiftbackprop._labels import as_rows, encode
+from swiftbackprop._engine.loader import core
+from swiftbackprop._net.arrays import FloatArray
+from swiftbackprop._net.base import NetworkInside
+from swiftbackprop._net.labels import as_rows, encode
+from swiftbackprop._net.rules import Activation, activations
 
 __all__ = ["Formulas", "Line", "Wrong"]
 

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from swiftbackprop._arrays import FloatArray
-from swiftbackprop.lab._report import place, relative_error
+from swiftbackprop._inspect.report import place, relative_error
+from swiftbackprop._net.arrays import FloatArray
 
 __all__ = ["factor_of", "mistake", "same"]
 

@@ -9,16 +9,16 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from swiftbackprop._arrays import FloatArray, as_labels
-from swiftbackprop._display import sizes_of
-from swiftbackprop._inside import NetworkInside
-from swiftbackprop._labels import encode
-from swiftbackprop._names import unknown
+from swiftbackprop._inspect.in_double import as_inputs, in_double
+from swiftbackprop._inspect.report import TOLERANCE, Report, number, place
+from swiftbackprop._net.arrays import FloatArray, as_labels
+from swiftbackprop._net.base import NetworkInside
+from swiftbackprop._net.labels import encode
+from swiftbackprop._net.names import unknown
+from swiftbackprop._net.repr import sizes_of
 from swiftbackprop.lab._attribution import Finding, attribute
-from swiftbackprop.lab._double import as_inputs, in_double
 from swiftbackprop.lab._exercise import without_gradients
 from swiftbackprop.lab._formulas import Formulas
-from swiftbackprop.lab._report import TOLERANCE, Report, number, place
 from swiftbackprop.lab._returned import QUANTITIES, read
 
 __all__ = ["BackwardReport", "check_backward"]

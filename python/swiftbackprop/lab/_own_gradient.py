@@ -9,10 +9,8 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from swiftbackprop._arrays import FloatArray
-from swiftbackprop.lab._differences import chosen, slope
-from swiftbackprop.lab._mistakes import mistake
-from swiftbackprop.lab._report import (
+from swiftbackprop._inspect.differences import chosen, slope
+from swiftbackprop._inspect.report import (
     TOLERANCE,
     Report,
     number,
@@ -21,7 +19,9 @@ from swiftbackprop.lab._report import (
     verdict_of,
     worst_of,
 )
-from swiftbackprop.training import as_count
+from swiftbackprop._net.arrays import FloatArray
+from swiftbackprop._train.fit import as_count
+from swiftbackprop.lab._mistakes import mistake
 
 __all__ = ["FunctionReport", "check_gradient"]
 

@@ -8,9 +8,9 @@ from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
-from swiftbackprop._arrays import FloatArray
-from swiftbackprop._inside import NetworkInside
-from swiftbackprop._names import translated, unknown
+from swiftbackprop._net.arrays import FloatArray
+from swiftbackprop._net.base import NetworkInside
+from swiftbackprop._net.names import translated, unknown
 from swiftbackprop.lab._diagnosis import agrees
 
 __all__ = ["QUANTITIES", "Returned", "read"]

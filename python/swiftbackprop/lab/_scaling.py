@@ -10,9 +10,9 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from swiftbackprop._plots import need_matplotlib
+from swiftbackprop._draw.tables import html_table, size, text_table, time_of
+from swiftbackprop._inspect.matplotlib_plots import need_matplotlib
 from swiftbackprop.lab._compare import Method
-from swiftbackprop.lab._tables import html_table, size, text_table, time_of
 from swiftbackprop.lab._timing import samples, threads
 
 __all__ = ["Fit", "Growth", "Scaling", "fit_exponent", "scaling"]
@@ -313,13 +313,13 @@ def scaling(
     >>> [(growth.method, growth.over) for growth in result.growths]
     [('loops', 'H'), ('matrices', 'H'), ('loops', 'M'), ('matrices', 'M')]
     """
-    from swiftbackprop import training
+    from swiftbackprop._train import fit
 
     layers, units = _ascending(M, "M"), _ascending(H, "H")
-    fixed_M = training.as_count(fixed_M, "fixed_M", least=1)
-    fixed_H = training.as_count(fixed_H, "fixed_H", least=1)
-    rows = training.as_count(rows, "rows", least=1)
-    repeats = training.as_count(repeats, "repeats", least=1)
+    fixed_M = fit.as_count(fixed_M, "fixed_M", least=1)
+    fixed_H = fit.as_count(fixed_H, "fixed_H", least=1)
+    rows = fit.as_count(rows, "rows", least=1)
+    repeats = fit.as_count(repeats, "repeats", least=1)
     for method in methods or ("none",):
         if method not in _COLOURS:
             raise ValueError(f"unknown method {method!r}; allowed: {', '.join(_COLOURS)}")
@@ -342,9 +342,9 @@ def scaling(
 
 def _ascending(sizes: Sequence[int], name: str) -> tuple[int, ...]:
     """Check a list of sizes."""
-    from swiftbackprop import training
+    from swiftbackprop._train import fit
 
-    checked = tuple(training.as_count(value, f"every {name}", least=1) for value in sizes)
+    checked = tuple(fit.as_count(value, f"every {name}", least=1) for value in sizes)
     if len(checked) < 2 or list(checked) != sorted(set(checked)):
         raise ValueError(f"{name} is at least two sizes in ascending order; got {list(sizes)}")
     return checked

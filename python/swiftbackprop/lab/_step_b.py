@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, SupportsIndex
 import numpy as np
 import numpy.typing as npt
 
-from swiftbackprop._arrays import FloatArray
+from swiftbackprop._net.arrays import FloatArray
 
 if TYPE_CHECKING:
     from swiftbackprop.network import Network

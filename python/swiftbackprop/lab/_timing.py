@@ -12,7 +12,7 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
-from swiftbackprop._config import get_num_threads, set_num_threads
+from swiftbackprop._engine.config import get_num_threads, set_num_threads
 from swiftbackprop._engine import blas
 
 __all__ = ["allowed_threads", "peak", "samples", "threads", "work"]

@@ -1,0 +1,219 @@
+"""The arguments of the command line."""
+
+from __future__ import annotations
+
+import argparse
+import math
+from collections.abc import Callable
+from typing import Any, TypeAlias
+
+import swiftbackprop as sb
+from swiftbackprop._net.names import unknown
+from swiftbackprop._net.spec import DTYPES
+from swiftbackprop.metrics import OF_CLASSES, OF_NUMBERS
+
+__all__ = ["ARRAYS", "ENDINGS", "TEXT", "as_amount", "make_parser"]
+
+# Endings of the files that are read.
+TEXT = (".csv", ".tsv", ".txt")
+ARRAYS = (".npy", ".npz", ".parquet", ".xlsx")
+ENDINGS = (*TEXT, *ARRAYS)
+
+_METRICS = ["loss", *(f.__name__ for f in (*OF_CLASSES, *OF_NUMBERS))]
+
+Command: TypeAlias = Callable[[argparse.Namespace], None]
+
+
+def make_parser(
+    info: Command, train: Command, predict: Command, export: Command, bench: Command
+) -> argparse.ArgumentParser:
+    """Return a parser of all commands; ``options.run`` is the one that was asked for."""
+    parser = argparse.ArgumentParser(
+        prog="python -m swiftbackprop",
+        description="A neural-network engine in Swift: train on a table, predict, measure.",
+        epilog="exit status: 0 done, 1 an error that is told on stderr, 2 wrong arguments",
+    )
+    parser.add_argument("--version", action="version", version=f"swiftbackprop {sb.__version__}")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    about = commands.add_parser(
+        "info",
+        help="versions, the engine's level, BLAS, threads",
+        description="Say which versions, engine, CPU, BLAS and threads are at work, and which "
+        "environment variables hold them back.",
+    )
+    about.set_defaults(run=info)
+    _add_train(commands).set_defaults(run=train)
+    _add_predict(commands).set_defaults(run=predict)
+    _add_export(commands).set_defaults(run=export)
+    speed = commands.add_parser(
+        "bench",
+        help="measure training and prediction on this machine, for some seconds",
+        description="Measure a network 784-128-10 in float32 on random numbers.",
+    )
+    speed.set_defaults(run=bench)
+    return parser
+
+
+def _add_train(commands: Any) -> argparse.ArgumentParser:
+    train: argparse.ArgumentParser = commands.add_parser(
+        "train",
+        help="train on a table and save the model",
+        description="Train a network to predict one column of a table from the others. Numbers "
+        "and dates are standardised, texts become one input for each that occurs; what is missing "
+        "is the mean, or none of them. The rows are cut by chance into three parts: to train on, "
+        "to choose the epoch by, whose weights are saved, and to test with. The report says what "
+        "each column was taken for.",
+    )
+    add = train.add_argument
+    kinds = ", ".join(ENDINGS)
+    add("data", help=f"a table ({kinds}): text with names in its first line, a matrix of rows, "
+        "or an archive of X and y")  # fmt: skip
+    add("--target", metavar="COLUMN", help="the column to predict (default: y of .npz, the last "
+        "column where columns have no names)")  # fmt: skip
+    _add_reading(train)
+    for option, what in (
+        ("--drop", "leave columns out"),
+        ("--numeric", "columns that are numbers, though they seem to identify rows"),
+        ("--text", "columns that are texts, though they seem to be numbers or identify rows"),
+    ):
+        add(option, metavar="COLUMN,COLUMN", action="append", default=[], help=what)
+    add("--task", choices=["auto", "classification", "regression"], default="auto",
+        help="auto: texts, and whole numbers of at most 20 values that are "
+        "there 5 times on average, are classes")  # fmt: skip
+    add("--class-weight", metavar="WEIGHTS", help="balanced, or such as yes=5,no=1: how much rows "
+        "of a class count in training")  # fmt: skip
+    add("--metric", type=_metric, default="loss", metavar="NAME",
+        help=f"what chooses the epoch, on the validation rows: {', '.join(_METRICS)} "
+        "(default: loss)")  # fmt: skip
+    add("--model", metavar="FILE", help="where to save (default: the name of the data with "
+        ".safetensors, in this folder)")  # fmt: skip
+    add("--hidden", metavar="D,D", type=_sizes, default=[64, 64], help="units of the hidden "
+        "layers, 0 for none (default: 64,64)")  # fmt: skip
+    add("--activation", choices=sb.activations(), default="relu", metavar="NAME",
+        help=f"of hidden layers, one of {', '.join(sb.activations())} (default: relu)")  # fmt: skip
+    add("--optimizer", choices=sb.optimizers(), default="adam", metavar="NAME",
+        help=f"one of {', '.join(sb.optimizers())} (default: adam)")  # fmt: skip
+    add("--dropout", type=_rate, default=0.0, metavar="P",
+        help="probability to drop a hidden unit in training, below 1 (default: 0)")  # fmt: skip
+    add("--norm", choices=["batch", "layer"], help="normalise the hidden layers (default: no)")
+    add("--lr", type=as_amount, help="learning rate (default: the optimizer's)")
+    add("--l2", type=as_amount, default=0.0, help="penalty l2/2 * sum of W^2 (default: 0)")
+    add("--epochs", type=_count, default=200, help="at most (default: 200)")
+    add("--patience", type=_count, default=20, help="epochs without progress on the "
+        "validation rows before training stops (default: 20)")  # fmt: skip
+    add("--batch-size", type=_count, help="rows of a minibatch (default: 32, or with batch norm "
+        "the next size that leaves no minibatch of one row)")  # fmt: skip
+    add("--validation", type=_share, default=0.2, metavar="SHARE",
+        help="of the rows to choose the epoch by, between 0 and 1 (default: 0.2)")  # fmt: skip
+    add("--test", type=_rate, default=0.2, metavar="SHARE", help="of the rows to test with, which "
+        "have no part in training; 0 for none (default: 0.2)")  # fmt: skip
+    add("--seed", type=_seed, default=0, help="of weights, shuffling and the parts (default: 0)")
+    add("--dtype", choices=DTYPES, default="float32", help="of all numbers (default: float32)")
+    add("--quiet", action="store_true", help="no progress bar and no report")
+    return train
+
+
+def _add_reading(command: Any) -> None:
+    """Add what can be said of a file."""
+    add = command.add_argument
+    add("--no-header", action="store_false", dest="header",
+        help="the first line of text is data; the columns are called 0, 1, 2, ...")  # fmt: skip
+    add("--delimiter", type=_delimiter, metavar="CHARACTER",
+        help="between the columns: a character, tab or space (default: found out)")  # fmt: skip
+    add("--encoding", metavar="NAME", help="of text (default: UTF-8, else Windows-1252)")
+    add("--decimal", type=_character, metavar="CHARACTER",
+        help="the decimal mark (default: a point, and with semicolons also a comma)")  # fmt: skip
+    add("--thousands", type=_character, metavar="CHARACTER",
+        help="what groups digits by three (default: nothing)")  # fmt: skip
+    add("--missing", metavar="TEXT,TEXT", action="append", default=[], help="what else stands for "
+        "a missing cell, as in --missing=-999, beside NA, n.a., -, ., ?, #N/A ...")  # fmt: skip
+
+
+def _add_predict(commands: Any) -> argparse.ArgumentParser:
+    predict: argparse.ArgumentParser = commands.add_parser(
+        "predict",
+        help="predict with a saved model",
+        description="Write one line for each row of a table, as CSV: the prediction, of a model "
+        "that `train` saved; of another one a(L), or the label of text that it has learned.",
+    )
+    predict.add_argument("model", help="a file that `train`, or net.save, wrote")
+    predict.add_argument("data", help="a table with the columns that the model was trained on")
+    _add_reading(predict)
+    predict.add_argument("--output", metavar="FILE", help="write there (default: stdout)")
+    predict.add_argument(
+        "--probabilities", action="store_true", help="a column for each class beside it"
+    )
+    return predict
+
+
+def _add_export(commands: Any) -> argparse.ArgumentParser:
+    export: argparse.ArgumentParser = commands.add_parser(
+        "export",
+        help="write a saved model as ONNX",
+        description="Write a model as one ONNX graph, which other programs run. Of a model that "
+        "`train` saved the inputs are the columns, each of shape (N, 1), and the preparation is "
+        "in the graph; dates are days since 1970, a missing number is NaN, a missing text empty.",
+    )
+    export.add_argument("model", help="a file that `train`, or net.save, wrote")
+    export.add_argument("output", metavar="FILE", help="where to write, such as model.onnx")
+    return export
+
+
+def _delimiter(text: str) -> str:
+    return _character({"tab": "\t", "\\t": "\t", "space": " "}.get(text, text))
+
+
+def _character(text: str) -> str:
+    if len(text) != 1 or text in '\r\n"' or text.isalnum():
+        raise argparse.ArgumentTypeError(f"{text!r} must be one character, and no letter or digit")
+    return text
+
+
+def _sizes(text: str) -> list[int]:
+    return [] if text.strip() == "0" else [_count(part) for part in text.split(",")]
+
+
+def _metric(text: str) -> str:
+    if text not in _METRICS:
+        raise argparse.ArgumentTypeError(unknown("metric", text, _METRICS))
+    return text
+
+
+def _whole(text: str, least: int) -> int:
+    digits = text.strip()
+    if not (digits.isascii() and digits.isdecimal()) or not least <= int(digits[:20]) < 2**31:
+        raise argparse.ArgumentTypeError(
+            f"must be a whole number between {least} and {2**31 - 1}, got {text!r}"
+        )
+    return int(digits)
+
+
+def _count(text: str) -> int:
+    return _whole(text, 1)
+
+
+def _seed(text: str) -> int:
+    return _whole(text, 0)
+
+
+def as_amount(text: str) -> float:
+    """Return a finite number of at least 0; else raises argparse.ArgumentTypeError."""
+    return _number(text, "at least 0", lambda value: 0 <= value < math.inf)
+
+
+def _share(text: str) -> float:
+    return _number(text, "between 0 and 1", lambda value: 0 < value < 1)
+
+
+def _rate(text: str) -> float:
+    return _number(text, "from 0 to below 1", lambda value: 0 <= value < 1)
+
+
+def _number(text: str, limits: str, allowed: Callable[[float], bool]) -> float:
+    try:
+        value = math.nan if "_" in text else float(text)
+    except ValueError:
+        value = math.nan
+    if not allowed(value):
+        raise argparse.ArgumentTypeError(f"must be a number {limits}, got {text!r}")
+    return value

@@ -1,0 +1,66 @@
+"""Tables of results as text and as HTML."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from html import escape
+
+__all__ = ["html_table", "size", "text_table", "time_of"]
+
+
+def text_table(head: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1) -> str:
+    """Return aligned columns, the first `left` of them to the left."""
+    widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
+    lines = []
+    for row in (head, *rows):
+        cells = [
+            cell.ljust(width) if place < left else cell.rjust(width)
+            for place, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ]
+        lines.append("  ".join(cells).rstrip())
+    return "\n".join(lines)
+
+
+def html_table(
+    title: str,
+    head: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    notes: Sequence[str],
+    left: int = 1,
+) -> str:
+    """Return a title, a table and sentences below it."""
+    sides = [f'style="text-align:{"left" if place < left else "right"}"' for place in range(99)]
+
+    def line(cells: Sequence[str], tag: str) -> str:
+        inner = (
+            f"<{tag} {side}>{escape(cell)}</{tag}>"
+            for side, cell in zip(sides, cells, strict=False)
+        )
+        return f"<tr>{''.join(inner)}</tr>"
+
+    body = "".join(line(row, "td") for row in rows)
+    said = "".join(f"<div>{escape(note)}</div>" for note in notes)
+    return (
+        f"<div><div><b>{escape(title)}</b></div><table><thead>{line(head, 'th')}</thead>"
+        f"<tbody>{body}</tbody></table>{said}</div>"
+    )
+
+
+def time_of(seconds: float) -> str:
+    """Return a time with three digits and its unit.
+
+    Examples
+    --------
+    >>> from swiftbackprop._draw.tables import time_of
+    >>> time_of(0.00123), time_of(4.56e-6), time_of(12.0)
+    ('1.23 ms', '4.56 µs', '12 s')
+    """
+    for unit, scale in (("s", 1.0), ("ms", 1e-3), ("µs", 1e-6)):
+        if seconds >= scale:
+            return f"{size(seconds / scale)} {unit}"
+    return f"{size(seconds * 1e9)} ns"
+
+
+def size(value: float) -> str:
+    """Return a number with three digits, never in powers of ten."""
+    return f"{value:.0f}" if abs(value) >= 100 else f"{value:.3g}"

@@ -1,0 +1,128 @@
+"""What a network is made of, as JSON: written from a recipe, and read from what may be anything."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, fields
+from typing import Any, TypeVar
+
+from swiftbackprop._net.checks import check, entries, optional, short, take
+from swiftbackprop._net.names import unknown
+from swiftbackprop._net.normalization import BatchNorm, LayerNorm, Norm
+from swiftbackprop._net.optimizers import optimizer as make_optimizer
+from swiftbackprop._net.rule import Rule
+from swiftbackprop._net.rules import Activation, Initializer, Loss
+from swiftbackprop._net.spec import DTYPES, Recipe, as_seed, make_recipe
+
+__all__ = ["describe", "numbers", "read_generator", "read_recipe"]
+
+_STATE_WORDS = 4
+_LONGEST_NAME = 100
+
+R = TypeVar("R", bound=Rule)
+
+
+def describe(recipe: Recipe, seed: int) -> dict[str, Any]:
+    """Return a recipe as JSON has it."""
+
+    def described(rule: Rule) -> dict[str, Any]:
+        return {"name": rule.name, "parameters": rule.parameters}
+
+    def normalised(norm: Norm | None) -> dict[str, Any] | None:
+        if not isinstance(norm, BatchNorm | LayerNorm):
+            return None
+        return {"name": norm.name, **asdict(norm)}
+
+    norms = {"norms": [normalised(norm) for norm in recipe.norms]} if recipe.norms else {}
+    return {
+        "sizes": list(recipe.sizes),
+        "activations": [described(rule) for rule in recipe.activations],
+        "loss": described(recipe.loss),
+        "optimizer": described(recipe.optimizer),
+        "initializers": [described(rule) for rule in recipe.initializers],
+        **norms,
+        "dtype": recipe.dtype.name,
+        "l1": recipe.l1,
+        "l2": recipe.l2,
+        "clip_norm": recipe.clip_norm or None,
+        "seed": str(seed),  # as text: not every reader of JSON has integers of 64 bits
+    }
+
+
+def read_recipe(data: dict[str, Any]) -> tuple[Recipe, int]:
+    """Return the recipe and the seed that a description gives."""
+    dtype = take(data, "dtype", "a str")
+    if dtype not in DTYPES:
+        raise ValueError(f"dtype is {short(dtype)}")
+    activations = [_rule(Activation, each) for each in entries(data, "activations", "a dict")]
+    if not activations:
+        raise ValueError("activations is empty")
+    optimizer = take(data, "optimizer", "a dict")
+    recipe = make_recipe(
+        sizes=entries(data, "sizes", "an int"),
+        activation=activations[:-1],
+        output=activations[-1],
+        loss=_rule(Loss, take(data, "loss", "a dict")),
+        optimizer=make_optimizer(_name(optimizer), **numbers(optimizer, "parameters")),
+        dtype=dtype,
+        initializer=[_rule(Initializer, each) for each in entries(data, "initializers", "a dict")],
+        l1=take(data, "l1", "a number"),
+        l2=take(data, "l2", "a number"),
+        clip_norm=optional(data, "clip_norm", "a number"),
+        norm=[_norm(each) for each in entries(data, "norms", "a dict or null")]
+        if "norms" in data
+        else None,
+    )
+    seed = take(data, "seed", "a str")
+    if not (seed.isascii() and seed.isdecimal() and len(seed) <= 20):
+        raise ValueError(f"seed is {short(seed)}")
+    return recipe, as_seed(int(seed))
+
+
+def _rule(kind: type[R], data: dict[str, Any]) -> R:
+    return kind(_name(data), **numbers(data, "parameters"))
+
+
+def _norm(data: dict[str, Any] | None) -> Norm | None:
+    """Return the normalisation of a layer."""
+    if data is None:
+        return None
+    kinds: dict[str, type[BatchNorm | LayerNorm]] = {"batch": BatchNorm, "layer": LayerNorm}
+    name = _name(data)
+    if name not in kinds:
+        raise ValueError(unknown("norm", name, kinds))
+    after = take(data, "after", "true or false")
+    names = [field.name for field in fields(kinds[name]) if field.name != "after"]
+    numbers = {each: take(data, each, "a number") for each in names}
+    if data:
+        raise ValueError(f"{name} norm has more than is known: {short(data)}")
+    return kinds[name](after=after, **numbers)
+
+
+def _name(data: dict[str, Any]) -> str:
+    name: str = take(data, "name", "a str")
+    if len(name) > _LONGEST_NAME:
+        raise ValueError(f"{short(name)} is no name")
+    return name
+
+
+def numbers(data: dict[str, Any], name: str) -> dict[str, float]:
+    """Take an object of numbers out."""
+    values: dict[str, float] = take(data, name, "a dict")
+    for each, value in values.items():
+        if len(each) > _LONGEST_NAME:
+            raise ValueError(f"{short(each)} is no name")
+        check(value, each, "a number")
+        float(value)  # an int may be larger than any
+    return values
+
+
+def read_generator(data: dict[str, Any]) -> tuple[int, int, int, int] | None:
+    """Return the generator's state, if it is there: four words of 16 hexadecimal digits."""
+    if "generator" not in data:
+        return None
+    words = entries(data, "generator", "a str")
+    digits = set("0123456789abcdef")
+    if len(words) != _STATE_WORDS or any(len(w) != 16 or set(w) - digits for w in words):
+        raise ValueError(f"generator is {short(words)}")
+    s0, s1, s2, s3 = (int(word, 16) for word in words)
+    return s0, s1, s2, s3

@@ -1,0 +1,313 @@
+"""Modules of PyTorch, read layer by layer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from swiftbackprop._export.torch import Exp, nn, torch
+from swiftbackprop._net.arrays import FloatArray
+from swiftbackprop._net.normalization import BatchNorm, LayerNorm, Norm
+from swiftbackprop._net.rules import Activation
+
+__all__ = ["Part", "read"]
+
+_THRESHOLD = 20  # of Softplus, PyTorch's default: off by 2e-9 at most
+
+
+def _softplus(module: Any) -> Activation:
+    if module.beta != 1 or module.threshold < _THRESHOLD:
+        raise ValueError(
+            "it is another function than softplus here, which has beta=1 and a threshold of at "
+            f"least {_THRESHOLD}"
+        )
+    return Activation("softplus")
+
+
+def _softmax(module: Any) -> Activation:
+    if module.dim not in (1, -1):
+        raise ValueError("it does not act on rows: it needs dim=-1")
+    return Activation("softmax")
+
+
+_READERS: dict[Any, Callable[[Any], Activation]] = {
+    nn.Sigmoid: lambda module: Activation("sigmoid"),
+    nn.Tanh: lambda module: Activation("tanh"),
+    nn.ReLU: lambda module: Activation("relu"),
+    nn.LeakyReLU: lambda module: Activation("leaky_relu", slope=module.negative_slope),
+    nn.ELU: lambda module: Activation("elu", alpha=module.alpha),
+    nn.GELU: lambda module: Activation("gelu" if module.approximate == "none" else "gelu_tanh"),
+    nn.SiLU: lambda module: Activation("silu"),
+    nn.Softplus: _softplus,
+    nn.Softmax: _softmax,
+    Exp: lambda module: Activation("exp"),
+}
+
+_READ: set[Any] = {nn.Linear, nn.Identity, nn.Dropout, nn.BatchNorm1d, nn.LayerNorm, *_READERS}
+
+_SPATIAL = "it drops whole channels of images; nn.Dropout drops units"
+_ADVICE = {
+    nn.Dropout1d: _SPATIAL,
+    nn.Dropout2d: _SPATIAL,
+    nn.Dropout3d: _SPATIAL,
+    nn.AlphaDropout: "nn.Dropout, whose dropped units are 0, can be read",
+    nn.BatchNorm2d: "it normalises images; nn.BatchNorm1d can be read",
+    nn.LogSoftmax: "take it out and give output='softmax', whose loss is cross_entropy",
+    nn.Flatten: "take it out and pass rows: X.reshape(len(X), -1)",
+}
+
+
+@dataclass
+class Part:
+    """A layer as it is read: a Linear and what stands behind it."""
+
+    pair: tuple[FloatArray, FloatArray]
+    trainable: bool
+    rule: Activation | None = None  # None: no module
+    norm: Norm | None = None
+    vectors: dict[str, FloatArray] = field(default_factory=dict)  # of the norm, by their names
+    dropout: float = 0.0
+
+
+def read(module: Any) -> list[Part]:
+    """Return the layers of a module."""
+    parts: list[Part] = []
+    for where, part in _parts(module):
+        kind = type(part)
+        if kind is nn.Linear:
+            parts.append(Part(_pair(where, part), _trainable(where, part)))
+            continue
+        if kind is nn.Identity or (kind is nn.Dropout and not part.p):
+            continue
+        rule = None if kind is nn.Dropout or kind in _NORMS else _activation(where, part)
+        if not parts:
+            raise ValueError(
+                f"{where} is {part} and stands before the first Linear: a network here begins "
+                "with a Linear"
+            )
+        if rule is not None:
+            _add_activation(parts[-1], where, rule)
+        elif kind in _NORMS:
+            _add_norm(parts[-1], where, part)
+        else:
+            _add_dropout(parts[-1], where, part)
+    if not parts:
+        raise ValueError("the module has no Linear")
+    return parts
+
+
+def _add_dropout(layer: Part, where: str, part: Any) -> None:
+    p = float(part.p)
+    if layer.dropout:
+        both = 1 - (1 - p) * (1 - layer.dropout)
+        raise ValueError(
+            f"{where} is {part} behind another Dropout: one with p={both:.6g} does what both do"
+        )
+    if p >= 1:
+        raise ValueError(f"{where} is {part} and drops everything; p is below 1")
+    layer.dropout = p
+
+
+def _add_activation(layer: Part, where: str, rule: Activation) -> None:
+    if layer.dropout:
+        raise ValueError(
+            f"{where} is {rule.name} behind a Dropout; a layer drops its units behind its "
+            "activation: put it before the Dropout"
+        )
+    if layer.rule is not None:
+        raise ValueError(
+            f"{where} is {rule.name} behind another activation; a layer has one, behind its Linear"
+        )
+    layer.rule = rule
+
+
+def _add_norm(layer: Part, where: str, part: Any) -> None:
+    if layer.dropout or layer.norm is not None:
+        before = "another normalisation" if layer.norm is not None else "a Dropout"
+        raise ValueError(
+            f"{where} is {part} behind {before}; a layer has one normalisation, before or behind "
+            "its activation, and its Dropout comes last"
+        )
+    layer.norm, layer.vectors = _NORMS[type(part)](layer, where, part)
+    trained = [t for t in (part.weight, part.bias) if t is not None]
+    if any(tensor.requires_grad != layer.trainable for tensor in trained):
+        raise ValueError(
+            f"{where} and the Linear before it differ in requires_grad; a layer here is frozen as "
+            "a whole, or not"
+        )
+
+
+def _batch_norm(layer: Part, where: str, part: Any) -> tuple[Norm, dict[str, FloatArray]]:
+    if part.running_mean is None:
+        raise ValueError(
+            f"{where} is {part}, which normalises with the batch in evaluation too; a network here "
+            "then has running statistics: track_running_stats=True"
+        )
+    if part.momentum is None:
+        raise ValueError(
+            f"{where} is {part}, whose running statistics are means of all batches; give it a "
+            "momentum, such as 0.1"
+        )
+    vectors = _vectors(layer, where, part, ("running_mean", "running_var"))
+    return _made(where, BatchNorm, layer, part, momentum=part.momentum), vectors
+
+
+def _layer_norm(layer: Part, where: str, part: Any) -> tuple[Norm, dict[str, FloatArray]]:
+    if len(part.normalized_shape) != 1:
+        raise ValueError(f"{where} is {part}; a layer here is normalised over its units alone")
+    return _made(where, LayerNorm, layer, part), _vectors(layer, where, part)
+
+
+def _made(where: str, kind: Any, layer: Part, part: Any, **options: float) -> Norm:
+    try:
+        norm: Norm = kind(eps=part.eps, after=layer.rule is not None, **options)
+    except ValueError as error:
+        raise ValueError(f"{where} is {part}: {error}") from None
+    return norm
+
+
+def _vectors(
+    layer: Part, where: str, part: Any, more: tuple[str, ...] = ()
+) -> dict[str, FloatArray]:
+    """Return gamma and beta, 1 and 0 where the module has none, and its buffers."""
+    units = len(layer.pair[1])
+    names = {"gamma": "weight", "beta": "bias", **{name: name for name in more}}
+    vectors = {}
+    for letter, name in names.items():
+        tensor = getattr(part, name)
+        usual = np.full(units, float(letter == "gamma"), layer.pair[0].dtype)
+        vector = vectors[letter] = usual if tensor is None else _array(where, tensor)
+        if vector.shape != (units,):
+            raise ValueError(
+                f"{where} is {part}, and the layer before it has {units} units: the {name} has "
+                f"shape {vector.shape}"
+            )
+    return vectors
+
+
+_NORMS: dict[Any, Callable[[Part, str, Any], tuple[Norm, dict[str, FloatArray]]]] = {
+    nn.BatchNorm1d: _batch_norm,
+    nn.LayerNorm: _layer_norm,
+}
+
+
+def _parts(module: Any, where: str = "module") -> Iterator[tuple[str, Any]]:
+    """Yield the modules in a chain and how they are found."""
+    if not isinstance(module, nn.Module):
+        state = isinstance(module, Mapping)
+        hint = ": make the Network and call net.load_state_dict(state)" if state else ""
+        kind = type(module).__name__
+        raise TypeError(f"{where}: expected a torch.nn.Module, got {kind}{hint}")
+    _check_wrapping(module, where)
+    if isinstance(module, nn.Sequential) and type(module).forward is nn.Sequential.forward:
+        for name, part in module._modules.items():  # named_children drops what comes twice
+            yield from _parts(part, f"{where}[{name}]" if name.isdigit() else f"{where}.{name}")
+    elif type(module) not in _READ and any(True for _ in module.children()):
+        raise ValueError(_own_forward(module, where))
+    else:
+        yield where, module
+
+
+def _check_wrapping(module: Any, where: str) -> None:
+    """Raise if something stands around a module or in its way, and say how to take it away."""
+    kind = type(module).__name__
+    if isinstance(module, nn.modules.lazy.LazyModuleMixin) and module.has_uninitialized_params():
+        raise ValueError(
+            f"{where} is a {kind} that has not seen its inputs yet: call the whole module once, "
+            "with rows as in module(torch.zeros(1, D0)), and it is an ordinary one"
+        )
+    for name in ("module", "_orig_mod"):  # DataParallel, averaged models; torch.compile
+        if type(module).__module__.startswith("torch.") and name in module._modules:
+            raise ValueError(f"{where} is a {kind} around the module itself: pass {where}.{name}")
+    if nn.utils.parametrize.is_parametrized(module):
+        name = next(iter(module.parametrizations))
+        raise ValueError(
+            f"{where} computes its {name} by a parametrization, as weight_norm is one: "
+            f"torch.nn.utils.parametrize.remove_parametrizations({where}, {name!r}) leaves the "
+            "numbers that it has now"
+        )
+    for hook in (*module._forward_pre_hooks.values(), *module._forward_hooks.values()):
+        raise ValueError(f"{where} has hooks, which may do anything: {_removal(hook, where)}")
+
+
+def _removal(hook: Any, where: str) -> str:
+    """Return how a hook is removed."""
+    kind, name = type(hook), getattr(hook, "name", None) or getattr(hook, "_tensor_name", None)
+    if kind.__module__ == "torch.nn.utils.prune":
+        return f"this one prunes; torch.nn.utils.prune.remove({where}, {name!r}) makes it lasting"
+    if kind.__module__ in ("torch.nn.utils.weight_norm", "torch.nn.utils.spectral_norm"):
+        old = kind.__module__.rpartition(".")[2]
+        return f"this one is {old}'s; torch.nn.utils.remove_{old}({where}, {name!r}) removes it"
+    return "remove them first, with the handle's remove()"
+
+
+def _own_forward(module: Any, where: str) -> str:
+    """Return a sentence for a module whose forward is its own: how to write it as a chain."""
+    chain: list[str] = []
+    kinds: list[Any] = []
+    for name, part in module.named_children():
+        # Most such forwards apply functions, which are no modules and are not seen here.
+        if kinds and kinds[-1] is nn.Linear and type(part) is nn.Linear:
+            chain.append("nn.ReLU()")
+        chain.append(f"{where}[{name}]" if name.isdigit() else f"{where}.{name}")
+        kinds.append(type(part))
+    return (
+        f"{where} is a {type(module).__name__}, whose forward may do anything with its parts: give "
+        f"them as a chain in the order of its forward, as in nn.Sequential({', '.join(chain)}), "
+        "with the activations that it applies"
+    )
+
+
+def _activation(where: str, part: Any) -> Activation:
+    kind = type(part)
+    if kind not in _READERS:
+        known = ", ".join(["Linear", "Dropout", *(each.__name__ for each in (*_NORMS, *_READERS))])
+        advice = _ADVICE.get(kind, f"a chain of {known} can be read")
+        raise ValueError(
+            f"{where} is a {kind.__name__}, which a network here does not have: {advice}"
+        )
+    try:
+        return _READERS[kind](part)
+    except ValueError as error:
+        raise ValueError(f"{where} is {part}: {error}") from None
+
+
+def _pair(where: str, linear: Any) -> tuple[FloatArray, FloatArray]:
+    """Return W and b of a Linear as copies; b is 0 where it has none."""
+    arrays: list[FloatArray] = []
+    for tensor in (linear.weight, linear.bias):
+        if tensor is None:
+            arrays.append(np.zeros(len(arrays[0]), arrays[0].dtype))
+        else:
+            arrays.append(_array(where, tensor))
+    return arrays[0], arrays[1]
+
+
+def _array(where: str, tensor: Any) -> FloatArray:
+    """Return a copy of a tensor on the CPU, of float32 or float64."""
+    if tensor.device.type != "cpu":
+        raise ValueError(
+            f"{where} lies on the device {tensor.device}: move the module to the CPU with "
+            "module.cpu() first"
+        )
+    if tensor.dtype not in (torch.float32, torch.float64):
+        raise ValueError(
+            f"{where} is of type {tensor.dtype}; networks here are float32 or float64: "
+            "module.float() converts it"
+        )
+    array: FloatArray = tensor.detach().numpy().copy()
+    return array
+
+
+def _trainable(where: str, linear: Any) -> bool:
+    """Return whether a Linear is trained: it as a whole, or not at all."""
+    wanted = {tensor.requires_grad for tensor in (linear.weight, linear.bias) if tensor is not None}
+    if len(wanted) > 1:
+        raise ValueError(
+            f"weight and bias of {where} differ in requires_grad; a layer here is frozen as a "
+            "whole, or not: write requires_grad_(False) of the module"
+        )
+    return wanted == {True}

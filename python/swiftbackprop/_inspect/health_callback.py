@@ -1,0 +1,150 @@
+"""The health of a network while it trains."""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from swiftbackprop._engine.loader import core
+from swiftbackprop._inspect.health import examine
+from swiftbackprop._inspect.health_report import HealthReport
+from swiftbackprop._net.arrays import as_data, as_labels
+from swiftbackprop._net.state import learnt, write_learnt
+from swiftbackprop._train.callback import Callback
+
+if TYPE_CHECKING:
+    from swiftbackprop.network import Network
+
+__all__ = ["HealthCheck"]
+
+_APART = 500  # steps between measurements of an update
+_PACKAGE = __name__.partition(".")[0]
+
+
+class HealthCheck(Callback):
+    """Examine a network while it trains, at the end of epochs; a callback for `Network.fit`.
+
+    It looks at a few rows, drawn once, and works on a copy of the network. The first
+    time that something turns bad it warns: once for each kind of finding. The next update
+    takes as long to measure as all the rest: that is done at the first epoch, and then
+    whenever 500 steps have gone by.
+
+    Parameters
+    ----------
+    X : array_like, shape (M, D(0))
+        The data to draw rows from, such as those to train on.
+    y : array_like, shape (M, D(L)) or (M,)
+    rows : int, default 32
+        How many rows to look at; all if there are fewer. A check takes longer with more,
+        and with fewer a unit that is rarely active may look dead.
+    every : int, default 1
+        Check every so many epochs, the first included.
+    seed : int, default 0
+        Of the drawing.
+
+    Attributes
+    ----------
+    reports : list of HealthReport
+        Of the last training, in order, each as `Network.health` returns it.
+
+    Warns
+    -----
+    UserWarning
+        With the finding and a sentence of advice.
+
+    Examples
+    --------
+    >>> import numpy as np, swiftbackprop as sb
+    >>> X = np.random.default_rng(0).normal(size=(100, 3))
+    >>> net = sb.Network([3, 16, 1], seed=0)
+    >>> check = sb.HealthCheck(X, X[:, 0])
+    >>> history = net.fit(X, X[:, 0], epochs=5, callbacks=[check], progress=False)
+    >>> [report.ok for report in check.reports]
+    [True, True, True, True, True]
+    """
+
+    reports: list[HealthReport]
+
+    def __init__(
+        self,
+        X: npt.ArrayLike,
+        y: npt.ArrayLike,
+        *,
+        rows: int = 32,
+        every: int = 1,
+        seed: int = 0,
+    ) -> None:
+        from swiftbackprop._train.fit import as_count
+
+        data, targets = as_data(X, "X"), as_labels(y, "y")
+        if len(data) != len(targets):
+            raise ValueError(
+                f"X has {len(data)} rows and y has {len(targets)}: one target for each example"
+            )
+        self._every = as_count(every, "every", least=1)
+        most = min(as_count(rows, "rows", least=1), len(data))
+        drawn = np.sort(np.random.default_rng(seed).permutation(len(data))[:most])
+        self._X, self._y = data[drawn], targets[drawn]
+        self._twin: Network | None = None
+        self._said: set[str] = set()
+        self._next: int | None = None  # the step from which to measure an update again
+        self.reports = []
+
+    def on_train_begin(self, net: Network) -> None:
+        """Make a copy of the network, and see that the rows fit it."""
+        self.reports, self._said, self._next = [], set(), None
+        self._X = np.ascontiguousarray(self._X, net.dtype)
+        twin = net.copy()
+        twin.forward(self._X)
+        twin.backward(self._y)
+        self._twin = twin
+
+    def on_epoch_end(self, net: Network, epoch: int, logs: Mapping[str, float]) -> None:
+        """Store the report of this epoch, and warn of what is new in it."""
+        if epoch % self._every:
+            return
+        if self._twin is None:
+            raise RuntimeError("a HealthCheck starts with a training: call on_train_begin first")
+        steps = net.step_count
+        stepped = self._next is None or steps >= self._next
+        if stepped:
+            self._next = steps + _APART
+        _follow(self._twin, net, stepped)
+        report = examine(net, self._twin, self._X, self._y, steps=stepped)
+        self.reports.append(report)
+        for finding in report.findings:
+            if finding.kind not in self._said:
+                self._said.add(finding.kind)
+                warnings.warn(f"epoch {epoch}: {finding}", stacklevel=_outside())
+
+    def on_train_end(self, net: Network) -> None:
+        """Let go of the copy."""
+        self._twin = None
+
+
+def _follow(twin: Network, net: Network, stepped: bool) -> None:
+    """Give the copy the weights that the network has now; if it steps, the optimizer too."""
+    write_learnt(twin, learnt(net))
+    if not stepped:
+        return
+    for mine, other in zip(twin.optimizer.state, net.optimizer.state, strict=True):
+        np.copyto(mine, other)
+    hyper = range(len(net._recipe.optimizer.parameters))
+    for option in (
+        *(core.OPTION_STEPS, core.OPTION_L1, core.OPTION_L2, core.OPTION_CLIP_NORM),
+        *(core.OPTION_HYPER + k for k in hyper),
+    ):
+        twin._set_option(option, net._option(option))
+
+
+def _outside() -> int:
+    """Return the stacklevel of the first caller that is not of this package."""
+    level = 2
+    while sys._getframe(level).f_globals.get("__name__", "").partition(".")[0] == _PACKAGE:
+        level += 1
+    return level

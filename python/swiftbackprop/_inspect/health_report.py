@@ -1,0 +1,137 @@
+"""What an examination of a network found, and how it shows itself."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+__all__ = ["Finding", "HealthReport", "LayerHealth"]
+
+_HEAD = ("m", "activation", "dead", "saturated", "grad_z(m) : grad_z(L)", "update : W")
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something that keeps a network from learning.
+
+    Attributes
+    ----------
+    kind : str
+        "dead", "saturated", "vanishing", "exploding", "symmetric", "constant output",
+        "linear", "large update", "small update", "worse than a constant", "unscaled X",
+        "unscaled y" or "overflow".
+    m : int or None
+        The layer; None for the whole network.
+    value : float
+        What was measured.
+    what : str
+        The measurement in a sentence.
+    advice : str
+        What to do, in a sentence.
+    """
+
+    kind: str
+    m: int | None
+    value: float
+    what: str
+    advice: str
+
+    def __str__(self) -> str:
+        return f"{self.kind}: {self.what} {self.advice}"
+
+
+@dataclass(frozen=True, slots=True)
+class LayerHealth:
+    """The measurements of layer m; None where one has no meaning.
+
+    Attributes
+    ----------
+    m : int
+    activation : str
+    dead : float or None
+        The share of dead units.
+    saturated : float or None
+        The share of saturated values.
+    gradient : float or None
+        The norm of grad_z(m) by that of grad_z(L).
+    update : float or None
+        The norm of the next update of W(m) by that of W(m).
+    """
+
+    m: int
+    activation: str
+    dead: float | None
+    saturated: float | None
+    gradient: float | None
+    update: float | None
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class HealthReport:
+    """The report of `Network.health`; it prints as a table with its findings below.
+
+    Attributes
+    ----------
+    layers : tuple of LayerHealth
+        The measurements of layers 1..L; none if a number overflowed.
+    findings : tuple of Finding
+        What is wrong, each with a sentence of advice.
+    ok : bool
+        Whether there is no finding.
+    loss : float
+        C of these rows.
+    rows : int
+        How many rows were looked at.
+    """
+
+    sizes: tuple[int, ...]
+    layers: tuple[LayerHealth, ...]
+    findings: tuple[Finding, ...]
+    loss: float
+    rows: int
+
+    @property
+    def ok(self) -> bool:
+        """Whether there is no finding."""
+        return not self.findings
+
+    def _headline(self) -> str:
+        found = len(self.findings)
+        verdict = "no finding" if not found else "1 finding" if found == 1 else f"{found} findings"
+        sizes = [str(size) for size in self.sizes]
+        if len(sizes) > 9:
+            sizes[4:-3] = ["..."]
+        rows = "1 row" if self.rows == 1 else f"{self.rows:,} rows"
+        return f"Health of [{', '.join(sizes)}] on {rows}, C = {self.loss:.4g}: {verdict}"
+
+    def _table(self) -> list[tuple[str, ...]]:
+        return [
+            (
+                str(layer.m),
+                layer.activation,
+                _share(layer.dead),
+                _share(layer.saturated),
+                _ratio(layer.gradient),
+                _ratio(layer.update),
+            )
+            for layer in self.layers
+        ]
+
+    def __repr__(self) -> str:
+        from swiftbackprop._draw.tables import text_table
+
+        table = [text_table(_HEAD, self._table(), left=2)] if self.layers else []
+        return "\n".join([self._headline(), *table, *(f"- {found}" for found in self.findings)])
+
+    def _repr_html_(self) -> str:
+        from swiftbackprop._draw.tables import html_table
+
+        notes = [str(found) for found in self.findings]
+        return html_table(self._headline(), _HEAD, self._table(), notes, left=2)
+
+
+def _share(value: float | None) -> str:
+    return "-" if value is None else f"{value:.0%}"
+
+
+def _ratio(value: float | None) -> str:
+    return "-" if value is None else f"{value:.2g}"

@@ -1,0 +1,403 @@
+"""Arrays on their way in: what is read where it lies, what is converted, what is refused.
+
+The engine checks shapes and values and converts numbers. Here is what it cannot see:
+objects that are no arrays, dtypes that are no numbers, masks, and the reasons why an
+array cannot be used in place.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import operator
+import sys
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from swiftbackprop._net.frames import check_columns, floats_of, is_missing, what_it_is
+
+if TYPE_CHECKING:
+    from swiftbackprop._net.base import NetworkInside
+
+FloatArray: TypeAlias = npt.NDArray[Any]
+
+# What to do about dtypes that are no real numbers, by NumPy's kind.
+_ADVICE = {
+    "O": "convert it first, for instance with .astype('float32')",
+    "U": "encode the text as numbers",
+    "S": "encode the text as numbers",
+    "c": "pass real and imaginary parts as separate columns",
+    "M": "take the difference to a date and convert it to numbers",
+    "m": "divide by a unit to get numbers",
+    "V": "pass its fields as columns",
+}
+
+
+def as_data(value: Any, what: str) -> FloatArray:
+    """Return real numbers as an array of one or two dimensions, of any dtype.
+
+    Arrays, and objects that share their memory with NumPy, are not copied.
+
+    Parameters
+    ----------
+    value : array_like
+        An array, or anything with the buffer protocol, ``__array__`` or DLPack, or
+        nested sequences of numbers.
+    what : str
+        The name of the argument in messages.
+
+    Raises
+    ------
+    TypeError
+        If it holds something else than real numbers.
+    ValueError
+        If it has no dimension or more than two, or a mask, or rows of unequal length.
+    """
+    return _checked(_as_array(value, what), value, what)
+
+
+def as_labels(value: Any, what: str) -> FloatArray:
+    """Return targets: numbers as by `as_data`, or labels of text, (N,), of dtype str.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `as_data`; also if text is mixed with other things, or a label is missing.
+    """
+    array = _as_array(value, what, texts=True)
+    if array.dtype.kind == "T":  # NumPy's strings of any length, of which some may be missing
+        value = array = array.astype(object)
+    if array.dtype.kind not in "OU" or array.ndim == 0:
+        return _checked(array, value, what)
+    if not check_objects(value, what):
+        if array.dtype.kind == "O" and check_columns(value, what):
+            array = floats_of(value)
+        return _checked(array, value, what)
+    if array.shape[1:] not in ((), (1,)):
+        raise ValueError(
+            f"{what} has text in shape {array.shape}: expected one label for each row, of shape "
+            f"({len(array)},)"
+        )
+    return array.ravel().astype(np.str_)
+
+
+def check_objects(value: Any, what: str) -> bool:
+    """Look at labels that may be Python objects; return whether they are text.
+
+    Raises
+    ------
+    ValueError
+        If one is missing.
+    TypeError
+        If some are text and others are not.
+    """
+    # Of a list NumPy would make text of numbers and of NaN that stand beside text.
+    array = np.asarray(value, object) if isinstance(value, list | tuple) else np.asarray(value)
+    if array.dtype.kind != "O" or array.ndim == 0:
+        return array.dtype.kind == "U"
+    texts = [isinstance(label, str) for label in array.flat]
+    if all(texts):
+        return bool(texts)
+    width = max(1, array.size // max(1, len(array)))
+    for place, label in enumerate(array.flat):
+        row = place // width
+        if is_missing(label):
+            raise ValueError(
+                f"{what} has {what_it_is(label)} in row {row}: every row needs a target; drop "
+                "the row or fill it in"
+            )
+        if any(texts) and not texts[place]:
+            raise TypeError(
+                f"{what} has text and other labels, such as {label!r:.40} "
+                f"({what_it_is(label)}) in row {row}: expected one type; write "
+                f"[str(label) for label in {what}]"
+            )
+    return False
+
+
+def _checked(array: FloatArray, value: Any, what: str) -> FloatArray:
+    _check_dtype(array, value, what)
+    if array.ndim not in (1, 2):
+        hint = ""
+        if array.ndim > 2:
+            hint = f": write {what}.reshape(len({what}), -1) to make each example a row"
+        raise ValueError(
+            f"{what} has shape {array.shape}, {array.ndim} dimensions; expected one or two{hint}"
+        )
+    if array.dtype.char == "g" and not (array.dtype.isnative and array.flags.aligned):
+        return array.astype(np.longdouble)  # the buffer protocol has no word for these
+    return array
+
+
+def as_floats(**values: npt.ArrayLike) -> list[FloatArray]:
+    """Return dense arrays of one dtype: float32 if all are, else float64."""
+    arrays = []
+    for what, value in values.items():
+        array = _as_array(value, what)
+        _check_dtype(array, value, what)
+        arrays.append(array)
+    single = all(array.dtype.newbyteorder("=") == np.float32 for array in arrays)
+    dtype = np.float32 if single else np.float64
+    return [np.asarray(array, dtype, order="C") for array in arrays]
+
+
+def _as_array(value: Any, what: str, *, texts: bool = False) -> FloatArray:
+    """Return a plain ndarray, in place where NumPy can; with `texts` labels may be text."""
+    ma = sys.modules.get("numpy.ma")  # not there: then no array is one of its
+    if ma is not None and isinstance(value, ma.MaskedArray):
+        if ma.is_masked(value):
+            raise ValueError(
+                f"{what} is a masked array with values masked out: fill them in first "
+                f"({what}.filled(...)) or drop their rows"
+            )
+        return np.asarray(value.data)
+    is_frame = check_columns(value, what, texts=texts)
+    try:
+        array = np.asarray(value)
+        if array.dtype.kind == "O" and array.ndim == 0 and hasattr(value, "__dlpack__"):
+            array = np.from_dlpack(value)
+    except (ValueError, TypeError, RuntimeError, BufferError, OverflowError) as error:
+        kind = type(error) if isinstance(error, ValueError) else TypeError
+        raise kind(
+            f"{what}, of type {type(value).__name__}, cannot be read as an array: "
+            f"{_tensor_advice(value, what) or error}"
+        ) from error
+    if is_frame and array.dtype.kind == "O" and not texts:
+        array = floats_of(value)  # bool beside float, or numbers with holes
+    return array
+
+
+# Devices whose memory NumPy can read, in DLPack's numbers: the CPU's, and what is pinned.
+_HOST_DEVICES = (1, 3, 11)
+
+
+def _tensor_advice(value: Any, what: str) -> str:
+    """Return what to do about a tensor that NumPy cannot read; "" if it is another matter."""
+    device = getattr(value, "__dlpack_device__", None)
+    if device is not None:
+        with contextlib.suppress(Exception):  # whatever a stranger's method does
+            if device()[0] not in _HOST_DEVICES:
+                return f"it lies on another device: copy it to the CPU first, as {what}.cpu() does"
+    if getattr(value, "requires_grad", False) is True:
+        return f"it requires grad: pass {what}.detach()"
+    if "bfloat16" in str(getattr(value, "dtype", "")):
+        return f"NumPy has no bfloat16: pass {what}.float()"
+    return ""
+
+
+def _check_dtype(array: FloatArray, value: Any, what: str) -> None:
+    kind = array.dtype.kind
+    if kind in "biuf":
+        return
+    if array.ndim == 0 and kind in "OUS" and not isinstance(value, np.ndarray):
+        hint = f": write {what}.toarray()" if hasattr(value, "toarray") else ""  # of SciPy, sparse
+        raise TypeError(
+            f"{what} is {'None' if value is None else 'of type ' + type(value).__name__}; "
+            f"expected an array of numbers{hint}"
+        )
+    name = f"{array.dtype} (str)" if kind in "US" else str(array.dtype)
+    if kind == "O" and array.size and isinstance(array.flat[0], str):
+        kind = "U"
+    if kind == "V" and array.dtype.names is None:  # bfloat16 and its like, of other packages
+        kind = "O"
+    raise TypeError(
+        f"{what} has dtype {name}, and real numbers are wanted: "
+        f"{_ADVICE.get(kind, 'convert it first')}"
+    )
+
+
+def check_some_weight(weights: FloatArray, what: str) -> None:
+    """Refuse weights of rows to take a mean over that are all 0.
+
+    Raises
+    ------
+    ValueError
+        If they are.
+    """
+    if weights.size and not np.any(weights):
+        raise ValueError(
+            f"{what} is 0 in every row: a mean over no rows has no value; leave the data out, or "
+            "give a row some weight"
+        )
+
+
+def as_row(example: int, rows: int) -> int:
+    """Return the number of one of N rows, counted from the end if it is negative.
+
+    Raises
+    ------
+    TypeError
+        If it is no int.
+    IndexError
+        If there is no such row.
+    """
+    try:
+        number = operator.index(example)
+    except TypeError:
+        kind = type(example).__name__
+        raise TypeError(f"example is the number of a row, an int, not {kind}") from None
+    if not -rows <= number < rows:
+        raise IndexError(f"there is no example {number}: rows are numbered 0 to {rows - 1}")
+    return number % rows
+
+
+# --- The hooks that forward, backward and predict call for what they cannot use ---------
+
+
+def as_input(net: NetworkInside, X: Any, copy: object) -> FloatArray:
+    """Return X in a form that forward can use in place.
+
+    Raises
+    ------
+    ValueError
+        If `copy` is False and X would have to be copied.
+    """
+    if copy is not None and not copy:
+        _refuse(_reason(X, net), "X")
+    array = as_data(X, "X")
+    if copy:
+        return _converted(array, net)
+    return array if net._in_place(array) else _converted(array, net)
+
+
+def as_target(net: NetworkInside, y: Any, copy: object) -> FloatArray:
+    """Return y as an array; with `copy` False only if its numbers need no conversion."""
+    return _as_column(net, y, copy, "y")
+
+
+def as_weights(net: NetworkInside, w: Any, copy: object) -> FloatArray:
+    """Return the weights of the rows as an array; `copy` as for `as_target`."""
+    return _as_column(net, w, copy, "sample_weight")
+
+
+def _as_column(net: NetworkInside, value: Any, copy: object, what: str) -> FloatArray:
+    array = as_data(value, what)
+    if copy is None:
+        return array
+    if copy:
+        return array.copy()
+    if not _shares(value):
+        _refuse(_not_an_array(value), what)
+    indices = array.ndim == 1 and array.dtype.kind in "iub"
+    if not indices:
+        _refuse(_dtype_reason(array, net.dtype), what)
+    return array
+
+
+def _refuse(reason: str, what: str) -> None:
+    if reason:
+        raise ValueError(f"{what} needs a copy, and copy=False forbids it: {reason}")
+
+
+def _converted(array: FloatArray, net: NetworkInside) -> FloatArray:
+    """Return a dense copy. What overflows becomes infinite, which the engine refuses."""
+    with np.errstate(over="ignore"):
+        copy = np.array(array, net.dtype, order="C", copy=True)
+        if array.dtype.kind in "biu":
+            copy *= net.dtype.type(net.input_scale)
+    return copy
+
+
+# --- Why not in place ---------------------------------------------------------------------
+
+
+def explain_copy(X: Any, net: NetworkInside) -> str:
+    """Say whether a network reads X where it lies, and if not, why and what to do.
+
+    Parameters
+    ----------
+    X : array_like, shape (N, D(0))
+    net : Network
+
+    Returns
+    -------
+    str
+        One or two sentences.
+
+    Raises
+    ------
+    TypeError
+        If X does not hold real numbers, or `net` is no network.
+
+    Examples
+    --------
+    >>> import numpy as np, swiftbackprop as sb
+    >>> net = sb.Network([2, 3], dtype="float32", seed=0)
+    >>> print(sb.explain_copy(np.zeros((5, 2), np.float32), net))
+    X is used in place: no call copies it; fit gathers one minibatch of rows at a time.
+    >>> print(sb.explain_copy(np.zeros((5, 2)), net))
+    X is converted, for its dtype is float64 and the network's is float32. forward makes a
+    copy of 40 bytes; predict, evaluate and fit convert a block of rows at a time.
+    """
+    from swiftbackprop._net.base import NetworkInside
+
+    if not isinstance(net, NetworkInside):
+        raise TypeError(f"net is a Network, not {type(net).__name__}")
+    reason = _reason(X, net)
+    if not reason:
+        return "X is used in place: no call copies it; fit gathers one minibatch of rows at a time."
+    array = as_data(X, "X")
+    size = _in_bytes(array.size * net.dtype.itemsize)
+    if not _shares(X):
+        return f"X is converted, for {reason}. Every call makes a copy of {size}."
+    return (
+        f"X is converted, for {reason}. forward makes a copy of {size}; predict, "
+        "evaluate and fit convert a block of rows at a time."
+    )
+
+
+def _reason(X: Any, net: NetworkInside) -> str:
+    """Return why X cannot be used where it lies; "" if it can."""
+    array = as_data(X, "X")
+    if not _shares(X):
+        return _not_an_array(X)
+    if net._in_place(array):
+        return ""
+    return _dtype_reason(array, net.dtype) or _layout_reason(array)
+
+
+def _shares(value: Any) -> bool:
+    """Whether NumPy's array of this object is a view of the object's own memory."""
+    if isinstance(value, np.ndarray):
+        return True
+    try:
+        memoryview(value).release()
+    except TypeError:
+        if not hasattr(value, "__array__") and not hasattr(value, "__dlpack__"):
+            return False
+        one, two = _as_array(value, "X"), _as_array(value, "X")
+        return np.may_share_memory(one, two)
+    return True
+
+
+def _not_an_array(value: Any) -> str:
+    return f"it is a {type(value).__name__} and not an array in memory"
+
+
+def _dtype_reason(array: FloatArray, dtype: np.dtype[Any]) -> str:
+    if array.dtype.newbyteorder("=") != dtype:
+        name = "longdouble" if array.dtype.char == "g" else array.dtype.name
+        return f"its dtype is {name} and the network's is {dtype.name}"
+    if not array.dtype.isnative:
+        return f"its numbers have the other byte order ({array.dtype.str})"
+    return ""
+
+
+def _layout_reason(array: FloatArray) -> str:
+    if not array.flags.aligned:
+        return f"its memory is not aligned to {array.dtype.alignment} bytes"
+    strides = f"its strides are {array.strides} bytes"
+    if any(stride < 0 for stride in array.strides):
+        return f"{strides}, and BLAS does not read backwards"
+    if any(stride == 0 for stride in array.strides):
+        return f"{strides}: it is broadcast, and BLAS does not read a row twice"
+    return f"{strides}, and BLAS wants rows (or columns) that are dense and do not overlap"
+
+
+def _in_bytes(size: float) -> str:
+    for unit in ("bytes", "KB", "MB", "GB"):
+        if size < 1024:
+            return f"{size:.4g} {unit}"
+        size /= 1024
+    return f"{size:.4g} TB"

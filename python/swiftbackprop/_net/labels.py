@@ -1,0 +1,115 @@
+"""Labels of text as the class numbers that a network learns, and back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from swiftbackprop._engine.loader import core
+from swiftbackprop._net.arrays import FloatArray, as_labels
+from swiftbackprop._net.custom import is_custom
+
+if TYPE_CHECKING:
+    from swiftbackprop._net.base import NetworkInside
+
+__all__ = ["as_classes", "as_rows", "encode", "find_classes"]
+
+
+def as_classes(net: NetworkInside, given: Iterable[str]) -> FloatArray:
+    """Return the labels of the classes 0, 1, ..., checked.
+
+    Raises
+    ------
+    TypeError
+        If they are not text.
+    ValueError
+        If there is not one for each class.
+    """
+    outputs, m = net.sizes[-1], len(net.sizes) - 1
+    count = max(outputs, 2)
+    if not isinstance(given, Iterable):
+        raise TypeError(f"classes_ is a list of labels, not {given!r} ({type(given).__name__})")
+    labels = [given] if isinstance(given, str) else list(given)
+    for label in labels:
+        if not isinstance(label, str):
+            raise TypeError(f"labels of classes are text; got {label!r} ({type(label).__name__})")
+    if len(labels) != count or len(set(labels)) != count:
+        shown = ", ".join(map(repr, labels[:5])) + (", ..." if len(labels) > 5 else "")
+        raise ValueError(
+            f"{len(set(labels))} labels of text ({shown}), and a network with D({m}) = {outputs} "
+            f"outputs tells {count} classes apart: make it with as many outputs as there are "
+            "labels (two may share one output), or set net.classes_ to all labels"
+        )
+    is_known = is_custom(net._recipe) or outputs > 1 or net.loss.flags & core.RULE_CLASSES
+    if not is_known:
+        raise ValueError(
+            f"labels of text for {net.loss.name} with one output, which learns numbers: write "
+            'loss="binary_cross_entropy", or convert the text to numbers'
+        )
+    return np.array(labels, np.str_)
+
+
+def find_classes(net: NetworkInside, y: Any) -> FloatArray | None:
+    """Return the labels that a network knows, or else those of text in y, sorted."""
+    if net._classes is not None:
+        return net._classes
+    labels = as_labels(y, "y")
+    if labels.dtype.kind != "U" or not labels.size:
+        return None
+    try:
+        return as_classes(net, np.unique(labels).tolist())
+    except ValueError as error:
+        raise ValueError(f"y has {error}") from None
+
+
+def encode(net: NetworkInside, y: Any, what: str) -> FloatArray:
+    """Return targets as an array of numbers; of labels of text the numbers of their classes.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `as_labels`; also for a label that the network does not know.
+    """
+    labels = as_labels(y, what)
+    if labels.dtype.kind != "U":
+        _check_numbers(labels, net.sizes[-1], what)
+        return labels
+    if not labels.size:
+        return np.zeros(0, np.int64)  # the engine says that rows are missing
+    classes = net._classes
+    if classes is None:
+        raise ValueError(
+            f"{what} has labels of text ({str(labels[0])!r}), and the network knows none yet: fit "
+            "it with them, or set net.classes_ to all labels, in the order of the outputs"
+        )
+    order = np.argsort(classes)
+    places = order[np.searchsorted(classes, labels, sorter=order) % len(classes)]
+    wrong = classes[places] != labels
+    if wrong.any():
+        row = int(np.argmax(wrong))
+        raise ValueError(
+            f"{what} has the label {str(labels[row])!r} in row {row}, which is none of "
+            f"net.classes_: {', '.join(map(repr, classes.tolist()))}"
+        )
+    return np.asarray(places, np.int64)
+
+
+def _check_numbers(labels: FloatArray, outputs: int, what: str) -> None:
+    """Say of class numbers that one is missing, which made floats of the others."""
+    if outputs > 1 and labels.ndim == 1 and labels.dtype.kind == "f":
+        missing = np.isnan(labels)
+        if missing.any():
+            raise ValueError(
+                f"{what} has nan in row {int(np.argmax(missing))}: every row needs a target; drop "
+                "the row or fill it in"
+            )
+
+
+def as_rows(net: NetworkInside, y: Any) -> FloatArray:
+    """Return targets that the network accepted as t, (N, D(L)), in float64; classes as one-hot."""
+    array, outputs = encode(net, y, "y"), net.sizes[-1]
+    if array.ndim == 1 and outputs > 1:
+        return np.asarray(array[:, None] == np.arange(outputs), np.float64)
+    return array.astype(np.float64).reshape(-1, outputs)

@@ -1,0 +1,372 @@
+"""What a network is made of: the arguments of `Network`, checked and completed."""
+
+from __future__ import annotations
+
+import math
+import numbers
+import operator
+import os
+import warnings
+from collections.abc import Iterable
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from swiftbackprop._engine.loader import core
+from swiftbackprop._net.arrays import FloatArray, as_data
+from swiftbackprop._net.names import unknown
+from swiftbackprop._net.normalization import Norm, NormLike, as_norms
+from swiftbackprop._net.optimizers import LiveOptimizer, Optimizer, as_optimizer
+from swiftbackprop._net.rule import as_number, known
+from swiftbackprop._net.rules import Activation, Initializer, Loss, as_rule
+
+ActivationLike: TypeAlias = str | Activation
+LossLike: TypeAlias = str | Loss
+OptimizerLike: TypeAlias = str | Optimizer | LiveOptimizer
+Pairs: TypeAlias = Iterable[tuple[npt.ArrayLike, npt.ArrayLike]]
+InitializerLike: TypeAlias = str | Initializer | Iterable[str | Initializer] | Pairs
+
+DTYPES = ("float32", "float64")
+# What a network is where nothing is said.
+_LOSS = "squared_error"
+_OPTIMIZER = "adam"
+
+_LARGEST_SIZE = 2**31 - 1  # BLAS counts in 32 bits
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Everything but the seed that a network is made of."""
+
+    sizes: tuple[int, ...]
+    activations: tuple[Activation, ...]
+    loss: Loss
+    optimizer: Optimizer
+    initializers: tuple[Initializer, ...]
+    start: tuple[tuple[FloatArray, FloatArray], ...]  # arrays given; else empty
+    dtype: np.dtype[Any]
+    l1: float
+    l2: float
+    clip_norm: float  # 0: none
+    norms: tuple[Norm | None, ...] = ()  # of the layers 1..L; empty if none is normalised
+
+    @property
+    def shapes(self) -> list[tuple[int, int]]:
+        """The shape (D(m), D(m-1)) of every W(m)."""
+        return [(outputs, inputs) for inputs, outputs in pairwise(self.sizes)]
+
+    @property
+    def n_parameters(self) -> int:
+        """The number P of all parameters."""
+        return sum(self.counts)
+
+    @property
+    def counts(self) -> list[int]:
+        """The number of parameters of every layer."""
+        pairs = zip(self.shapes, self.vectors, strict=True)
+        return [outputs * (inputs + vectors) for (outputs, inputs), vectors in pairs]
+
+    @property
+    def vectors(self) -> list[int]:
+        """How many vectors follow every W(m): b, and gamma and beta where there is a norm."""
+        return [3 if norm else 1 for norm in self.norms or (None,) * (len(self.sizes) - 1)]
+
+    def norm(self, m: int) -> Norm | None:
+        """Return the normalisation of layer m."""
+        return self.norms[m - 1] if self.norms else None
+
+
+def make_recipe(
+    sizes: Iterable[int],
+    activation: ActivationLike | Iterable[ActivationLike],
+    output: ActivationLike | None,
+    loss: LossLike | None,
+    optimizer: OptimizerLike | None,
+    dtype: npt.DTypeLike,
+    initializer: InitializerLike | None,
+    l1: float,
+    l2: float,
+    clip_norm: float | None,
+    norm: NormLike | Iterable[NormLike] = None,
+) -> Recipe:
+    """Check the arguments of `Network` and fill in what depends on others."""
+    widths = as_sizes(sizes)
+    hidden = _hidden(activation, len(widths) - 2)
+    last, cost = _output_and_loss(output, loss)
+    activations = (*hidden, last)
+    _check_rows(activations, widths)
+    kind = as_dtype(dtype)
+    rules, start = _initializers(initializer, activations, widths, kind)
+    return Recipe(
+        sizes=widths,
+        activations=activations,
+        loss=cost,
+        optimizer=as_optimizer(_OPTIMIZER if optimizer is None else optimizer),
+        initializers=rules,
+        start=start,
+        dtype=kind,
+        l1=as_penalty(l1, "l1"),
+        l2=as_penalty(l2, "l2"),
+        clip_norm=as_clip_norm(clip_norm),
+        norms=as_norms(norm, widths),
+    )
+
+
+def as_clip_norm(value: float | None) -> float:
+    """Return the limit of the gradients' norm as the engine has it: 0 for none."""
+    limit = 0.0 if value is None else as_number(value, "clip_norm")
+    if value is not None and not 0 < limit < math.inf:
+        raise ValueError(f"clip_norm is a finite number above 0, or None for no limit; got {limit}")
+    return limit
+
+
+def as_max_norm(value: float | None) -> float:
+    """Return the limit of the norm of a row of W as the engine has it: 0 for none."""
+    limit = 0.0 if value is None else as_number(value, "max_norm")
+    if value is not None and not 0 < limit < math.inf:
+        raise ValueError(f"max_norm is a finite number above 0, or None for no limit; got {limit}")
+    return limit
+
+
+def as_input_scale(value: float) -> float:
+    """Return what integers in X are multiplied with."""
+    scale = as_number(value, "input_scale")
+    if not 0 < scale < math.inf:
+        raise ValueError(f"input_scale is a finite number above 0, such as 1/255; got {scale}")
+    return scale
+
+
+def as_dropout(dropout: float | Iterable[float], layers: int) -> tuple[float, ...]:
+    """Return the probability to drop a unit for each of the layers 1..L."""
+    is_one = isinstance(dropout, np.ndarray) and dropout.ndim == 0
+    if is_one or isinstance(dropout, str | bytes) or not isinstance(dropout, Iterable):
+        return (*(as_rate(dropout, "dropout"),) * (layers - 1), 0.0)
+    rates = [as_rate(rate, f"dropout of layer {m}") for m, rate in enumerate(dropout, start=1)]
+    if len(rates) not in (layers - 1, layers):
+        raise ValueError(
+            f"dropout lists {len(rates)} numbers, but the network has {layers} layers: one "
+            f"number for each, or for each of the {layers - 1} hidden ones"
+        )
+    return (*rates, 0.0)[:layers]
+
+
+def as_rate(value: Any, what: str) -> float:
+    rate = as_number(value, what)
+    if not 0 <= rate < 1:
+        raise ValueError(f"{what} is the probability to drop a unit, in [0, 1); got {rate}")
+    return rate
+
+
+def as_sizes(sizes: Iterable[int]) -> tuple[int, ...]:
+    """Return D(0), ..., D(L) as ints of at least 1."""
+    if isinstance(sizes, str | bytes) or not isinstance(sizes, Iterable):
+        raise TypeError(
+            "sizes lists the widths of all layers, such as [784, 128, 10], and is not "
+            f"{sizes!r} ({type(sizes).__name__})"
+        )
+    widths = []
+    for m, size in enumerate(sizes):
+        try:
+            width = operator.index(size)
+        except TypeError:
+            raise TypeError(
+                f"sizes[{m}] is {size!r} ({type(size).__name__}); widths are ints"
+            ) from None
+        if not 1 <= width <= _LARGEST_SIZE:
+            raise ValueError(
+                f"sizes[{m}] is {width}; D({m}), the width of layer {m}, lies in 1..{_LARGEST_SIZE}"
+            )
+        widths.append(width)
+    if len(widths) < 2:
+        raise ValueError(
+            f"sizes has {len(widths)} entries; a network needs at least two: inputs and outputs"
+        )
+    return tuple(widths)
+
+
+def draw_seed() -> int:
+    """Return a seed in 0..2**32-1 that nobody can foresee."""
+    return int.from_bytes(os.urandom(4), "little")
+
+
+def as_seed(seed: int | None) -> int:
+    """Return a seed in 0..2**64-1; None draws one."""
+    if seed is None:
+        return draw_seed()
+    try:
+        number = operator.index(seed)
+    except TypeError:
+        raise TypeError(f"seed is an int or None, not {seed!r} ({type(seed).__name__})") from None
+    if not 0 <= number < 2**64:
+        raise ValueError(f"seed lies in 0..2**64-1; got {number}")
+    return number
+
+
+def as_dtype(dtype: npt.DTypeLike) -> np.dtype[Any]:
+    """Return float32 or float64."""
+    try:
+        found = np.dtype(dtype).newbyteorder("=") if dtype is not None else None
+    except (TypeError, ValueError, SyntaxError):
+        found = None
+    if found is not None and found.name in DTYPES:
+        return found
+    name = dtype if isinstance(dtype, str) else getattr(found, "name", repr(dtype))
+    raise ValueError(unknown("dtype", str(name), DTYPES))
+
+
+def as_penalty(value: float, name: str) -> float:
+    number = as_number(value, name)
+    if not 0 <= number < math.inf:
+        raise ValueError(f"{name} is finite and at least 0; got {number}")
+    return number
+
+
+def _hidden(
+    activation: ActivationLike | Iterable[ActivationLike], layers: int
+) -> tuple[Activation, ...]:
+    """Return the activations of layers 1..L-1."""
+    if isinstance(activation, str | Activation):
+        return (as_rule(Activation, activation, "activation"),) * layers
+    if not isinstance(activation, Iterable):
+        as_rule(Activation, activation, "activation")  # says what is wanted
+        return ()
+    rules = tuple(as_rule(Activation, rule, "activation") for rule in activation)
+    if len(rules) != layers:
+        raise ValueError(
+            f"activation lists {len(rules)} rules, but the network has {layers} hidden "
+            f"layer{'s' * (layers != 1)}: the last layer's is the argument output"
+        )
+    return rules
+
+
+def _output_and_loss(
+    output: ActivationLike | None, loss: LossLike | None
+) -> tuple[Activation, Loss]:
+    """Return both; each picks the other by the engine's partners."""
+    last = None if output is None else as_rule(Activation, output, "output")
+    if loss is not None:
+        cost = as_rule(Loss, loss, "loss")
+    else:
+        partners = [
+            info.name
+            for info in known(core.LOSS).values()
+            if last is not None and info.canonical_output == last.name
+        ]
+        standard = _LOSS in partners or not partners
+        cost = Loss(_LOSS if standard else partners[0])
+    return last or Activation(cost.partner), cost
+
+
+def _check_rows(activations: tuple[Activation, ...], sizes: tuple[int, ...]) -> None:
+    """Refuse softmax over a single unit, which is 1 whatever z is."""
+    for m, rule in enumerate(activations, start=1):
+        if rule.flags & core.RULE_ROWS and sizes[m] == 1:
+            raise ValueError(
+                f"{rule.name} on layer {m}, which has one unit, is always 1: for two "
+                "classes and one unit take output='sigmoid' with "
+                "loss='binary_cross_entropy'"
+            )
+
+
+def warn_of_clipping(recipe: Recipe, stacklevel: int) -> None:
+    """Warn of a logarithm that is clipped because a(L) may lie outside its domain.
+
+    The losses of classes want outputs in [0, 1], poisson wants them above 0.
+    """
+    loss, output = recipe.loss, recipe.activations[-1]
+    if loss.flags & core.RULE_CLASSES:
+        fits = output.flags & core.RULE_PROBABILITY
+    else:
+        fits = (
+            output.flags & (core.RULE_POSITIVE | core.RULE_PROBABILITY)
+            and not output.flags & core.RULE_KINK  # 0 over a whole range, as relu
+        )
+    if loss.flags & core.RULE_CLIPS and not fits and loss.partner != output.name:
+        warnings.warn(
+            f"{loss.name} on {output.name} clips a(L) to where its logarithm is "
+            f"finite and has no gradient beyond; output={loss.partner!r} fits it",
+            stacklevel=stacklevel + 1,
+        )
+
+
+def _initializers(
+    initializer: InitializerLike | None,
+    activations: tuple[Activation, ...],
+    sizes: tuple[int, ...],
+    dtype: np.dtype[Any],
+) -> tuple[tuple[Initializer, ...], tuple[tuple[FloatArray, FloatArray], ...]]:
+    """Return a rule for every layer, and arrays instead if arrays are given."""
+    layers = len(activations)
+    if initializer is None:
+        return tuple(Initializer(rule.partner) for rule in activations), ()
+    if isinstance(initializer, str | Initializer):
+        return (as_rule(Initializer, initializer, "initializer"),) * layers, ()
+    if not isinstance(initializer, Iterable):
+        as_rule(Initializer, initializer, "initializer")  # says what is wanted
+    items = list(initializer)
+    if len(items) != layers:
+        raise ValueError(
+            f"initializer lists {len(items)} entries, but the network has {layers} "
+            "layers: one name or one pair (W, b) for each"
+        )
+    if all(isinstance(item, str | Initializer) for item in items):
+        return tuple(as_rule(Initializer, item, "initializer") for item in items), ()
+    start = tuple(_pair(item, m, sizes, dtype) for m, item in enumerate(items, start=1))
+    return (Initializer("zeros"),) * layers, start
+
+
+def _pair(
+    item: Any, m: int, sizes: tuple[int, ...], dtype: np.dtype[Any]
+) -> tuple[FloatArray, FloatArray]:
+    if not isinstance(item, tuple | list) or len(item) != 2:
+        raise TypeError(
+            f"initializer[{m - 1}] is a {type(item).__name__}; expected the pair "
+            f"(W, b) of layer {m}"
+        )
+    W = as_parameter(item[0], f"W of layer {m}", (sizes[m], sizes[m - 1]), m, dtype)
+    return W, as_parameter(item[1], f"b of layer {m}", (sizes[m],), m, dtype)
+
+
+def as_parameter(
+    value: npt.ArrayLike,
+    what: str,
+    shape: tuple[int, ...],
+    m: int,
+    dtype: np.dtype[Any],
+    *,
+    finite: bool = True,
+) -> FloatArray:
+    """Return a copy of `value`, which has to have this shape, as W or b of layer m."""
+    letters = f"(D({m}), D({m - 1}))" if len(shape) == 2 else f"(D({m}),)"
+    if isinstance(value, numbers.Number):
+        letter = what.split()[0]
+        raise ValueError(
+            f"{what} has shape {letters} = {shape}, and {value!r} is a number: to fill it write "
+            f"layer.{letter}[...] = {value!r}"
+        )
+    array = as_data(value, what)
+    if array.shape != shape:
+        raise ValueError(
+            f"{what} has shape {letters} = {shape}, not {array.shape}{_hint(array, shape)}"
+        )
+    with np.errstate(over="ignore"):
+        copy = np.array(array, dtype)
+    if finite and not np.isfinite(copy).all():
+        raise ValueError(f"{what} would contain NaN or infinity")
+    return copy
+
+
+def _hint(array: FloatArray, shape: tuple[int, ...]) -> str:
+    """Return what may be wrong about the shape of W or b."""
+    if array.T.shape == shape:
+        return "; its transpose .T has that shape: rows are units, columns their inputs"
+    if len(shape) == 1:
+        if array.size == shape[0]:
+            return "; b has one axis: write .ravel()"
+        return "; b has a number for every unit of its layer"
+    if array.size == shape[0] * shape[1]:
+        return f"; has a flat array this order? Then write .reshape{shape}"
+    return "; W has a row for every unit, a column for every unit of the layer before"

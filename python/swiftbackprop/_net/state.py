@@ -1,0 +1,197 @@
+"""A network as data: its recipe as it is now, its numbers, and both together again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from swiftbackprop._engine.loader import core
+from swiftbackprop._net.arrays import FloatArray
+from swiftbackprop._net.custom import is_custom
+from swiftbackprop._net.names import unknown
+from swiftbackprop._net.normalization import BatchNorm, Norm
+from swiftbackprop._net.spec import Recipe, as_input_scale
+
+if TYPE_CHECKING:
+    from swiftbackprop._net.base import NetworkInside
+
+__all__ = [
+    "Numbers",
+    "Trained",
+    "blank",
+    "learnt",
+    "live_recipe",
+    "options",
+    "restore",
+    "set_options",
+    "state_of",
+    "vectors",
+    "write_learnt",
+]
+
+# Options of the engine that no recipe holds, by their names in files.
+_OPTIONS = {
+    "shares_penalties": core.OPTION_PENALTY_PER_SAMPLE,
+    "max_norm": core.OPTION_MAX_NORM,
+    "input_scale": core.OPTION_INPUT_SCALE,
+}
+# What the engine takes as it is, and a file may have wrong.
+_SWITCHES = ("shares_penalties", "trainable")
+# Those that every layer m has, ``"dropout.m"``, and what they are by themselves.
+_LAYER_OPTIONS = {"dropout": (core.OPTION_DROPOUT, 0.0), "trainable": (core.OPTION_TRAINABLE, 1.0)}
+
+
+def vectors(norm: Norm | None) -> tuple[str, ...]:
+    """Return what a layer has of shape (D(m),): its parameters, then the running statistics."""
+    if norm is None:
+        return ("b",)
+    running = ("running_mean", "running_var") if isinstance(norm, BatchNorm) else ()
+    return ("b", "gamma", "beta", *running)
+
+
+def learnt(net: NetworkInside) -> list[FloatArray]:
+    """Return live views of all parameters, in one, and of batch norm's running statistics."""
+    views = [net.parameters]
+    for layer in net.layers:
+        if isinstance(layer.norm, BatchNorm):
+            views += [layer.running_mean, layer.running_var]
+    return views
+
+
+def write_learnt(net: NetworkInside, arrays: Iterable[FloatArray]) -> None:
+    """Give a network what `learnt` returned of one with the same layers, in any dtype."""
+    for own, other in zip(learnt(net), arrays, strict=True):
+        own[...] = other
+
+
+def options(net: NetworkInside) -> dict[str, float]:
+    """Return the options of a network that its recipe does not hold."""
+    values = {name: net._option(number) for name, number in _OPTIONS.items()}
+    for name, (number, usual) in _LAYER_OPTIONS.items():
+        for m in range(1, len(net.sizes)):
+            value = net._option(number + m)
+            if value != usual:
+                values[f"{name}.{m}"] = value
+    return values
+
+
+def set_options(net: NetworkInside, values: Mapping[str, float]) -> None:
+    """Set what `options` returned.
+
+    Raises
+    ------
+    ValueError
+        If there is no such option, or not of this value.
+    """
+    for name, value in values.items():
+        kind, _, place = name.partition(".")
+        m = int(place) if place.isascii() and place.isdecimal() and len(place) < 10 else 0
+        if kind in _SWITCHES and value not in (0, 1):
+            raise ValueError(f"{name} is 0 or 1; got {value}")
+        if kind == "input_scale":
+            as_input_scale(value)
+        if kind in _LAYER_OPTIONS and 1 <= m < len(net.sizes):
+            net._set_option(_LAYER_OPTIONS[kind][0] + m, value)
+        elif name in _OPTIONS:
+            net._set_option(_OPTIONS[name], value)
+        else:
+            raise ValueError(unknown("option", name, _OPTIONS))
+
+
+@dataclass(frozen=True)
+class Trained:
+    """The optimizer's memory: its arrays, each of shape (P,), and the updates made."""
+
+    slots: tuple[FloatArray, ...]
+    steps: int
+
+    @classmethod
+    def of(cls, net: NetworkInside) -> Trained:
+        """Return that of a network, with views of its arrays."""
+        return cls(net.optimizer.state, net.step_count)
+
+    def write(self, net: NetworkInside) -> None:
+        """Give it to a network of the same sizes and optimizer."""
+        for own, slot in zip(net.optimizer.state, self.slots, strict=True):
+            own[...] = slot
+        net._set_option(core.OPTION_STEPS, float(self.steps))
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """Everything that a network has learnt and would do next."""
+
+    parameters: FloatArray
+    running: list[FloatArray]
+    gradients: FloatArray | None
+    optimizer: Trained
+    generator: tuple[int, int, int, int]
+    options: dict[str, float]
+
+    @classmethod
+    def of(cls, net: NetworkInside) -> Numbers:
+        """Return those of a network; the arrays are views."""
+        gradients = net.gradients
+        parameters, *running = learnt(net)
+        return cls(
+            parameters,
+            running,
+            gradients if np.any(gradients) else None,
+            Trained.of(net),
+            net._generator(),
+            options(net),
+        )
+
+    def write(self, net: NetworkInside) -> None:
+        """Give them to a network of the same sizes and optimizer."""
+        write_learnt(net, [self.parameters, *self.running])
+        if self.gradients is not None:
+            net.gradients[...] = self.gradients
+        self.optimizer.write(net)
+        net._set_generator(self.generator)
+        set_options(net, self.options)
+
+
+def live_recipe(net: NetworkInside) -> Recipe:
+    """Return what a network is made of, with the options that it has now."""
+    return replace(
+        net._recipe,
+        optimizer=net.optimizer.recipe,
+        l1=net.l1,
+        l2=net.l2,
+        clip_norm=net.clip_norm or 0.0,
+    )
+
+
+def state_of(net: NetworkInside) -> dict[str, Any]:
+    """Return all that a network is: plain objects, for `pickle` and its like."""
+    twin = net._twin()  # the state of one moment, whatever other threads do
+    recipe = live_recipe(twin)
+    attributes = {**twin.__dict__, "_made": recipe}
+    return {
+        "recipe": recipe,
+        "seed": net._seed,
+        "numbers": Numbers.of(twin),
+        "attributes": attributes,
+    }
+
+
+def blank(kind: type[NetworkInside]) -> NetworkInside:
+    """Return a network without anything, to be restored."""
+    return kind.__new__(kind)
+
+
+def restore(net: NetworkInside, state: Mapping[str, Any]) -> None:
+    """Make of a network without anything the one of which this is the state."""
+    recipe = state["recipe"]
+    net._build(recipe, state["seed"])
+    if is_custom(recipe):
+        from swiftbackprop._net.custom_network import customised
+
+        kind: Any = type(net)
+        net.__class__ = customised(kind)
+    state["numbers"].write(net)
+    net.__dict__.update(state["attributes"])

@@ -1,0 +1,115 @@
+"""What a training step does on this machine, in words."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from swiftbackprop._engine.config import get_num_threads
+from swiftbackprop._engine.loader import core
+from swiftbackprop._net.arrays import explain_copy
+
+if TYPE_CHECKING:
+    from swiftbackprop._net.base import NetworkInside
+
+__all__ = ["flops", "plan"]
+
+# How the engine's own tiles find their factors.
+_TILES = {
+    core.BY_TILES: "they multiply in place",
+    core.BY_PACKED_TILES: "both factors are brought into their order first, a block at a time",
+}
+# Why a product is left to BLAS, by what the engine answers.
+_REASONS = {
+    core.BY_BLAS_BASELINE: "this build of the engine has no instruction that multiplies and adds",
+    core.BY_BLAS_TRANSPOSED: "W lies the other way round there",
+    core.BY_BLAS_FEW_ROWS: "a tile has more rows",
+    core.BY_BLAS_NARROW: "a tile is much wider than the layer",
+    core.BY_BLAS_WIDE: "the layer's rows, more than 2 KB each, lie too far apart for tiles",
+    core.BY_BLAS_LARGE: "more than 4 MB do not stay in the cache",
+}
+
+
+def plan(net: NetworkInside, X: Any, batch_size: int, shuffle: bool) -> str:
+    """Say how `fit` splits a batch among threads, what multiplies, and what happens to X."""
+    rows = batch_size
+    if X is not None:
+        shape, inputs = np.shape(X), net.sizes[0]
+        if len(shape) != 2 or shape[1] != inputs:
+            raise ValueError(
+                f"X has shape {shape}, but layer 1 wants (N, D(0)) = (N, {inputs}): "
+                "one row per example"
+            )
+        if not shape[0]:
+            raise ValueError("X has no rows: give at least one to hear how they are read")
+        rows = min(batch_size, shape[0])
+    rows = min(rows, 2**31 - 1)  # more rows than a network takes
+    allowed = get_num_threads() or 1
+    threads = net._plan(rows, allowed)
+    work = 3 * net._work(rows)
+    what = "1 row" if rows == 1 else f"{rows} rows"
+    lines = [f"A step on {what} takes {flops(work)} in matrix products."]
+    if allowed == 1:
+        lines.append("One thread is allowed, so it runs on one.")
+    elif threads == 1:
+        lines.append(
+            f"It runs on 1 of {allowed} threads: split, a share would take less time than "
+            "handing it over."
+        )
+    else:
+        lines.append(
+            f"It runs on {threads} of {allowed} threads: each takes {-(-rows // threads)} rows "
+            "forward and backward, then its share of every W for grad_W and the update."
+        )
+    lines += _products(net, rows, allowed)
+    if X is not None:
+        lines.append(_input(net, X, shuffle))
+    return "\n".join(lines)
+
+
+def _products(net: NetworkInside, rows: int, threads: int) -> list[str]:
+    """Return a line for each maker of products: the engine's tiles, and BLAS for each reason."""
+    made: dict[int, dict[str, list[int]]] = {}
+    layers = len(net.layers)
+    for m in range(1, layers + 1):
+        for name, quantity in (("z", core.Z), ("grad_a", core.GRAD_A), ("grad_W", core.GRAD_W)):
+            if name != "grad_a" or m < layers:
+                maker = net._maker(quantity, m, rows, threads)
+                made.setdefault(maker, {}).setdefault(name, []).append(m)
+    lines = []
+    for maker, products in sorted(made.items(), key=lambda item: (item[0] not in _TILES, item[0])):
+        names = [f"{name}({run})" for name, found in products.items() for run in _runs(found)]
+        what = ", ".join(names[:-1]) + " and " * (len(names) > 1) + names[-1]
+        if maker in _TILES:
+            lines.append(f"Tiles of the engine's own make {what}: {_TILES[maker]}.")
+        else:
+            lines.append(f"BLAS makes {what}: {_REASONS[maker]}.")
+    return lines
+
+
+def _runs(numbers: list[int]) -> list[str]:
+    """Return ascending numbers as runs: [1, 2, 3, 5] is "1..3" and "5"."""
+    runs: list[list[int]] = []
+    for m in numbers:
+        if runs and runs[-1][-1] == m - 1:
+            runs[-1].append(m)
+        else:
+            runs.append([m])
+    return [str(run[0]) if len(run) == 1 else f"{run[0]}..{run[-1]}" for run in runs]
+
+
+def _input(net: NetworkInside, X: Any, shuffle: bool) -> str:
+    if not net._in_place(X):
+        return explain_copy(X, net)
+    if shuffle:
+        return "Rows of X are gathered into the batch, since shuffling scatters them."
+    return "Rows of X are read where they lie."
+
+
+def flops(work: float) -> str:
+    """Return a number of operations with its unit."""
+    for unit, size in (("GFLOP", 1e9), ("MFLOP", 1e6), ("kFLOP", 1e3)):
+        if work >= size:
+            return f"{work / size:.3g} {unit}"
+    return f"{work:.0f} FLOP"

@@ -1,0 +1,379 @@
+"""Callbacks that are there already: what is usual around a training."""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import math
+import os
+from collections.abc import Callable, Mapping
+from typing import IO, TYPE_CHECKING
+
+import numpy as np
+
+from swiftbackprop._net.arrays import FloatArray
+from swiftbackprop._net.custom import is_custom
+from swiftbackprop._net.rule import as_count, as_number
+from swiftbackprop._net.state import learnt, write_learnt
+from swiftbackprop._train.callback import Callback
+from swiftbackprop.schedules import ReduceOnPlateau, Schedule, Watch, check_watch
+
+if TYPE_CHECKING:
+    from swiftbackprop.network import Network
+
+__all__ = ["CSVLogger", "Checkpoint", "EarlyStopping", "LearningRateScheduler"]
+
+
+class Checkpoint(Callback):
+    """Save the network during training: every few epochs, or whenever it is at its best.
+
+    A file appears whole or not at all. `load` reads it, and `Network.fit` then goes on with
+    the same bits as training that was never interrupted.
+
+    Parameters
+    ----------
+    path : str or path-like
+        Where ``{epoch}`` stands in it, it becomes the number of epochs trained, as in
+        ``"net-{epoch:03d}.safetensors"``; else each file replaces the one before.
+    every : int, default 1
+        Save after this many epochs each.
+    monitor : str, optional
+        A column of the history, such as ``"val_loss"``: save only when it is better than
+        in all epochs before of this `fit`.
+    mode : {"min", "max"}, optional
+        What is better; by default more for accuracy, precision, recall, f1, auc, top_k and r2,
+        less for all others.
+
+    Attributes
+    ----------
+    path : str or None
+        The file written last.
+    best : float
+        The best value so far of `monitor`.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If an argument is not allowed, or in `fit` if there is no such column.
+
+    Examples
+    --------
+    >>> import os, tempfile, numpy as np, swiftbackprop as sb
+    >>> net = sb.Network([2, 1], seed=0)
+    >>> X, y = np.ones((4, 2)), np.ones(4)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     keep = sb.Checkpoint(os.path.join(folder, "net-{epoch}.safetensors"), every=2)
+    ...     history = net.fit(X, y, epochs=5, callbacks=[keep], progress=False)
+    ...     sorted(os.listdir(folder))
+    ['net-2.safetensors', 'net-4.safetensors']
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        every: int = 1,
+        monitor: str | None = None,
+        mode: str | None = None,
+    ) -> None:
+        try:
+            self._template = os.fsdecode(path)
+        except TypeError:
+            raise TypeError(f"path is a str or a Path, not {type(path).__name__}") from None
+        try:
+            self._template.format(epoch=1)
+        except (KeyError, IndexError, ValueError, AttributeError):
+            raise ValueError(
+                f"path is {self._template!r}: braces hold the epoch, as {{epoch}} or {{epoch:03d}}"
+            ) from None
+        self._every = as_count(every, "every", least=1)
+        if monitor is not None and self._every != 1:
+            raise ValueError("every and monitor are given: one of them is enough")
+        check_watch(monitor, 0, 0.0, mode)
+        self._monitor, self._mode = monitor, mode
+        self._watch = Watch(monitor, 0.0, mode)
+        self.path: str | None = None
+
+    @property
+    def best(self) -> float:
+        """The best value so far of `monitor`; NaN before the first."""
+        return self._watch.best
+
+    def on_train_begin(self, net: Network) -> None:
+        """Forget the best of an earlier training, and refuse a network that has no file."""
+        if is_custom(net._recipe):
+            from swiftbackprop._net.custom_network import CustomNetwork
+
+            if type(net).save is CustomNetwork.save:
+                net.save(self._template)  # says why it cannot be
+        self._watch = Watch(self._monitor, 0.0, self._mode)
+
+    def on_epoch_end(self, net: Network, epoch: int, logs: Mapping[str, float]) -> None:
+        """Save the network, if it is time to."""
+        due = (epoch + 1) % self._every == 0
+        if due and (self._monitor is None or self._watch.see(logs)):
+            path = self._template.format(epoch=epoch + 1)
+            net.save(path)
+            self.path = path
+
+
+class EarlyStopping(Callback):
+    """End the training when a quantity does not improve any more.
+
+    Parameters
+    ----------
+    monitor : str, optional
+        A column of the history; by default val_loss, or loss without validation.
+    patience : int, default 10
+        Stop after more epochs than this without improvement.
+    min_delta : float, default 0
+        Less than this is no improvement.
+    mode : {"min", "max"}, optional
+        Whether lower or higher is better; by default guessed from the name.
+    restore_best_weights : bool, default True
+        Go back to the weights of the best epoch when training ends, and to the running
+        statistics of batch norm.
+
+    Attributes
+    ----------
+    best : float
+        The best value so far.
+    best_epoch : int
+        Its epoch, from 0; -1 before the first.
+
+    Examples
+    --------
+    >>> import numpy as np, swiftbackprop as sb
+    >>> net = sb.Network([1, 1], optimizer=sb.SGD(0.5), seed=0)
+    >>> X, y = np.ones((4, 1)), np.ones(4)
+    >>> stop = sb.EarlyStopping(patience=2, min_delta=1e-3)
+    >>> history = net.fit(X, y, epochs=500, callbacks=[stop], progress=False)
+    >>> history.stop_reason, history.epochs < 50
+    ('stopped', True)
+    """
+
+    def __init__(
+        self,
+        monitor: str | None = None,
+        *,
+        patience: int = 10,
+        min_delta: float = 0.0,
+        mode: str | None = None,
+        restore_best_weights: bool = True,
+    ) -> None:
+        check_watch(monitor, patience, min_delta, mode)
+        self.monitor = monitor
+        self.patience = patience
+        self.min_delta = min_delta
+        self.mode = mode
+        self.restore_best_weights = restore_best_weights
+        self.best_epoch = -1
+        self._watch = Watch(monitor, min_delta, mode)
+        self._weights: list[FloatArray] | None = None
+
+    @property
+    def best(self) -> float:
+        """The best value so far; NaN before the first epoch."""
+        return self._watch.best
+
+    def on_train_begin(self, net: Network) -> None:
+        """Forget what was before."""
+        self._watch = Watch(self.monitor, self.min_delta, self.mode)
+        self._weights, self.best_epoch = None, -1
+
+    def on_epoch_end(self, net: Network, epoch: int, logs: Mapping[str, float]) -> bool:
+        """Compare with the best epoch; return whether patience has ended."""
+        if self._watch.see(logs):
+            self.best_epoch = epoch
+            if self.restore_best_weights:
+                self._weights = [array.copy() for array in learnt(net)]
+        return self._watch.waited > self.patience
+
+    def on_train_end(self, net: Network) -> None:
+        """Put the best weights back."""
+        if self._weights is not None:
+            write_learnt(net, self._weights)
+            self._weights = None
+
+
+class LearningRateScheduler(Callback):
+    """Set the learning rate before every epoch, or for every batch.
+
+    The engine runs the batches of an epoch by itself in either case.
+
+    Parameters
+    ----------
+    schedule : Schedule, ReduceOnPlateau or callable
+        One of `swiftbackprop.schedules`, a factor of the rate that the optimizer has when
+        training begins, or a function ``f(epoch, lr)`` that returns the rate, as in Keras.
+    per_batch : bool, optional
+        Follow a schedule within the epochs too; by default only if the schedule is made for
+        that, as `schedules.OneCycle` is.
+    start : int, default 0
+        The number of epochs that were trained before, as when training goes on from a file:
+        the schedule goes on from there.
+    lr : float, optional
+        The rate that a schedule of time is a factor of; by default the optimizer's when
+        training begins. Give it with a file that `Checkpoint` wrote, whose optimizer has the
+        rate of that moment.
+
+    Notes
+    -----
+    The history has a column ``lr``: the rate of the epoch's last batch. After training with a
+    schedule of time the optimizer has its own rate again; a rate that was reduced on a plateau,
+    or set by a function, stays. How long a plateau has lasted is in no file: what goes on from
+    one waits anew.
+
+    Examples
+    --------
+    >>> import numpy as np, swiftbackprop as sb
+    >>> net = sb.Network([2, 1], optimizer=sb.SGD(0.1), seed=0)
+    >>> steps = sb.LearningRateScheduler(sb.schedules.Step(2, gamma=0.5))
+    >>> history = net.fit(np.ones((4, 2)), np.ones(4), epochs=4, callbacks=[steps], progress=False)
+    >>> history["lr"]
+    [0.1, 0.1, 0.05, 0.05]
+
+    Four more epochs, later:
+
+    >>> steps = sb.LearningRateScheduler(sb.schedules.Step(2, gamma=0.5), start=4)
+    >>> history = net.fit(np.ones((4, 2)), np.ones(4), epochs=4, callbacks=[steps], progress=False)
+    >>> history["lr"]
+    [0.025, 0.025, 0.0125, 0.0125]
+    """
+
+    _sets_rate = True
+
+    def __init__(
+        self,
+        schedule: Schedule | ReduceOnPlateau | Callable[[int, float], float],
+        *,
+        per_batch: bool | None = None,
+        start: int = 0,
+        lr: float | None = None,
+    ) -> None:
+        if isinstance(schedule, type) or not (
+            callable(schedule) or isinstance(schedule, ReduceOnPlateau)
+        ):
+            raise TypeError(
+                "schedule is one of swiftbackprop.schedules, such as Cosine(20), or a function "
+                f"f(epoch, lr), not {schedule!r}"
+            )
+        timed = isinstance(schedule, Schedule)
+        if per_batch and not timed:
+            raise ValueError("per_batch=True wants a schedule of time, such as Cosine(20)")
+        if isinstance(schedule, ReduceOnPlateau) and start:
+            raise ValueError("start wants a schedule of time, such as Cosine(20), or a function")
+        if lr is not None and not timed:
+            raise ValueError("lr wants a schedule of time: for others set net.optimizer.lr")
+        self.start = as_count(start, "start", least=0)
+        self.lr = None if lr is None else as_number(lr, "lr")
+        if self.lr is not None and not 0 <= self.lr < math.inf:
+            raise ValueError(f"lr is finite and at least 0; got {self.lr}")
+        self.schedule = schedule
+        self.per_batch = (
+            bool(per_batch)
+            if per_batch is not None
+            else (isinstance(schedule, Schedule) and schedule.per_batch)
+        )
+        self._base = 0.0
+        self._cooldown = 0
+        self._watch: Watch | None = None
+
+    def on_train_begin(self, net: Network) -> None:
+        """Take the rate that is to be scheduled."""
+        self._base = net.optimizer.lr if self.lr is None else self.lr
+        if isinstance(self.schedule, ReduceOnPlateau):
+            plan = self.schedule
+            self._watch = Watch(plan.monitor, plan.min_delta, plan.mode)
+            self._cooldown = 0
+
+    def on_epoch_begin(self, net: Network, epoch: int) -> None:
+        """Set the rate of the epoch."""
+        if isinstance(self.schedule, Schedule):
+            net.optimizer.lr = self._base * float(self.schedule(self.start + epoch))
+        elif not isinstance(self.schedule, ReduceOnPlateau):
+            net.optimizer.lr = self.schedule(self.start + epoch, net.optimizer.lr)
+
+    def batch_rates(self, epoch: int, batches: int) -> FloatArray | None:
+        """Return lr for every batch of an epoch, for the engine; None to leave it alone."""
+        if not self.per_batch or not isinstance(self.schedule, Schedule):
+            return None
+        times = self.start + epoch + np.arange(batches) / batches
+        return np.ascontiguousarray(self._base * self.schedule(times), np.float64)
+
+    def on_epoch_end(self, net: Network, epoch: int, logs: Mapping[str, float]) -> None:
+        """Reduce the rate on a plateau."""
+        plan = self.schedule
+        if not isinstance(plan, ReduceOnPlateau) or self._watch is None:
+            return
+        self._watch.see(logs)
+        if self._cooldown:
+            self._cooldown -= 1
+            self._watch.waited = 0
+        elif self._watch.waited > plan.patience:
+            lr = net.optimizer.lr
+            net.optimizer.lr = min(lr, max(lr * plan.factor, plan.min_lr))
+            self._cooldown, self._watch.waited = plan.cooldown, 0
+
+    def on_train_end(self, net: Network) -> None:
+        """Put the rate back that a schedule of time began with."""
+        if isinstance(self.schedule, Schedule):
+            net.optimizer.lr = self._base
+
+
+class CSVLogger(Callback):
+    """Write the history to a file of comma-separated values, a line for every epoch.
+
+    Parameters
+    ----------
+    path : str or path-like
+    append : bool, default False
+        Go on with a file that is there, if its columns are the same.
+
+    Raises
+    ------
+    ValueError
+        If the file to go on with has other columns.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], *, append: bool = False) -> None:
+        self.path = os.fspath(path)
+        self.append = append
+        self._file: IO[str] | None = None
+
+    def on_train_begin(self, net: Network) -> None:
+        """Open the file."""
+        mode = "a" if self.append else "w"
+        self._file = open(self.path, mode, newline="", encoding="utf-8")  # noqa: SIM115
+
+    def on_epoch_end(self, net: Network, epoch: int, logs: Mapping[str, float]) -> None:
+        """Write the line of an epoch."""
+        if self._file is None:
+            return
+        names = ["epoch", *logs]
+        writer = csv.writer(self._file)
+        size = os.fstat(self._file.fileno()).st_size
+        if size == 0:
+            writer.writerow(names)
+        elif epoch == 0:
+            with open(self.path, newline="", encoding="utf-8") as file:
+                found = next(csv.reader(file), [])
+            if found != names:
+                raise ValueError(
+                    f"{self.path} has the columns {', '.join(found)}, not {', '.join(names)}"
+                )
+        writer.writerow([epoch, *(repr(value) for value in logs.values())])
+        try:
+            self._file.flush()
+        except OSError as error:  # such as a full disk
+            with contextlib.suppress(OSError):
+                self.on_train_end(net)
+            os.truncate(self.path, size)  # no line in part
+            error.filename = self.path
+            raise
+
+    def on_train_end(self, net: Network) -> None:
+        """Close the file."""
+        if self._file is not None:
+            file, self._file = self._file, None
+            file.close()

@@ -1,0 +1,424 @@
+"""What MLPClassifier and MLPRegressor have in common."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping, Sequence
+from copy import copy, deepcopy
+from numbers import Number
+from typing import Any, Self
+
+import numpy as np
+from sklearn.base import BaseEstimator, is_classifier
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.model_selection import train_test_split
+from sklearn.utils import column_or_1d
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+
+from swiftbackprop._import.sklearn_models import mlp
+from swiftbackprop._net.arrays import FloatArray, as_data
+from swiftbackprop._net.rules import Activation, Loss
+from swiftbackprop.network import Network
+from swiftbackprop.sklearn._callbacks import CallbackSupportMixin, FitTask
+from swiftbackprop.sklearn._labels import check_data
+from swiftbackprop.sklearn._lbfgs import Search
+from swiftbackprop.sklearn._network import (
+    adopt,
+    as_activations,
+    as_hidden_layers,
+    coefs_of,
+    draw_weights,
+    dtype_of,
+    make_network,
+    make_optimizer,
+    name_of_output,
+)
+from swiftbackprop.sklearn._parameters import check_parameters, random_state_of
+from swiftbackprop.sklearn._scoring import Scoring
+from swiftbackprop.sklearn._stochastic import Rows, Watch, predict_blocks, train
+
+# What a fitted estimator of scikit-learn has beside its weights.
+_KEPT = (
+    "best_loss_",
+    "best_validation_score_",
+    "feature_names_in_",
+    "loss_",
+    "loss_curve_",
+    "n_iter_",
+    "t_",
+    "validation_scores_",
+)
+
+
+def _same(one: Any, other: Any) -> bool:
+    return one is other or (isinstance(one, str) and one == other)
+
+
+def _with_weight(valid: Rows) -> Rows:
+    """Return rows to validate on, if their weights are not all 0."""
+    if valid.weights is not None and not np.any(valid.weights):
+        raise ValueError(
+            f"the weights of the {len(valid)} rows to validate on are all 0: no score can be "
+            "computed from them"
+        )
+    return valid
+
+
+class Estimator(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
+    """Fitting, predicting and storing; the subclasses say what targets mean.
+
+    The states of an estimator and the ways between them:
+
+    - *new* has no ``coefs_``. `fit` and `partial_fit` draw weights and make it *fitted*.
+    - *fitted*, `fit` with ``warm_start=False``: everything is forgotten, then as *new*.
+    - *fitted*, `fit` with ``warm_start=True``: weights, random numbers, ``t_``, the curves
+      and the best values stay; the optimizer's state, the learning rate, ``n_iter_`` and
+      the count of epochs without improvement start anew. The parameters are those of now.
+    - *fitted*, `partial_fit`: one epoch; the optimizer's state stays as well.
+    """
+
+    _wants_numbers = False
+    _other_measures: str  # what to do where the score says little
+    network_: Network
+    n_outputs_: int
+    _scored_by: Any  # the `scoring` of the scores so far
+    best_loss_: Any
+    best_validation_score_: Any
+
+    # --- For the subclasses to say -------------------------------------------------------
+
+    def _read_targets(self, y: Any, *, first: bool, is_partial: bool) -> FloatArray:
+        """Return y as the network learns it; find or check the classes."""
+        raise NotImplementedError
+
+    def _output_and_loss(self) -> tuple[Activation, Loss]:
+        raise NotImplementedError
+
+    def _encode(self, y: Any) -> FloatArray:
+        """Return the y of validation data as the network learns it."""
+        raise NotImplementedError
+
+    def _decode(self, y: FloatArray) -> Any:
+        """Return the targets that `_encode` was given."""
+        raise NotImplementedError
+
+    def _default_score(self, net: Network, valid: Rows) -> float:
+        """Return what `score` gives on these rows."""
+        raise NotImplementedError
+
+    def _constant(self, data: Rows) -> float:
+        """Return what the reported loss has beside C and the penalty."""
+        return 0.0
+
+    def _weigh_classes(self, y: FloatArray) -> None:
+        """Find the weights of the classes, for the encoded y of `fit`."""
+
+    def _with_class_weights(self, y: FloatArray, weights: FloatArray | None) -> FloatArray | None:
+        return weights
+
+    def _stratifies(self) -> bool:
+        return False
+
+    # --- Fitting --------------------------------------------------------------------------
+
+    def _fit(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any,
+        validation: Sequence[Any] = (None, None, None),
+        *,
+        is_partial: bool = False,
+    ) -> Self:
+        check_parameters(self)
+        if self.early_stopping and is_partial:
+            raise ValueError("partial_fit does not support early_stopping=True")
+        first = not hasattr(self, "coefs_") or not (self.warm_start or is_partial)
+        old = None if first else self._ready()
+        X, y = self._read(X, y, ("X", "y"), reset=first)
+        encoded = self._read_targets(y, first=first, is_partial=is_partial)
+        self._weigh_classes(encoded)
+        data = Rows(X, encoded, self._row_weights(X, encoded, sample_weight))
+        valid = self._validation_rows(validation)
+        random = random_state_of(self)
+        net = self._make_network(data, old, random, is_partial)
+        self._show(net)
+        self._begin(first, is_partial, validates=self.early_stopping or valid is not None)
+        task = FitTask(self, X, y, sample_weight, is_partial)
+        try:
+            solve = self._fit_lbfgs if self.solver == "lbfgs" else self._fit_stochastic
+            solve(net, data, valid, random, is_partial, task.callbacks())
+        except FloatingPointError as error:
+            raise ValueError(
+                "Solver produced non-finite parameter weights. The input data may contain "
+                f"large values and need to be preprocessed. ({error})"
+            ) from error
+        except KeyboardInterrupt:
+            warnings.warn("Training interrupted by user.", stacklevel=3)
+        task.end()
+        return self
+
+    def _read(self, X: Any, y: Any, names: Sequence[str], *, reset: bool) -> tuple[Any, Any]:
+        """Return rows and targets as arrays of which scikit-learn approves."""
+        check_data(X, y, names, labels=not self._wants_numbers)
+        X, y = validate_data(
+            self,
+            X,
+            y,
+            accept_sparse="csr",
+            dtype="numeric",
+            multi_output=True,
+            y_numeric=self._wants_numbers,
+            reset=reset,
+        )
+        if y.ndim == 2 and y.shape[1] == 1:
+            y = column_or_1d(y, warn=reset)
+        return X, y
+
+    def _row_weights(self, X: Any, y: FloatArray, given: Any) -> FloatArray | None:
+        """Return the weights of the rows: those given, times those of the classes."""
+        if given is not None and not isinstance(given, Number):
+            given = as_data(given, "sample_weight")
+        weights = None if given is None else _check_sample_weight(given, X, dtype=np.float64)
+        if weights is not None and np.any(weights < 0):
+            raise ValueError("Negative values in data passed to `sample_weight`")
+        return self._with_class_weights(y, weights)
+
+    def _make_network(
+        self, data: Rows, old: Network | None, random: np.random.RandomState, is_partial: bool
+    ) -> Network:
+        """Return the network to train: with weights drawn, or those of the old one."""
+        hidden = as_hidden_layers(self.hidden_layer_sizes)
+        sizes = (data.X.shape[1], *hidden, self.n_outputs_)
+        if old is not None and old.sizes != sizes:
+            raise ValueError(
+                f"this estimator was fitted with the layers {old.sizes}, and is asked to go "
+                f"on with {sizes}: fit it anew with warm_start=False"
+            )
+        output, loss = self._output_and_loss()
+        net = make_network(
+            sizes,
+            as_activations(self.activation, len(hidden)),
+            output,
+            loss,
+            optimizer=make_optimizer(self),
+            dtype=dtype_of(self.dtype, data.X) if old is None or self.dtype else old.dtype,
+            alpha=self.alpha,
+            # Of a twin: the draws that follow stay scikit-learn's.
+            seed=int(deepcopy(random).randint(2**31)),
+            dropout=self.dropout,
+        )
+        if old is None:
+            draw_weights(net, random, self.activation)
+            return net
+        adopt(net, old, state=is_partial)
+        if is_partial and make_optimizer(self) == self._started_with:
+            net.optimizer.lr = old.optimizer.lr  # where its schedule has brought it
+        return net
+
+    def _show(self, net: Network) -> None:
+        """Set the attributes that are the network, views of it, or known from it."""
+        self.network_ = net
+        self.coefs_, self.intercepts_ = coefs_of(net)
+        self._views = (*self.coefs_, *self.intercepts_)
+        self.n_layers_ = len(net.sizes)
+        self.out_activation_ = name_of_output(net.layers[-1].activation)
+
+    def _begin(self, first: bool, is_partial: bool, *, validates: bool) -> None:
+        """Set the counts and curves to their start, or leave what goes on."""
+        self._started_with = make_optimizer(self)
+        self.n_iter_ = 0
+        if first or not is_partial:
+            self._no_improvement_count = 0
+        if first:
+            self.t_ = 0
+            self.loss_curve_: list[float] = []
+            self.validation_loss_curve_: list[float] | None = None
+            self.validation_scores_: list[float] | None = None
+            self.best_validation_score_ = self.best_loss_ = None
+        if validates and self.validation_scores_ is None:
+            self.validation_loss_curve_, self.validation_scores_ = [], []
+            self.best_validation_score_ = -np.inf
+        elif validates and not _same(self._scored_by, self.scoring):
+            # Scores of another measure say nothing of these.
+            self.validation_scores_, self.best_validation_score_ = [], -np.inf
+        self._scored_by = self.scoring
+        if self.early_stopping:
+            self.best_loss_ = None
+        elif self.best_loss_ is None:
+            self.best_loss_ = np.inf
+
+    def _fit_stochastic(
+        self,
+        net: Network,
+        data: Rows,
+        valid: Rows | None,
+        random: np.random.RandomState,
+        is_partial: bool,
+        callbacks: list[Any],
+    ) -> None:
+        if valid is None and self.early_stopping:
+            data, valid = self._split(data, random)
+        scoring = None if valid is None else Scoring(self, valid)
+        watch = Watch(self, net, len(data), self._constant(data), scoring)
+        train(self, net, data, valid, watch, callbacks, is_partial=is_partial)
+        if self.early_stopping and scoring is not None:
+            self._compare(self.best_validation_score_, scoring.of_a_guess(data))
+
+    def _compare(self, best: float, guess: float) -> None:
+        """Warn if no epoch was better than a guess, or none had a score; NaN is no guess."""
+        if best == -np.inf:
+            warnings.warn(
+                "The validation score was NaN after every epoch, so that it has chosen none and "
+                "the last weights stay. Give more rows to validate on, or another scoring.",
+                ConvergenceWarning,
+                stacklevel=5,
+            )
+        elif best <= guess:
+            what = "the most frequent class" if is_classifier(self) else "the mean"
+            warnings.warn(
+                f"The validation score never rose above {guess:.4g}, which a guess of {what} has "
+                "without looking at X, so that it has not chosen the best epoch. Scale X; "
+                f"{self._other_measures}; or raise learning_rate_init or n_iter_no_change.",
+                ConvergenceWarning,
+                stacklevel=5,
+            )
+
+    def _split(self, data: Rows, random: np.random.RandomState) -> tuple[Rows, Rows]:
+        """Return rows to train on and rows to validate on."""
+        train_rows, valid_rows = train_test_split(
+            np.arange(len(data)),
+            random_state=random,
+            test_size=self.validation_fraction,
+            stratify=self._decode(data.y) if self._stratifies() else None,
+        )
+        if len(valid_rows) < 2:
+            raise ValueError(
+                "The validation set is too small. Increase 'validation_fraction' or the size "
+                "of your dataset."
+            )
+        return data.take(train_rows), _with_weight(data.take(valid_rows))
+
+    def _validation_rows(self, given: Sequence[Any]) -> Rows | None:
+        """Return the rows that X_val and y_val of `fit`, or `validation_data`, hold."""
+        X, y, weights = given
+        names = ("X_val", "y_val")
+        if (X is None) != (y is None) or (X is None and weights is not None):
+            missing = "X_val" if X is None else "y_val"
+            raise ValueError(f"X_val and y_val belong together, and {missing} is missing")
+        data = self.validation_data
+        if data is not None:
+            if X is not None:
+                raise ValueError("X_val and validation_data are given: one of them is enough")
+            if not isinstance(data, tuple | list) or len(data) not in (2, 3):
+                size = f" of {len(data)}" if isinstance(data, tuple | list) else ""
+                raise TypeError(
+                    "validation_data is a tuple (X, y) or (X, y, sample_weight); got a "
+                    f"{type(data).__name__}{size}"
+                )
+            X, y, weights = (*data, None)[:3]
+            names = ("X of validation_data", "y of validation_data")
+        if X is None:
+            return None
+        try:
+            X, y = self._read(X, y, names, reset=False)
+            encoded = self._encode(y)
+            return _with_weight(Rows(X, encoded, self._row_weights(X, encoded, weights)))
+        except (TypeError, ValueError) as error:
+            if any(name in str(error) for name in names):
+                raise
+            where = "X_val and y_val" if data is None else "validation_data"
+            kind = TypeError if isinstance(error, TypeError) else ValueError
+            raise kind(f"{where}: {error}") from error
+
+    def _fit_lbfgs(
+        self,
+        net: Network,
+        data: Rows,
+        valid: Rows | None,
+        random: np.random.RandomState,
+        is_partial: bool,
+        callbacks: list[Any],
+    ) -> None:
+        Search(self, net, data, self._constant(data), valid, callbacks).run()
+
+    def _record_validation(
+        self, net: Network, logs: Mapping[str, float], scoring: Scoring
+    ) -> float:
+        """Add to the curves of the validation data; return the score."""
+        loss = logs["val_loss"] + scoring.constant
+        score = -loss if scoring.is_loss else scoring(net)
+        if self.validation_scores_ is not None and self.validation_loss_curve_ is not None:
+            self.validation_scores_.append(score)
+            self.validation_loss_curve_.append(loss)
+        if self.verbose:
+            print(f"Validation score: {score:f}")  # noqa: T201 - asked for
+        best = self.best_validation_score_
+        self.best_validation_score_ = score if best is None else max(best, score)
+        return score
+
+    # --- Predicting -----------------------------------------------------------------------
+
+    def _outputs(self, X: Any) -> FloatArray:
+        """Return a(L), (N, D(L))."""
+        check_is_fitted(self)
+        check_data(X, None, ("X", "y"), labels=False)
+        X = validate_data(self, X, accept_sparse="csr", dtype="numeric", reset=False)
+        return predict_blocks(self._ready(), X)
+
+    def _ready(self) -> Network:
+        """Return the network, with the arrays that were put into coefs_ since."""
+        for m, layer in enumerate(self.network_.layers):
+            if self.coefs_[m] is not self._views[m]:
+                layer.W = np.asarray(self.coefs_[m]).T
+            if self.intercepts_[m] is not self._views[len(self.coefs_) + m]:
+                layer.b = self.intercepts_[m]
+        return self.network_
+
+    # --- Going away -----------------------------------------------------------------------
+
+    def to_sklearn(self) -> Any:
+        """Return scikit-learn's own MLPClassifier or MLPRegressor, fitted to the same.
+
+        Returns
+        -------
+        MLPClassifier or MLPRegressor
+            Of ``sklearn.neural_network``, with copies of the weights, the classes, the curves
+            and the counts, and those parameters that it has too. The optimizer's state is not
+            taken over, and neither is what scikit-learn does not have: dropout, class_weight,
+            validation_data, callbacks and optimizer, which predictions do not depend on.
+
+        Raises
+        ------
+        ValueError
+            If scikit-learn's MLP has no such network: other activations, several of them, or
+            other losses.
+        """
+        check_is_fitted(self)
+        made = mlp(self._ready(), getattr(self, "classes_", None), self.get_params(deep=False))
+        for name in _KEPT:
+            if getattr(self, name, None) is not None:
+                setattr(made, name, copy(getattr(self, name)))
+        return made
+
+    # --- Storing --------------------------------------------------------------------------
+
+    def __getstate__(self) -> dict[str, Any]:
+        state = dict(super().__getstate__())
+        if "network_" in state:
+            state["network_"] = self._ready().copy()
+            for name in ("coefs_", "intercepts_", "_views"):
+                del state[name]
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        state = dict(state)
+        net = state.pop("network_", None)
+        super().__setstate__(state)
+        if net is not None:
+            self._show(net)
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags

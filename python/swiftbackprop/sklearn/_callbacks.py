@@ -1,0 +1,108 @@
+"""scikit-learn's own callbacks (version 1.9 and later): a task for each epoch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from swiftbackprop._train.callback import Callback, as_callbacks
+from swiftbackprop.network import Network
+
+try:
+    from sklearn.callback import CallbackSupportMixin, with_callbacks
+except ImportError:  # an earlier scikit-learn: there is nothing to support
+
+    class CallbackSupportMixin:  # type: ignore[no-redef]
+        """Stands for scikit-learn's class of this name."""
+
+    def with_callbacks(method: Callable[..., Any]) -> Callable[..., Any]:
+        """Return the method as it is."""
+        return method
+
+
+__all__ = ["CallbackSupportMixin", "FitTask", "with_callbacks"]
+
+
+class FitTask:
+    """A whole fit, and those who are told of it.
+
+    Parameters
+    ----------
+    estimator : Estimator
+    X, y, sample_weight
+        The data of the fit, as they are passed on.
+    is_partial : bool
+        Whether this is `partial_fit`, of which scikit-learn's callbacks know nothing.
+    """
+
+    def __init__(
+        self, estimator: Any, X: Any, y: Any, sample_weight: Any, is_partial: bool
+    ) -> None:
+        self.estimator = estimator
+        self.context: Any = None
+        metadata = None if sample_weight is None else {"sample_weight": sample_weight}
+        self.data = {"X": X, "y": y, "metadata": metadata}
+        if hasattr(estimator, "_init_callback_context") and not is_partial:
+            self.context = estimator._init_callback_context(max_subtasks=estimator.max_iter)
+            self.context.call_on_fit_task_begin(estimator=estimator, **self.data)
+
+    def callbacks(self) -> list[Any]:
+        """Return the estimator's callbacks, and one for all of scikit-learn's."""
+        given = self.estimator.callbacks
+        found = as_callbacks(() if given is None else given)
+        if self.context is not None and getattr(self.estimator, "_skl_callbacks", None):
+            bridge = Bridge(self.estimator, self.context, self.estimator.max_iter, self.data)
+            found.append(bridge)
+        return found
+
+    def end(self) -> None:
+        """Say that the fit has ended."""
+        if self.context is not None:
+            self.context.call_on_fit_task_end(
+                estimator=self.estimator, reconstruction_attributes={}, **self.data
+            )
+
+
+class Bridge(Callback):
+    """Tells scikit-learn's callbacks of each epoch (or iteration of lbfgs).
+
+    Parameters
+    ----------
+    estimator : Estimator
+    context : CallbackContext
+        Of the whole fit; the epochs are its subtasks.
+    epochs : int
+        How many there are at most.
+    data : mapping
+        X, y and metadata, as they are passed on.
+    """
+
+    def __init__(self, estimator: Any, context: Any, epochs: int, data: Mapping[str, Any]) -> None:
+        self.estimator, self.context, self.epochs, self.data = estimator, context, epochs, data
+        self.task: Any = None
+
+    def on_train_begin(self, net: Network) -> None:
+        """Begin the first task."""
+        self._begin()
+
+    def on_epoch_end(self, net: Network, epoch: int, logs: Mapping[str, float]) -> bool:
+        """End the task; return whether a callback wants to stop."""
+        stops = self.task.call_on_fit_task_end(
+            estimator=self.estimator, reconstruction_attributes={}, **self.data
+        )
+        self.task = None
+        if epoch + 1 < self.epochs and not stops:
+            self._begin()
+        return bool(stops)
+
+    def on_train_end(self, net: Network) -> None:
+        """End a task that was begun and did not come to its end."""
+        if self.task is not None:
+            self.task.call_on_fit_task_end(estimator=self.estimator)
+            self.task = None
+
+    def _begin(self) -> None:
+        self.task = self.context.subcontext(task_name="epoch")
+        self.task.call_on_fit_task_begin(
+            estimator=self.estimator, reconstruction_attributes={}, **self.data
+        )

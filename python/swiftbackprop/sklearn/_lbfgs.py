@@ -1,0 +1,197 @@
+"""L-BFGS: SciPy's search over the engine's flat buffers, its loss and its gradient."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from scipy import optimize, sparse
+from sklearn.exceptions import ConvergenceWarning
+
+from swiftbackprop._engine.loader import core
+from swiftbackprop._net.arrays import FloatArray
+from swiftbackprop._train.callback import call
+from swiftbackprop._train.fit import columns
+from swiftbackprop.network import Network
+from swiftbackprop.sklearn._scoring import Scoring
+from swiftbackprop.sklearn._stochastic import Rows, evaluate_rows
+
+if TYPE_CHECKING:
+    from swiftbackprop.sklearn._base import Estimator
+
+# What z, a and their gradients of one block of rows may take.
+_BLOCK_BYTES = 256 * 2**20
+# For the line search: a step too far is worse than anything.
+_TOO_FAR = 1e300
+_STOPPED = 99  # SciPy's status after StopIteration
+
+
+class Objective:
+    """C + ½·alpha·ΣW² / Σw over all rows, and its gradient, of the flat parameters.
+
+    The rows are taken in blocks, so that memory does not grow with their number, and rows
+    of a sparse X are dense in one block at a time.
+    """
+
+    def __init__(self, net: Network, data: Rows, alpha: float) -> None:
+        X, y, weights = data.X, data.y, data.weights
+        self.net, self.y, self.weights, self.alpha = net, y, weights, alpha
+        per_row = 4 * sum(net.sizes) * net.dtype.itemsize
+        self.rows = max(1024, _BLOCK_BYTES // per_row)
+        self.X = X if len(y) > self.rows else _dense(X, net.dtype)
+        self.total = float(len(y) if weights is None else np.sum(weights))
+        self.mask = np.zeros(net.n_parameters)
+        for W, _ in net.unflatten(self.mask):
+            W[...] = 1.0
+
+    def __call__(self, x: FloatArray) -> tuple[float, FloatArray]:
+        """Return the value and the gradient at x, (P,)."""
+        self.net.parameters[...] = x
+        cost, slope = 0.0, np.zeros(len(x))
+        try:
+            for X, y, weights, share in self._blocks():
+                self.net.forward(X)
+                cost += share * self.net.backward(y, sample_weight=weights)
+                slope += share * self.net.gradients
+        except core.DivergenceError:
+            return _TOO_FAR, np.zeros(len(x))
+        if self.total > 0:
+            decay = self.alpha / self.total * self.mask * x
+            cost, slope = cost + 0.5 * float(decay @ x), slope + decay
+        return cost, slope
+
+    def _blocks(self) -> Iterator[tuple[FloatArray, FloatArray, FloatArray | None, float]]:
+        """Yield X, y, the weights, and the share of Σw, of blocks of rows."""
+        for first in range(0, len(self.y), self.rows):
+            rows = slice(first, first + self.rows)
+            y = self.y[rows]
+            weights = None if self.weights is None else self.weights[rows]
+            weight = float(len(y) if weights is None else np.sum(weights))
+            share = weight / self.total if self.total > 0 else 0.0
+            yield _dense(self.X[rows], self.net.dtype), y, weights, share
+
+
+def _dense(X: Any, dtype: Any) -> FloatArray:
+    return np.asarray(X.toarray() if sparse.issparse(X) else X, dtype)
+
+
+def _in_double(net: Network) -> Network:
+    from swiftbackprop._inspect.in_double import in_double  # the laboratory is rarely at hand
+
+    return in_double(net)
+
+
+class Search:
+    """SciPy's search from the network's parameters; the best ones are left in it.
+
+    It runs in double precision whatever the network's dtype: the line search compares
+    values that agree in their first digits.
+
+    Parameters
+    ----------
+    estimator : Estimator
+        Its fitted attributes are written.
+    net : Network
+    data : Rows
+    constant : float
+        What the reported loss has beside C and the penalty.
+    valid : Rows or None
+        To be evaluated after each iteration.
+    callbacks : list of Callback
+        Told of each iteration.
+
+    Notes
+    -----
+    Byrd, Lu, Nocedal and Zhu, "A limited memory algorithm for bound constrained
+    optimization", 1995.
+    """
+
+    def __init__(
+        self,
+        estimator: Estimator,
+        net: Network,
+        data: Rows,
+        constant: float,
+        valid: Rows | None,
+        callbacks: Sequence[Any],
+    ) -> None:
+        self.estimator, self.net, self.constant = estimator, net, constant
+        self.valid, self.callbacks = valid, callbacks
+        self.scoring = None if valid is None else Scoring(estimator, valid)
+        self.work = net if net.dtype == np.float64 else _in_double(net)
+        self.objective = Objective(self.work, data, net.l2)
+        self.best = self.work.parameters.copy()
+        self.begun = -1  # the iteration whose beginning the callbacks know of
+
+    def run(self) -> None:
+        """Search.
+
+        Warns
+        -----
+        ConvergenceWarning
+            If a limit ended the search.
+        """
+        given = self.estimator
+        self.net._stopped = False
+        for callback in self.callbacks:
+            call(callback, "on_train_begin", self.net)
+        try:
+            result = optimize.minimize(
+                self._value,
+                self.best.copy(),
+                jac=True,
+                method="L-BFGS-B",
+                options={"maxfun": given.max_fun, "maxiter": given.max_iter, "gtol": given.tol},
+                callback=self._after,
+            )
+            self.best = result.x
+        finally:
+            self.net.parameters[...] = self.best
+            self.work.release()
+            for callback in self.callbacks:
+                call(callback, "on_train_end", self.net)
+        given.n_iter_ = min(int(result.nit), given.max_iter)
+        given.loss_ = given.best_loss_ = float(result.fun) + self.constant
+        if result.fun >= _TOO_FAR:
+            raise FloatingPointError("the loss is infinite at the start of the search")
+        if result.status not in (0, _STOPPED):
+            warnings.warn(
+                f"lbfgs failed to converge after {result.nit} iteration(s) (status="
+                f"{result.status}): {result.message}. Scaling the data, or a larger max_iter "
+                "or max_fun, may help.",
+                ConvergenceWarning,
+                stacklevel=5,
+            )
+
+    def _value(self, x: FloatArray) -> tuple[float, FloatArray]:
+        """Return the objective and its gradient; the first call of an iteration begins it."""
+        if self.begun < self.estimator.n_iter_:
+            self.begun = self.estimator.n_iter_
+            for callback in self.callbacks:
+                call(callback, "on_epoch_begin", self.net, self.begun)
+        return self.objective(x)
+
+    def _after(self, intermediate_result: Any) -> None:
+        """Record an iteration; SciPy takes the argument by its name."""
+        given = self.estimator
+        self.best = intermediate_result.x.copy()
+        self.net.parameters[...] = self.best
+        loss = float(intermediate_result.fun)
+        given.n_iter_ += 1
+        given.loss_ = loss + self.constant
+        given.loss_curve_.append(given.loss_)
+        if given.verbose:
+            print(f"Iteration {given.n_iter_}, loss = {given.loss_:.8f}")  # noqa: T201
+        logs = {"loss": loss}
+        if self.valid is not None and self.scoring is not None:
+            record = (loss, *[math.nan] * 3, *evaluate_rows(self.net, *self.valid.arrays))
+            places = columns(self.net, validates=True)
+            logs |= {name: record[i] for name, i in places.items() if name.startswith("val_")}
+            given._record_validation(self.net, logs, self.scoring)
+        epoch = given.n_iter_ - 1
+        answers = [call(c, "on_epoch_end", self.net, epoch, dict(logs)) for c in self.callbacks]
+        if self.net._stopped or any(answers):
+            raise StopIteration

@@ -1,0 +1,390 @@
+"""Pipelines that end in our estimators as ONNX models: converters for skl2onnx.
+
+skl2onnx is imported with this module, which nothing imports before it is needed.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any
+
+import numpy as np
+from sklearn.base import is_classifier
+from sklearn.compose import TransformedTargetRegressor
+from sklearn.impute import SimpleImputer
+from sklearn.preprocessing import (
+    FunctionTransformer,
+    MaxAbsScaler,
+    MinMaxScaler,
+    RobustScaler,
+    StandardScaler,
+)
+from sklearn.utils.validation import check_is_fitted
+
+from swiftbackprop._export.onnx import check_size, onnx, operators, save
+
+__all__ = ["register", "write"]
+
+# As Any: the package is type-checked where skl2onnx is not installed too.
+try:
+    skl2onnx: Any = import_module("skl2onnx")
+except ImportError as error:
+    raise ImportError(
+        "this needs the package skl2onnx, which is not installed: pip install skl2onnx"
+    ) from error
+types: Any = import_module("skl2onnx.common.data_types")
+_SCALERS = (MaxAbsScaler, MinMaxScaler, RobustScaler, StandardScaler)
+
+# Read by onnxruntime 1.12 and newer, whatever the newest opset is.
+_OPSETS = {"": 17, "ai.onnx.ml": 3}
+
+
+def write(model: Any, X: Any, path: str | os.PathLike[str]) -> None:
+    """Write a fitted model to a file; `swiftbackprop.sklearn.to_onnx` documents it."""
+    check_is_fitted(model)
+    register()
+    given = _input_types(X)
+    made = skl2onnx.convert_sklearn(
+        model,
+        initial_types=given,
+        name="swiftbackprop",
+        target_opset=_OPSETS,
+        options={"zipmap": False} if is_classifier(model) else None,
+        custom_conversion_functions={SimpleImputer: _convert_imputer, _Back: _convert_target},
+        custom_shape_calculators={SimpleImputer: _imputer_types, _Back: _target_types},
+        custom_parsers={TransformedTargetRegressor: _parse_target},
+    )
+    _rename_inputs(made.graph, [name for name, _ in given])
+    save(made, path)
+
+
+def _rename_inputs(graph: Any, columns: list[str]) -> None:
+    """Give the inputs the names of their columns, of which skl2onnx made identifiers.
+
+    Whatever had such a name, an output ``label`` perhaps, gets the input's.
+    """
+    for place, column in enumerate(columns):
+        name = graph.input[place].name
+        swapped = {name: column, column: name}
+        for named in (*graph.input, *graph.output, *graph.initializer):
+            named.name = swapped.get(named.name, named.name)
+        for node in graph.node:
+            for names in (node.input, node.output):
+                names[:] = [swapped.get(each, each) for each in names]
+
+
+def register() -> None:
+    """Tell skl2onnx of the estimators; `swiftbackprop.sklearn.register_onnx` documents it."""
+    from swiftbackprop.sklearn import MLPClassifier, MLPRegressor
+
+    skl2onnx.update_registered_converter(
+        MLPClassifier,
+        "SwiftBackpropMLPClassifier",
+        _classifier_types,
+        _convert_classifier,
+        options={
+            "zipmap": [True, False, "columns"],
+            "output_class_labels": [False, True],
+            "nocl": [True, False],
+        },
+    )
+    skl2onnx.update_registered_converter(
+        MLPRegressor, "SwiftBackpropMLPRegressor", _regressor_types, _convert_regressor
+    )
+
+
+# --- What goes in -------------------------------------------------------------------------
+
+
+def _input_types(X: Any) -> list[tuple[str, Any]]:
+    """Return the inputs of a model on data like X: one for an array, one for each column."""
+    if hasattr(X, "to_pandas"):
+        X = X.to_pandas()
+    if hasattr(X, "columns") and hasattr(X, "dtypes"):
+        names = [str(name) for name in X.columns]
+        columns = [X.iloc[:, place] for place in range(len(names))]
+        return [
+            (name, _column_type(name, column)([None, 1]))
+            for name, column in zip(names, columns, strict=True)
+        ]
+    array = np.asarray(X[:1].toarray() if hasattr(X, "toarray") else X)
+    if array.ndim != 2:
+        raise ValueError(f"X: expected shape (N, D(0)), got {array.shape}")
+    return [("X", _array_type("X", array)([None, array.shape[1]]))]
+
+
+def _column_type(name: str, column: Any) -> Any:
+    values = getattr(column.dtype, "categories", column)  # those of a categorical column
+    known = values[~values.isna()]
+    kind = getattr(known.dtype, "kind", "O")
+    array = known.to_numpy(np.dtype(f"{kind}8")) if kind in "iuf" else np.asarray(known)
+    if known.dtype == np.float32:
+        array = array.astype(np.float32)
+    return _array_type(f"column {name!r}", array)
+
+
+def _array_type(what: str, array: Any) -> Any:
+    """Return the type of an input that holds such numbers or texts."""
+    kind = array.dtype.kind
+    if kind == "f":
+        return types.FloatTensorType if array.dtype == np.float32 else types.DoubleTensorType
+    if kind in "iu":
+        return types.Int64TensorType
+    if kind == "b":
+        return types.BooleanTensorType
+    if kind in "OUT" and all(isinstance(value, str) for value in array.ravel()):
+        return types.StringTensorType
+    raise TypeError(
+        f"{what} holds {array.dtype}, and not numbers alone or texts alone: an ONNX model takes "
+        "nothing else"
+    )
+
+
+# --- What comes out -----------------------------------------------------------------------
+
+
+def _number_type(operator: Any) -> tuple[Any, np.dtype[Any]]:
+    """Return the type that the operator computes in: its input's, or the network's for integers."""
+    given = {type(each.type) for each in operator.inputs}
+    if types.StringTensorType in given:
+        raise TypeError(
+            f"{type(operator.raw_operator).__name__} takes numbers, and an input of the model "
+            "holds texts: put a OneHotEncoder before it"
+        )
+    wide = operator.raw_operator.network_.dtype == np.float64
+    if given & {types.FloatTensorType, types.DoubleTensorType}:
+        wide = types.DoubleTensorType in given
+    if wide:
+        return types.DoubleTensorType, np.dtype(np.float64)
+    return types.FloatTensorType, np.dtype(np.float32)
+
+
+def _regressor_types(operator: Any) -> None:
+    rows = operator.inputs[0].get_first_dimension()
+    kind, _ = _number_type(operator)
+    operator.outputs[0].type = kind([rows, operator.raw_operator.n_outputs_])
+
+
+def _classifier_types(operator: Any) -> None:
+    model, rows = operator.raw_operator, operator.inputs[0].get_first_dimension()
+    kind, _ = _number_type(operator)
+    several = model._labels.kind == "multilabel"
+    classes = _labels(operator.scope_inst, model)
+    label = types.StringTensorType if classes.dtype.kind == "O" else types.Int64TensorType
+    operator.outputs[0].type = label([rows, len(classes)] if several else [rows])
+    operator.outputs[1].type = kind([rows, len(classes)])
+
+
+def _labels(scope: Any, model: Any) -> Any:
+    """Return the classes as an array of int64, or of str as objects."""
+    classes = np.asarray(model.classes_)
+    if model._labels.kind == "multilabel" or scope.get_options(model, {"nocl": False})["nocl"]:
+        return np.arange(len(classes))
+    values = classes.tolist()
+    if all(isinstance(value, str) for value in values):
+        return np.array(values, object)
+    if all(isinstance(value, int | float) for value in values):
+        numbers = np.array(values, np.float64 if classes.dtype.kind == "f" else object)
+        whole = numbers.astype(np.int64)
+        if np.array_equal(whole, numbers):
+            return whole
+    raise ValueError(
+        f"an ONNX model gives labels that are whole numbers or texts, and these are {values!r:.80} "
+        f"({classes.dtype}): fit on y.astype(str)"
+    )
+
+
+# --- What is computed ---------------------------------------------------------------------
+
+
+def _convert_regressor(scope: Any, operator: Any, container: Any) -> None:
+    node = _adder(scope, container)
+    node("Identity", [_outputs(scope, operator, container)], operator.outputs[0].full_name)
+
+
+def _convert_classifier(scope: Any, operator: Any, container: Any) -> None:
+    """Add the labels and the probabilities, in `classes_`' order."""
+    model = operator.raw_operator
+    label, proba = (each.full_name for each in operator.outputs)
+    a, node = _outputs(scope, operator, container), _adder(scope, container)
+    _, dtype = _number_type(operator)
+    constant = _constant_adder(scope, container)
+    if model._labels.kind == "multilabel":
+        node("Identity", [a], proba)
+        chosen = node("Greater", [a, constant(np.array(0.5, dtype))])
+        node("Cast", [chosen], label, to=onnx.TensorProto.INT64)
+        return
+    if model._labels.kind == "multiclass":
+        node("Identity", [a], proba)
+    elif len(model.classes_) == 1:
+        node("Softmax", [a], proba, axis=1)  # of one column: 1
+    else:
+        node("Concat", [node("Sub", [constant(np.array(1, dtype)), a]), a], proba, axis=1)
+    places = node("ArgMax", [proba], axis=1, keepdims=0)
+    node("Gather", [constant(_labels(scope, model)), places], label, axis=0)
+
+
+def _outputs(scope: Any, operator: Any, container: Any) -> str:
+    """Add the network; return the name of a(L), (N, D(L))."""
+    net = operator.raw_operator._ready()
+    check_size(net)
+    _, dtype = _number_type(operator)
+    node = _adder(scope, container)
+    kind = onnx.helper.np_dtype_to_tensor_dtype(dtype)
+    inputs = [node("Cast", [each.full_name], to=kind) for each in operator.inputs]
+    X = inputs[0] if len(inputs) == 1 else node("Concat", inputs, axis=1)
+    nodes, constants, a = operators(net, dtype, X)
+    names = {X: X}  # in the network's graph -> in the whole one
+    for tensor in constants:
+        name = tensor.name
+        names[name] = _add_constant(scope, container, name, tensor)
+    for each in nodes:
+        (name,) = each.output
+        attributes = {one.name: onnx.helper.get_attribute_value(one) for one in each.attribute}
+        names[name] = node(each.op_type, [names[x] for x in each.input], seed=name, **attributes)
+    return names[a]
+
+
+# --- SimpleImputer ------------------------------------------------------------------------
+# skl2onnx makes an operator of it that onnxruntime has for float32 alone, fills with numbers
+# rounded to that, and keeps columns that scikit-learn drops.
+
+
+def _is_text(operator: Any) -> bool:
+    return any(isinstance(each.type, types.StringTensorType) for each in operator.inputs)
+
+
+def _kept(imputer: Any) -> Any:
+    """Return the places of the columns that are not dropped for having no value at all."""
+    empty = [value is None or value != value for value in imputer.statistics_]
+    return np.flatnonzero(~np.array(empty))
+
+
+def _imputer_types(operator: Any) -> None:
+    imputer, rows = operator.raw_operator, operator.inputs[0].get_first_dimension()
+    narrow = all(isinstance(each.type, types.FloatTensorType) for each in operator.inputs)
+    kind = types.FloatTensorType if narrow else types.DoubleTensorType
+    kind = types.StringTensorType if _is_text(operator) else kind
+    flags = 0 if imputer.indicator_ is None else len(imputer.indicator_.features_)
+    operator.outputs[0].type = kind([rows, len(_kept(imputer)) + flags])
+
+
+def _convert_imputer(scope: Any, operator: Any, container: Any) -> None:
+    """Add the columns with what is missing filled in, and where it was if that is asked for."""
+    imputer, (out,) = operator.raw_operator, operator.outputs
+    node, constant = _adder(scope, container), _constant_adder(scope, container)
+    names = [each.full_name for each in operator.inputs]
+    missing, fill = imputer.missing_values, imputer.statistics_[_kept(imputer)]
+    if _is_text(operator):
+        if imputer.indicator_ is not None:
+            raise ValueError(f"ONNX has no column for texts and flags together, as of {imputer}")
+        X = names[0] if len(names) == 1 else node("Concat", names, axis=1)
+        keys = {"keys_strings": [str(missing)], "values_int64s": [1], "default_int64": 0}
+        found = node("LabelEncoder", [X], op_domain="ai.onnx.ml", **keys)
+        found = node("Cast", [found], to=onnx.TensorProto.BOOL)
+        values = constant(fill.astype(str).astype(object))
+    else:
+        dtype = np.dtype("f4" if isinstance(out.type, types.FloatTensorType) else "f8")
+        kind = onnx.helper.np_dtype_to_tensor_dtype(dtype)
+        names = [node("Cast", [name], to=kind) for name in names]
+        X = names[0] if len(names) == 1 else node("Concat", names, axis=1)
+        if missing is None or missing != missing:
+            found = node("IsNaN", [X])
+        else:
+            found = node("Equal", [X, constant(np.array(missing, dtype))])
+        values = constant(fill.astype(dtype))
+    kept = [X, found]
+    if len(fill) < len(imputer.statistics_):
+        places = constant(_kept(imputer))
+        kept = [node("Gather", [name, places], axis=1) for name in kept]
+    parts = [node("Where", [kept[1], values, kept[0]])]
+    if imputer.indicator_ is not None:
+        flags = node("Gather", [found, constant(imputer.indicator_.features_)], axis=1)
+        parts.append(node("Cast", [flags], to=kind))
+    node("Concat", parts, out.full_name, axis=1)
+
+
+# --- TransformedTargetRegressor -----------------------------------------------------------
+
+
+@dataclass
+class _Back:
+    """The step behind a regressor that transforms its predictions back."""
+
+    transformer: Any
+
+
+def _parse_target(scope: Any, model: Any, inputs: Any, custom_parsers: Any = None) -> Any:
+    """Declare the regressor and the step behind it."""
+    parse = import_module("skl2onnx._parse")._parse_sklearn
+    (found,) = parse(scope, model.regressor_, inputs, custom_parsers=custom_parsers)
+    step = scope.declare_local_operator("SwiftBackpropTarget", _Back(model.transformer_))
+    step.inputs.append(found)
+    step.outputs.append(scope.declare_local_variable("variable", type(found.type)()))
+    return step.outputs
+
+
+def _target_types(operator: Any) -> None:
+    operator.outputs[0].type = operator.inputs[0].type
+
+
+def _convert_target(scope: Any, operator: Any, container: Any) -> None:
+    transformer = operator.raw_operator.transformer
+    (given,), (out,) = operator.inputs, operator.outputs
+    node, constant = _adder(scope, container), _constant_adder(scope, container)
+    dtype = np.dtype("f4" if isinstance(given.type, types.FloatTensorType) else "f8")
+    back = getattr(transformer, "inverse_func", None)
+    if isinstance(transformer, _SCALERS):
+        width = given.type.shape[1]
+        offset = transformer.inverse_transform(np.zeros((1, width)))
+        factor = transformer.inverse_transform(np.ones((1, width))) - offset
+        scaled = node("Mul", [given.full_name, constant(factor.astype(dtype))])
+        node("Add", [scaled, constant(offset.astype(dtype))], out.full_name)
+    elif back is np.exp:
+        node("Exp", [given.full_name], out.full_name)
+    elif back is np.expm1:
+        node("Sub", [node("Exp", [given.full_name]), constant(np.array(1, dtype))], out.full_name)
+    elif isinstance(transformer, FunctionTransformer) and back is None:
+        node("Identity", [given.full_name], out.full_name)
+    else:
+        raise ValueError(
+            f"there is no ONNX form of {transformer}, which transforms predictions back: a "
+            "StandardScaler, a MinMaxScaler, a MaxAbsScaler or a RobustScaler has one, and "
+            "np.expm1 or np.exp as inverse_func"
+        )
+
+
+# --- Nodes --------------------------------------------------------------------------------
+
+
+def _adder(scope: Any, container: Any) -> Callable[..., str]:
+    """Return a function that adds a node and returns the name of what it computes."""
+
+    def add(
+        kind: str, inputs: list[str], output: str = "", *, seed: str = "", **attributes: Any
+    ) -> str:
+        output = output or scope.get_unique_variable_name(seed or kind.lower())
+        name = scope.get_unique_operator_name(kind)
+        container.add_node(kind, inputs, [output], name=name, **attributes)
+        return output
+
+    return add
+
+
+def _constant_adder(scope: Any, container: Any) -> Callable[[Any], str]:
+    """Return a function that adds an array as a constant and returns its name."""
+
+    def add(array: Any) -> str:
+        return _add_constant(scope, container, "constant", onnx.numpy_helper.from_array(array))
+
+    return add
+
+
+def _add_constant(scope: Any, container: Any, seed: str, tensor: Any) -> str:
+    """Add a constant under a name of its own; return that."""
+    tensor.name = scope.get_unique_variable_name(seed)
+    container.initializers.append(tensor)
+    return str(tensor.name)

@@ -1,0 +1,308 @@
+"""Stochastic training of an estimator: scikit-learn's rules around the engine's epochs."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from scipy import sparse
+from sklearn.exceptions import ConvergenceWarning
+
+from swiftbackprop._net.arrays import FloatArray
+from swiftbackprop._train.builtin_callbacks import EarlyStopping
+from swiftbackprop._train.callback import Callback
+from swiftbackprop._train.fit import Data, Options, Pieces, fit
+from swiftbackprop._train.history import History
+from swiftbackprop._train.session import Record
+from swiftbackprop.metrics import r2
+from swiftbackprop.network import Network
+from swiftbackprop.sklearn._network import change_rate
+
+if TYPE_CHECKING:
+    from swiftbackprop.sklearn._base import Estimator
+    from swiftbackprop.sklearn._scoring import Scoring
+
+# A block of dense rows that are made of sparse ones, at most; one batch at least.
+_BLOCK_BYTES = 16 * 2**20
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Inputs, targets as the network learns them, and weights."""
+
+    X: Any
+    y: FloatArray
+    weights: FloatArray | None = None
+
+    def __len__(self) -> int:
+        return len(self.y)
+
+    @property
+    def is_sparse(self) -> bool:
+        """Whether X is a sparse matrix."""
+        return bool(sparse.issparse(self.X))
+
+    def take(self, rows: Any) -> Rows:
+        """Return some of the rows."""
+        weights = None if self.weights is None else self.weights[rows]
+        return Rows(self.X[rows], self.y[rows], weights)
+
+    def dense(self, dtype: np.dtype[Any]) -> Rows:
+        """Return the same rows with a dense X."""
+        X = self.X.astype(dtype).toarray() if self.is_sparse else self.X
+        return Rows(X, self.y, self.weights)
+
+    @property
+    def arrays(self) -> tuple[Any, ...]:
+        """X, y and the weights."""
+        return self.X, self.y, self.weights
+
+
+class Watch(Callback):
+    """What scikit-learn does after each epoch: curves, stopping rules, learning rates.
+
+    Parameters
+    ----------
+    estimator : Estimator
+        Its fitted attributes are written.
+    net : Network
+    rows : int
+        The number of rows of an epoch.
+    constant : float
+        What the reported loss has beside C and the penalty.
+    scoring : Scoring or None
+        Without rows to validate on None.
+    """
+
+    def __init__(
+        self,
+        estimator: Estimator,
+        net: Network,
+        rows: int,
+        constant: float,
+        scoring: Scoring | None,
+    ) -> None:
+        self.estimator, self.rows, self.constant = estimator, rows, constant
+        self.scoring = scoring
+        self.follows_schedule = estimator.solver == "sgd" and estimator.optimizer is None
+        self.best: FloatArray | None = None
+        if estimator.early_stopping and estimator.best_validation_score_ > -np.inf:
+            self.best = net.parameters.copy()  # of an earlier fit
+
+    def on_epoch_end(self, net: Network, epoch: int, logs: Mapping[str, float]) -> bool:
+        """Record the epoch; return whether training is over."""
+        given = self.estimator
+        given.n_iter_ += 1
+        given.t_ += self.rows
+        given.loss_ = logs["loss"] + logs.get("penalty", 0.0) + self.constant
+        given.loss_curve_.append(given.loss_)
+        self._say(f"Iteration {given.n_iter_}, loss = {given.loss_:.8f}")
+        if self.scoring is not None:
+            self._validate(net, logs, self.scoring)
+        if not given.early_stopping:
+            self._count(given.loss_ > given.best_loss_ - given.tol)
+            given.best_loss_ = min(given.best_loss_, given.loss_)
+        if self.follows_schedule and given.learning_rate == "invscaling":
+            change_rate(net, given.learning_rate_init / (given.t_ + 1) ** given.power_t)
+        return given._no_improvement_count > given.n_iter_no_change and self._is_over(net)
+
+    def on_train_end(self, net: Network) -> None:
+        """Put the best weights back; callbacks that do the same come later and prevail."""
+        if self.best is not None:
+            net.parameters[...] = self.best
+
+    def on_divergence(self, error: FloatingPointError, callbacks: Sequence[Any]) -> None:
+        """Record an epoch that has no numbers, where good weights were put back.
+
+        Raises
+        ------
+        FloatingPointError
+            If there are none.
+
+        Warns
+        -----
+        ConvergenceWarning
+            Else.
+        """
+        stops = [c for c in callbacks if isinstance(c, EarlyStopping) and c.restore_best_weights]
+        if self.best is None and all(stop.best_epoch < 0 for stop in stops):
+            raise error
+        given = self.estimator
+        given.n_iter_ += 1
+        given.loss_ = math.nan
+        for curve in (given.loss_curve_, given.validation_scores_, given.validation_loss_curve_):
+            if curve is not None:
+                curve.append(math.nan)
+        warnings.warn(
+            f"Training diverged in epoch {given.n_iter_} and ended there; the best weights "
+            f"before it are kept. A smaller learning_rate_init or scaled data may help. ({error})",
+            ConvergenceWarning,
+            stacklevel=6,
+        )
+
+    def _validate(self, net: Network, logs: Mapping[str, float], scoring: Scoring) -> None:
+        given = self.estimator
+        best = given.best_validation_score_
+        score = given._record_validation(net, logs, scoring)
+        if given.early_stopping:
+            self._count(not score >= best + given.tol)  # NaN is no improvement
+            if score > best:
+                self.best = net.parameters.copy()
+
+    def _count(self, is_worse: bool) -> None:
+        given = self.estimator
+        given._no_improvement_count = given._no_improvement_count + 1 if is_worse else 0
+
+    def _is_over(self, net: Network) -> bool:
+        """Stop, or go on with a fifth of the learning rate if that is adaptive."""
+        given = self.estimator
+        what = "Validation score" if given.early_stopping else "Training loss"
+        reason = (
+            f"{what} did not improve more than tol={given.tol:f} for "
+            f"{given.n_iter_no_change} consecutive epochs."
+        )
+        if not self.follows_schedule or given.learning_rate != "adaptive":
+            self._say(f"{reason} Stopping.")
+            return True
+        if net.optimizer.lr <= 1e-6:
+            self._say(f"{reason} Learning rate too small. Stopping.")
+            return True
+        change_rate(net, net.optimizer.lr / 5)
+        given._no_improvement_count = 0
+        self._say(f"{reason} Setting learning rate to {net.optimizer.lr:f}")
+        return False
+
+    def _say(self, line: str) -> None:
+        if self.estimator.verbose:
+            print(line)  # noqa: T201 - asked for
+
+
+def train(
+    estimator: Estimator,
+    net: Network,
+    data: Rows,
+    valid: Rows | None,
+    watch: Watch,
+    callbacks: Sequence[Any],
+    *,
+    is_partial: bool,
+) -> None:
+    """Train for max_iter epochs or fewer, or for one; the rules are `Watch`'s.
+
+    Warns
+    -----
+    ConvergenceWarning
+        If no rule ended the training, or it diverged after weights that are worth keeping.
+    """
+    epochs = 1 if is_partial else estimator.max_iter
+    size = _batch_size(estimator.batch_size, len(data))
+    run = _fit_sparse if data.is_sparse else _fit_dense
+    everyone = [watch, *callbacks]
+    try:
+        history = run(net, data, valid, epochs, size, estimator.shuffle, everyone)
+    except FloatingPointError as error:
+        return watch.on_divergence(error, callbacks)
+    if history.stop_reason == "completed" and not is_partial:
+        warnings.warn(
+            f"Stochastic Optimizer: Maximum iterations ({epochs}) reached and the "
+            "optimization hasn't converged yet.",
+            ConvergenceWarning,
+            stacklevel=5,
+        )
+    return None
+
+
+def _batch_size(given: Any, rows: int) -> int:
+    if given == "auto":
+        return min(200, rows)
+    if given > rows:
+        warnings.warn(
+            "Got `batch_size` less than 1 or larger than sample size. It is going to be clipped",
+            stacklevel=5,
+        )
+    return min(int(given), rows)
+
+
+def _fit_dense(
+    net: Network,
+    data: Rows,
+    valid: Rows | None,
+    epochs: int,
+    size: int,
+    shuffle: bool,
+    callbacks: Sequence[Any],
+) -> History:
+    """Train with whole epochs in the engine."""
+    return net.fit(
+        data.X,
+        data.y,
+        sample_weight=data.weights,
+        epochs=epochs,
+        batch_size=size,
+        shuffle=shuffle,
+        validation_data=None if valid is None else valid.dense(net.dtype).arrays,
+        callbacks=callbacks,
+        progress=False,
+    )
+
+
+def _fit_sparse(
+    net: Network,
+    data: Rows,
+    valid: Rows | None,
+    epochs: int,
+    size: int,
+    shuffle: bool,
+    callbacks: Sequence[Any],
+) -> History:
+    """Train on some batches of dense rows at a time; they are made anew in every epoch."""
+
+    def pieces() -> Iterator[tuple[Any, ...]]:
+        order = np.arange(len(data), dtype=np.int32)
+        if shuffle:
+            net._draw_order(order)
+        for rows in _blocks(len(data), size, data.X.shape[1] * net.dtype.itemsize):
+            yield data.take(order[rows]).dense(net.dtype).arrays
+
+    held = Data(data.X, data.y, None, *(() if valid is None else valid.arrays))
+    batches = -(-len(data) // size)
+    source = Pieces(pieces, held, batches=batches, evaluate=partial(evaluate_rows, net))
+    return fit(net, source, Options(epochs, size, False, callbacks, False))
+
+
+def _blocks(rows: int, size: int, row_bytes: int) -> Iterator[slice]:
+    """Yield slices of whole batches."""
+    step = size * max(1, _BLOCK_BYTES // (size * row_bytes))
+    for first in range(0, rows, step):
+        yield slice(first, min(first + step, rows))
+
+
+def predict_blocks(net: Network, X: Any) -> FloatArray:
+    """Return a(L) of every row, (N, D(L)); sparse rows are dense in one block at a time."""
+    if not sparse.issparse(X):
+        return net.predict(X)
+    out = np.empty((X.shape[0], net.sizes[-1]), net.dtype)
+    for rows in _blocks(X.shape[0], 256, X.shape[1] * net.dtype.itemsize):
+        out[rows] = net.predict(X[rows].astype(net.dtype).toarray())
+    return out
+
+
+def evaluate_rows(net: Network, X: Any, y: FloatArray, weights: FloatArray | None) -> Record:
+    """Return loss, accuracy, mse, mae and r2; sparse rows are dense in one block at a time."""
+    if not sparse.issparse(X):
+        return net._evaluate(X, y, weights)
+    rows = Rows(X, y, weights)
+    sums, total = np.zeros(4), 0.0
+    for block in _blocks(len(rows), 256, X.shape[1] * net.dtype.itemsize):
+        part = rows.take(block).dense(net.dtype)
+        weight = float(len(part) if part.weights is None else np.sum(part.weights))
+        if weight > 0:
+            sums += weight * np.array(net._evaluate(*part.arrays)[:4])
+            total += weight
+    means = sums / total if total else np.full(4, math.nan)
+    return (*means.tolist(), r2(y, predict_blocks(net, X), weights))
