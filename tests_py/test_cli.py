@@ -28,6 +28,7 @@ from swiftbackprop._cli.main import main
 from swiftbackprop._cli.preprocessing import Preparation
 from swiftbackprop._cli.table import Reading, Table, read_table
 from swiftbackprop._export import files
+from swiftbackprop._import.load import read_notes
 
 
 def command(*arguments: object) -> list[str]:
@@ -142,7 +143,7 @@ def test_probabilities_are_those_of_the_network(flowers: Path) -> None:
     header, *rows = rows_of(said)
     assert header == ["kind", "p(lily)", "p(pansy)", "p(rose)"]
     net = sb.load(flowers / "m.st")
-    preparation = Preparation.from_json(files.read_notes(flowers / "m.st")["table"])
+    preparation = Preparation.from_json(read_notes(flowers / "m.st")["table"])
     X = preparation.matrix(preparation.frame(table_of(flowers / "flowers.csv")), np.float32)
     shares = np.array([row[1:] for row in rows], float)
     np.testing.assert_allclose(shares, net.predict(X), rtol=1e-5)
@@ -343,7 +344,7 @@ def test_training_ends_when_nothing_becomes_better(tmp_path: Path) -> None:
     saved, again = sb.load(tmp_path / "noise.safetensors"), sb.load(tmp_path / "best")
     np.testing.assert_array_equal(saved.parameters, again.parameters)
     # What is reported is of the saved weights, on rows that chose nothing.
-    preparation = Preparation.from_json(files.read_notes(tmp_path / "noise.safetensors")["table"])
+    preparation = Preparation.from_json(read_notes(tmp_path / "noise.safetensors")["table"])
     table = table_of(tmp_path / "noise.npz")
     X, y = preparation.matrix(preparation.frame(table), np.float32), table.frame["y"]
     _, test = train_test_split(np.arange(100), test_size=20, random_state=0, stratify=y)
@@ -638,7 +639,7 @@ def test_dates(tmp_path: Path) -> None:
         said = report_of(run(tmp_path, "train", "data.csv", "--target", "y", "--epochs", 1,
                              "--task", "regression"))  # fmt: skip
         assert said["dates"] == "when", form
-        notes = files.read_notes(tmp_path / "data.safetensors")["table"]
+        notes = read_notes(tmp_path / "data.safetensors")["table"]
         preparation = Preparation.from_json(notes)
         frame = preparation.frame(table_of(tmp_path / "data.csv"))
         np.testing.assert_array_equal(frame["when"], expected)
@@ -1057,7 +1058,7 @@ def test_models_that_are_none(flowers: Path) -> None:
 def test_notes_that_are_damaged(change: Any, flowers: Path) -> None:
     run(flowers, "train", "flowers.csv", "--target", "kind", "--quiet", "--epochs", 1)
     path = flowers / "flowers.safetensors"
-    notes = json.loads(files.read_notes(path)["table"])
+    notes = json.loads(read_notes(path)["table"])
     change(notes)
     net = sb.load(path)
     files.save(net, path, False, False, {"table": json.dumps(notes)})

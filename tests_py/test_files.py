@@ -27,6 +27,7 @@ import pytest
 import swiftbackprop as sb
 from helpers import DTYPES, OPTIMIZERS, ROOT, refused, run_python, run_python_ok
 from swiftbackprop._export import files, spec_json
+from swiftbackprop._import.load import read_notes
 from test_docs import run_example
 
 safetensors_numpy = pytest.importorskip("safetensors.numpy")
@@ -1014,7 +1015,7 @@ def test_notes_that_look_like_a_checksum(tmp_path: Path) -> None:
     path = tmp_path / "file"
     notes = {"note": '"checksum": "01234567"', "checksum": "89abcdef"}
     files.save(small(), path, True, True, notes)
-    assert files.read_notes(path) == notes
+    assert read_notes(path) == notes
     assert sb.load(path).sizes == (2, 2, 1)
 
 

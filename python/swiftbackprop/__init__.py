@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from swiftbackprop import metrics
 from swiftbackprop._engine.config import config, get_num_threads, set_num_threads, show_config
 from swiftbackprop._engine.loader import core
-from swiftbackprop._net.arrays import explain_copy
+from swiftbackprop._net.copies import explain_copy
 from swiftbackprop._net.custom import CustomActivation, CustomLoss
 from swiftbackprop._net.layer import Layer
 from swiftbackprop._net.normalization import BatchNorm, LayerNorm, Norm
@@ -55,20 +55,19 @@ _LATER = {
     "from_sklearn": "_import.constructors",
     "from_torch": "_import.constructors",
     "lab": "lab",
-    "load": "_export.files",
+    "load": "_import.load",
     "schedules": "schedules",
 }
 
 if TYPE_CHECKING:
     from swiftbackprop import datasets, lab, schedules
     from swiftbackprop._draw.svg import Picture
-    from swiftbackprop._export.files import load
     from swiftbackprop._import.constructors import from_sklearn, from_torch
+    from swiftbackprop._import.load import load
     from swiftbackprop._inspect.health_callback import HealthCheck
     from swiftbackprop._inspect.health_report import HealthReport
     from swiftbackprop._inspect.live_plot import LivePlot
     from swiftbackprop._inspect.trace import Step, Trace
-    from swiftbackprop._net import optimizer_classes
     from swiftbackprop._net.optimizer_classes import *  # noqa: F403
     from swiftbackprop._train.builtin_callbacks import (
         Checkpoint,
@@ -128,7 +127,9 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
-    __all__ += optimizer_classes.__all__
+    from swiftbackprop._net import optimizer_classes as stub
+
+    __all__ += stub.__all__
 else:
     globals().update(optimizer_classes())
     __all__ += optimizer_classes()

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 import swiftbackprop as sb
-from swiftbackprop._inspect.matplotlib_plots import FAINT, curves, need_matplotlib, tidy
+from swiftbackprop._draw.matplotlib_axes import FAINT, curves, need_matplotlib, tidy
 from swiftbackprop.datasets import Dataset, load_digits, load_fashion_mnist
 
 _WRONG, _INK = "#c8102e", "#222222"

@@ -17,6 +17,7 @@ from swiftbackprop._net.custom import is_custom
 from swiftbackprop._net.labels import as_classes, encode, find_classes
 from swiftbackprop._net.names import known_keywords, meant
 from swiftbackprop._net.normalization import NormLike
+from swiftbackprop._net.pickling import PicklableNetwork
 from swiftbackprop._net.rule import known
 from swiftbackprop._net.spec import (
     ActivationLike,
@@ -36,7 +37,7 @@ from swiftbackprop.metrics import MetricLike, as_metrics, without_accuracy
 __all__ = ["Network"]
 
 
-class Network(NetworkExchange, NetworkStudy):
+class Network(NetworkExchange, NetworkStudy, PicklableNetwork):
     r"""A feed-forward network of dense layers m = 1..L.
 
     z(m) = W(m) a(m-1) + b(m) and a(m) = σ(z(m)); a batch is N rows, a(0) is X. The cost
@@ -122,8 +123,7 @@ class Network(NetworkExchange, NetworkStudy):
     array([0, 1, 1, 0])
     """
 
-    _history: History | None = None
-    _stopped = False
+    _history: History | None
 
     @known_keywords
     def __init__(

@@ -20,6 +20,7 @@ import swiftbackprop as sb
 from swiftbackprop._cli.parser import as_amount, make_parser
 from swiftbackprop._export import files
 from swiftbackprop._export.atomic_file import as_target, write_whole
+from swiftbackprop._import.load import read_notes
 from swiftbackprop._net.arrays import FloatArray
 
 if TYPE_CHECKING:
@@ -384,7 +385,7 @@ def _write(text: str, path: str | None) -> None:
 
 def _preparation(model: str, net: sb.Network) -> Preparation | None:
     """Return what was done with the columns; it stands in a file, and may be anything."""
-    notes = files.read_notes(model)
+    notes = read_notes(model)
     if _NOTE not in notes:
         return None
     _, preprocessing, _ = _tools()

@@ -9,8 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from swiftbackprop._engine import blas
-from swiftbackprop._engine.loader import core, level_name
+from swiftbackprop._engine.loader import blas, core, level_name
 from swiftbackprop._version import __version__
 
 __all__ = ["config", "get_num_threads", "set_num_threads", "show_config"]

@@ -11,7 +11,7 @@ import os
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from swiftbackprop._engine import blas
+from swiftbackprop._engine import blas as blas_library
 
 __all__ = ["LEVELS", "blas", "core", "level_name"]
 
@@ -86,4 +86,4 @@ else:
 
     core = _load()
 
-blas = blas.install(core.set_blas)
+blas = blas_library.install(core.set_blas)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy.typing as npt
 
 from swiftbackprop._net.arrays import FloatArray
-from swiftbackprop._net.base import NetworkInside
+from swiftbackprop._net.base import NetworkBase
 
 if TYPE_CHECKING:
     import torch
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["NetworkExchange"]
 
 
-class NetworkExchange(NetworkInside):
+class NetworkExchange(NetworkBase):
     """Files, and weights in the forms of other libraries."""
 
     def save(
@@ -141,9 +141,9 @@ class NetworkExchange(NetworkInside):
         ValueError, TypeError
             If their number or a shape does not fit; then nothing was written.
         """
-        from swiftbackprop._export import weights
+        from swiftbackprop._export.weights import set_kernels
 
-        weights.set_kernels(self, weights)
+        set_kernels(self, weights)
 
     def to_sklearn(self) -> BaseEstimator:
         """Return scikit-learn's own MLPClassifier or MLPRegressor with these weights.
@@ -184,7 +184,7 @@ class NetworkExchange(NetworkInside):
         >>> mlp.predict(np.ones((1, 2), np.float32)) == net.predict(np.ones((1, 2)))[:, 0]
         array([ True])
         """
-        from swiftbackprop._import import sklearn_models
+        from swiftbackprop._export import sklearn_models
 
         return sklearn_models.mlp(self, getattr(self, "classes_", None))
 
@@ -221,9 +221,9 @@ class NetworkExchange(NetworkInside):
         --------
         from_torch : The way back.
         """
-        from swiftbackprop._export import torch
+        from swiftbackprop._export.torch import sequential
 
-        module: torch.nn.Sequential = torch.sequential(self, bool(logits))
+        module: torch.nn.Sequential = sequential(self, bool(logits))
         return module
 
     def to_onnx(

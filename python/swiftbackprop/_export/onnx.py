@@ -25,7 +25,7 @@ from swiftbackprop._net.state import vectors
 from swiftbackprop._version import __version__
 
 if TYPE_CHECKING:
-    from swiftbackprop._net.base import NetworkInside
+    from swiftbackprop._net.base import NetworkBase
     from swiftbackprop._net.layer import Layer
 
 __all__ = ["check_size", "onnx", "operators", "save", "write"]
@@ -44,7 +44,7 @@ _LARGEST = 2**31 - 2**20  # a file of protocol buffers stays below 2 GB
 
 
 def write(
-    net: NetworkInside,
+    net: NetworkBase,
     path: str | os.PathLike[str],
     logits: bool,
     input_dtype: npt.DTypeLike | None,
@@ -54,7 +54,7 @@ def write(
     save(_model(net, logits, _as_input_dtype(net, input_dtype)), path)
 
 
-def check_size(net: NetworkInside) -> None:
+def check_size(net: NetworkBase) -> None:
     """Raise if the weights are more than a file can hold."""
     size = net.n_parameters * net.dtype.itemsize
     if size > _LARGEST:
@@ -67,7 +67,7 @@ def save(model: Any, path: str | os.PathLike[str]) -> None:
     write_whole(path, lambda file: file.write(model.SerializeToString()))
 
 
-def _as_input_dtype(net: NetworkInside, dtype: npt.DTypeLike | None) -> np.dtype[Any]:
+def _as_input_dtype(net: NetworkBase, dtype: npt.DTypeLike | None) -> np.dtype[Any]:
     """Return the type of X in the model: the network's, or one of integers."""
     if dtype is None:
         if net.input_scale != 1:
@@ -87,7 +87,7 @@ def _as_input_dtype(net: NetworkInside, dtype: npt.DTypeLike | None) -> np.dtype
     return wanted
 
 
-def operators(net: NetworkInside, dtype: np.dtype[Any], x: str) -> tuple[list[Any], list[Any], str]:
+def operators(net: NetworkBase, dtype: np.dtype[Any], x: str) -> tuple[list[Any], list[Any], str]:
     """Return the nodes and constants that compute a(L) of x in numbers of `dtype`, and its name."""
     graph = _Graph(dtype)
     for layer in net.layers:
@@ -95,7 +95,7 @@ def operators(net: NetworkInside, dtype: np.dtype[Any], x: str) -> tuple[list[An
     return graph.nodes, graph.constants, x
 
 
-def _model(net: NetworkInside, logits: bool, input_dtype: np.dtype[Any]) -> Any:
+def _model(net: NetworkBase, logits: bool, input_dtype: np.dtype[Any]) -> Any:
     graph = _Graph(net.dtype)
     helper = onnx.helper
     element = helper.np_dtype_to_tensor_dtype(net.dtype)

@@ -14,7 +14,7 @@ from swiftbackprop._net.normalization import BatchNorm, Norm
 from swiftbackprop._net.rules import Activation
 
 if TYPE_CHECKING:
-    from swiftbackprop._net.base import NetworkInside
+    from swiftbackprop._net.base import NetworkBase
     from swiftbackprop._net.layer import Layer
 
 __all__ = ["Exp", "sequential"]
@@ -53,7 +53,7 @@ _MAKERS: dict[str, Callable[[Activation], Any]] = {
 }
 
 
-def sequential(net: NetworkInside, logits: bool) -> Any:
+def sequential(net: NetworkBase, logits: bool) -> Any:
     """Return a Sequential; `Network.to_torch` documents it."""
     modules: list[Any] = []
     for layer in net.layers:

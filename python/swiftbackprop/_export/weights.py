@@ -15,7 +15,7 @@ from swiftbackprop._net.spec import as_parameter
 from swiftbackprop._net.state import vectors
 
 if TYPE_CHECKING:
-    from swiftbackprop._net.base import NetworkInside
+    from swiftbackprop._net.base import NetworkBase
 
 __all__ = ["kernels", "load_state_dict", "set_kernels", "state_dict"]
 
@@ -37,7 +37,7 @@ class _Array(NamedTuple):
     m: int
     letter: str  # W, b, gamma, ...
 
-    def of(self, net: NetworkInside) -> FloatArray:
+    def of(self, net: NetworkBase) -> FloatArray:
         """Return it, live."""
         array: FloatArray = getattr(net.layer(self.m), self.letter)
         return array
@@ -46,7 +46,7 @@ class _Array(NamedTuple):
 # --- PyTorch --------------------------------------------------------------------------------
 
 
-def state_dict(net: NetworkInside) -> dict[str, FloatArray]:
+def state_dict(net: NetworkBase) -> dict[str, FloatArray]:
     """Return copies of all arrays in C order, by PyTorch's names."""
     arrays: dict[str, FloatArray] = {}
     for each in _by_torch(net):
@@ -56,7 +56,7 @@ def state_dict(net: NetworkInside) -> dict[str, FloatArray]:
     return arrays
 
 
-def load_state_dict(net: NetworkInside, state: Mapping[str, npt.ArrayLike]) -> None:
+def load_state_dict(net: NetworkBase, state: Mapping[str, npt.ArrayLike]) -> None:
     """Write all arrays, given by PyTorch's names."""
     if not isinstance(state, Mapping):
         raise TypeError(
@@ -91,7 +91,7 @@ def _by_place(wanted: list[_Array], state: Mapping[str, Any], name: Any) -> str:
     )
 
 
-def _by_torch(net: NetworkInside) -> list[_Array]:
+def _by_torch(net: NetworkBase) -> list[_Array]:
     """Return all arrays as the Sequential of `to_torch` has them.
 
     Behind a Linear stand an activation, unless it is identity, and Dropout, if the layer drops
@@ -128,12 +128,12 @@ def _check_counter(name: str, value: Any) -> None:
 # --- Keras ----------------------------------------------------------------------------------
 
 
-def kernels(net: NetworkInside) -> list[FloatArray]:
+def kernels(net: NetworkBase) -> list[FloatArray]:
     """Return copies of W(m)ᵀ, b(m) and what a normalised layer has, as Keras has them."""
     return [_as_kernel(each, each.of(net)).copy(order="C") for each in _by_keras(net)]
 
 
-def set_kernels(net: NetworkInside, weights: Iterable[npt.ArrayLike]) -> None:
+def set_kernels(net: NetworkBase, weights: Iterable[npt.ArrayLike]) -> None:
     """Write all arrays, given as `kernels` returns them."""
     if isinstance(weights, str | bytes) or not isinstance(weights, Iterable):
         raise TypeError(f"weights is a list of arrays, not a {type(weights).__name__}")
@@ -159,7 +159,7 @@ def set_kernels(net: NetworkInside, weights: Iterable[npt.ArrayLike]) -> None:
     _write(net, wanted, given)
 
 
-def _by_keras(net: NetworkInside) -> list[_Array]:
+def _by_keras(net: NetworkBase) -> list[_Array]:
     """Return all arrays in the order of Dense and the normalisation behind it."""
     letters = [(layer.m, letter) for layer in net.layers for letter in ("W", *vectors(layer.norm))]
     return [_Array(f"weights[{place}]", *each) for place, each in enumerate(letters)]
@@ -176,7 +176,7 @@ def _as_kernel(each: _Array, array: FloatArray) -> FloatArray:
 # --- Both -------------------------------------------------------------------------------------
 
 
-def _write(net: NetworkInside, arrays: Iterable[_Array], values: Iterable[Any]) -> None:
+def _write(net: NetworkBase, arrays: Iterable[_Array], values: Iterable[Any]) -> None:
     """Write a value to each array, if all of them fit."""
     checked = []
     for each, value in zip(arrays, values, strict=True):

@@ -15,7 +15,7 @@ from swiftbackprop._net.labels import as_rows
 from swiftbackprop._net.layer import taken_in
 
 if TYPE_CHECKING:
-    from swiftbackprop._net.base import NetworkInside
+    from swiftbackprop._net.base import NetworkBase
 
 __all__ = ["Cost"]
 
@@ -73,7 +73,7 @@ class Cost:
     """
 
     def __init__(
-        self, net: NetworkInside, X: FloatArray, y: npt.ArrayLike, weights: FloatArray | None
+        self, net: NetworkBase, X: FloatArray, y: npt.ArrayLike, weights: FloatArray | None
     ) -> None:
         self._net, self._X, self._y, self._weights = net, X, y, weights
         rules, loss = net._recipe.activations, net.loss

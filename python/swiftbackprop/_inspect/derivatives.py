@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from swiftbackprop._engine.loader import core
 from swiftbackprop._net.arrays import FloatArray, as_data
-from swiftbackprop._net.base import NetworkInside
+from swiftbackprop._net.base import NetworkBase
 from swiftbackprop._net.labels import encode
 
 __all__ = ["NetworkDerivatives"]
@@ -39,7 +39,7 @@ def _layer_number(layer: SupportsIndex, last: int) -> int:
     return number
 
 
-class NetworkDerivatives(NetworkInside):
+class NetworkDerivatives(NetworkBase):
     """The part of `Network` with the derivatives to study; nothing of it keeps anything."""
 
     def jacobian(

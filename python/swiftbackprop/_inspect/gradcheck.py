@@ -27,7 +27,7 @@ from swiftbackprop._net.repr import sizes_of
 from swiftbackprop._train.fit import as_count
 
 if TYPE_CHECKING:
-    from swiftbackprop._net.base import NetworkInside
+    from swiftbackprop._net.base import NetworkBase
 
 __all__ = ["GradientCheck", "GradientReport", "gradcheck"]
 
@@ -138,7 +138,7 @@ class GradientReport(Report):
 
 
 def gradcheck(
-    net: NetworkInside,
+    net: NetworkBase,
     X: npt.ArrayLike,
     y: npt.ArrayLike,
     sample_weight: npt.ArrayLike | None,
@@ -163,7 +163,7 @@ def gradcheck(
 
 
 def _arrays(
-    net: NetworkInside, X: FloatArray
+    net: NetworkBase, X: FloatArray
 ) -> Iterator[tuple[str, int, FloatArray, FloatArray, FloatArray]]:
     """Yield quantity, m, array, a copy of its gradient, and what a step is divided by.
 

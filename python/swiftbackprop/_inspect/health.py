@@ -26,7 +26,7 @@ from swiftbackprop._net.rule import known
 from swiftbackprop._net.rules import Activation
 
 if TYPE_CHECKING:
-    from swiftbackprop._inspect.mixin import NetworkStudy
+    from swiftbackprop._net.base import NetworkBase
 
 __all__ = ["examine"]
 
@@ -43,8 +43,8 @@ _FAR = 1e4  # a z where σ is as flat as it gets
 
 
 def examine(
-    net: NetworkStudy,
-    twin: NetworkStudy,
+    net: NetworkBase,
+    twin: NetworkBase,
     X: npt.ArrayLike,
     y: npt.ArrayLike,
     sample_weight: npt.ArrayLike | None = None,
@@ -173,7 +173,7 @@ def norm(x: FloatArray) -> float:
     return largest * float(np.linalg.norm(x / largest)) if largest else 0.0
 
 
-def _updates(net: NetworkStudy, twin: NetworkStudy) -> list[float | None]:
+def _updates(net: NetworkBase, twin: NetworkBase) -> list[float | None]:
     """Make a step on the copy; return ‖ΔW‖ / ‖W‖ of every layer, None if W = 0."""
     try:
         twin.step()
@@ -188,7 +188,7 @@ def _updates(net: NetworkStudy, twin: NetworkStudy) -> list[float | None]:
     return ratios
 
 
-def _weights(net: NetworkStudy) -> Iterator[slice]:
+def _weights(net: NetworkBase) -> Iterator[slice]:
     """Yield where every W lies among the parameters."""
     start = 0
     recipe = net._recipe
@@ -197,7 +197,7 @@ def _weights(net: NetworkStudy) -> Iterator[slice]:
         start += count
 
 
-def _go_downhill(net: NetworkStudy, twin: NetworkStudy, g: FloatArray) -> bool:
+def _go_downhill(net: NetworkBase, twin: NetworkBase, g: FloatArray) -> bool:
     """Step against the gradient g by the good length; False if there is no gradient."""
     W = net.parameters
     steepest = max((norm(g[w]) / norm(W[w]) for w in _weights(net) if W[w].any()), default=0)
@@ -280,7 +280,7 @@ def _judge_depth(layers: Sequence[LayerHealth]) -> Iterator[Finding]:
         )
 
 
-def _large(net: NetworkStudy, m: int, ratio: float) -> Finding:
+def _large(net: NetworkBase, m: int, ratio: float) -> Finding:
     if ratio == math.inf:
         what = "The next update makes a weight infinite."
     else:
@@ -288,7 +288,7 @@ def _large(net: NetworkStudy, m: int, ratio: float) -> Finding:
     return Finding("large update", m, ratio, what, _rate(net, "Lower", ratio))
 
 
-def _small(net: NetworkStudy, ratio: float) -> Finding:
+def _small(net: NetworkBase, ratio: float) -> Finding:
     what = (
         f"The next update of every W has at most {ratio:.1g} times its norm, and a longer "
         "step would lower C."
@@ -296,7 +296,7 @@ def _small(net: NetworkStudy, ratio: float) -> Finding:
     return Finding("small update", None, ratio, what, _rate(net, "Raise", ratio))
 
 
-def _rate(net: NetworkStudy, verb: str, ratio: float) -> str:
+def _rate(net: NetworkBase, verb: str, ratio: float) -> str:
     """Say what to do about the learning rate, an optimizer's first parameter."""
     name, value = next(iter(net.optimizer.parameters.items()))
     better = value * GOOD / ratio if ratio else 0.0

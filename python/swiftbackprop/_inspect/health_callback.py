@@ -18,7 +18,7 @@ from swiftbackprop._net.state import learnt, write_learnt
 from swiftbackprop._train.callback import Callback
 
 if TYPE_CHECKING:
-    from swiftbackprop.network import Network
+    from swiftbackprop._net.base import NetworkBase
 
 __all__ = ["HealthCheck"]
 
@@ -90,12 +90,12 @@ class HealthCheck(Callback):
         most = min(as_count(rows, "rows", least=1), len(data))
         drawn = np.sort(np.random.default_rng(seed).permutation(len(data))[:most])
         self._X, self._y = data[drawn], targets[drawn]
-        self._twin: Network | None = None
+        self._twin: NetworkBase | None = None
         self._said: set[str] = set()
         self._next: int | None = None  # the step from which to measure an update again
         self.reports = []
 
-    def on_train_begin(self, net: Network) -> None:
+    def on_train_begin(self, net: NetworkBase) -> None:
         """Make a copy of the network, and see that the rows fit it."""
         self.reports, self._said, self._next = [], set(), None
         self._X = np.ascontiguousarray(self._X, net.dtype)
@@ -104,7 +104,7 @@ class HealthCheck(Callback):
         twin.backward(self._y)
         self._twin = twin
 
-    def on_epoch_end(self, net: Network, epoch: int, logs: Mapping[str, float]) -> None:
+    def on_epoch_end(self, net: NetworkBase, epoch: int, logs: Mapping[str, float]) -> None:
         """Store the report of this epoch, and warn of what is new in it."""
         if epoch % self._every:
             return
@@ -122,12 +122,12 @@ class HealthCheck(Callback):
                 self._said.add(finding.kind)
                 warnings.warn(f"epoch {epoch}: {finding}", stacklevel=_outside())
 
-    def on_train_end(self, net: Network) -> None:
+    def on_train_end(self, net: NetworkBase) -> None:
         """Let go of the copy."""
         self._twin = None
 
 
-def _follow(twin: Network, net: Network, stepped: bool) -> None:
+def _follow(twin: NetworkBase, net: NetworkBase, stepped: bool) -> None:
     """Give the copy the weights that the network has now; if it steps, the optimizer too."""
     write_learnt(twin, learnt(net))
     if not stepped:

@@ -14,7 +14,7 @@ from swiftbackprop._net.arrays import FloatArray
 from swiftbackprop._net.layer import Layer
 
 if TYPE_CHECKING:
-    from swiftbackprop._net.base import NetworkInside
+    from swiftbackprop._net.base import NetworkBase
 
 __all__ = [
     "constant_cost",
@@ -29,7 +29,7 @@ LEARNT = 0.5  # C by that of a constant: below, scales are no hindrance
 STEPS, WORSE = 100, 1.1  # after so many steps C is not to be so many times that of a constant
 
 
-def constant_cost(net: NetworkInside, t: FloatArray, weights: FloatArray | None) -> float:
+def constant_cost(net: NetworkBase, t: FloatArray, weights: FloatArray | None) -> float:
     """Return the least C that outputs have which are the same for every row."""
     share = np.ones(len(t)) if weights is None else weights.astype(np.float64).ravel()
     share = share / share.sum()
@@ -99,7 +99,7 @@ def _explained(X: FloatArray, t: FloatArray) -> float:
 
 
 def judge_data(
-    net: NetworkInside, X: FloatArray, t: FloatArray, C: float, guess: float
+    net: NetworkBase, X: FloatArray, t: FloatArray, C: float, guess: float
 ) -> Iterator[Finding]:
     """Find columns of X and of t that are far from the size of a network's numbers."""
     if guess <= 0 or C / guess <= LEARNT:
@@ -131,7 +131,7 @@ def _unscaled(letter: str, columns: FloatArray, what: str, advice: str) -> Itera
     )
 
 
-def judge_cost(net: NetworkInside, C: float, guess: float) -> Iterator[Finding]:
+def judge_cost(net: NetworkBase, C: float, guess: float) -> Iterator[Finding]:
     """Find a network that was trained and says less than a constant would."""
     if guess > 0 and net.step_count >= STEPS and C / guess > WORSE:
         yield Finding(

@@ -9,12 +9,12 @@ import numpy as np
 import numpy.typing as npt
 
 from swiftbackprop._net.arrays import FloatArray, as_data
-from swiftbackprop._net.base import NetworkInside
+from swiftbackprop._net.base import NetworkBase
 from swiftbackprop._net.state import learnt, write_learnt
 
 __all__ = ["as_inputs", "in_double"]
 
-N = TypeVar("N", bound=NetworkInside)
+N = TypeVar("N", bound=NetworkBase)
 
 
 def in_double(net: N) -> N:
@@ -27,7 +27,7 @@ def in_double(net: N) -> N:
     TypeError
         If it is no network.
     """
-    if not isinstance(net, NetworkInside):
+    if not isinstance(net, NetworkBase):
         raise TypeError(f"net is a Network, not {type(net).__name__}")
     recipe = replace(net._recipe, dtype=np.dtype(np.float64), l1=0.0, l2=0.0, clip_norm=0.0)
     twin = type(net).__new__(type(net))
@@ -37,7 +37,7 @@ def in_double(net: N) -> N:
     return twin
 
 
-def as_inputs(net: NetworkInside, X: npt.ArrayLike) -> FloatArray:
+def as_inputs(net: NetworkBase, X: npt.ArrayLike) -> FloatArray:
     """Return a copy of X as the network reads it, integers scaled, in float64."""
     array = as_data(X, "X")
     rows = np.array(array, np.float64, order="C")

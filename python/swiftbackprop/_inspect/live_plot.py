@@ -14,7 +14,7 @@ from swiftbackprop._train.callback import Callback
 from swiftbackprop._train.history import History
 
 if TYPE_CHECKING:
-    from swiftbackprop.network import Network
+    from swiftbackprop._net.base import NetworkBase
 
 __all__ = ["LivePlot"]
 
@@ -56,38 +56,43 @@ class LivePlot(Callback):
         self._handle: Any = None
         self._next = 0.0
 
-    def on_train_begin(self, net: Network) -> None:
+    def on_train_begin(self, net: NetworkBase) -> None:
         """Make the display, if this is a notebook."""
         display = _notebook_display()
         self._handle = None
         if display:
             self._handle = display(self._data(net), raw=True, display_id=True)
 
-    def on_epoch_end(self, net: Network, epoch: int, logs: Mapping[str, float]) -> None:
+    def on_epoch_end(self, net: NetworkBase, epoch: int, logs: Mapping[str, float]) -> None:
         """Draw again, if enough time has gone by."""
         if self._handle is not None and monotonic() >= self._next:
             self._update(net)
 
-    def on_train_end(self, net: Network) -> None:
+    def on_train_end(self, net: NetworkBase) -> None:
         """Draw for the last time."""
         if self._handle is not None:
             self._update(net)
             self._handle = None
 
-    def _update(self, net: Network) -> None:
+    def _update(self, net: NetworkBase) -> None:
         start = monotonic()
         self._handle.update(self._data(net), raw=True)
         end = monotonic()
         self._next = end + max(self._seconds, (end - start) / _SHARE)
 
-    def _data(self, net: Network) -> dict[str, str]:
+    def _data(self, net: NetworkBase) -> dict[str, str]:
         """Return what to show, as HTML and as text."""
-        history = net.history or History({})
+        history = net._history or History({})
+        picture = ""
+        if self._diagram:
+            from swiftbackprop._inspect.network_diagram import diagram
+
+            picture = diagram(net)._repr_html_()
         html = (
             f"<div><div>{_headline(history)}</div>"
             '<div style="display:flex;flex-wrap:wrap;gap:1em">'
             f"{''.join(_charts(history))}</div>"
-            f"{net.diagram()._repr_html_() if self._diagram else ''}</div>"
+            f"{picture}</div>"
         )
         return {"text/html": html, "text/plain": repr(history)}
 

@@ -1,151 +1,35 @@
-"""Plots with matplotlib, which is imported only when something is drawn.
-
-Every function draws into axes and returns them. None shows a figure or changes a setting
-of matplotlib.
-"""
+"""Plots of what is inside a network, with matplotlib."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
-from swiftbackprop._draw.svg import BLUE, ORANGE
+from swiftbackprop._draw.matplotlib_axes import (
+    FAINT,
+    RULE,
+    TRAINING,
+    VALIDATION,
+    as_axes,
+    signed_colours,
+    tidy,
+)
 from swiftbackprop._net.arrays import FloatArray
-from swiftbackprop._net.names import unknown
-from swiftbackprop.schedules import is_score
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from swiftbackprop._inspect.mixin import NetworkStudy
-    from swiftbackprop._train.history import History
+    from swiftbackprop._net.base import NetworkBase
 
-__all__ = ["TRAINING", "VALIDATION", "curves", "need_matplotlib", "plot_history", "signed_colours"]
+__all__ = ["plot_activations", "plot_weights"]
 
-TRAINING, VALIDATION = "#2f6fb7", "#e08a1e"
-FAINT, RULE = "#767676", "#e8e8e8"
-_STYLES = ("-", "--", ":", "-.")
 _MANY = 0.02  # zeros: they would hide the other values
 
 
-def need_matplotlib(what: str) -> None:
-    """Raise if matplotlib is missing, with what to install."""
-    try:
-        import matplotlib  # noqa: F401
-    except ImportError as error:
-        raise ImportError(f"{what} needs matplotlib: pip install matplotlib") from error
-
-
-def as_axes(ax: Axes | None, what: str, size: tuple[float, float]) -> Axes:
-    """Return the axes to draw into: those given, or those of a new figure."""
-    need_matplotlib(what)
-    if ax is None:
-        from matplotlib import pyplot
-
-        return pyplot.subplots(figsize=size, layout="constrained")[1]
-    if not hasattr(ax, "add_artist"):
-        raise TypeError(f"ax is the axes of matplotlib to draw into, not {type(ax).__name__}")
-    return ax
-
-
-def tidy(axes: Axes, spines: Sequence[str] = ("bottom",)) -> None:
-    """Leave away what is not needed around a plot."""
-    axes.tick_params(length=0, labelcolor=FAINT)
-    for name, spine in axes.spines.items():
-        spine.set_visible(name in spines)
-        spine.set_color("#bbbbbb")
-
-
-def signed_colours() -> Any:
-    """Return the colour map of numbers around 0: orange below, blue above."""
-    from matplotlib.colors import LinearSegmentedColormap
-
-    colours = ["#7a3a04", ORANGE, "#f7f4ef", BLUE, "#103c61"]
-    return LinearSegmentedColormap.from_list("signed", colours)
-
-
-# --- What a training reported ---------------------------------------------------------------
-
-
-def curves(
-    axes: Axes,
-    columns: Mapping[str, Sequence[float]],
-    name: str,
-    labels: tuple[str, str],
-    style: str = "-",
-) -> None:
-    """Draw a quantity per epoch: of training and of validation, as far as it is there."""
-    from matplotlib.ticker import MaxNLocator
-
-    epochs = 0
-    for key, colour, label in zip(
-        (name, f"val_{name}"), (TRAINING, VALIDATION), labels, strict=True
-    ):
-        if key in columns:
-            epochs = len(columns[key])
-            marker = "o" if epochs == 1 else None
-            numbers = range(1, epochs + 1)
-            axes.plot(numbers, columns[key], style, color=colour, lw=2, marker=marker, label=label)
-    axes.set_xlim(1 if epochs > 1 else 0, max(epochs, 2))
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.grid(axis="y", color=RULE, lw=0.8)
-
-
-def plot_history(history: History, names: Sequence[str], ax: Axes | None) -> Axes:
-    """Draw columns of a history; `History.plot` documents it."""
-    present = list(dict.fromkeys(name.removeprefix("val_") for name in history))
-    for name in names:
-        if name not in present:
-            raise ValueError(unknown("column", name, present))
-    chosen = list(names) or [name for name in ("loss", "accuracy", "r2") if name in present]
-    axes = as_axes(ax, "History.plot", (7, 4))
-    fractions = [name for name in chosen if is_score(name)]
-    apart = bool(fractions) and len(fractions) < len(chosen)
-    right = axes.twinx() if apart else axes
-    for name, style in zip(chosen, _STYLES * len(chosen), strict=False):
-        where = right if name in fractions else axes
-        curves(where, history.history, name, (name, f"val_{name}"), style)
-    axes.set_xlabel("epoch", color=FAINT)
-    axes.set_ylabel(", ".join(n for n in chosen if n not in fractions or not apart), color=FAINT)
-    tidy(axes)
-    if not fractions or apart:
-        values = [v for name in chosen if name not in fractions for v in _values(history, name)]
-        if values and min(values) >= 0:
-            axes.set_ylim(bottom=0)
-    if fractions:
-        _fractions(right, [v for name in fractions for v in _values(history, name)])
-    if apart:
-        right.set_ylabel(", ".join(fractions), color=FAINT)
-        right.grid(visible=False)
-        tidy(right)
-    lines = [line for where in dict.fromkeys((axes, right)) for line in where.get_lines()]
-    # On the right axes, which lie above: no curve crosses the legend.
-    right.legend(handles=lines, loc="center right", framealpha=0.9, edgecolor="white")
-    return axes
-
-
-def _values(history: History, name: str) -> list[float]:
-    columns = (history.history.get(key, []) for key in (name, f"val_{name}"))
-    return [value for column in columns for value in column if math.isfinite(value)]
-
-
-def _fractions(axes: Axes, values: Sequence[float]) -> None:
-    """Fit the y axis to shares, of which 1 is the best."""
-    from matplotlib.ticker import PercentFormatter
-
-    low = max(-1.0, min(values, default=0.0))
-    axes.set_ylim(low - 0.05 * (1 - low), 1 + 0.02 * (1 - low))
-    axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
-
-
-# --- What is inside a network ---------------------------------------------------------------
-
-
-def plot_weights(net: NetworkStudy, m: int, shape: Any, most: int, ax: Axes | None) -> Axes:
+def plot_weights(net: NetworkBase, m: int, shape: Any, most: int, ax: Axes | None) -> Axes:
     """Draw W(m); `Network.plot_weights` documents it."""
     layer = net.layer(m)
     W = layer.W
@@ -212,7 +96,7 @@ def _mosaic(rows: FloatArray, image: tuple[int, int]) -> FloatArray:
     return whole
 
 
-def plot_activations(net: NetworkStudy, X: npt.ArrayLike, ax: Axes | None) -> Axes:
+def plot_activations(net: NetworkBase, X: npt.ArrayLike, ax: Axes | None) -> Axes:
     """Draw how a(m) is distributed; `Network.plot_activations` documents it."""
     axes = as_axes(ax, "plot_activations", (max(5.0, 1.5 + 1.1 * len(net.layers)), 4))
     twin = net.copy()

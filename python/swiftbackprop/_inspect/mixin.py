@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from swiftbackprop._draw.svg import Picture
+    from swiftbackprop._inspect.gradcheck import GradientReport
     from swiftbackprop._inspect.health_report import HealthReport
     from swiftbackprop._inspect.trace import Trace
-    from swiftbackprop.lab import GradientReport
 
 __all__ = ["NetworkStudy"]
 
@@ -125,9 +125,9 @@ class NetworkStudy(NetworkDerivatives):
         >>> str(picture).count('class="unit"'), str(picture).count('class="connection"')
         (6, 9)
         """
-        from swiftbackprop._inspect import network_diagram
+        from swiftbackprop._inspect.network_diagram import diagram
 
-        return network_diagram.draw(self, X, show, example, symbols)
+        return diagram(self, X, show, example, symbols)
 
     def gradcheck(
         self,

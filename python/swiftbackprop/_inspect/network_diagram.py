@@ -23,9 +23,9 @@ from swiftbackprop._net.names import unknown
 from swiftbackprop._net.normalization import in_order
 
 if TYPE_CHECKING:
-    from swiftbackprop._net.base import NetworkInside
+    from swiftbackprop._net.base import NetworkBase
 
-__all__ = ["SHOWN", "draw"]
+__all__ = ["SHOWN", "diagram"]
 
 SHOWN = {
     "weights": ("weights",),
@@ -41,7 +41,7 @@ _FAINT = ' fill-opacity="0.7"'
 class Panel(NamedTuple):
     """One drawing of the network: what its lines stand for."""
 
-    net: NetworkInside
+    net: NetworkBase
     kind: str
     letters: Letters
     places: Places
@@ -65,8 +65,12 @@ class Panel(NamedTuple):
         return self.letters.quantity(f"{prefix}{quantity}", m)
 
 
-def draw(
-    net: NetworkInside, X: npt.ArrayLike | None, show: str, example: int, symbols: str
+def diagram(
+    net: NetworkBase,
+    X: npt.ArrayLike | None = None,
+    show: str = "weights",
+    example: int = 0,
+    symbols: str = "deck1",
 ) -> Picture:
     """Return the picture of a network; see `Network.diagram`."""
     if show not in SHOWN:
@@ -85,7 +89,7 @@ def draw(
     return Picture("".join(parts), places.width, height, name, _description(net, show, a))
 
 
-def _description(net: NetworkInside, show: str, a: list[FloatArray] | None) -> str:
+def _description(net: NetworkBase, show: str, a: list[FloatArray] | None) -> str:
     recipe = net._recipe
     numbered = enumerate(recipe.activations[:20], start=1)
     rules = ", ".join(
@@ -101,7 +105,7 @@ def _description(net: NetworkInside, show: str, a: list[FloatArray] | None) -> s
 
 
 def _activations(
-    net: NetworkInside, X: npt.ArrayLike | None, example: int
+    net: NetworkBase, X: npt.ArrayLike | None, example: int
 ) -> list[FloatArray] | None:
     """Return a(0), ..., a(L) of one example: of X, or of the last forward if there was one."""
     seen, row = net, example
@@ -119,7 +123,7 @@ def _activations(
     return [layer[row] for layer in layers]
 
 
-def _measure(net: NetworkInside, kind: str, columns: list[Column]) -> tuple[float, bool]:
+def _measure(net: NetworkBase, kind: str, columns: list[Column]) -> tuple[float, bool]:
     """Return the largest finite number that is drawn, and whether lines are few."""
     largest, lines = 0.0, 0
     for left, right in pairwise(columns):

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import textwrap
 from dataclasses import dataclass
+from html import escape
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-from swiftbackprop._draw.notation import Letters, letters, math_latex
+from swiftbackprop._draw.notation import Letters, letters, math_html, math_latex
 from swiftbackprop._draw.svg import Picture
 from swiftbackprop._inspect import trace_steps
 from swiftbackprop._net.arrays import FloatArray, as_row
 from swiftbackprop._net.labels import encode
 
 if TYPE_CHECKING:
-    from swiftbackprop._net.base import NetworkInside
+    from swiftbackprop._net.base import NetworkBase
 
 __all__ = ["Step", "Trace", "take"]
 
@@ -107,7 +108,7 @@ class Trace:
     """
 
     def __init__(
-        self, net: NetworkInside, C: float, y: npt.ArrayLike, weighted: bool, symbols: str
+        self, net: NetworkBase, C: float, y: npt.ArrayLike, weighted: bool, symbols: str
     ) -> None:
         self.symbols = symbols
         self.C = C
@@ -188,24 +189,22 @@ class Trace:
         return f"<Trace of {self._parts.sizes_text}, N = {self._parts.rows}: print it>"
 
     def __str__(self) -> str:
-        table = [cells(step) for step in self.steps]
+        table = [_cells(step) for step in self.steps]
         widths = [max(len(row[column]) for row in table) for column in range(4)]
         out = [f"Trace of {self.headline}"]
         for way in ("forward", "backward"):
             rows = [row for row, step in zip(table, self.steps, strict=True) if step.way == way]
-            out += [way, *(_line(row, widths) for row in shown(rows))]
+            out += [way, *(_line(row, widths) for row in _shown(rows))]
         for note in self.notes:
             out += textwrap.wrap(note, _WIDTH)
         return "\n".join(out)
 
     def _repr_html_(self) -> str:
-        from swiftbackprop._inspect import html
-
-        return html.trace_html(self)
+        return _html(self)
 
 
 def take(
-    net: NetworkInside,
+    net: NetworkBase,
     X: npt.ArrayLike,
     y: npt.ArrayLike,
     sample_weight: npt.ArrayLike | None,
@@ -218,13 +217,13 @@ def take(
     return Trace(net, C, np.array(encode(net, y, "y")), sample_weight is not None, symbols)
 
 
-def cells(step: Step) -> Cells:
+def _cells(step: Step) -> Cells:
     """Return number, formula, rule, shape and value of a step, as text."""
     shape = str(tuple(step.shape))
     return f"{step.number:3}", step.formula, step.rule, shape, short_value(step.value)
 
 
-def shown(rows: list[Cells]) -> list[Cells]:
+def _shown(rows: list[Cells]) -> list[Cells]:
     """Return the rows of a table, the middle ones left out if they are many."""
     if len(rows) <= _ROWS:
         return rows
@@ -263,3 +262,25 @@ def _row(row: FloatArray, most: int) -> str:
 
 def _number(value: npt.ArrayLike) -> str:
     return f"{float(np.asarray(value)) + 0.0:.4g}"  # no -0
+
+
+def _html(trace: Trace) -> str:
+    """Return the computation graph above a table of the steps."""
+    left = 'style="text-align:left"'
+    head = "".join(
+        f"<th {left}>{name}</th>" for name in ("step", "formula", "rule", "shape", "values")
+    )
+    body = []
+    for way in ("forward", "backward"):
+        body.append(f'<tr><th colspan="5" {left}>{way}</th></tr>')
+        for number, formula, rule, shape, value in _shown(
+            [_cells(step) for step in trace.steps if step.way == way]
+        ):
+            words = (number, math_html(formula), *(escape(word) for word in (rule, shape, value)))
+            body.append(f"<tr>{''.join(f'<td {left}>{word}</td>' for word in words)}</tr>")
+    notes = "".join(f"<p>{math_html(note)}</p>" for note in trace.notes)
+    return (
+        f"<div><div><b>Trace</b> of {escape(trace.headline)}</div>"
+        f"{trace.graph()._repr_html_()}<table><thead><tr>{head}</tr></thead>"
+        f"<tbody>{''.join(body)}</tbody></table>{notes}</div>"
+    )

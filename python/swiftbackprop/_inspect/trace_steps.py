@@ -16,7 +16,7 @@ from swiftbackprop._net.normalization import Norm, in_order
 from swiftbackprop._net.rules import Activation, Loss
 
 if TYPE_CHECKING:
-    from swiftbackprop._net.base import NetworkInside
+    from swiftbackprop._net.base import NetworkBase
 
 __all__ = ["LayerParts", "Parts", "lines", "notes"]
 
@@ -66,7 +66,7 @@ class Parts(NamedTuple):
     layers: tuple[LayerParts, ...]
 
     @classmethod
-    def of(cls, net: NetworkInside, y: npt.ArrayLike, weighted: bool, letters: Letters) -> Parts:
+    def of(cls, net: NetworkBase, y: npt.ArrayLike, weighted: bool, letters: Letters) -> Parts:
         """Gather the last pass of a network."""
         layers = tuple(
             LayerParts(

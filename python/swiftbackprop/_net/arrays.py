@@ -10,15 +10,12 @@ from __future__ import annotations
 import contextlib
 import operator
 import sys
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from swiftbackprop._net.frames import check_columns, floats_of, is_missing, what_it_is
-
-if TYPE_CHECKING:
-    from swiftbackprop._net.base import NetworkInside
 
 FloatArray: TypeAlias = npt.NDArray[Any]
 
@@ -54,7 +51,7 @@ def as_data(value: Any, what: str) -> FloatArray:
     ValueError
         If it has no dimension or more than two, or a mask, or rows of unequal length.
     """
-    return _checked(_as_array(value, what), value, what)
+    return _checked(as_array(value, what), value, what)
 
 
 def as_labels(value: Any, what: str) -> FloatArray:
@@ -65,7 +62,7 @@ def as_labels(value: Any, what: str) -> FloatArray:
     TypeError, ValueError
         As `as_data`; also if text is mixed with other things, or a label is missing.
     """
-    array = _as_array(value, what, texts=True)
+    array = as_array(value, what, texts=True)
     if array.dtype.kind == "T":  # NumPy's strings of any length, of which some may be missing
         value = array = array.astype(object)
     if array.dtype.kind not in "OU" or array.ndim == 0:
@@ -134,7 +131,7 @@ def as_floats(**values: npt.ArrayLike) -> list[FloatArray]:
     """Return dense arrays of one dtype: float32 if all are, else float64."""
     arrays = []
     for what, value in values.items():
-        array = _as_array(value, what)
+        array = as_array(value, what)
         _check_dtype(array, value, what)
         arrays.append(array)
     single = all(array.dtype.newbyteorder("=") == np.float32 for array in arrays)
@@ -142,7 +139,7 @@ def as_floats(**values: npt.ArrayLike) -> list[FloatArray]:
     return [np.asarray(array, dtype, order="C") for array in arrays]
 
 
-def _as_array(value: Any, what: str, *, texts: bool = False) -> FloatArray:
+def as_array(value: Any, what: str, *, texts: bool = False) -> FloatArray:
     """Return a plain ndarray, in place where NumPy can; with `texts` labels may be text."""
     ma = sys.modules.get("numpy.ma")  # not there: then no array is one of its
     if ma is not None and isinstance(value, ma.MaskedArray):
@@ -240,164 +237,3 @@ def as_row(example: int, rows: int) -> int:
     if not -rows <= number < rows:
         raise IndexError(f"there is no example {number}: rows are numbered 0 to {rows - 1}")
     return number % rows
-
-
-# --- The hooks that forward, backward and predict call for what they cannot use ---------
-
-
-def as_input(net: NetworkInside, X: Any, copy: object) -> FloatArray:
-    """Return X in a form that forward can use in place.
-
-    Raises
-    ------
-    ValueError
-        If `copy` is False and X would have to be copied.
-    """
-    if copy is not None and not copy:
-        _refuse(_reason(X, net), "X")
-    array = as_data(X, "X")
-    if copy:
-        return _converted(array, net)
-    return array if net._in_place(array) else _converted(array, net)
-
-
-def as_target(net: NetworkInside, y: Any, copy: object) -> FloatArray:
-    """Return y as an array; with `copy` False only if its numbers need no conversion."""
-    return _as_column(net, y, copy, "y")
-
-
-def as_weights(net: NetworkInside, w: Any, copy: object) -> FloatArray:
-    """Return the weights of the rows as an array; `copy` as for `as_target`."""
-    return _as_column(net, w, copy, "sample_weight")
-
-
-def _as_column(net: NetworkInside, value: Any, copy: object, what: str) -> FloatArray:
-    array = as_data(value, what)
-    if copy is None:
-        return array
-    if copy:
-        return array.copy()
-    if not _shares(value):
-        _refuse(_not_an_array(value), what)
-    indices = array.ndim == 1 and array.dtype.kind in "iub"
-    if not indices:
-        _refuse(_dtype_reason(array, net.dtype), what)
-    return array
-
-
-def _refuse(reason: str, what: str) -> None:
-    if reason:
-        raise ValueError(f"{what} needs a copy, and copy=False forbids it: {reason}")
-
-
-def _converted(array: FloatArray, net: NetworkInside) -> FloatArray:
-    """Return a dense copy. What overflows becomes infinite, which the engine refuses."""
-    with np.errstate(over="ignore"):
-        copy = np.array(array, net.dtype, order="C", copy=True)
-        if array.dtype.kind in "biu":
-            copy *= net.dtype.type(net.input_scale)
-    return copy
-
-
-# --- Why not in place ---------------------------------------------------------------------
-
-
-def explain_copy(X: Any, net: NetworkInside) -> str:
-    """Say whether a network reads X where it lies, and if not, why and what to do.
-
-    Parameters
-    ----------
-    X : array_like, shape (N, D(0))
-    net : Network
-
-    Returns
-    -------
-    str
-        One or two sentences.
-
-    Raises
-    ------
-    TypeError
-        If X does not hold real numbers, or `net` is no network.
-
-    Examples
-    --------
-    >>> import numpy as np, swiftbackprop as sb
-    >>> net = sb.Network([2, 3], dtype="float32", seed=0)
-    >>> print(sb.explain_copy(np.zeros((5, 2), np.float32), net))
-    X is used in place: no call copies it; fit gathers one minibatch of rows at a time.
-    >>> print(sb.explain_copy(np.zeros((5, 2)), net))
-    X is converted, for its dtype is float64 and the network's is float32. forward makes a
-    copy of 40 bytes; predict, evaluate and fit convert a block of rows at a time.
-    """
-    from swiftbackprop._net.base import NetworkInside
-
-    if not isinstance(net, NetworkInside):
-        raise TypeError(f"net is a Network, not {type(net).__name__}")
-    reason = _reason(X, net)
-    if not reason:
-        return "X is used in place: no call copies it; fit gathers one minibatch of rows at a time."
-    array = as_data(X, "X")
-    size = _in_bytes(array.size * net.dtype.itemsize)
-    if not _shares(X):
-        return f"X is converted, for {reason}. Every call makes a copy of {size}."
-    return (
-        f"X is converted, for {reason}. forward makes a copy of {size}; predict, "
-        "evaluate and fit convert a block of rows at a time."
-    )
-
-
-def _reason(X: Any, net: NetworkInside) -> str:
-    """Return why X cannot be used where it lies; "" if it can."""
-    array = as_data(X, "X")
-    if not _shares(X):
-        return _not_an_array(X)
-    if net._in_place(array):
-        return ""
-    return _dtype_reason(array, net.dtype) or _layout_reason(array)
-
-
-def _shares(value: Any) -> bool:
-    """Whether NumPy's array of this object is a view of the object's own memory."""
-    if isinstance(value, np.ndarray):
-        return True
-    try:
-        memoryview(value).release()
-    except TypeError:
-        if not hasattr(value, "__array__") and not hasattr(value, "__dlpack__"):
-            return False
-        one, two = _as_array(value, "X"), _as_array(value, "X")
-        return np.may_share_memory(one, two)
-    return True
-
-
-def _not_an_array(value: Any) -> str:
-    return f"it is a {type(value).__name__} and not an array in memory"
-
-
-def _dtype_reason(array: FloatArray, dtype: np.dtype[Any]) -> str:
-    if array.dtype.newbyteorder("=") != dtype:
-        name = "longdouble" if array.dtype.char == "g" else array.dtype.name
-        return f"its dtype is {name} and the network's is {dtype.name}"
-    if not array.dtype.isnative:
-        return f"its numbers have the other byte order ({array.dtype.str})"
-    return ""
-
-
-def _layout_reason(array: FloatArray) -> str:
-    if not array.flags.aligned:
-        return f"its memory is not aligned to {array.dtype.alignment} bytes"
-    strides = f"its strides are {array.strides} bytes"
-    if any(stride < 0 for stride in array.strides):
-        return f"{strides}, and BLAS does not read backwards"
-    if any(stride == 0 for stride in array.strides):
-        return f"{strides}: it is broadcast, and BLAS does not read a row twice"
-    return f"{strides}, and BLAS wants rows (or columns) that are dense and do not overlap"
-
-
-def _in_bytes(size: float) -> str:
-    for unit in ("bytes", "KB", "MB", "GB"):
-        if size < 1024:
-            return f"{size:.4g} {unit}"
-        size /= 1024
-    return f"{size:.4g} TB"

@@ -4,93 +4,39 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterable
-from typing import Any, Self, SupportsIndex
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
 
 from swiftbackprop._engine.loader import core
-from swiftbackprop._net.arrays import FloatArray, as_data, as_input, as_target, as_weights
+from swiftbackprop._net.arrays import FloatArray, as_data
+from swiftbackprop._net.copies import as_input, as_target, as_weights
 from swiftbackprop._net.labels import encode
 from swiftbackprop._net.layer import Layer, Layers, find_layer
-from swiftbackprop._net.normalization import NO_NORM, Norm
+from swiftbackprop._net.normalization import Norm
 from swiftbackprop._net.optimizers import LiveOptimizer
-from swiftbackprop._net.rules import Loss
 from swiftbackprop._net.spec import (
-    Recipe,
     as_clip_norm,
     as_dropout,
-    as_input_scale,
     as_max_norm,
     as_penalty,
 )
-from swiftbackprop._net.state import blank, restore, state_of
+from swiftbackprop._net.specified import SpecifiedNet
 
-__all__ = ["NetworkInside"]
+__all__ = ["NetworkBase"]
 
 
-class NetworkInside(core.Net):
+class NetworkBase(SpecifiedNet):
     """The engine's net with everything to look at; the base of `Network`."""
 
-    # Of a network whose __init__ has not run to its end.
-    _made: Recipe | None = None
-    _seed = 0
-    _classes: FloatArray | None = None  # the labels of text of its classes
-
-    def _build(self, recipe: Recipe, seed: int) -> None:
-        """Make the engine's net from a recipe."""
-        self._create(
-            recipe.sizes,
-            recipe.dtype.name,
-            [rule._as_engine_rule() for rule in recipe.activations],
-            [rule._as_engine_rule() for rule in recipe.initializers],
-            recipe.loss._as_engine_rule(),
-            recipe.optimizer._as_engine_rule(),
-            recipe.l1,
-            recipe.l2,
-            recipe.clip_norm,
-            seed,
-            [norm._as_engine_norm() if norm else NO_NORM for norm in recipe.norms] or None,
-        )
-        self._made, self._seed = recipe, seed
-
-    # --- What it is made of -------------------------------------------------------------
-
-    @property
-    def _recipe(self) -> Recipe:
-        if self._made is None:
-            raise RuntimeError("this network was not made: call Network.__init__ first")
-        return self._made
-
-    @property
-    def sizes(self) -> tuple[int, ...]:
-        """D(0), ..., D(L)."""
-        return self._recipe.sizes
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        """The type of all numbers in the network."""
-        return self._recipe.dtype
-
-    @property
-    def seed(self) -> int:
-        """The seed of the initial weights and of all that was drawn since."""
-        return self._seed
-
-    @property
-    def loss(self) -> Loss:
-        """The loss, usable by itself: ``net.loss(a, t)``."""
-        return self._recipe.loss
+    _history: Any = None  # of the last fit
+    _stopped = False
 
     @property
     def optimizer(self) -> LiveOptimizer:
         """The optimizer at work; its parameters can be read and set."""
         return LiveOptimizer(self, self._recipe.optimizer)
-
-    @property
-    def n_parameters(self) -> int:
-        """The number P of all parameters."""
-        return self._recipe.n_parameters
 
     @property
     def step_count(self) -> int:
@@ -149,15 +95,6 @@ class NetworkInside(core.Net):
     def norm(self) -> tuple[Norm | None, ...]:
         """The normalisation of each layer, None where there is none."""
         return self._recipe.norms or (None,) * len(self.layers)
-
-    @property
-    def input_scale(self) -> float:
-        """What integers in X are multiplied with; can be set."""
-        return self._option(core.OPTION_INPUT_SCALE)
-
-    @input_scale.setter
-    def input_scale(self, value: float) -> None:
-        self._set_option(core.OPTION_INPUT_SCALE, as_input_scale(value))
 
     @property
     def generator_state(self) -> tuple[int, int, int, int]:
@@ -308,12 +245,3 @@ class NetworkInside(core.Net):
         twin = memo[id(self)] = self.copy()
         twin.__dict__.update(copy.deepcopy(self.__dict__, memo))
         return twin
-
-    def __getstate__(self) -> dict[str, Any]:
-        return state_of(self)
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        restore(self, state)
-
-    def __reduce_ex__(self, protocol: SupportsIndex) -> tuple[Any, ...]:
-        return blank, (type(self),), self.__getstate__()

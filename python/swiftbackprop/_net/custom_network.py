@@ -12,7 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from swiftbackprop._engine.loader import core
-from swiftbackprop._net.arrays import FloatArray, as_data, as_input, as_weights
+from swiftbackprop._net.arrays import FloatArray, as_data
+from swiftbackprop._net.copies import as_input, as_weights
 from swiftbackprop._net.custom import CustomActivation, CustomLoss
 from swiftbackprop._train.session import Session, check
 from swiftbackprop.metrics import mae, mse, r2

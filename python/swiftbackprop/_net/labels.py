@@ -12,12 +12,12 @@ from swiftbackprop._net.arrays import FloatArray, as_labels
 from swiftbackprop._net.custom import is_custom
 
 if TYPE_CHECKING:
-    from swiftbackprop._net.base import NetworkInside
+    from swiftbackprop._net.specified import SpecifiedNet
 
 __all__ = ["as_classes", "as_rows", "encode", "find_classes"]
 
 
-def as_classes(net: NetworkInside, given: Iterable[str]) -> FloatArray:
+def as_classes(net: SpecifiedNet, given: Iterable[str]) -> FloatArray:
     """Return the labels of the classes 0, 1, ..., checked.
 
     Raises
@@ -51,7 +51,7 @@ def as_classes(net: NetworkInside, given: Iterable[str]) -> FloatArray:
     return np.array(labels, np.str_)
 
 
-def find_classes(net: NetworkInside, y: Any) -> FloatArray | None:
+def find_classes(net: SpecifiedNet, y: Any) -> FloatArray | None:
     """Return the labels that a network knows, or else those of text in y, sorted."""
     if net._classes is not None:
         return net._classes
@@ -64,7 +64,7 @@ def find_classes(net: NetworkInside, y: Any) -> FloatArray | None:
         raise ValueError(f"y has {error}") from None
 
 
-def encode(net: NetworkInside, y: Any, what: str) -> FloatArray:
+def encode(net: SpecifiedNet, y: Any, what: str) -> FloatArray:
     """Return targets as an array of numbers; of labels of text the numbers of their classes.
 
     Raises
@@ -107,7 +107,7 @@ def _check_numbers(labels: FloatArray, outputs: int, what: str) -> None:
             )
 
 
-def as_rows(net: NetworkInside, y: Any) -> FloatArray:
+def as_rows(net: SpecifiedNet, y: Any) -> FloatArray:
     """Return targets that the network accepted as t, (N, D(L)), in float64; classes as one-hot."""
     array, outputs = encode(net, y, "y"), net.sizes[-1]
     if array.ndim == 1 and outputs > 1:

@@ -17,7 +17,7 @@ from swiftbackprop._net.rules import Activation
 from swiftbackprop._net.spec import as_parameter, as_rate
 
 if TYPE_CHECKING:
-    from swiftbackprop._net.base import NetworkInside
+    from swiftbackprop._net.specified import SpecifiedNet
 
 __all__ = ["Layer", "Layers", "find_layer", "taken_in"]
 
@@ -71,7 +71,7 @@ class Layer:
 
     __slots__ = ("_net", "m")
 
-    def __init__(self, net: NetworkInside, m: int) -> None:
+    def __init__(self, net: SpecifiedNet, m: int) -> None:
         self._net = net
         self.m = m
 
@@ -333,7 +333,7 @@ class Layers(Sequence[Layer]):
 
     __slots__ = ("_net",)
 
-    def __init__(self, net: NetworkInside) -> None:
+    def __init__(self, net: SpecifiedNet) -> None:
         self._net = net
 
     def __len__(self) -> int:
@@ -363,7 +363,7 @@ class Layers(Sequence[Layer]):
         return repr(list(self))
 
 
-def find_layer(net: NetworkInside, m: int) -> Layer:
+def find_layer(net: SpecifiedNet, m: int) -> Layer:
     """Return layer m = 0..L."""
     try:
         number = operator.index(m)

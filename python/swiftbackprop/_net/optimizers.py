@@ -5,15 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import cache
 from inspect import Parameter, Signature
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 from swiftbackprop._engine.loader import core
 from swiftbackprop._net.arrays import FloatArray
 from swiftbackprop._net.names import unknown
 from swiftbackprop._net.rule import Rule, RuleInfo, as_number, find, known, try_on_a_net
-
-if TYPE_CHECKING:
-    from swiftbackprop._net.base import NetworkInside
 
 __all__ = [
     "LiveOptimizer",
@@ -156,10 +153,10 @@ class LiveOptimizer:
     """
 
     __slots__ = ("_net", "_rule")
-    _net: NetworkInside
+    _net: core.Net
     _rule: Optimizer
 
-    def __init__(self, net: NetworkInside, rule: Optimizer) -> None:
+    def __init__(self, net: core.Net, rule: Optimizer) -> None:
         object.__setattr__(self, "_net", net)
         object.__setattr__(self, "_rule", rule)
 

@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING
 from swiftbackprop._net.normalization import in_order
 
 if TYPE_CHECKING:
-    from swiftbackprop._net.base import NetworkInside
+    from swiftbackprop._net.base import NetworkBase
     from swiftbackprop._net.rule import Rule
-    from swiftbackprop.network import Network
 
 __all__ = ["HEAD", "headline", "rows", "short", "sizes_of", "summary"]
 
@@ -27,14 +26,14 @@ class Text(str):
         return str(self)
 
 
-def _kind(net: Network) -> str:
+def _kind(net: NetworkBase) -> str:
     """Return the public name of the network's class."""
     # The class of networks with functions of one's own is not public.
     names = (kind.__name__ for kind in type(net).__mro__)
     return next(name for name in names if name != "CustomNetwork")
 
 
-def short(net: Network) -> str:
+def short(net: NetworkBase) -> str:
     """Return the network in one line."""
     kind = _kind(net)
     if net._made is None:
@@ -59,7 +58,7 @@ def short(net: Network) -> str:
     return f"{kind}({', '.join(parts)})"
 
 
-def sizes_of(net: NetworkInside) -> str:
+def sizes_of(net: NetworkBase) -> str:
     """Return [D(0), ..., D(L)] as text; of many layers the first and the last."""
     sizes = [str(size) for size in net.sizes]
     if len(sizes) > 9:
@@ -67,7 +66,7 @@ def sizes_of(net: NetworkInside) -> str:
     return f"[{', '.join(sizes)}]"
 
 
-def summary(net: Network) -> str:
+def summary(net: NetworkBase) -> str:
     """Return a table of the layers."""
     table = [HEAD, *rows(net), ("", "", "", "all", f"{net.n_parameters:,}")]
     widths = [max(len(row[column]) for row in table) for column in range(5)]
@@ -81,7 +80,7 @@ def summary(net: Network) -> str:
     return Text("\n".join([f"Network: {headline(net)}", "", *lines]))
 
 
-def rows(net: Network) -> list[tuple[str, str, str, str, str]]:
+def rows(net: NetworkBase) -> list[tuple[str, str, str, str, str]]:
     """Return m, D(m), activation, shape of W and number of parameters, as text."""
     table = [("0", f"{net.sizes[0]:,}", "input", "", "")]
     rules, shapes = net._recipe.activations, net._recipe.shapes
@@ -105,7 +104,7 @@ def _some_layers(layers: int) -> list[int]:
     return numbers
 
 
-def headline(net: Network) -> str:
+def headline(net: NetworkBase) -> str:
     """Return loss, optimizer and options in one line."""
     parts = [net.loss.name, net.dtype.name, f"seed {net.seed}"]
     if not net.closed:
@@ -115,7 +114,7 @@ def headline(net: Network) -> str:
     return ", ".join(parts)
 
 
-def _optimizer(net: Network) -> str:
+def _optimizer(net: NetworkBase) -> str:
     """Return the optimizer with its learning rate, the first parameter of all."""
     recipe = net.optimizer.recipe
     first = next(iter(recipe.parameters.values()), None)

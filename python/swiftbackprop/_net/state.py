@@ -4,30 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from swiftbackprop._engine.loader import core
 from swiftbackprop._net.arrays import FloatArray
-from swiftbackprop._net.custom import is_custom
+from swiftbackprop._net.base import NetworkBase
 from swiftbackprop._net.names import unknown
 from swiftbackprop._net.normalization import BatchNorm, Norm
 from swiftbackprop._net.spec import Recipe, as_input_scale
 
-if TYPE_CHECKING:
-    from swiftbackprop._net.base import NetworkInside
-
 __all__ = [
     "Numbers",
     "Trained",
-    "blank",
     "learnt",
     "live_recipe",
     "options",
-    "restore",
     "set_options",
-    "state_of",
     "vectors",
     "write_learnt",
 ]
@@ -52,7 +45,7 @@ def vectors(norm: Norm | None) -> tuple[str, ...]:
     return ("b", "gamma", "beta", *running)
 
 
-def learnt(net: NetworkInside) -> list[FloatArray]:
+def learnt(net: NetworkBase) -> list[FloatArray]:
     """Return live views of all parameters, in one, and of batch norm's running statistics."""
     views = [net.parameters]
     for layer in net.layers:
@@ -61,13 +54,13 @@ def learnt(net: NetworkInside) -> list[FloatArray]:
     return views
 
 
-def write_learnt(net: NetworkInside, arrays: Iterable[FloatArray]) -> None:
+def write_learnt(net: NetworkBase, arrays: Iterable[FloatArray]) -> None:
     """Give a network what `learnt` returned of one with the same layers, in any dtype."""
     for own, other in zip(learnt(net), arrays, strict=True):
         own[...] = other
 
 
-def options(net: NetworkInside) -> dict[str, float]:
+def options(net: NetworkBase) -> dict[str, float]:
     """Return the options of a network that its recipe does not hold."""
     values = {name: net._option(number) for name, number in _OPTIONS.items()}
     for name, (number, usual) in _LAYER_OPTIONS.items():
@@ -78,7 +71,7 @@ def options(net: NetworkInside) -> dict[str, float]:
     return values
 
 
-def set_options(net: NetworkInside, values: Mapping[str, float]) -> None:
+def set_options(net: NetworkBase, values: Mapping[str, float]) -> None:
     """Set what `options` returned.
 
     Raises
@@ -109,11 +102,11 @@ class Trained:
     steps: int
 
     @classmethod
-    def of(cls, net: NetworkInside) -> Trained:
+    def of(cls, net: NetworkBase) -> Trained:
         """Return that of a network, with views of its arrays."""
         return cls(net.optimizer.state, net.step_count)
 
-    def write(self, net: NetworkInside) -> None:
+    def write(self, net: NetworkBase) -> None:
         """Give it to a network of the same sizes and optimizer."""
         for own, slot in zip(net.optimizer.state, self.slots, strict=True):
             own[...] = slot
@@ -132,7 +125,7 @@ class Numbers:
     options: dict[str, float]
 
     @classmethod
-    def of(cls, net: NetworkInside) -> Numbers:
+    def of(cls, net: NetworkBase) -> Numbers:
         """Return those of a network; the arrays are views."""
         gradients = net.gradients
         parameters, *running = learnt(net)
@@ -145,7 +138,7 @@ class Numbers:
             options(net),
         )
 
-    def write(self, net: NetworkInside) -> None:
+    def write(self, net: NetworkBase) -> None:
         """Give them to a network of the same sizes and optimizer."""
         write_learnt(net, [self.parameters, *self.running])
         if self.gradients is not None:
@@ -155,7 +148,7 @@ class Numbers:
         set_options(net, self.options)
 
 
-def live_recipe(net: NetworkInside) -> Recipe:
+def live_recipe(net: NetworkBase) -> Recipe:
     """Return what a network is made of, with the options that it has now."""
     return replace(
         net._recipe,
@@ -164,34 +157,3 @@ def live_recipe(net: NetworkInside) -> Recipe:
         l2=net.l2,
         clip_norm=net.clip_norm or 0.0,
     )
-
-
-def state_of(net: NetworkInside) -> dict[str, Any]:
-    """Return all that a network is: plain objects, for `pickle` and its like."""
-    twin = net._twin()  # the state of one moment, whatever other threads do
-    recipe = live_recipe(twin)
-    attributes = {**twin.__dict__, "_made": recipe}
-    return {
-        "recipe": recipe,
-        "seed": net._seed,
-        "numbers": Numbers.of(twin),
-        "attributes": attributes,
-    }
-
-
-def blank(kind: type[NetworkInside]) -> NetworkInside:
-    """Return a network without anything, to be restored."""
-    return kind.__new__(kind)
-
-
-def restore(net: NetworkInside, state: Mapping[str, Any]) -> None:
-    """Make of a network without anything the one of which this is the state."""
-    recipe = state["recipe"]
-    net._build(recipe, state["seed"])
-    if is_custom(recipe):
-        from swiftbackprop._net.custom_network import customised
-
-        kind: Any = type(net)
-        net.__class__ = customised(kind)
-    state["numbers"].write(net)
-    net.__dict__.update(state["attributes"])

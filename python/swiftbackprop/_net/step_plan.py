@@ -8,10 +8,10 @@ import numpy as np
 
 from swiftbackprop._engine.config import get_num_threads
 from swiftbackprop._engine.loader import core
-from swiftbackprop._net.arrays import explain_copy
+from swiftbackprop._net.copies import explain_copy
 
 if TYPE_CHECKING:
-    from swiftbackprop._net.base import NetworkInside
+    from swiftbackprop._net.base import NetworkBase
 
 __all__ = ["flops", "plan"]
 
@@ -31,7 +31,7 @@ _REASONS = {
 }
 
 
-def plan(net: NetworkInside, X: Any, batch_size: int, shuffle: bool) -> str:
+def plan(net: NetworkBase, X: Any, batch_size: int, shuffle: bool) -> str:
     """Say how `fit` splits a batch among threads, what multiplies, and what happens to X."""
     rows = batch_size
     if X is not None:
@@ -68,7 +68,7 @@ def plan(net: NetworkInside, X: Any, batch_size: int, shuffle: bool) -> str:
     return "\n".join(lines)
 
 
-def _products(net: NetworkInside, rows: int, threads: int) -> list[str]:
+def _products(net: NetworkBase, rows: int, threads: int) -> list[str]:
     """Return a line for each maker of products: the engine's tiles, and BLAS for each reason."""
     made: dict[int, dict[str, list[int]]] = {}
     layers = len(net.layers)
@@ -99,7 +99,7 @@ def _runs(numbers: list[int]) -> list[str]:
     return [str(run[0]) if len(run) == 1 else f"{run[0]}..{run[-1]}" for run in runs]
 
 
-def _input(net: NetworkInside, X: Any, shuffle: bool) -> str:
+def _input(net: NetworkBase, X: Any, shuffle: bool) -> str:
     if not net._in_place(X):
         return explain_copy(X, net)
     if shuffle:

@@ -7,7 +7,7 @@ import csv
 import math
 import os
 from collections.abc import Callable, Mapping
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -19,7 +19,7 @@ from swiftbackprop._train.callback import Callback
 from swiftbackprop.schedules import ReduceOnPlateau, Schedule, Watch, check_watch
 
 if TYPE_CHECKING:
-    from swiftbackprop.network import Network
+    from swiftbackprop._net.base import NetworkBase
 
 __all__ = ["CSVLogger", "Checkpoint", "EarlyStopping", "LearningRateScheduler"]
 
@@ -99,7 +99,7 @@ class Checkpoint(Callback):
         """The best value so far of `monitor`; NaN before the first."""
         return self._watch.best
 
-    def on_train_begin(self, net: Network) -> None:
+    def on_train_begin(self, net: Any) -> None:
         """Forget the best of an earlier training, and refuse a network that has no file."""
         if is_custom(net._recipe):
             from swiftbackprop._net.custom_network import CustomNetwork
@@ -108,7 +108,7 @@ class Checkpoint(Callback):
                 net.save(self._template)  # says why it cannot be
         self._watch = Watch(self._monitor, 0.0, self._mode)
 
-    def on_epoch_end(self, net: Network, epoch: int, logs: Mapping[str, float]) -> None:
+    def on_epoch_end(self, net: Any, epoch: int, logs: Mapping[str, float]) -> None:
         """Save the network, if it is time to."""
         due = (epoch + 1) % self._every == 0
         if due and (self._monitor is None or self._watch.see(logs)):
@@ -176,12 +176,12 @@ class EarlyStopping(Callback):
         """The best value so far; NaN before the first epoch."""
         return self._watch.best
 
-    def on_train_begin(self, net: Network) -> None:
+    def on_train_begin(self, net: NetworkBase) -> None:
         """Forget what was before."""
         self._watch = Watch(self.monitor, self.min_delta, self.mode)
         self._weights, self.best_epoch = None, -1
 
-    def on_epoch_end(self, net: Network, epoch: int, logs: Mapping[str, float]) -> bool:
+    def on_epoch_end(self, net: NetworkBase, epoch: int, logs: Mapping[str, float]) -> bool:
         """Compare with the best epoch; return whether patience has ended."""
         if self._watch.see(logs):
             self.best_epoch = epoch
@@ -189,7 +189,7 @@ class EarlyStopping(Callback):
                 self._weights = [array.copy() for array in learnt(net)]
         return self._watch.waited > self.patience
 
-    def on_train_end(self, net: Network) -> None:
+    def on_train_end(self, net: NetworkBase) -> None:
         """Put the best weights back."""
         if self._weights is not None:
             write_learnt(net, self._weights)
@@ -279,7 +279,7 @@ class LearningRateScheduler(Callback):
         self._cooldown = 0
         self._watch: Watch | None = None
 
-    def on_train_begin(self, net: Network) -> None:
+    def on_train_begin(self, net: NetworkBase) -> None:
         """Take the rate that is to be scheduled."""
         self._base = net.optimizer.lr if self.lr is None else self.lr
         if isinstance(self.schedule, ReduceOnPlateau):
@@ -287,7 +287,7 @@ class LearningRateScheduler(Callback):
             self._watch = Watch(plan.monitor, plan.min_delta, plan.mode)
             self._cooldown = 0
 
-    def on_epoch_begin(self, net: Network, epoch: int) -> None:
+    def on_epoch_begin(self, net: NetworkBase, epoch: int) -> None:
         """Set the rate of the epoch."""
         if isinstance(self.schedule, Schedule):
             net.optimizer.lr = self._base * float(self.schedule(self.start + epoch))
@@ -301,7 +301,7 @@ class LearningRateScheduler(Callback):
         times = self.start + epoch + np.arange(batches) / batches
         return np.ascontiguousarray(self._base * self.schedule(times), np.float64)
 
-    def on_epoch_end(self, net: Network, epoch: int, logs: Mapping[str, float]) -> None:
+    def on_epoch_end(self, net: NetworkBase, epoch: int, logs: Mapping[str, float]) -> None:
         """Reduce the rate on a plateau."""
         plan = self.schedule
         if not isinstance(plan, ReduceOnPlateau) or self._watch is None:
@@ -315,7 +315,7 @@ class LearningRateScheduler(Callback):
             net.optimizer.lr = min(lr, max(lr * plan.factor, plan.min_lr))
             self._cooldown, self._watch.waited = plan.cooldown, 0
 
-    def on_train_end(self, net: Network) -> None:
+    def on_train_end(self, net: NetworkBase) -> None:
         """Put the rate back that a schedule of time began with."""
         if isinstance(self.schedule, Schedule):
             net.optimizer.lr = self._base
@@ -341,12 +341,12 @@ class CSVLogger(Callback):
         self.append = append
         self._file: IO[str] | None = None
 
-    def on_train_begin(self, net: Network) -> None:
+    def on_train_begin(self, net: NetworkBase) -> None:
         """Open the file."""
         mode = "a" if self.append else "w"
         self._file = open(self.path, mode, newline="", encoding="utf-8")  # noqa: SIM115
 
-    def on_epoch_end(self, net: Network, epoch: int, logs: Mapping[str, float]) -> None:
+    def on_epoch_end(self, net: NetworkBase, epoch: int, logs: Mapping[str, float]) -> None:
         """Write the line of an epoch."""
         if self._file is None:
             return
@@ -372,7 +372,7 @@ class CSVLogger(Callback):
             error.filename = self.path
             raise
 
-    def on_train_end(self, net: Network) -> None:
+    def on_train_end(self, net: NetworkBase) -> None:
         """Close the file."""
         if self._file is not None:
             file, self._file = self._file, None

@@ -1,14 +1,11 @@
-"""What users hang into a training: callbacks."""
+"""Callbacks for `Network.fit`."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
-
-if TYPE_CHECKING:
-    from swiftbackprop.network import Network
 
 __all__ = ["Callback", "CallbackLike", "as_callbacks", "call", "sets_rate", "wants_batches"]
 
@@ -32,16 +29,18 @@ class Callback:
     0.1
     """
 
+    # `net` is a `Network`. Its type is not said, so that those who derive may say it.
+
     #: Whether it sets the learning rate, as `LearningRateScheduler` does.
     _sets_rate = False
 
-    def on_train_begin(self, net: Network) -> None:
+    def on_train_begin(self, net: Any) -> None:
         """Be called before the first epoch."""
 
-    def on_epoch_begin(self, net: Network, epoch: int) -> None:
+    def on_epoch_begin(self, net: Any, epoch: int) -> None:
         """Be called before an epoch, counted from 0."""
 
-    def on_batch_end(self, net: Network, batch: int, logs: Mapping[str, float]) -> bool | None:
+    def on_batch_end(self, net: Any, batch: int, logs: Mapping[str, float]) -> bool | None:
         """Be called after every update; return True to end the training.
 
         Then `fit` leaves the engine after every batch, which takes some microseconds more.
@@ -56,7 +55,7 @@ class Callback:
             ``loss``: the mean of the epoch's batches so far.
         """
 
-    def on_epoch_end(self, net: Network, epoch: int, logs: Mapping[str, float]) -> bool | None:
+    def on_epoch_end(self, net: Any, epoch: int, logs: Mapping[str, float]) -> bool | None:
         """Be called at the end of an epoch; return True to end the training.
 
         Parameters
@@ -68,11 +67,11 @@ class Callback:
             The epoch's columns of the history.
         """
 
-    def on_train_end(self, net: Network) -> None:
+    def on_train_end(self, net: Any) -> None:
         """Be called when training has ended, in whatever way."""
 
 
-CallbackLike: TypeAlias = Callback | Callable[["Network", int, Mapping[str, float]], bool | None]
+CallbackLike: TypeAlias = Callback | Callable[[Any, int, Mapping[str, float]], bool | None]
 
 _METHODS = ("on_train_begin", "on_epoch_begin", "on_batch_end", "on_epoch_end", "on_train_end")
 

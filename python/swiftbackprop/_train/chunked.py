@@ -14,8 +14,8 @@ from swiftbackprop._net.labels import encode
 from swiftbackprop._train.session import Record, Session, check
 
 if TYPE_CHECKING:
+    from swiftbackprop._net.base import NetworkBase
     from swiftbackprop._train.class_weight import ClassWeights
-    from swiftbackprop.network import Network
 
 __all__ = ["PieceSession", "as_pieces"]
 
@@ -62,7 +62,7 @@ def _iterator_of(returned: Any) -> Iterator[Any]:
     return iter(returned)
 
 
-def _read(net: Network, item: Any) -> _Piece:
+def _read(net: NetworkBase, item: Any) -> _Piece:
     if not isinstance(item, tuple | list) or len(item) not in (2, 3):
         size = f" of {len(item)}" if isinstance(item, tuple | list) else ""
         raise TypeError(
@@ -100,7 +100,7 @@ class PieceSession(Session):
 
     def __init__(
         self,
-        net: Network,
+        net: NetworkBase,
         begin: Callable[[], Iterator[Any]],
         epochs: int,
         batch_size: int | None,

@@ -12,7 +12,7 @@ from swiftbackprop._net.arrays import FloatArray
 from swiftbackprop._net.rule import as_number
 
 if TYPE_CHECKING:
-    from swiftbackprop.network import Network
+    from swiftbackprop._net.base import NetworkBase
 
 __all__ = ["ClassWeights", "class_numbers"]
 
@@ -32,7 +32,7 @@ class ClassWeights:
         The targets to balance.
     """
 
-    def __init__(self, net: Network, given: Mapping[Any, float] | str, y: FloatArray) -> None:
+    def __init__(self, net: NetworkBase, given: Mapping[Any, float] | str, y: FloatArray) -> None:
         self.outputs, self.labels = net.sizes[-1], net._classes
         if not net.loss.flags & core.RULE_CLASSES:
             raise ValueError(

@@ -25,8 +25,8 @@ from swiftbackprop._train.session import BATCH_DONE, Record
 from swiftbackprop.metrics import MetricLike, as_metrics, without_accuracy
 
 if TYPE_CHECKING:
+    from swiftbackprop._net.base import NetworkBase
     from swiftbackprop._train.progress import ProgressBar
-    from swiftbackprop.network import Network
 
 __all__ = [
     "Data",
@@ -83,7 +83,7 @@ def as_progress(progress: bool, verbose: object) -> bool:
 
 
 def gather(
-    net: Network,
+    net: NetworkBase,
     X: npt.ArrayLike,
     y: npt.ArrayLike,
     sample_weight: npt.ArrayLike | None,
@@ -117,7 +117,7 @@ def gather(
 
 
 def _three(
-    net: Network, where: str, X: Any, y: Any, weights: Any = None
+    net: NetworkBase, where: str, X: Any, y: Any, weights: Any = None
 ) -> tuple[FloatArray, FloatArray, FloatArray | None]:
     w = None if weights is None else as_data(weights, f"sample_weight{where}")
     if where and w is not None:
@@ -126,7 +126,7 @@ def _three(
 
 
 def _split(
-    net: Network,
+    net: NetworkBase,
     train: tuple[FloatArray, FloatArray, FloatArray | None],
     share: float,
     stratify: bool,
@@ -173,7 +173,7 @@ def _last_of_each(numbers: FloatArray, share: float) -> npt.NDArray[np.bool_]:
     return held
 
 
-def _warn_of_sides(net: Network, one: FloatArray, other: FloatArray, share: float) -> None:
+def _warn_of_sides(net: NetworkBase, one: FloatArray, other: FloatArray, share: float) -> None:
     """Say so if there are classes to train on or to validate on alone, as in sorted rows.
 
     A class of which the other side could not expect a row is rare, and no sign of an order.
@@ -211,7 +211,7 @@ class Pieces:
 
 
 def gather_pieces(
-    net: Network,
+    net: NetworkBase,
     pieces: Any,
     steps: int | None,
     batch_size: int | None,
@@ -239,7 +239,7 @@ def gather_pieces(
 
 
 def _begin_pieces(
-    net: Network, data: Pieces, options: Options, epochs: int, pause: int
+    net: NetworkBase, data: Pieces, options: Options, epochs: int, pause: int
 ) -> PieceSession:
     size = options.batch_size
     X, y, weights = data.valid.valid_X, data.valid.valid_y, data.valid.valid_weights
@@ -259,7 +259,7 @@ def _begin_pieces(
 
 
 def with_class_weight(
-    net: Network, data: Data, class_weight: Mapping[Any, float] | str | None
+    net: NetworkBase, data: Data, class_weight: Mapping[Any, float] | str | None
 ) -> Data:
     """Return the data with the weights of their classes in those of their rows."""
     if class_weight is None:
@@ -272,7 +272,7 @@ def with_class_weight(
     return replace(data, weights=table.weigh(data.y, data.weights), valid_weights=valid_weights)
 
 
-def fit(net: Network, data: Data | Pieces, options: Options) -> History:
+def fit(net: NetworkBase, data: Data | Pieces, options: Options) -> History:
     """Train a network; `Network.fit` documents it."""
     epochs = as_count(options.epochs, "epochs", least=0)
     callbacks = as_callbacks(options.callbacks)
@@ -310,7 +310,7 @@ def fit(net: Network, data: Data | Pieces, options: Options) -> History:
     return history
 
 
-def _begin(net: Network, data: Data, options: Options, epochs: int, pause: int) -> core.Fit:
+def _begin(net: NetworkBase, data: Data, options: Options, epochs: int, pause: int) -> core.Fit:
     batch_size = as_count(_size(options), "batch_size", least=1)
     return net._fit(
         data.X,
@@ -334,7 +334,7 @@ class _Run:
     """A session on its way."""
 
     def __init__(
-        self, net: Network, data: Data | Pieces, callbacks: list[Any], options: Options
+        self, net: NetworkBase, data: Data | Pieces, callbacks: list[Any], options: Options
     ) -> None:
         self.net = net
         #: What is validated on.
@@ -460,7 +460,7 @@ class _Run:
                     self.collect(session, self.history.epochs + 1, is_over=True)
 
 
-def columns(net: Network, validates: bool) -> dict[str, int]:
+def columns(net: NetworkBase, validates: bool) -> dict[str, int]:
     """Return the history's columns and their places in the engine's records."""
     classes = net.loss.flags & core.RULE_CLASSES
     columns = {"loss": 0}

@@ -94,7 +94,7 @@ class History(dict[str, list[float]]):
         >>> [line.get_label() for line in axes.get_lines()]
         ['loss']
         """
-        from swiftbackprop._inspect.matplotlib_plots import plot_history
+        from swiftbackprop._train.history_plot import plot_history
 
         return plot_history(self, names, ax)
 

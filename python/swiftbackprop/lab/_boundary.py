@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from swiftbackprop._draw.matplotlib_axes import FAINT, as_axes, tidy
 from swiftbackprop._engine.loader import core
-from swiftbackprop._inspect.matplotlib_plots import FAINT, as_axes, tidy
 from swiftbackprop._net.arrays import FloatArray, as_data
 from swiftbackprop._net.labels import encode
 

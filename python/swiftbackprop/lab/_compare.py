@@ -10,7 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from swiftbackprop._draw.tables import html_table, size, text_table, time_of
-from swiftbackprop._net.arrays import FloatArray, as_input, as_target, as_weights
+from swiftbackprop._net.arrays import FloatArray
+from swiftbackprop._net.copies import as_input, as_target, as_weights
 from swiftbackprop._net.labels import encode
 from swiftbackprop._net.step_plan import flops as flops_text
 from swiftbackprop.lab._timing import allowed_threads, peak, samples, threads, work
@@ -186,10 +187,10 @@ def compare(
     >>> [way.method for way in result.rows[:3]], result.agree
     (['loops', 'vectors', 'matrices'], True)
     """
-    from swiftbackprop._net.base import NetworkInside
+    from swiftbackprop._net.base import NetworkBase
     from swiftbackprop._train import fit
 
-    if not isinstance(net, NetworkInside):
+    if not isinstance(net, NetworkBase):
         raise TypeError(f"net is a Network, not {type(net).__name__}")
     repeats = fit.as_count(repeats, "repeats", least=1)
     allowed = allowed_threads()

@@ -8,7 +8,7 @@ from typing import Any, NoReturn
 
 from swiftbackprop._engine.loader import core
 from swiftbackprop._net.arrays import FloatArray
-from swiftbackprop._net.base import NetworkInside
+from swiftbackprop._net.base import NetworkBase
 
 __all__ = ["without_gradients"]
 
@@ -30,7 +30,7 @@ def _refuse(what: str) -> NoReturn:
     )
 
 
-class _Exercise(NetworkInside):
+class _Exercise(NetworkBase):
     """Refuses what gives gradients away; everything else works as ever."""
 
     def backward(self, *arguments: Any, **keywords: Any) -> NoReturn:
@@ -64,7 +64,7 @@ class _Exercise(NetworkInside):
 
 
 @contextmanager
-def without_gradients(*networks: NetworkInside) -> Iterator[None]:
+def without_gradients(*networks: NetworkBase) -> Iterator[None]:
     """Refuse gradients of these networks, and of copies that are made of them, for a while."""
     kinds = [type(net) for net in networks]
     for net, kind in zip(networks, kinds, strict=True):

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from swiftbackprop._engine.loader import core
 from swiftbackprop._net.arrays import FloatArray
-from swiftbackprop._net.base import NetworkInside
+from swiftbackprop._net.base import NetworkBase
 from swiftbackprop._net.labels import as_rows, encode
 from swiftbackprop._net.rules import Activation, activations
 
@@ -59,7 +59,7 @@ class Formulas:
     y : array_like
     """
 
-    def __init__(self, net: NetworkInside, X: FloatArray, y: npt.ArrayLike) -> None:
+    def __init__(self, net: NetworkBase, X: FloatArray, y: npt.ArrayLike) -> None:
         if net._recipe.norms:
             raise ValueError(
                 "the formulas that are compared here are those without normalisation: make the "

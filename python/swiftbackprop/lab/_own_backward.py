@@ -12,7 +12,7 @@ import numpy.typing as npt
 from swiftbackprop._inspect.in_double import as_inputs, in_double
 from swiftbackprop._inspect.report import TOLERANCE, Report, number, place
 from swiftbackprop._net.arrays import FloatArray, as_labels
-from swiftbackprop._net.base import NetworkInside
+from swiftbackprop._net.base import NetworkBase
 from swiftbackprop._net.labels import encode
 from swiftbackprop._net.names import unknown
 from swiftbackprop._net.repr import sizes_of
@@ -91,7 +91,7 @@ def _sentence(f: Finding) -> str:
 
 def check_backward(
     student_fn: Callable[[Any, FloatArray, Any], Returned],
-    net: NetworkInside,
+    net: NetworkBase,
     X: npt.ArrayLike,
     y: npt.ArrayLike,
     *,

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 
 from swiftbackprop._net.arrays import FloatArray
-from swiftbackprop._net.base import NetworkInside
+from swiftbackprop._net.base import NetworkBase
 from swiftbackprop._net.names import translated, unknown
 from swiftbackprop.lab._diagnosis import agrees
 
@@ -38,7 +38,7 @@ class Returned(NamedTuple):
 
 
 def read(
-    value: Any, net: NetworkInside, truth: Mapping[tuple[str, int], FloatArray], columns: bool
+    value: Any, net: NetworkBase, truth: Mapping[tuple[str, int], FloatArray], columns: bool
 ) -> Returned:
     """Read a result in any of its forms.
 
@@ -70,7 +70,7 @@ def read(
 
 
 def _parts(
-    value: Any, net: NetworkInside, truth: Mapping[tuple[str, int], FloatArray]
+    value: Any, net: NetworkBase, truth: Mapping[tuple[str, int], FloatArray]
 ) -> Iterator[tuple[str, Mapping[int, Any], bool]]:
     """Yield quantity, arrays by layer, and whether they were a list."""
     L = len(net.layers)

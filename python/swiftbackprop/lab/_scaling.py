@@ -10,8 +10,8 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from swiftbackprop._draw.matplotlib_axes import need_matplotlib
 from swiftbackprop._draw.tables import html_table, size, text_table, time_of
-from swiftbackprop._inspect.matplotlib_plots import need_matplotlib
 from swiftbackprop.lab._compare import Method
 from swiftbackprop.lab._timing import samples, threads
 

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from swiftbackprop._engine.config import get_num_threads, set_num_threads
-from swiftbackprop._engine import blas
+from swiftbackprop._engine.loader import blas
 
 __all__ = ["allowed_threads", "peak", "samples", "threads", "work"]
 

@@ -9,6 +9,15 @@ the same parameters, the same objective, the same rules to stop; and what those 
 
 from __future__ import annotations
 
-from swiftbackprop.sklearn._estimators import MLPClassifier, MLPRegressor, register_onnx, to_onnx
+try:
+    from sklearn.utils.validation import validate_data  # noqa: F401 - new in scikit-learn 1.6
+except ImportError as error:
+    raise ImportError(
+        "swiftbackprop.sklearn needs scikit-learn 1.6 or newer: pip install 'scikit-learn>=1.6'"
+    ) from error
+
+from swiftbackprop.sklearn._classifier import MLPClassifier
+from swiftbackprop.sklearn._regressor import MLPRegressor
+from swiftbackprop.sklearn._to_onnx import register_onnx, to_onnx
 
 __all__ = ["MLPClassifier", "MLPRegressor", "register_onnx", "to_onnx"]

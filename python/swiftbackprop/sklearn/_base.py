@@ -15,7 +15,7 @@ from sklearn.model_selection import train_test_split
 from sklearn.utils import column_or_1d
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
-from swiftbackprop._import.sklearn_models import mlp
+from swiftbackprop._export.sklearn_models import mlp
 from swiftbackprop._net.arrays import FloatArray, as_data
 from swiftbackprop._net.rules import Activation, Loss
 from swiftbackprop.network import Network
@@ -34,8 +34,9 @@ from swiftbackprop.sklearn._network import (
     name_of_output,
 )
 from swiftbackprop.sklearn._parameters import check_parameters, random_state_of
+from swiftbackprop.sklearn._rows import Rows, predict_blocks
 from swiftbackprop.sklearn._scoring import Scoring
-from swiftbackprop.sklearn._stochastic import Rows, Watch, predict_blocks, train
+from swiftbackprop.sklearn._stochastic import Watch, train
 
 # What a fitted estimator of scikit-learn has beside its weights.
 _KEPT = (
@@ -62,6 +63,13 @@ def _with_weight(valid: Rows) -> Rows:
             "computed from them"
         )
     return valid
+
+
+def is_stochastic(estimator: BaseEstimator) -> bool:
+    """Whether an estimator has `partial_fit`, which `available_if` asks."""
+    if estimator.solver == "lbfgs":
+        raise AttributeError("partial_fit goes by minibatches, and solver='lbfgs' does not")
+    return True
 
 
 class Estimator(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]

@@ -16,11 +16,11 @@ from swiftbackprop._net.arrays import FloatArray
 from swiftbackprop._train.callback import call
 from swiftbackprop._train.fit import columns
 from swiftbackprop.network import Network
+from swiftbackprop.sklearn._rows import Rows, evaluate_rows
 from swiftbackprop.sklearn._scoring import Scoring
-from swiftbackprop.sklearn._stochastic import Rows, evaluate_rows
 
 if TYPE_CHECKING:
-    from swiftbackprop.sklearn._base import Estimator
+    from sklearn.base import BaseEstimator
 
 # What z, a and their gradients of one block of rows may take.
 _BLOCK_BYTES = 256 * 2**20
@@ -111,7 +111,7 @@ class Search:
 
     def __init__(
         self,
-        estimator: Estimator,
+        estimator: BaseEstimator,
         net: Network,
         data: Rows,
         constant: float,

@@ -78,7 +78,8 @@ def _rename_inputs(graph: Any, columns: list[str]) -> None:
 
 def register() -> None:
     """Tell skl2onnx of the estimators; `swiftbackprop.sklearn.register_onnx` documents it."""
-    from swiftbackprop.sklearn import MLPClassifier, MLPRegressor
+    from swiftbackprop.sklearn._classifier import MLPClassifier
+    from swiftbackprop.sklearn._regressor import MLPRegressor
 
     skl2onnx.update_registered_converter(
         MLPClassifier,

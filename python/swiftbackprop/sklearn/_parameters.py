@@ -16,7 +16,7 @@ from swiftbackprop.sklearn._network import as_activations, as_hidden_layers, mak
 from swiftbackprop.sklearn._scoring import check_scoring
 
 if TYPE_CHECKING:
-    from swiftbackprop.sklearn._base import Estimator
+    from sklearn.base import BaseEstimator
 
 __all__ = ["check_parameters", "random_state_of"]
 
@@ -81,7 +81,7 @@ _ALLOWED: dict[str, tuple[str, Callable[[Any], bool]]] = {
 _CHOICES = {"solver": SOLVERS, "learning_rate": SCHEDULES}
 
 
-def check_parameters(given: Estimator) -> None:
+def check_parameters(given: BaseEstimator) -> None:
     """Raise unless all parameters are allowed, but for those that only y can tell.
 
     Raises
@@ -117,7 +117,7 @@ def check_parameters(given: Estimator) -> None:
         )
 
 
-def _hidden_layers(given: Estimator) -> int:
+def _hidden_layers(given: BaseEstimator) -> int:
     """Return how many hidden layers there are, with activations that fit them."""
     try:
         layers = len(as_hidden_layers(given.hidden_layer_sizes))
@@ -127,7 +127,7 @@ def _hidden_layers(given: Estimator) -> int:
     return layers
 
 
-def random_state_of(given: Estimator) -> np.random.RandomState:
+def random_state_of(given: BaseEstimator) -> np.random.RandomState:
     """Return the generator that `random_state` means."""
     try:
         random: np.random.RandomState = check_random_state(given.random_state)

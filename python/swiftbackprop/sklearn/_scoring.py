@@ -16,10 +16,10 @@ from sklearn.metrics import get_scorer, get_scorer_names
 
 from swiftbackprop._net.names import nearest
 from swiftbackprop.network import Network
-from swiftbackprop.sklearn._stochastic import Rows
+from swiftbackprop.sklearn._rows import Rows
 
 if TYPE_CHECKING:
-    from swiftbackprop.sklearn._base import Estimator
+    from sklearn.base import BaseEstimator
 
 __all__ = ["Scoring", "check_scoring"]
 
@@ -67,7 +67,7 @@ class Scoring:
     valid : Rows
     """
 
-    def __init__(self, estimator: Estimator, valid: Rows) -> None:
+    def __init__(self, estimator: BaseEstimator, valid: Rows) -> None:
         self.estimator, self.valid = estimator, valid
         self.constant = estimator._constant(valid)
         scoring = estimator.scoring
@@ -79,7 +79,7 @@ class Scoring:
     def __call__(self, net: Network) -> float:
         """Return the score of the network as it is now; of the loss only `fit` knows."""
         if self.scorer is None:
-            return self.estimator._default_score(net, self.valid)
+            return float(self.estimator._default_score(net, self.valid))
         # scikit-learn compares names of columns, and the rows have lost theirs on the way in.
         shown = object.__new__(type(self.estimator))
         shown.__dict__.update(self.estimator.__dict__)

@@ -1,0 +1,56 @@
+"""Networks in pickles."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, SupportsIndex
+
+from swiftbackprop._net.base import NetworkBase
+from swiftbackprop._net.custom import is_custom
+from swiftbackprop._net.state import Numbers, live_recipe
+
+__all__ = ["PicklableNetwork", "blank"]
+
+
+class PicklableNetwork(NetworkBase):
+    """The part of `Network` that makes it a state of plain objects, and back."""
+
+    def __getstate__(self) -> dict[str, Any]:
+        return state_of(self)
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        restore(self, state)
+
+    def __reduce_ex__(self, protocol: SupportsIndex) -> tuple[Any, ...]:
+        return blank, (type(self),), self.__getstate__()
+
+
+def state_of(net: NetworkBase) -> dict[str, Any]:
+    """Return all that a network is: plain objects, for `pickle` and its like."""
+    twin = net._twin()  # the state of one moment, whatever other threads do
+    recipe = live_recipe(twin)
+    attributes = {**twin.__dict__, "_made": recipe}
+    return {
+        "recipe": recipe,
+        "seed": net._seed,
+        "numbers": Numbers.of(twin),
+        "attributes": attributes,
+    }
+
+
+def blank(kind: type[NetworkBase]) -> NetworkBase:
+    """Return a network without anything, to be restored."""
+    return kind.__new__(kind)
+
+
+def restore(net: NetworkBase, state: Mapping[str, Any]) -> None:
+    """Make of a network without anything the one of which this is the state."""
+    recipe = state["recipe"]
+    net._build(recipe, state["seed"])
+    if is_custom(recipe):
+        from swiftbackprop._net.custom_network import customised
+
+        kind: Any = type(net)
+        net.__class__ = customised(kind)
+    state["numbers"].write(net)
+    net.__dict__.update(state["attributes"])
