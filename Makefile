@@ -65,6 +65,7 @@ lint: $(VENV)/extra-lint ## formatting, lint and types, all of them strict
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
 	$(PY) -m mypy python/swiftbackprop
+	PYTHONPATH=python $(VENV)/bin/lint-imports
 
 format: $(VENV)/extra-lint ## rewrite the sources in their one format
 	swift format --in-place --recursive $(SWIFT_FILES)

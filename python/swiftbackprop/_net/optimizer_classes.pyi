@@ -1,4 +1,4 @@
-"""The classes that `_optimizers` makes of the engine's list, for type checkers."""
+"""The classes that `_net.optimizers` makes of the engine's list, for type checkers."""
 
 # Written by tests_py/optimizer_stub.py.
 from swiftbackprop._net.optimizers import Optimizer
