@@ -333,7 +333,7 @@ def test_what_follows_from_the_loss() -> None:
         warnings.simplefilter("error")
         sb.Network([2, 3], loss=ENTROPY, output="identity")
     start = sb.CustomActivation(sine, d_sine, partner="lecun_normal")
-    assert sb.Network([2, 3, 1], activation=start)._recipe.initializers[0].name == "lecun_normal"
+    assert sb.Network([2, 3, 1], activation=start)._spec.initializers[0].name == "lecun_normal"
 
 
 def test_wrong_rules() -> None:

@@ -112,9 +112,9 @@ def test_fashion_mnist_from_a_folder(tmp_path: Path) -> None:
 
 
 def test_seed_decides_the_first_weights() -> None:
-    recipe = demo.RECIPES["digits"]
-    X = recipe.load().X_test
-    first, again, other = (demo.network(recipe, seed).predict(X) for seed in (1, 1, 2))
+    settings = demo.SETTINGS["digits"]
+    X = settings.load().X_test
+    first, again, other = (demo.network(settings, seed).predict(X) for seed in (1, 1, 2))
     assert np.array_equal(first, again)
     assert not np.array_equal(first, other)
 
@@ -214,10 +214,10 @@ def test_ctrl_c_ends_in_one_sentence(tmp_path: Path) -> None:
 
 
 def trained(name: str, seed: int) -> float:
-    recipe = demo.RECIPES[name]
-    data = recipe.load()
-    net = demo.network(recipe, seed)
-    demo.train(net, recipe, data, recipe.epochs, progress=False)
+    settings = demo.SETTINGS[name]
+    data = settings.load()
+    net = demo.network(settings, seed)
+    demo.train(net, settings, data, settings.epochs, progress=False)
     accuracy: float = net.evaluate(data.X_test, data.y_test)["accuracy"]
     return accuracy
 
@@ -239,7 +239,7 @@ def test_any_result_can_be_drawn(tmp_path: Path, epochs: int, wrong: int) -> Non
     predicted[:wrong] = (predicted[:wrong] + 1) % 10
     falling: Any = [1 / (epoch + 1) for epoch in range(epochs)]
     history = dict.fromkeys(("loss", "accuracy", "val_loss", "val_accuracy"), falling)
-    result = demo.Result(demo.RECIPES["digits"], data, history, predicted, 1 - wrong / 599, 0.2)
+    result = demo.Result(demo.SETTINGS["digits"], data, history, predicted, 1 - wrong / 599, 0.2)
     figure = demo.draw(result)
     texts = [text.get_text() for text in figure.texts]
     assert any(text.startswith(f"Wrong: {wrong} of 599") for text in texts)

@@ -151,10 +151,10 @@ def test_the_recipe_is_in_the_file_to_its_last_field() -> None:
     """A new field of a network has to find its place in the files."""
     from dataclasses import fields
 
-    from swiftbackprop._net.spec import Recipe
+    from swiftbackprop._net.spec import NetworkSpec
 
-    described = spec_json.describe(make(norm="batch")._recipe, 0)
-    assert {field.name for field in fields(Recipe)} - set(described) == {"start"}
+    described = spec_json.describe(make(norm="batch")._spec, 0)
+    assert {field.name for field in fields(NetworkSpec)} - set(described) == {"start"}
 
 
 def test_every_option_of_the_engine_is_in_files_and_pickles() -> None:

@@ -130,7 +130,7 @@ def test_labels_that_do_not_fit() -> None:
         lambda: net.fit(X, TREES, validation_data=late, progress=False), ValueError,
         "y of validation_data", "'oak' in row 1", "'ash', 'beech', 'cedar'",
     )  # fmt: skip
-    assert net.classes_ is None  # nothing was learnt
+    assert net.classes_ is None  # nothing was parameters_and_buffers
     net.fit(X, TREES, epochs=1, progress=False)
     for call in (
         lambda: net.fit(X, late[1], progress=False),

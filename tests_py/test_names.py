@@ -129,7 +129,7 @@ def test_what_the_table_says_is_there() -> None:
     for kind, function in (("Network", sb.Network.__init__), ("Network.fit", sb.Network.fit)):
         code = function.__wrapped__.__code__  # type: ignore[attr-defined]
         known[kind] = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
-    for kind, table in names._ELSEWHERE.items():
+    for kind, table in names._OTHER_LIBRARIES.items():
         for other, own in table.items():
             assert own in known[kind], f"{kind} {other!r} -> {own!r}"
             # A word that is ours as well would never be looked up.

@@ -257,7 +257,7 @@ def test_early_stopping_of_nan_never_counts_as_best() -> None:
 
 
 def test_on_batch_end_sees_every_update_and_its_gradients() -> None:
-    class Watch(sb.Callback):
+    class BestValue(sb.Callback):
         def __init__(self) -> None:
             self.seen: list[Any] = []
 
@@ -268,7 +268,7 @@ def test_on_batch_end_sees_every_update_and_its_gradients() -> None:
             self.seen.append((batch, logs["loss"], net.parameters.copy(), net.gradients.copy()))
 
     X, y = data()
-    watch, net, twin = Watch(), network(), network()
+    watch, net, twin = BestValue(), network(), network()
     history = train(net, [watch], epochs=2, shuffle=False, validation_data=(X, y))
     updates = [item for item in watch.seen if not isinstance(item, str)]
     assert [i for i, item in enumerate(watch.seen) if isinstance(item, str)] == [0, 4]

@@ -24,7 +24,7 @@ _COLUMNS = 10  # of images
 
 
 @dataclass(frozen=True)
-class Recipe:
+class Settings:
     """What to train on, and how."""
 
     title: str
@@ -36,8 +36,8 @@ class Recipe:
     held: int  # one of so many training images is held back for validation
 
 
-RECIPES = {
-    "digits": Recipe(
+SETTINGS = {
+    "digits": Settings(
         title="UCI handwritten digits",
         load=load_digits,
         sizes=(64, 128, 64, 10),
@@ -46,7 +46,7 @@ RECIPES = {
         epochs=40,
         held=6,
     ),
-    "fashion-mnist": Recipe(
+    "fashion-mnist": Settings(
         title="Fashion-MNIST",
         load=load_fashion_mnist,
         sizes=(784, 128, 10),
@@ -62,7 +62,7 @@ RECIPES = {
 class Result:
     """What the picture shows."""
 
-    recipe: Recipe
+    settings: Settings
     data: Dataset
     history: Mapping[str, Sequence[float]]
     predicted: Any  # class of each test image, (M,)
@@ -87,7 +87,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "data",
         nargs="?",
-        choices=list(RECIPES),
+        choices=list(SETTINGS),
         default="digits",
         help="digits comes with the package; fashion-mnist is read from Debian's package "
         "dataset-fashion-mnist or from the folder in SWIFTBACKPROP_DATA (default: digits)",
@@ -98,7 +98,9 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         metavar="PATH",
         help="the picture, a PNG file (default: swiftbackprop-demo-DATA.png in the current folder)",
     )
-    default_epochs = ", ".join(f"{recipe.epochs} for {name}" for name, recipe in RECIPES.items())
+    default_epochs = ", ".join(
+        f"{settings.epochs} for {name}" for name, settings in SETTINGS.items()
+    )
     parser.add_argument(
         "--epochs",
         type=_at_least(1),
@@ -130,29 +132,29 @@ def _at_least(least: int) -> Callable[[str], int]:
 
 
 def _run(options: argparse.Namespace) -> int:
-    recipe = RECIPES[options.data]
+    settings = SETTINGS[options.data]
     try:
         need_matplotlib("The picture")  # better said before training than after
     except ImportError as error:
         return _stop(str(error), 1)
     try:
-        data = recipe.load()
+        data = settings.load()
     except (FileNotFoundError, ValueError) as error:
         return _stop(str(error), 1)
-    epochs = options.epochs or recipe.epochs
-    net = network(recipe, options.seed)
-    held = _held(recipe, data)
+    epochs = options.epochs or settings.epochs
+    net = network(settings, options.seed)
+    held = _held(settings, data)
     print(
-        f"{recipe.title}: {len(data.X_train) - held:,} images to train on, {held:,} to validate, "
+        f"{settings.title}: {len(data.X_train) - held:,} images to train on, {held:,} to validate, "
         f"{len(data.X_test):,} to test"
     )
     print(
-        f"Network {_sizes(recipe)}, {net.n_parameters:,} parameters: {epochs} epochs in batches "
-        f"of {recipe.batch_size}, by Adam at a rate that falls from {recipe.learning_rate}"
+        f"Network {_sizes(settings)}, {net.n_parameters:,} parameters: {epochs} epochs in batches "
+        f"of {settings.batch_size}, by Adam at a rate that falls from {settings.learning_rate}"
     )
     start = time.perf_counter()
     try:
-        history = train(net, recipe, data, epochs)
+        history = train(net, settings, data, epochs)
     except KeyboardInterrupt:
         accuracy = net.evaluate(data.X_test, data.y_test)["accuracy"]
         return _stop(f"Stopped by Ctrl-C with a test accuracy of {accuracy:.4f}.", 130)
@@ -160,7 +162,7 @@ def _run(options: argparse.Namespace) -> int:
     accuracy = net.evaluate(data.X_test, data.y_test)["accuracy"]
     print(f"Test accuracy {accuracy:.4f}, trained in {seconds:.2f} seconds")
     predicted = net.predict_classes(data.X_test)
-    figure = draw(Result(recipe, data, history, predicted, accuracy, seconds))
+    figure = draw(Result(settings, data, history, predicted, accuracy, seconds))
     try:
         write(figure, options.output)
     except OSError as error:
@@ -169,45 +171,45 @@ def _run(options: argparse.Namespace) -> int:
     return 0
 
 
-def network(recipe: Recipe, seed: int) -> sb.Network:
-    """Return the recipe's network, untrained."""
+def network(settings: Settings, seed: int) -> sb.Network:
+    """Return the settings's network, untrained."""
     return sb.Network(
-        list(recipe.sizes),
+        list(settings.sizes),
         activation="relu",
         output="softmax",
         loss="cross_entropy",
-        optimizer=sb.Adam(recipe.learning_rate),
+        optimizer=sb.Adam(settings.learning_rate),
         seed=seed,
     )
 
 
 def train(
-    net: sb.Network, recipe: Recipe, data: Dataset, epochs: int, *, progress: bool = True
+    net: sb.Network, settings: Settings, data: Dataset, epochs: int, *, progress: bool = True
 ) -> sb.History:
-    """Train as the recipe says, and return what every epoch reported."""
-    X, y, held = data.X_train, data.y_train, _held(recipe, data)
+    """Train as the settings says, and return what every epoch reported."""
+    X, y, held = data.X_train, data.y_train, _held(settings, data)
 
     def slow_down(net: sb.Network, epoch: int, logs: Mapping[str, float]) -> None:
         if epoch + 1 < epochs:
-            net.optimizer.lr = recipe.learning_rate * (1 - (epoch + 1) / epochs)
+            net.optimizer.lr = settings.learning_rate * (1 - (epoch + 1) / epochs)
 
     return net.fit(
         X[:-held],
         y[:-held],
         epochs=epochs,
-        batch_size=recipe.batch_size,
+        batch_size=settings.batch_size,
         validation_data=(X[-held:], y[-held:]),
         callbacks=[slow_down],
         progress=progress,
     )
 
 
-def _held(recipe: Recipe, data: Dataset) -> int:
-    return max(1, len(data.X_train) // recipe.held)
+def _held(settings: Settings, data: Dataset) -> int:
+    return max(1, len(data.X_train) // settings.held)
 
 
-def _sizes(recipe: Recipe) -> str:
-    return "-".join(map(str, recipe.sizes))
+def _sizes(settings: Settings) -> str:
+    return "-".join(map(str, settings.sizes))
 
 
 def _stop(sentence: str, status: int) -> int:
@@ -234,9 +236,9 @@ def draw(result: Result) -> Any:
 
     with style.context(["default", {"font.size": 9, "text.color": _INK}], after_reset=True):
         figure: Any = Figure(figsize=(13, 7.2))
-        figure.text(_LEFT, 0.94, result.recipe.title, fontsize=18, fontweight="bold")
+        figure.text(_LEFT, 0.94, result.settings.title, fontsize=18, fontweight="bold")
         facts = (
-            f"network {_sizes(result.recipe)}",
+            f"network {_sizes(result.settings)}",
             f"test accuracy {100 * result.accuracy:.1f}%",
             f"{len(result.history['loss'])} epochs in {result.seconds:.2f} seconds",
         )

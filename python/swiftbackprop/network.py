@@ -23,10 +23,10 @@ from swiftbackprop._net.spec import (
     ActivationLike,
     InitializerLike,
     LossLike,
+    NetworkSpec,
     OptimizerLike,
-    Recipe,
     as_seed,
-    make_recipe,
+    make_spec,
     warn_of_clipping,
 )
 from swiftbackprop._train import fit
@@ -145,22 +145,22 @@ class Network(NetworkExchange, NetworkStudy, PicklableNetwork):
         norm: NormLike | Sequence[NormLike] = None,
         input_scale: float = 1.0,
     ) -> None:
-        recipe = make_recipe(
+        spec = make_spec(
             *(sizes, activation, output, loss, optimizer, dtype),
             *(initializer, l1, l2, clip_norm, norm),
         )
-        if recipe.norms and is_custom(recipe):
+        if spec.norms and is_custom(spec):
             raise ValueError(
                 "a network with functions of your own has no normalised layers: leave norm out"
             )
-        self._build(recipe, as_seed(seed))
+        self._build(spec, as_seed(seed))
         self.max_norm, self.dropout, self.input_scale = max_norm, dropout, input_scale
         self._start()
-        warn_of_clipping(recipe, stacklevel=3)  # __init__ is wrapped
+        warn_of_clipping(spec, stacklevel=3)  # __init__ is wrapped
 
-    def _build(self, recipe: Recipe, seed: int) -> None:
-        super()._build(recipe, seed)
-        if is_custom(recipe):
+    def _build(self, spec: NetworkSpec, seed: int) -> None:
+        super()._build(spec, seed)
+        if is_custom(spec):
             # The engine's methods are those of a C type, which know nothing of Python's
             # functions; who has none shall not pay for asking.
             from swiftbackprop._net.custom_network import customised
@@ -170,8 +170,8 @@ class Network(NetworkExchange, NetworkStudy, PicklableNetwork):
 
     def _start(self) -> None:
         """Write the initial weights that were given as arrays."""
-        if self._recipe.start:
-            for layer, (W, b) in zip(self.layers, self._recipe.start, strict=True):
+        if self._spec.start:
+            for layer, (W, b) in zip(self.layers, self._spec.start, strict=True):
                 layer.W, layer.b = W, b
 
     # --- Whole data sets ------------------------------------------------------------------
@@ -378,7 +378,7 @@ class Network(NetworkExchange, NetworkStudy, PicklableNetwork):
             Rows of a minibatch; the last of an epoch, or of a piece, may be shorter. Without it
             a piece is a batch as a whole.
         shuffle : bool, default True
-            Draw a new order of the rows for every epoch. Pieces keep their order; the rows of
+            Draw a new order of the rows for every epoch. ChunkedData keep their order; the rows of
             each are shuffled.
         validation_data : (X, y) or (X, y, sample_weight), optional
             Evaluated at the end of every epoch.

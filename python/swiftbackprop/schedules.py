@@ -289,7 +289,7 @@ class ReduceOnPlateau:
 
     def __post_init__(self) -> None:
         _check("factor", self.factor, 0, 1)
-        check_watch(self.monitor, self.patience, self.min_delta, self.mode)
+        check_monitor(self.monitor, self.patience, self.min_delta, self.mode)
         if not isinstance(self.cooldown, int) or self.cooldown < 0:
             raise ValueError(
                 f"cooldown is a whole number of epochs, at least 0; got {self.cooldown!r}"
@@ -310,8 +310,8 @@ def is_score(name: str) -> bool:
     return _SCORES.search(name) is not None and "loss" not in name
 
 
-def check_watch(monitor: object, patience: object, min_delta: object, mode: object) -> None:
-    """Refuse arguments of `Watch`."""
+def check_monitor(monitor: object, patience: object, min_delta: object, mode: object) -> None:
+    """Refuse arguments of `BestValue`."""
     if monitor is not None and not isinstance(monitor, str):
         raise TypeError(f"monitor is the name of a column of the history, not {monitor!r}")
     if not isinstance(patience, int) or patience < 0:
@@ -322,7 +322,7 @@ def check_watch(monitor: object, patience: object, min_delta: object, mode: obje
         raise ValueError(f'mode is "min", "max" or None; got {mode!r}')
 
 
-class Watch:
+class BestValue:
     """The best value of a quantity so far, and for how many epochs it has been the best."""
 
     def __init__(self, monitor: str | None, min_delta: float, mode: str | None) -> None:

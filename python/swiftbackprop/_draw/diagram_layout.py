@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from swiftbackprop._draw.heatmap import CELLS
 
-__all__ = ["GAP", "Column", "Places", "place"]
+__all__ = ["GAP", "Column", "DiagramLayout", "place"]
 
 _MOST_UNITS = 10  # drawn one by one; a wider layer is a block
 _MOST_COLUMNS = 11
@@ -30,7 +30,7 @@ class Column(NamedTuple):
     high: float
 
 
-class Places(NamedTuple):
+class DiagramLayout(NamedTuple):
     """Where everything stands."""
 
     columns: list[Column]
@@ -40,7 +40,7 @@ class Places(NamedTuple):
     cell: float  # the side of a cell in a map
 
 
-def place(sizes: tuple[int, ...]) -> Places:
+def place(sizes: tuple[int, ...]) -> DiagramLayout:
     """Place the layers, the middle ones left out if they are many."""
     shown = list(range(len(sizes)))
     if len(shown) > _MOST_COLUMNS:
@@ -58,7 +58,7 @@ def place(sizes: tuple[int, ...]) -> Places:
         _column(m, start + step * number, middle, sizes[m] if m != GAP else 0)
         for number, m in enumerate(shown)
     ]
-    return Places(columns, width, middle, middle + max(spans) / 2, cell)
+    return DiagramLayout(columns, width, middle, middle + max(spans) / 2, cell)
 
 
 def _span(size: int) -> float:

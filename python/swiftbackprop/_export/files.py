@@ -17,8 +17,8 @@ import numpy as np
 
 from swiftbackprop._export.atomic_file import write_whole
 from swiftbackprop._export.spec_json import describe
-from swiftbackprop._net.spec import Recipe
-from swiftbackprop._net.state import Trained, live_recipe, options, vectors
+from swiftbackprop._net.spec import NetworkSpec
+from swiftbackprop._net.state import OptimizerState, live_spec, options, vectors
 
 if TYPE_CHECKING:
     from swiftbackprop._net.base import NetworkBase
@@ -47,27 +47,27 @@ def save(
 ) -> None:
     """Write a network; `Network.save` documents it. `notes` are texts that go with it."""
     serialize = safetensors("numpy").save
-    twin = net.copy()  # the state of one moment, whatever other threads do
-    recipe = live_recipe(twin)
+    clone = net.copy()  # the state of one moment, whatever other threads do
+    spec = live_spec(clone)
     tensors = {
         f"layers.{layer.m}.{name}": getattr(layer, name)
-        for layer in twin.layers
+        for layer in clone.layers
         for name in ("W", *vectors(layer.norm))
     }
-    for m, (W, b) in enumerate(recipe.start, start=1):
+    for m, (W, b) in enumerate(spec.start, start=1):
         tensors |= {f"initial.{m}.W": W, f"initial.{m}.b": b}
-    description = {"version": VERSION, **describe(recipe, net.seed), "options": options(twin)}
+    description = {"version": VERSION, **describe(spec, net.seed), "options": options(clone)}
     if optimizer:
-        trained = Trained.of(twin)
+        trained = OptimizerState.of(clone)
         tensors |= {slot_name(k): slot for k, slot in enumerate(trained.slots)}
         description["steps"] = trained.steps
     if generator:
-        description["generator"] = [f"{word:016x}" for word in twin._generator()]
+        description["generator"] = [f"{word:016x}" for word in clone._generator()]
     for name, tensor in tensors.items():
         if not np.isfinite(tensor).all():
             raise ValueError(f"{name} contains NaN or infinity: such a network is not saved")
-    if twin._classes is not None:
-        description["classes"] = twin._classes.tolist()
+    if clone._classes is not None:
+        description["classes"] = clone._classes.tolist()
     if notes:
         description["notes"] = dict(notes)
     description["checksum"] = _NO_CHECKSUM
@@ -103,11 +103,11 @@ def safetensors(module: str = "") -> Any:
 # --- What a file holds --------------------------------------------------------------------
 
 
-def shapes(group: str, recipe: Recipe) -> Iterator[tuple[str, tuple[int, ...]]]:
+def shapes(group: str, spec: NetworkSpec) -> Iterator[tuple[str, tuple[int, ...]]]:
     """Yield the names and shapes of W(m), [D(m), D(m-1)], and of what is [D(m)]."""
-    for m, shape in enumerate(recipe.shapes, start=1):
+    for m, shape in enumerate(spec.shapes, start=1):
         yield f"{group}.{m}.W", shape
-        for name in ("b",) if group == "initial" else vectors(recipe.norm(m)):
+        for name in ("b",) if group == "initial" else vectors(spec.norm(m)):
             yield f"{group}.{m}.{name}", shape[:1]
 
 

@@ -1,4 +1,4 @@
-"""What a network is made of, as JSON: written from a recipe, and read from what may be anything."""
+"""What a network is made of, as JSON: written from a spec, and read from what may be anything."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from swiftbackprop._net.normalization import BatchNorm, LayerNorm, Norm
 from swiftbackprop._net.optimizers import optimizer as make_optimizer
 from swiftbackprop._net.rule import Rule
 from swiftbackprop._net.rules import Activation, Initializer, Loss
-from swiftbackprop._net.spec import DTYPES, Recipe, as_seed, make_recipe
+from swiftbackprop._net.spec import DTYPES, NetworkSpec, as_seed, make_spec
 
-__all__ = ["describe", "numbers", "read_generator", "read_recipe"]
+__all__ = ["describe", "numbers", "read_generator", "read_spec"]
 
 _STATE_WORDS = 4
 _LONGEST_NAME = 100
@@ -21,8 +21,8 @@ _LONGEST_NAME = 100
 R = TypeVar("R", bound=Rule)
 
 
-def describe(recipe: Recipe, seed: int) -> dict[str, Any]:
-    """Return a recipe as JSON has it."""
+def describe(spec: NetworkSpec, seed: int) -> dict[str, Any]:
+    """Return a spec as JSON has it."""
 
     def described(rule: Rule) -> dict[str, Any]:
         return {"name": rule.name, "parameters": rule.parameters}
@@ -32,24 +32,24 @@ def describe(recipe: Recipe, seed: int) -> dict[str, Any]:
             return None
         return {"name": norm.name, **asdict(norm)}
 
-    norms = {"norms": [normalised(norm) for norm in recipe.norms]} if recipe.norms else {}
+    norms = {"norms": [normalised(norm) for norm in spec.norms]} if spec.norms else {}
     return {
-        "sizes": list(recipe.sizes),
-        "activations": [described(rule) for rule in recipe.activations],
-        "loss": described(recipe.loss),
-        "optimizer": described(recipe.optimizer),
-        "initializers": [described(rule) for rule in recipe.initializers],
+        "sizes": list(spec.sizes),
+        "activations": [described(rule) for rule in spec.activations],
+        "loss": described(spec.loss),
+        "optimizer": described(spec.optimizer),
+        "initializers": [described(rule) for rule in spec.initializers],
         **norms,
-        "dtype": recipe.dtype.name,
-        "l1": recipe.l1,
-        "l2": recipe.l2,
-        "clip_norm": recipe.clip_norm or None,
+        "dtype": spec.dtype.name,
+        "l1": spec.l1,
+        "l2": spec.l2,
+        "clip_norm": spec.clip_norm or None,
         "seed": str(seed),  # as text: not every reader of JSON has integers of 64 bits
     }
 
 
-def read_recipe(data: dict[str, Any]) -> tuple[Recipe, int]:
-    """Return the recipe and the seed that a description gives."""
+def read_spec(data: dict[str, Any]) -> tuple[NetworkSpec, int]:
+    """Return the spec and the seed that a description gives."""
     dtype = take(data, "dtype", "a str")
     if dtype not in DTYPES:
         raise ValueError(f"dtype is {short(dtype)}")
@@ -57,7 +57,7 @@ def read_recipe(data: dict[str, Any]) -> tuple[Recipe, int]:
     if not activations:
         raise ValueError("activations is empty")
     optimizer = take(data, "optimizer", "a dict")
-    recipe = make_recipe(
+    spec = make_spec(
         sizes=entries(data, "sizes", "an int"),
         activation=activations[:-1],
         output=activations[-1],
@@ -75,7 +75,7 @@ def read_recipe(data: dict[str, Any]) -> tuple[Recipe, int]:
     seed = take(data, "seed", "a str")
     if not (seed.isascii() and seed.isdecimal() and len(seed) <= 20):
         raise ValueError(f"seed is {short(seed)}")
-    return recipe, as_seed(int(seed))
+    return spec, as_seed(int(seed))
 
 
 def _rule(kind: type[R], data: dict[str, Any]) -> R:

@@ -25,10 +25,10 @@ from swiftbackprop._export.files import (
     shapes,
     slot_name,
 )
-from swiftbackprop._export.spec_json import numbers, read_generator, read_recipe
+from swiftbackprop._export.spec_json import numbers, read_generator, read_spec
 from swiftbackprop._net.arrays import FloatArray
 from swiftbackprop._net.checks import check, optional, parse, short
-from swiftbackprop._net.state import Trained, set_options, vectors
+from swiftbackprop._net.state import OptimizerState, set_options, vectors
 from swiftbackprop.network import Network
 
 __all__ = ["load", "read_notes"]
@@ -147,7 +147,7 @@ class _Reader:
         return notes
 
     def build(self, description: dict[str, Any]) -> Network:
-        recipe, seed = read_recipe(description)
+        spec, seed = read_spec(description)
         self.notes(description)
         steps = optional(description, "steps", "an int")
         if steps is not None and not 0 <= steps <= 2**53:
@@ -158,11 +158,11 @@ class _Reader:
         if description:
             raise ValueError(f"its description has more than is known: {short(description)}")
         groups = ["layers", "initial"] if "initial.1.W" in self.names else ["layers"]
-        wanted = dict(chain.from_iterable(shapes(group, recipe) for group in groups))
+        wanted = dict(chain.from_iterable(shapes(group, spec) for group in groups))
         for name, shape in wanted.items():  # all of them, before there is memory for any
-            self.expect(name, shape, recipe.dtype)
+            self.expect(name, shape, spec.dtype)
         net = Network.__new__(Network)
-        net._build(recipe, seed)
+        net._build(spec, seed)
         # Not before there is memory for the network, so that no file is too large to look at.
         if checksum is not None and checksum != checksum_of(self.path):
             raise ValueError(
@@ -173,17 +173,17 @@ class _Reader:
             for name in ("W", *vectors(layer.norm)):
                 setattr(layer, name, self.tensor(f"layers.{layer.m}.{name}"))
         if "initial" in groups:
-            arrays = [self.tensor(name) for name, _ in shapes("initial", recipe)]
-            net._made = replace(recipe, start=tuple(zip(arrays[::2], arrays[1::2], strict=True)))
+            arrays = [self.tensor(name) for name, _ in shapes("initial", spec)]
+            net._made = replace(spec, start=tuple(zip(arrays[::2], arrays[1::2], strict=True)))
         slots = [slot_name(k) for k in range(0 if steps is None else net._slot_count())]
         known = len(wanted) + len(slots)
         if known != len(self.names):
             raise ValueError(f"it holds {len(self.names)} tensors, and {known} are wanted")
         for name in slots:
-            self.expect(name, (recipe.n_parameters,), recipe.dtype)
+            self.expect(name, (spec.n_parameters,), spec.dtype)
         set_options(net, values)
         if steps is not None:
-            Trained(tuple(self.tensor(name) for name in slots), steps).write(net)
+            OptimizerState(tuple(self.tensor(name) for name in slots), steps).write(net)
         if state is not None:
             net._set_generator(state)
         net.classes_ = classes

@@ -13,7 +13,7 @@ from swiftbackprop._net.arrays import FloatArray
 from swiftbackprop._net.normalization import BatchNorm, LayerNorm, Norm
 from swiftbackprop._net.rules import Activation
 
-__all__ = ["Part", "read"]
+__all__ = ["TorchLayer", "read"]
 
 _THRESHOLD = 20  # of Softplus, PyTorch's default: off by 2e-9 at most
 
@@ -61,7 +61,7 @@ _ADVICE = {
 
 
 @dataclass
-class Part:
+class TorchLayer:
     """A layer as it is read: a Linear and what stands behind it."""
 
     pair: tuple[FloatArray, FloatArray]
@@ -72,13 +72,13 @@ class Part:
     dropout: float = 0.0
 
 
-def read(module: Any) -> list[Part]:
+def read(module: Any) -> list[TorchLayer]:
     """Return the layers of a module."""
-    parts: list[Part] = []
+    parts: list[TorchLayer] = []
     for where, part in _parts(module):
         kind = type(part)
         if kind is nn.Linear:
-            parts.append(Part(_pair(where, part), _trainable(where, part)))
+            parts.append(TorchLayer(_pair(where, part), _trainable(where, part)))
             continue
         if kind is nn.Identity or (kind is nn.Dropout and not part.p):
             continue
@@ -99,7 +99,7 @@ def read(module: Any) -> list[Part]:
     return parts
 
 
-def _add_dropout(layer: Part, where: str, part: Any) -> None:
+def _add_dropout(layer: TorchLayer, where: str, part: Any) -> None:
     p = float(part.p)
     if layer.dropout:
         both = 1 - (1 - p) * (1 - layer.dropout)
@@ -111,7 +111,7 @@ def _add_dropout(layer: Part, where: str, part: Any) -> None:
     layer.dropout = p
 
 
-def _add_activation(layer: Part, where: str, rule: Activation) -> None:
+def _add_activation(layer: TorchLayer, where: str, rule: Activation) -> None:
     if layer.dropout:
         raise ValueError(
             f"{where} is {rule.name} behind a Dropout; a layer drops its units behind its "
@@ -124,7 +124,7 @@ def _add_activation(layer: Part, where: str, rule: Activation) -> None:
     layer.rule = rule
 
 
-def _add_norm(layer: Part, where: str, part: Any) -> None:
+def _add_norm(layer: TorchLayer, where: str, part: Any) -> None:
     if layer.dropout or layer.norm is not None:
         before = "another normalisation" if layer.norm is not None else "a Dropout"
         raise ValueError(
@@ -140,7 +140,7 @@ def _add_norm(layer: Part, where: str, part: Any) -> None:
         )
 
 
-def _batch_norm(layer: Part, where: str, part: Any) -> tuple[Norm, dict[str, FloatArray]]:
+def _batch_norm(layer: TorchLayer, where: str, part: Any) -> tuple[Norm, dict[str, FloatArray]]:
     if part.running_mean is None:
         raise ValueError(
             f"{where} is {part}, which normalises with the batch in evaluation too; a network here "
@@ -155,13 +155,13 @@ def _batch_norm(layer: Part, where: str, part: Any) -> tuple[Norm, dict[str, Flo
     return _made(where, BatchNorm, layer, part, momentum=part.momentum), vectors
 
 
-def _layer_norm(layer: Part, where: str, part: Any) -> tuple[Norm, dict[str, FloatArray]]:
+def _layer_norm(layer: TorchLayer, where: str, part: Any) -> tuple[Norm, dict[str, FloatArray]]:
     if len(part.normalized_shape) != 1:
         raise ValueError(f"{where} is {part}; a layer here is normalised over its units alone")
     return _made(where, LayerNorm, layer, part), _vectors(layer, where, part)
 
 
-def _made(where: str, kind: Any, layer: Part, part: Any, **options: float) -> Norm:
+def _made(where: str, kind: Any, layer: TorchLayer, part: Any, **options: float) -> Norm:
     try:
         norm: Norm = kind(eps=part.eps, after=layer.rule is not None, **options)
     except ValueError as error:
@@ -170,7 +170,7 @@ def _made(where: str, kind: Any, layer: Part, part: Any, **options: float) -> No
 
 
 def _vectors(
-    layer: Part, where: str, part: Any, more: tuple[str, ...] = ()
+    layer: TorchLayer, where: str, part: Any, more: tuple[str, ...] = ()
 ) -> dict[str, FloatArray]:
     """Return gamma and beta, 1 and 0 where the module has none, and its buffers."""
     units = len(layer.pair[1])
@@ -188,7 +188,7 @@ def _vectors(
     return vectors
 
 
-_NORMS: dict[Any, Callable[[Part, str, Any], tuple[Norm, dict[str, FloatArray]]]] = {
+_NORMS: dict[Any, Callable[[TorchLayer, str, Any], tuple[Norm, dict[str, FloatArray]]]] = {
     nn.BatchNorm1d: _batch_norm,
     nn.LayerNorm: _layer_norm,
 }

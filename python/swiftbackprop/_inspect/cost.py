@@ -12,7 +12,7 @@ from swiftbackprop._engine.loader import core
 from swiftbackprop._net.arrays import FloatArray
 from swiftbackprop._net.custom import is_custom
 from swiftbackprop._net.labels import as_rows
-from swiftbackprop._net.layer import taken_in
+from swiftbackprop._net.layer import pre_activation
 
 if TYPE_CHECKING:
     from swiftbackprop._net.base import NetworkBase
@@ -76,7 +76,7 @@ class Cost:
         self, net: NetworkBase, X: FloatArray, y: npt.ArrayLike, weights: FloatArray | None
     ) -> None:
         self._net, self._X, self._y, self._weights = net, X, y, weights
-        rules, loss = net._recipe.activations, net.loss
+        rules, loss = net._spec.activations, net.loss
         self._L = len(rules)
         self._kinked = [m for m, rule in enumerate(rules, 1) if rule.flags & core.RULE_KINK]
         self._fused = loss._fuses_with(rules[-1])
@@ -87,7 +87,7 @@ class Cost:
         self._t = as_rows(net, y)
         share = np.ones(len(X)) if weights is None else np.ravel(weights).astype(np.float64)
         self._share = (share / share.sum())[:, None]
-        self.sides_known = not is_custom(net._recipe)
+        self.sides_known = not is_custom(net._spec)
         self._in_parts = False
         self._seen: dict[tuple[int, int], FloatArray] = {}
         self.noise, self.carried = self._rounding()
@@ -98,7 +98,7 @@ class Cost:
         In a pass in parts the engine's memory stays where it is, and layers below a change
         are not computed again: what is left in Python does not grow with the depth.
         """
-        self._in_parts = self.sides_known and not self._net._recipe.norms
+        self._in_parts = self.sides_known and not self._net._spec.norms
         if self._in_parts:
             self._net._pass_begin(self._X, self._L, False)
             for quantity in (core.Z, core.A):
@@ -115,7 +115,7 @@ class Cost:
         if not self.sides_known:
             return None
         from_z = _FROM_Z.get(self._net.loss.name) if self._fused else None
-        if from_z is not None and self._net._recipe.norm(self._L) is None:
+        if from_z is not None and self._net._spec.norm(self._L) is None:
             return from_z(self._view(core.Z, self._L), self._t)
         return [self._net.loss(self._view(core.A, self._L), self._t)]
 
@@ -146,7 +146,7 @@ class Cost:
     def _taken_in(self, m: int) -> FloatArray:
         """Return what σ of layer m took in."""
         z = self._seen.get((core.Z, m))
-        return taken_in(self._net.layer(m)) if z is None else z
+        return pre_activation(self._net.layer(m)) if z is None else z
 
     def _rounding(self) -> tuple[float, float]:
         size, terms = abs(self._at_first), self._terms()
@@ -172,7 +172,7 @@ class Cost:
             return 0.0
         a = np.abs(last.a)
         rows = last.activation.flags & core.RULE_ROWS
-        slope = a if rows else np.abs(last.activation.derivative(taken_in(last)))
+        slope = a if rows else np.abs(last.activation.derivative(pre_activation(last)))
         bend = 1.0 if self._fused else np.abs(loss.second_derivative(last.a, self._t))
         apart = self._share * bend * (a + slope * z)
         size = float(np.linalg.norm(last.grad_z if self._fused else last.grad_a))

@@ -147,13 +147,13 @@ def gradcheck(
 ) -> GradientReport:
     """Check every gradient of a network; see `Network.gradcheck`."""
     count = None if per_array is None else as_count(per_array, "per_array", least=1)
-    twin = in_double(net)
+    clone = in_double(net)
     rows = as_inputs(net, X)
     weights = None if sample_weight is None else as_data(sample_weight, "sample_weight")
     if weights is not None:
         check_some_weight(weights, "sample_weight")
-    cost, rng = Cost(twin, rows, y, weights), np.random.default_rng(seed)
-    arrays = list(_arrays(twin, rows))
+    cost, rng = Cost(clone, rows, y, weights), np.random.default_rng(seed)
+    arrays = list(_arrays(clone, rows))
     cost.begin()
     checks = []
     for quantity, m, array, gradient, reach in arrays:

@@ -18,10 +18,10 @@ from swiftbackprop._inspect.health_data import (
     judge_outputs,
     judge_units,
 )
-from swiftbackprop._inspect.health_report import Finding, HealthReport, LayerHealth
+from swiftbackprop._inspect.health_report import HealthFinding, HealthReport, LayerHealth
 from swiftbackprop._net.arrays import FloatArray, as_data, check_some_weight
 from swiftbackprop._net.labels import as_rows, encode
-from swiftbackprop._net.layer import Layer, taken_in
+from swiftbackprop._net.layer import Layer, pre_activation
 from swiftbackprop._net.rule import known
 from swiftbackprop._net.rules import Activation
 
@@ -44,14 +44,14 @@ _FAR = 1e4  # a z where σ is as flat as it gets
 
 def examine(
     net: NetworkBase,
-    twin: NetworkBase,
+    clone: NetworkBase,
     X: npt.ArrayLike,
     y: npt.ArrayLike,
     sample_weight: npt.ArrayLike | None = None,
     *,
     steps: bool = True,
 ) -> HealthReport:
-    """Return the report of a network; `twin`, an equal copy, is used up.
+    """Return the report of a network; `clone`, an equal network, is used up.
 
     Without `steps` the next update is left out: then the copy needs no optimizer state.
     """
@@ -61,26 +61,26 @@ def examine(
         check_some_weight(weights, "sample_weight")
     rows = len(inputs)
     try:
-        twin.forward(X)
-        C = twin.backward(y, sample_weight=weights)
+        clone.forward(X)
+        C = clone.backward(y, sample_weight=weights)
     except core.DivergenceError as error:
         return HealthReport(net.sizes, (), (_overflow(str(error)),), math.nan, rows)
-    own = [Layer(twin, m) for m in range(1, len(net.sizes))]
+    own = [Layer(clone, m) for m in range(1, len(net.sizes))]
     norms = [norm(layer.grad_z) for layer in own]
-    t, rows_of_X = as_rows(net, targets), Layer(twin, 0).a
+    t, rows_of_X = as_rows(net, targets), Layer(clone, 0).a
     stuck = [_stuck(layer, t) for layer in own]
-    updates: list[float | None] = _updates(net, twin) if steps else [None] * len(own)
+    updates: list[float | None] = _updates(net, clone) if steps else [None] * len(own)
     layers = tuple(
         LayerHealth(m, rule.name, dead, saturated, size / norms[-1] if norms[-1] else None, update)
         for m, (rule, (dead, saturated), size, update) in enumerate(
-            zip(net._recipe.activations, stuck, norms, updates, strict=True), start=1
+            zip(net._spec.activations, stuck, norms, updates, strict=True), start=1
         )
     )
 
     def cost() -> float:
         """Return C of the copy as it is now; infinity if there is none."""
         try:
-            return twin._evaluate(inputs, targets, weights)[0]
+            return clone._evaluate(inputs, targets, weights)[0]
         except core.DivergenceError:
             return math.inf
 
@@ -91,11 +91,11 @@ def examine(
     if largest == math.inf or (largest > LARGE and cost() > C):
         findings.append(_large(net, updates.index(largest) + 1, largest))
     elif largest < SMALL:
-        twin.parameters[...] = net.parameters
-        twin.forward(X)
-        twin.backward(y, sample_weight=weights)
+        clone.parameters[...] = net.parameters
+        clone.forward(X)
+        clone.backward(y, sample_weight=weights)
         enough = GAIN * max(abs(C), float(np.finfo(net.dtype).eps))
-        if _go_downhill(net, twin, twin.gradients) and C - cost() > enough:
+        if _go_downhill(net, clone, clone.gradients) and C - cost() > enough:
             findings.append(_small(net, largest))
     if rows > 1:
         guess = constant_cost(net, t, weights)
@@ -139,7 +139,7 @@ def _stuck(layer: Layer, t: FloatArray) -> tuple[float | None, float | None]:
     shape = _shape(rule)
     if not shape.dies and not shape.saturates:
         return None, None
-    slope = np.abs(rule.derivative(taken_in(layer)))
+    slope = np.abs(rule.derivative(pre_activation(layer)))
     if shape.saturates:
         return None, _share(slope <= SATURATED * shape.steepest, layer, t, last)
     dead = slope.max(axis=0) <= FLAT
@@ -173,14 +173,14 @@ def norm(x: FloatArray) -> float:
     return largest * float(np.linalg.norm(x / largest)) if largest else 0.0
 
 
-def _updates(net: NetworkBase, twin: NetworkBase) -> list[float | None]:
+def _updates(net: NetworkBase, clone: NetworkBase) -> list[float | None]:
     """Make a step on the copy; return ‖ΔW‖ / ‖W‖ of every layer, None if W = 0."""
     try:
-        twin.step()
+        clone.step()
     except core.DivergenceError:
         return [math.inf] * len(net.layers)
-    W, step = net.parameters, twin.gradients
-    np.subtract(twin.parameters, W, out=step)  # the gradients have served
+    W, step = net.parameters, clone.gradients
+    np.subtract(clone.parameters, W, out=step)  # the gradients have served
     ratios: list[float | None] = []
     for part in _weights(net):
         size = norm(W[part])
@@ -191,26 +191,26 @@ def _updates(net: NetworkBase, twin: NetworkBase) -> list[float | None]:
 def _weights(net: NetworkBase) -> Iterator[slice]:
     """Yield where every W lies among the parameters."""
     start = 0
-    recipe = net._recipe
-    for (outputs, inputs), count in zip(recipe.shapes, recipe.counts, strict=True):
+    spec = net._spec
+    for (outputs, inputs), count in zip(spec.shapes, spec.counts, strict=True):
         yield slice(start, start + outputs * inputs)
         start += count
 
 
-def _go_downhill(net: NetworkBase, twin: NetworkBase, g: FloatArray) -> bool:
+def _go_downhill(net: NetworkBase, clone: NetworkBase, g: FloatArray) -> bool:
     """Step against the gradient g by the good length; False if there is no gradient."""
     W = net.parameters
     steepest = max((norm(g[w]) / norm(W[w]) for w in _weights(net) if W[w].any()), default=0)
     if not steepest:
         return False
-    twin.parameters[...] = W - GOOD / steepest * g
+    clone.parameters[...] = W - GOOD / steepest * g
     return True
 
 
 # --- Findings -------------------------------------------------------------------------------
 
 
-def _judge_units(layers: Sequence[LayerHealth]) -> Iterator[Finding]:
+def _judge_units(layers: Sequence[LayerHealth]) -> Iterator[HealthFinding]:
     """Judge each layer; above one that is all dead, others that are come of it."""
     first = min((layer.m for layer in layers if layer.dead == 1), default=len(layers))
     for layer in layers:
@@ -221,7 +221,9 @@ def _judge_units(layers: Sequence[LayerHealth]) -> Iterator[Finding]:
                 if last
                 else "do not change with z in any row, so nothing below them learns by them."
             )
-            yield Finding("dead", m, layer.dead, what, _advice_on_dead(layer.activation, last))
+            yield HealthFinding(
+                "dead", m, layer.dead, what, _advice_on_dead(layer.activation, last)
+            )
         if layer.saturated is not None and layer.saturated > MOST:
             where = f"layer {m} ({layer.activation})"
             what = f"{layer.saturated:.0%} of the {'rows' if last else 'values'} of {where} " + (
@@ -230,7 +232,7 @@ def _judge_units(layers: Sequence[LayerHealth]) -> Iterator[Finding]:
                 else "lie where σ is flat, so that little gradient passes."
             )
             advice = _advice_on_saturated(layer.activation, last)
-            yield Finding("saturated", m, layer.saturated, what, advice)
+            yield HealthFinding("saturated", m, layer.saturated, what, advice)
 
 
 def _advice_on_dead(activation: str, last: bool) -> str:
@@ -250,7 +252,7 @@ def _advice_on_saturated(activation: str, last: bool) -> str:
     return "Start again with smaller weights (glorot_uniform) or a lower learning rate, or scale X."
 
 
-def _judge_depth(layers: Sequence[LayerHealth]) -> Iterator[Finding]:
+def _judge_depth(layers: Sequence[LayerHealth]) -> Iterator[HealthFinding]:
     """Judge the gradients' norms, but not those below a layer that is all dead."""
     dead = max((layer.m for layer in layers if layer.dead == 1), default=0)
     sizes = {
@@ -261,7 +263,7 @@ def _judge_depth(layers: Sequence[LayerHealth]) -> Iterator[Finding]:
     low, high = min(sizes, key=sizes.__getitem__), max(sizes, key=sizes.__getitem__)
     L = layers[-1].m
     if sizes[low] < VANISHING:
-        yield Finding(
+        yield HealthFinding(
             "vanishing",
             low,
             sizes[low],
@@ -271,7 +273,7 @@ def _judge_depth(layers: Sequence[LayerHealth]) -> Iterator[Finding]:
             "fewer layers.",
         )
     if sizes[high] > EXPLODING:
-        yield Finding(
+        yield HealthFinding(
             "exploding",
             high,
             sizes[high],
@@ -280,20 +282,20 @@ def _judge_depth(layers: Sequence[LayerHealth]) -> Iterator[Finding]:
         )
 
 
-def _large(net: NetworkBase, m: int, ratio: float) -> Finding:
+def _large(net: NetworkBase, m: int, ratio: float) -> HealthFinding:
     if ratio == math.inf:
         what = "The next update makes a weight infinite."
     else:
         what = f"The next update of W({m}) has {ratio:.2g} times its norm, and C rises by it."
-    return Finding("large update", m, ratio, what, _rate(net, "Lower", ratio))
+    return HealthFinding("large update", m, ratio, what, _rate(net, "Lower", ratio))
 
 
-def _small(net: NetworkBase, ratio: float) -> Finding:
+def _small(net: NetworkBase, ratio: float) -> HealthFinding:
     what = (
         f"The next update of every W has at most {ratio:.1g} times its norm, and a longer "
         "step would lower C."
     )
-    return Finding("small update", None, ratio, what, _rate(net, "Raise", ratio))
+    return HealthFinding("small update", None, ratio, what, _rate(net, "Raise", ratio))
 
 
 def _rate(net: NetworkBase, verb: str, ratio: float) -> str:
@@ -304,6 +306,6 @@ def _rate(net: NetworkBase, verb: str, ratio: float) -> str:
     return f"{verb} {name}, which is {value:g}{hint}."
 
 
-def _overflow(message: str) -> Finding:
+def _overflow(message: str) -> HealthFinding:
     advice = "Start again with smaller weights or a lower learning rate, and scale X."
-    return Finding("overflow", None, math.inf, f"{message.partition(';')[0]}.", advice)
+    return HealthFinding("overflow", None, math.inf, f"{message.partition(';')[0]}.", advice)

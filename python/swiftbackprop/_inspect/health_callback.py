@@ -14,7 +14,7 @@ from swiftbackprop._engine.loader import core
 from swiftbackprop._inspect.health import examine
 from swiftbackprop._inspect.health_report import HealthReport
 from swiftbackprop._net.arrays import as_data, as_labels
-from swiftbackprop._net.state import learnt, write_learnt
+from swiftbackprop._net.state import parameters_and_buffers, write_parameters_and_buffers
 from swiftbackprop._train.callback import Callback
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ class HealthCheck(Callback):
         most = min(as_count(rows, "rows", least=1), len(data))
         drawn = np.sort(np.random.default_rng(seed).permutation(len(data))[:most])
         self._X, self._y = data[drawn], targets[drawn]
-        self._twin: NetworkBase | None = None
+        self._clone: NetworkBase | None = None
         self._said: set[str] = set()
         self._next: int | None = None  # the step from which to measure an update again
         self.reports = []
@@ -99,23 +99,23 @@ class HealthCheck(Callback):
         """Make a copy of the network, and see that the rows fit it."""
         self.reports, self._said, self._next = [], set(), None
         self._X = np.ascontiguousarray(self._X, net.dtype)
-        twin = net.copy()
-        twin.forward(self._X)
-        twin.backward(self._y)
-        self._twin = twin
+        clone = net.copy()
+        clone.forward(self._X)
+        clone.backward(self._y)
+        self._clone = clone
 
     def on_epoch_end(self, net: NetworkBase, epoch: int, logs: Mapping[str, float]) -> None:
         """Store the report of this epoch, and warn of what is new in it."""
         if epoch % self._every:
             return
-        if self._twin is None:
+        if self._clone is None:
             raise RuntimeError("a HealthCheck starts with a training: call on_train_begin first")
         steps = net.step_count
         stepped = self._next is None or steps >= self._next
         if stepped:
             self._next = steps + _APART
-        _follow(self._twin, net, stepped)
-        report = examine(net, self._twin, self._X, self._y, steps=stepped)
+        _follow(self._clone, net, stepped)
+        report = examine(net, self._clone, self._X, self._y, steps=stepped)
         self.reports.append(report)
         for finding in report.findings:
             if finding.kind not in self._said:
@@ -124,22 +124,22 @@ class HealthCheck(Callback):
 
     def on_train_end(self, net: NetworkBase) -> None:
         """Let go of the copy."""
-        self._twin = None
+        self._clone = None
 
 
-def _follow(twin: NetworkBase, net: NetworkBase, stepped: bool) -> None:
+def _follow(clone: NetworkBase, net: NetworkBase, stepped: bool) -> None:
     """Give the copy the weights that the network has now; if it steps, the optimizer too."""
-    write_learnt(twin, learnt(net))
+    write_parameters_and_buffers(clone, parameters_and_buffers(net))
     if not stepped:
         return
-    for mine, other in zip(twin.optimizer.state, net.optimizer.state, strict=True):
+    for mine, other in zip(clone.optimizer.state, net.optimizer.state, strict=True):
         np.copyto(mine, other)
-    hyper = range(len(net._recipe.optimizer.parameters))
+    hyper = range(len(net._spec.optimizer.parameters))
     for option in (
         *(core.OPTION_STEPS, core.OPTION_L1, core.OPTION_L2, core.OPTION_CLIP_NORM),
         *(core.OPTION_HYPER + k for k in hyper),
     ):
-        twin._set_option(option, net._option(option))
+        clone._set_option(option, net._option(option))
 
 
 def _outside() -> int:

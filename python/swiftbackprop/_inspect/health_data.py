@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from swiftbackprop._engine.loader import core
-from swiftbackprop._inspect.health_report import Finding, LayerHealth
+from swiftbackprop._inspect.health_report import HealthFinding, LayerHealth
 from swiftbackprop._net.arrays import FloatArray
 from swiftbackprop._net.layer import Layer
 
@@ -38,14 +38,14 @@ def constant_cost(net: NetworkBase, t: FloatArray, weights: FloatArray | None) -
     return min(float(share @ np.reshape(cost, (len(t), -1)).sum(axis=1)) for cost in costs)
 
 
-def judge_units(layers: Sequence[Layer], health: Sequence[LayerHealth]) -> Iterator[Finding]:
+def judge_units(layers: Sequence[Layer], health: Sequence[LayerHealth]) -> Iterator[HealthFinding]:
     """Find hidden layers whose units are all equal, in what comes in and what goes out."""
     for layer, above in pairwise(layers):
         if health[layer.m - 1].dead == 1 or layer.sizes[1] < 2:
             continue
         own = np.column_stack([layer.W, layer.b])
         if _equal(own) and _equal(above.W.T):
-            yield Finding(
+            yield HealthFinding(
                 "symmetric",
                 layer.m,
                 1.0,
@@ -60,7 +60,7 @@ def _equal(rows: FloatArray) -> bool:
     return bool(np.all(np.ptp(rows, axis=0) <= EQUAL * np.abs(rows).max()))
 
 
-def judge_outputs(layers: Sequence[Layer], X: FloatArray, t: FloatArray) -> Iterator[Finding]:
+def judge_outputs(layers: Sequence[Layer], X: FloatArray, t: FloatArray) -> Iterator[HealthFinding]:
     """Find outputs that do not depend on X, and networks that are linear where t is not."""
     last, differ = layers[-1], bool(np.ptp(t, axis=0).any() and np.ptp(X, axis=0).any())
     if not differ:
@@ -69,7 +69,7 @@ def judge_outputs(layers: Sequence[Layer], X: FloatArray, t: FloatArray) -> Iter
     # W(L) = 0 is a usual start: the hidden units differ, and it learns from them.
     started = not last.W.any() and not _equal(before)
     if _equal(last.a) and not started:
-        yield Finding(
+        yield HealthFinding(
             "constant output",
             last.m,
             float(np.ptp(last.a, axis=0).max()),
@@ -81,7 +81,7 @@ def judge_outputs(layers: Sequence[Layer], X: FloatArray, t: FloatArray) -> Iter
     if hidden and all(layer.activation.name == "identity" and not layer.norm for layer in hidden):
         explained = _explained(X, t)
         if explained < EXPLAINED:
-            yield Finding(
+            yield HealthFinding(
                 "linear",
                 None,
                 explained,
@@ -100,20 +100,20 @@ def _explained(X: FloatArray, t: FloatArray) -> float:
 
 def judge_data(
     net: NetworkBase, X: FloatArray, t: FloatArray, C: float, guess: float
-) -> Iterator[Finding]:
+) -> Iterator[HealthFinding]:
     """Find columns of X and of t that are far from the size of a network's numbers."""
     if guess <= 0 or C / guess <= LEARNT:
         return
-    recipe = net._recipe
-    first = recipe.norm(1)
+    spec = net._spec
+    first = spec.norm(1)
     if first is None or first.after:
         yield from _unscaled("X", X, "layer 1 takes in", "Scale X: StandardScaler, or")
     flags = net.loss.flags
-    if not flags & core.RULE_CLIPS and recipe.activations[-1].name == "identity":
+    if not flags & core.RULE_CLIPS and spec.activations[-1].name == "identity":
         yield from _unscaled("y", t, "the outputs have to reach", "Scale y:")
 
 
-def _unscaled(letter: str, columns: FloatArray, what: str, advice: str) -> Iterator[Finding]:
+def _unscaled(letter: str, columns: FloatArray, what: str, advice: str) -> Iterator[HealthFinding]:
     size = np.sqrt(np.mean(columns.astype(np.float64) ** 2, axis=0))
     worst = int(np.argmax(size))
     if size[worst] <= LARGE:
@@ -121,7 +121,7 @@ def _unscaled(letter: str, columns: FloatArray, what: str, advice: str) -> Itera
     column = columns[:, worst].astype(np.float64)
     mean, deviation = column.mean(), column.std()
     name = letter if columns.shape[1] == 1 else f"Column {worst} of {letter}"
-    yield Finding(
+    yield HealthFinding(
         f"unscaled {letter}",
         None,
         float(size[worst]),
@@ -131,10 +131,10 @@ def _unscaled(letter: str, columns: FloatArray, what: str, advice: str) -> Itera
     )
 
 
-def judge_cost(net: NetworkBase, C: float, guess: float) -> Iterator[Finding]:
+def judge_cost(net: NetworkBase, C: float, guess: float) -> Iterator[HealthFinding]:
     """Find a network that was trained and says less than a constant would."""
     if guess > 0 and net.step_count >= STEPS and C / guess > WORSE:
-        yield Finding(
+        yield HealthFinding(
             "worse than a constant",
             None,
             C / guess,

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["Finding", "HealthReport", "LayerHealth"]
+__all__ = ["HealthFinding", "HealthReport", "LayerHealth"]
 
 _HEAD = ("m", "activation", "dead", "saturated", "grad_z(m) : grad_z(L)", "update : W")
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class HealthFinding:
     """Something that keeps a network from learning.
 
     Attributes
@@ -73,7 +73,7 @@ class HealthReport:
     ----------
     layers : tuple of LayerHealth
         The measurements of layers 1..L; none if a number overflowed.
-    findings : tuple of Finding
+    findings : tuple of HealthFinding
         What is wrong, each with a sentence of advice.
     ok : bool
         Whether there is no finding.
@@ -85,7 +85,7 @@ class HealthReport:
 
     sizes: tuple[int, ...]
     layers: tuple[LayerHealth, ...]
-    findings: tuple[Finding, ...]
+    findings: tuple[HealthFinding, ...]
     loss: float
     rows: int
 

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from swiftbackprop._net.arrays import FloatArray, as_data
 from swiftbackprop._net.base import NetworkBase
-from swiftbackprop._net.state import learnt, write_learnt
+from swiftbackprop._net.state import parameters_and_buffers, write_parameters_and_buffers
 
 __all__ = ["as_inputs", "in_double"]
 
@@ -29,12 +29,12 @@ def in_double(net: N) -> N:
     """
     if not isinstance(net, NetworkBase):
         raise TypeError(f"net is a Network, not {type(net).__name__}")
-    recipe = replace(net._recipe, dtype=np.dtype(np.float64), l1=0.0, l2=0.0, clip_norm=0.0)
-    twin = type(net).__new__(type(net))
-    twin.__dict__.update(net.__dict__)
-    twin._build(recipe, net.seed)
-    write_learnt(twin, learnt(net))
-    return twin
+    spec = replace(net._spec, dtype=np.dtype(np.float64), l1=0.0, l2=0.0, clip_norm=0.0)
+    clone = type(net).__new__(type(net))
+    clone.__dict__.update(net.__dict__)
+    clone._build(spec, net.seed)
+    write_parameters_and_buffers(clone, parameters_and_buffers(net))
+    return clone
 
 
 def as_inputs(net: NetworkBase, X: npt.ArrayLike) -> FloatArray:

@@ -99,10 +99,10 @@ def _mosaic(rows: FloatArray, image: tuple[int, int]) -> FloatArray:
 def plot_activations(net: NetworkBase, X: npt.ArrayLike, ax: Axes | None) -> Axes:
     """Draw how a(m) is distributed; `Network.plot_activations` documents it."""
     axes = as_axes(ax, "plot_activations", (max(5.0, 1.5 + 1.1 * len(net.layers)), 4))
-    twin = net.copy()
-    twin.forward(X)
+    clone = net.copy()
+    clone.forward(X)
     labels = []
-    for layer in twin.layers:
+    for layer in clone.layers:
         values = layer.a.ravel()
         zeros = 1 - np.count_nonzero(values) / values.size
         colour = VALIDATION if layer.m == len(net.layers) else TRAINING

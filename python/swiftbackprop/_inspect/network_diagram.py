@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from swiftbackprop._draw.diagram_layout import GAP, Column, Places, place
+from swiftbackprop._draw.diagram_layout import GAP, Column, DiagramLayout, place
 from swiftbackprop._draw.heatmap import heat, shrink
 from swiftbackprop._draw.notation import Letters, letters, math_svg
 from swiftbackprop._draw.number_text import tiny
@@ -44,7 +44,7 @@ class Panel(NamedTuple):
     net: NetworkBase
     kind: str
     letters: Letters
-    places: Places
+    places: DiagramLayout
     a: list[FloatArray] | None  # of one example, m = 0..L
     scale: float  # of the largest number
     is_small: bool
@@ -90,10 +90,10 @@ def diagram(
 
 
 def _description(net: NetworkBase, show: str, a: list[FloatArray] | None) -> str:
-    recipe = net._recipe
-    numbered = enumerate(recipe.activations[:20], start=1)
+    spec = net._spec
+    numbered = enumerate(spec.activations[:20], start=1)
     rules = ", ".join(
-        in_order(norm, rule.name) if (norm := recipe.norm(m)) else rule.name for m, rule in numbered
+        in_order(norm, rule.name) if (norm := spec.norm(m)) else rule.name for m, rule in numbered
     )
     lines = "weights and gradients" if show == "both" else show
     fill = "" if a is None else " The fill of the units shows their activations."
@@ -284,7 +284,7 @@ def _layer(panel: Panel, column: Column) -> str:
     net, m = panel.net, column.m
     a = None if panel.a is None else panel.a[m]
     shapes = _units(panel, column, a) if column.units else _block(column, a)
-    rule = "input" if m == 0 else net._recipe.activations[m - 1].name
+    rule = "input" if m == 0 else net._spec.activations[m - 1].name
     if len(rule) > 13:
         rule = f"{rule[:12]}…"
     size = net.sizes[m]

@@ -36,7 +36,7 @@ class NetworkBase(SpecifiedNet):
     @property
     def optimizer(self) -> LiveOptimizer:
         """The optimizer at work; its parameters can be read and set."""
-        return LiveOptimizer(self, self._recipe.optimizer)
+        return LiveOptimizer(self, self._spec.optimizer)
 
     @property
     def step_count(self) -> int:
@@ -94,7 +94,7 @@ class NetworkBase(SpecifiedNet):
     @property
     def norm(self) -> tuple[Norm | None, ...]:
         """The normalisation of each layer, None where there is none."""
-        return self._recipe.norms or (None,) * len(self.layers)
+        return self._spec.norms or (None,) * len(self.layers)
 
     @property
     def generator_state(self) -> tuple[int, int, int, int]:
@@ -168,9 +168,7 @@ class NetworkBase(SpecifiedNet):
             )
         parts: list[tuple[FloatArray, ...]] = []
         start = 0
-        for (outputs, inputs), vectors in zip(
-            self._recipe.shapes, self._recipe.vectors, strict=True
-        ):
+        for (outputs, inputs), vectors in zip(self._spec.shapes, self._spec.vectors, strict=True):
             middle = start + outputs * inputs
             W = vector[start:middle].reshape(inputs, outputs).T
             start = middle + vectors * outputs
@@ -189,10 +187,10 @@ class NetworkBase(SpecifiedNet):
         -------
         ndarray, shape (P,)
         """
-        shapes, counts = self._recipe.shapes, self._recipe.vectors
+        shapes, counts = self._spec.shapes, self._spec.vectors
         given = [tuple(pair) for pair in pairs]
         if [len(g) - 1 for g in given] != counts:
-            more = ", or (W, b, gamma, beta) if it is normalised," if self._recipe.norms else ""
+            more = ", or (W, b, gamma, beta) if it is normalised," if self._spec.norms else ""
             raise ValueError(
                 f"flatten wants a pair (W, b){more} for each of the {len(shapes)} layers"
             )
@@ -230,18 +228,18 @@ class NetworkBase(SpecifiedNet):
 
     def copy(self) -> Self:
         """Return an independent copy: weights, optimizer state, random numbers."""
-        return self._twin()
+        return self._clone()
 
-    def _twin(self) -> Self:
-        twin = type(self).__new__(type(self))
-        twin._copy_from(self)
-        twin.__dict__.update(self.__dict__)
-        return twin
+    def _clone(self) -> Self:
+        clone = type(self).__new__(type(self))
+        clone._copy_from(self)
+        clone.__dict__.update(self.__dict__)
+        return clone
 
     def __copy__(self) -> Self:
         return self.copy()
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
-        twin = memo[id(self)] = self.copy()
-        twin.__dict__.update(copy.deepcopy(self.__dict__, memo))
-        return twin
+        clone = memo[id(self)] = self.copy()
+        clone.__dict__.update(copy.deepcopy(self.__dict__, memo))
+        return clone

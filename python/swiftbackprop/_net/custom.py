@@ -14,7 +14,7 @@ from swiftbackprop._net.rule import RuleInfo, find
 from swiftbackprop._net.rules import Activation, Loss
 
 if TYPE_CHECKING:
-    from swiftbackprop._net.spec import Recipe
+    from swiftbackprop._net.spec import NetworkSpec
 
 __all__ = ["CustomActivation", "CustomLoss", "is_custom"]
 
@@ -198,7 +198,7 @@ def _called(
         return array.astype(arguments[0].dtype, copy=False)
 
 
-def is_custom(recipe: Recipe) -> bool:
-    """Return whether a network of this recipe goes through Python."""
-    rules = (*recipe.activations, recipe.loss)
+def is_custom(spec: NetworkSpec) -> bool:
+    """Return whether a network of this spec goes through Python."""
+    rules = (*spec.activations, spec.loss)
     return any(isinstance(rule, CustomActivation | CustomLoss) for rule in rules)

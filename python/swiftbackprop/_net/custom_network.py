@@ -198,8 +198,8 @@ class CustomNetwork(Network):
 
     def _judge(self, y: FloatArray, rows: int) -> None:
         """Let the engine refuse targets, in its own words."""
-        with self.copy() as twin:
-            check(twin, np.zeros((rows, self.sizes[0]), np.bool_), y, None, (None, None, None))
+        with self.copy() as clone:
+            check(clone, np.zeros((rows, self.sizes[0]), np.bool_), y, None, (None, None, None))
 
     def _is_classes(self, y: FloatArray) -> bool:
         """Return whether targets are class numbers."""
@@ -233,10 +233,10 @@ class CustomNetwork(Network):
         if not len(array):
             return super().predict(array)
         out = np.empty((len(array), self.sizes[-1]), self.dtype)
-        with self.copy() as twin:  # the layers here stay as they are
+        with self.copy() as clone:  # the layers here stay as they are
             for first in range(0, len(array), _BLOCK):
                 rows = slice(first, first + _BLOCK)
-                out[rows] = twin.forward(array[rows])
+                out[rows] = clone.forward(array[rows])
         return out
 
     def _evaluate(
@@ -252,10 +252,10 @@ class CustomNetwork(Network):
         return cost, right, mse(t, a, scale), mae(t, a, scale), r2(t, a, scale)
 
     def _input_gradient(self, X: Any, y: Any, weights: Any, per_example: bool) -> FloatArray:
-        with self.copy() as twin:
-            rows = len(twin.forward(X))
-            twin.backward(y, sample_weight=weights)
-            gradient: FloatArray = twin.layer(0).grad_a * (rows if per_example else 1)
+        with self.copy() as clone:
+            rows = len(clone.forward(X))
+            clone.backward(y, sample_weight=weights)
+            gradient: FloatArray = clone.layer(0).grad_a * (rows if per_example else 1)
         return gradient
 
     def _fit(self, *arguments: Any) -> Any:

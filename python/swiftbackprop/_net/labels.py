@@ -42,7 +42,7 @@ def as_classes(net: SpecifiedNet, given: Iterable[str]) -> FloatArray:
             f"outputs tells {count} classes apart: make it with as many outputs as there are "
             "labels (two may share one output), or set net.classes_ to all labels"
         )
-    is_known = is_custom(net._recipe) or outputs > 1 or net.loss.flags & core.RULE_CLASSES
+    is_known = is_custom(net._spec) or outputs > 1 or net.loss.flags & core.RULE_CLASSES
     if not is_known:
         raise ValueError(
             f"labels of text for {net.loss.name} with one output, which learns numbers: write "

@@ -19,7 +19,7 @@ from swiftbackprop._net.spec import as_parameter, as_rate
 if TYPE_CHECKING:
     from swiftbackprop._net.specified import SpecifiedNet
 
-__all__ = ["Layer", "Layers", "find_layer", "taken_in"]
+__all__ = ["Layer", "Layers", "find_layer", "pre_activation"]
 
 # What normalised layers alone have.
 _NORMALISED = ("gamma", "beta", "grad_gamma", "grad_beta", "u", "running_mean", "running_var")
@@ -176,7 +176,7 @@ class Layer:
     def norm(self) -> Norm | None:
         """How this layer is normalised; None if it is not."""
         self._check("norm")
-        return self._net._recipe.norm(self.m)
+        return self._net._spec.norm(self.m)
 
     @property
     def gamma(self) -> FloatArray:
@@ -281,7 +281,7 @@ class Layer:
     def activation(self) -> Activation:
         """σ of this layer."""
         self._check("activation")
-        return self._net._recipe.activations[self.m - 1]
+        return self._net._spec.activations[self.m - 1]
 
     @property
     def sizes(self) -> tuple[int, int]:
@@ -315,7 +315,7 @@ class Layer:
         return f"Layer(m={self.m}, {before} -> {own}, {self.activation.name})"
 
 
-def taken_in(layer: Layer) -> FloatArray:
+def pre_activation(layer: Layer) -> FloatArray:
     """Return what σ of a layer took in: z, or u where z is normalised before."""
     return layer.u if layer.norm and not layer.norm.after else layer.z
 

@@ -18,7 +18,7 @@ _FIT = "Network.fit"
 _GRADIENTS = {"dw": "grad_W", "db": "grad_b", "dz": "grad_z", "da": "grad_a", "delta": "grad_z"}
 
 # Kind of name -> what others say -> what it is called here.
-_ELSEWHERE = {
+_OTHER_LIBRARIES = {
     "activation": {
         "logistic": "sigmoid",
         "linear": "identity",
@@ -353,7 +353,7 @@ def unknown_keyword(function: str, name: str, allowed: Collection[str]) -> str:
     >>> unknown_keyword("Network.fit", "nb_epoch", ["epochs"])
     "Network.fit() got an unexpected keyword argument 'nb_epoch': it is called 'epochs' here"
     """
-    if function in _ELSEWHERE:
+    if function in _OTHER_LIBRARIES:
         hint = meant(function, name, allowed)
     else:  # a name that others use means the same in every method
         hint = _ADVICE["method"].get(_squash(name, "_")) or meant(_FIT, name, allowed)
@@ -363,7 +363,7 @@ def unknown_keyword(function: str, name: str, allowed: Collection[str]) -> str:
 
 def translated(kind: str, name: str) -> str:
     """Return what a name of another library is here; the same name if it is not known."""
-    return _ELSEWHERE.get(kind, {}).get(_squash(name, "_"), name)
+    return _OTHER_LIBRARIES.get(kind, {}).get(_squash(name, "_"), name)
 
 
 def nearest(name: str, allowed: Iterable[str]) -> str | None:

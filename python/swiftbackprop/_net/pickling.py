@@ -7,7 +7,7 @@ from typing import Any, SupportsIndex
 
 from swiftbackprop._net.base import NetworkBase
 from swiftbackprop._net.custom import is_custom
-from swiftbackprop._net.state import Numbers, live_recipe
+from swiftbackprop._net.state import NetworkState, live_spec
 
 __all__ = ["PicklableNetwork", "blank"]
 
@@ -27,13 +27,13 @@ class PicklableNetwork(NetworkBase):
 
 def state_of(net: NetworkBase) -> dict[str, Any]:
     """Return all that a network is: plain objects, for `pickle` and its like."""
-    twin = net._twin()  # the state of one moment, whatever other threads do
-    recipe = live_recipe(twin)
-    attributes = {**twin.__dict__, "_made": recipe}
+    clone = net._clone()  # the state of one moment, whatever other threads do
+    spec = live_spec(clone)
+    attributes = {**clone.__dict__, "_made": spec}
     return {
-        "recipe": recipe,
+        "spec": spec,
         "seed": net._seed,
-        "numbers": Numbers.of(twin),
+        "numbers": NetworkState.of(clone),
         "attributes": attributes,
     }
 
@@ -45,9 +45,9 @@ def blank(kind: type[NetworkBase]) -> NetworkBase:
 
 def restore(net: NetworkBase, state: Mapping[str, Any]) -> None:
     """Make of a network without anything the one of which this is the state."""
-    recipe = state["recipe"]
-    net._build(recipe, state["seed"])
-    if is_custom(recipe):
+    spec = state["spec"]
+    net._build(spec, state["seed"])
+    if is_custom(spec):
         from swiftbackprop._net.custom_network import customised
 
         kind: Any = type(net)

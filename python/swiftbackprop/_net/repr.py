@@ -40,10 +40,10 @@ def short(net: NetworkBase) -> str:
         return f"<{kind}, not made>"
     if net.closed:
         return f"{kind}({sizes_of(net)}, closed)"
-    *hidden, output = (_rule(rule) for rule in net._recipe.activations)
+    *hidden, output = (_rule(rule) for rule in net._spec.activations)
     parts = [sizes_of(net)]
-    if net._recipe.norms:
-        kinds = [repr(norm.name if norm else None) for norm in net._recipe.norms]
+    if net._spec.norms:
+        kinds = [repr(norm.name if norm else None) for norm in net._spec.norms]
         parts.append(f"norm={_some(kinds)}")
     if hidden:
         same = len(set(hidden)) == 1
@@ -83,13 +83,13 @@ def summary(net: NetworkBase) -> str:
 def rows(net: NetworkBase) -> list[tuple[str, str, str, str, str]]:
     """Return m, D(m), activation, shape of W and number of parameters, as text."""
     table = [("0", f"{net.sizes[0]:,}", "input", "", "")]
-    rules, shapes = net._recipe.activations, net._recipe.shapes
+    rules, shapes = net._spec.activations, net._spec.shapes
     for m in _some_layers(len(shapes)):
         if m == _GAP:
             table.append(("...", "", "", "", ""))
             continue
         outputs, inputs = shapes[m - 1]
-        count, norm = f"{net._recipe.counts[m - 1]:,}", net._recipe.norm(m)
+        count, norm = f"{net._spec.counts[m - 1]:,}", net._spec.norm(m)
         name = rules[m - 1].name
         if norm:
             name = in_order(norm, name)
@@ -116,9 +116,9 @@ def headline(net: NetworkBase) -> str:
 
 def _optimizer(net: NetworkBase) -> str:
     """Return the optimizer with its learning rate, the first parameter of all."""
-    recipe = net.optimizer.recipe
-    first = next(iter(recipe.parameters.values()), None)
-    return f"{type(recipe).__name__}({'' if first is None else f'{first:g}'})"
+    spec = net.optimizer.recipe
+    first = next(iter(spec.parameters.values()), None)
+    return f"{type(spec).__name__}({'' if first is None else f'{first:g}'})"
 
 
 def _rule(rule: Rule) -> str:

@@ -38,7 +38,7 @@ _LARGEST_SIZE = 2**31 - 1  # BLAS counts in 32 bits
 
 
 @dataclass(frozen=True)
-class Recipe:
+class NetworkSpec:
     """Everything but the seed that a network is made of."""
 
     sizes: tuple[int, ...]
@@ -79,7 +79,7 @@ class Recipe:
         return self.norms[m - 1] if self.norms else None
 
 
-def make_recipe(
+def make_spec(
     sizes: Iterable[int],
     activation: ActivationLike | Iterable[ActivationLike],
     output: ActivationLike | None,
@@ -91,7 +91,7 @@ def make_recipe(
     l2: float,
     clip_norm: float | None,
     norm: NormLike | Iterable[NormLike] = None,
-) -> Recipe:
+) -> NetworkSpec:
     """Check the arguments of `Network` and fill in what depends on others."""
     widths = as_sizes(sizes)
     hidden = _hidden(activation, len(widths) - 2)
@@ -100,7 +100,7 @@ def make_recipe(
     _check_rows(activations, widths)
     kind = as_dtype(dtype)
     rules, start = _initializers(initializer, activations, widths, kind)
-    return Recipe(
+    return NetworkSpec(
         sizes=widths,
         activations=activations,
         loss=cost,
@@ -271,12 +271,12 @@ def _check_rows(activations: tuple[Activation, ...], sizes: tuple[int, ...]) -> 
             )
 
 
-def warn_of_clipping(recipe: Recipe, stacklevel: int) -> None:
+def warn_of_clipping(spec: NetworkSpec, stacklevel: int) -> None:
     """Warn of a logarithm that is clipped because a(L) may lie outside its domain.
 
     The losses of classes want outputs in [0, 1], poisson wants them above 0.
     """
-    loss, output = recipe.loss, recipe.activations[-1]
+    loss, output = spec.loss, spec.activations[-1]
     if loss.flags & core.RULE_CLASSES:
         fits = output.flags & core.RULE_PROBABILITY
     else:

@@ -10,7 +10,7 @@ from swiftbackprop._engine.loader import core
 from swiftbackprop._net.arrays import FloatArray
 from swiftbackprop._net.normalization import NO_NORM
 from swiftbackprop._net.rules import Loss
-from swiftbackprop._net.spec import Recipe, as_input_scale
+from swiftbackprop._net.spec import NetworkSpec, as_input_scale
 
 __all__ = ["SpecifiedNet"]
 
@@ -19,31 +19,31 @@ class SpecifiedNet(core.Net):
     """The engine's net, with what it is made of."""
 
     # Of a network whose __init__ has not run to its end.
-    _made: Recipe | None = None
+    _made: NetworkSpec | None = None
     _seed = 0
     _classes: FloatArray | None = None  # the labels of text of its classes
 
-    def _build(self, recipe: Recipe, seed: int) -> None:
-        """Make the engine's net from a recipe."""
+    def _build(self, spec: NetworkSpec, seed: int) -> None:
+        """Make the engine's net from a spec."""
         self._create(
-            recipe.sizes,
-            recipe.dtype.name,
-            [rule._as_engine_rule() for rule in recipe.activations],
-            [rule._as_engine_rule() for rule in recipe.initializers],
-            recipe.loss._as_engine_rule(),
-            recipe.optimizer._as_engine_rule(),
-            recipe.l1,
-            recipe.l2,
-            recipe.clip_norm,
+            spec.sizes,
+            spec.dtype.name,
+            [rule._as_engine_rule() for rule in spec.activations],
+            [rule._as_engine_rule() for rule in spec.initializers],
+            spec.loss._as_engine_rule(),
+            spec.optimizer._as_engine_rule(),
+            spec.l1,
+            spec.l2,
+            spec.clip_norm,
             seed,
-            [norm._as_engine_norm() if norm else NO_NORM for norm in recipe.norms] or None,
+            [norm._as_engine_norm() if norm else NO_NORM for norm in spec.norms] or None,
         )
-        self._made, self._seed = recipe, seed
+        self._made, self._seed = spec, seed
 
     # --- What it is made of -------------------------------------------------------------
 
     @property
-    def _recipe(self) -> Recipe:
+    def _spec(self) -> NetworkSpec:
         if self._made is None:
             raise RuntimeError("this network was not made: call Network.__init__ first")
         return self._made
@@ -51,12 +51,12 @@ class SpecifiedNet(core.Net):
     @property
     def sizes(self) -> tuple[int, ...]:
         """D(0), ..., D(L)."""
-        return self._recipe.sizes
+        return self._spec.sizes
 
     @property
     def dtype(self) -> np.dtype[Any]:
         """The type of all numbers in the network."""
-        return self._recipe.dtype
+        return self._spec.dtype
 
     @property
     def seed(self) -> int:
@@ -66,12 +66,12 @@ class SpecifiedNet(core.Net):
     @property
     def loss(self) -> Loss:
         """The loss, usable by itself: ``net.loss(a, t)``."""
-        return self._recipe.loss
+        return self._spec.loss
 
     @property
     def n_parameters(self) -> int:
         """The number P of all parameters."""
-        return self._recipe.n_parameters
+        return self._spec.n_parameters
 
     @property
     def input_scale(self) -> float:

@@ -1,4 +1,4 @@
-"""A network as data: its recipe as it is now, its numbers, and both together again."""
+"""A network as data: its spec as it is now, its numbers, and both together again."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from swiftbackprop._net.arrays import FloatArray
 from swiftbackprop._net.base import NetworkBase
 from swiftbackprop._net.names import unknown
 from swiftbackprop._net.normalization import BatchNorm, Norm
-from swiftbackprop._net.spec import Recipe, as_input_scale
+from swiftbackprop._net.spec import NetworkSpec, as_input_scale
 
 __all__ = [
-    "Numbers",
-    "Trained",
-    "learnt",
-    "live_recipe",
+    "NetworkState",
+    "OptimizerState",
+    "live_spec",
     "options",
+    "parameters_and_buffers",
     "set_options",
     "vectors",
-    "write_learnt",
+    "write_parameters_and_buffers",
 ]
 
-# Options of the engine that no recipe holds, by their names in files.
+# Options of the engine that no spec holds, by their names in files.
 _OPTIONS = {
     "shares_penalties": core.OPTION_PENALTY_PER_SAMPLE,
     "max_norm": core.OPTION_MAX_NORM,
@@ -45,7 +45,7 @@ def vectors(norm: Norm | None) -> tuple[str, ...]:
     return ("b", "gamma", "beta", *running)
 
 
-def learnt(net: NetworkBase) -> list[FloatArray]:
+def parameters_and_buffers(net: NetworkBase) -> list[FloatArray]:
     """Return live views of all parameters, in one, and of batch norm's running statistics."""
     views = [net.parameters]
     for layer in net.layers:
@@ -54,14 +54,14 @@ def learnt(net: NetworkBase) -> list[FloatArray]:
     return views
 
 
-def write_learnt(net: NetworkBase, arrays: Iterable[FloatArray]) -> None:
-    """Give a network what `learnt` returned of one with the same layers, in any dtype."""
-    for own, other in zip(learnt(net), arrays, strict=True):
+def write_parameters_and_buffers(net: NetworkBase, arrays: Iterable[FloatArray]) -> None:
+    """Give a network the parameters and buffers of one with the same layers, in any dtype."""
+    for own, other in zip(parameters_and_buffers(net), arrays, strict=True):
         own[...] = other
 
 
 def options(net: NetworkBase) -> dict[str, float]:
-    """Return the options of a network that its recipe does not hold."""
+    """Return the options of a network that its spec does not hold."""
     values = {name: net._option(number) for name, number in _OPTIONS.items()}
     for name, (number, usual) in _LAYER_OPTIONS.items():
         for m in range(1, len(net.sizes)):
@@ -95,14 +95,14 @@ def set_options(net: NetworkBase, values: Mapping[str, float]) -> None:
 
 
 @dataclass(frozen=True)
-class Trained:
+class OptimizerState:
     """The optimizer's memory: its arrays, each of shape (P,), and the updates made."""
 
     slots: tuple[FloatArray, ...]
     steps: int
 
     @classmethod
-    def of(cls, net: NetworkBase) -> Trained:
+    def of(cls, net: NetworkBase) -> OptimizerState:
         """Return that of a network, with views of its arrays."""
         return cls(net.optimizer.state, net.step_count)
 
@@ -114,33 +114,33 @@ class Trained:
 
 
 @dataclass(frozen=True)
-class Numbers:
+class NetworkState:
     """Everything that a network has learnt and would do next."""
 
     parameters: FloatArray
     running: list[FloatArray]
     gradients: FloatArray | None
-    optimizer: Trained
+    optimizer: OptimizerState
     generator: tuple[int, int, int, int]
     options: dict[str, float]
 
     @classmethod
-    def of(cls, net: NetworkBase) -> Numbers:
+    def of(cls, net: NetworkBase) -> NetworkState:
         """Return those of a network; the arrays are views."""
         gradients = net.gradients
-        parameters, *running = learnt(net)
+        parameters, *running = parameters_and_buffers(net)
         return cls(
             parameters,
             running,
             gradients if np.any(gradients) else None,
-            Trained.of(net),
+            OptimizerState.of(net),
             net._generator(),
             options(net),
         )
 
     def write(self, net: NetworkBase) -> None:
         """Give them to a network of the same sizes and optimizer."""
-        write_learnt(net, [self.parameters, *self.running])
+        write_parameters_and_buffers(net, [self.parameters, *self.running])
         if self.gradients is not None:
             net.gradients[...] = self.gradients
         self.optimizer.write(net)
@@ -148,10 +148,10 @@ class Numbers:
         set_options(net, self.options)
 
 
-def live_recipe(net: NetworkBase) -> Recipe:
+def live_spec(net: NetworkBase) -> NetworkSpec:
     """Return what a network is made of, with the options that it has now."""
     return replace(
-        net._recipe,
+        net._spec,
         optimizer=net.optimizer.recipe,
         l1=net.l1,
         l2=net.l2,

@@ -14,9 +14,9 @@ import numpy as np
 from swiftbackprop._net.arrays import FloatArray
 from swiftbackprop._net.custom import is_custom
 from swiftbackprop._net.rule import as_count, as_number
-from swiftbackprop._net.state import learnt, write_learnt
+from swiftbackprop._net.state import parameters_and_buffers, write_parameters_and_buffers
 from swiftbackprop._train.callback import Callback
-from swiftbackprop.schedules import ReduceOnPlateau, Schedule, Watch, check_watch
+from swiftbackprop.schedules import BestValue, ReduceOnPlateau, Schedule, check_monitor
 
 if TYPE_CHECKING:
     from swiftbackprop._net.base import NetworkBase
@@ -89,9 +89,9 @@ class Checkpoint(Callback):
         self._every = as_count(every, "every", least=1)
         if monitor is not None and self._every != 1:
             raise ValueError("every and monitor are given: one of them is enough")
-        check_watch(monitor, 0, 0.0, mode)
+        check_monitor(monitor, 0, 0.0, mode)
         self._monitor, self._mode = monitor, mode
-        self._watch = Watch(monitor, 0.0, mode)
+        self._watch = BestValue(monitor, 0.0, mode)
         self.path: str | None = None
 
     @property
@@ -101,12 +101,12 @@ class Checkpoint(Callback):
 
     def on_train_begin(self, net: Any) -> None:
         """Forget the best of an earlier training, and refuse a network that has no file."""
-        if is_custom(net._recipe):
+        if is_custom(net._spec):
             from swiftbackprop._net.custom_network import CustomNetwork
 
             if type(net).save is CustomNetwork.save:
                 net.save(self._template)  # says why it cannot be
-        self._watch = Watch(self._monitor, 0.0, self._mode)
+        self._watch = BestValue(self._monitor, 0.0, self._mode)
 
     def on_epoch_end(self, net: Any, epoch: int, logs: Mapping[str, float]) -> None:
         """Save the network, if it is time to."""
@@ -161,14 +161,14 @@ class EarlyStopping(Callback):
         mode: str | None = None,
         restore_best_weights: bool = True,
     ) -> None:
-        check_watch(monitor, patience, min_delta, mode)
+        check_monitor(monitor, patience, min_delta, mode)
         self.monitor = monitor
         self.patience = patience
         self.min_delta = min_delta
         self.mode = mode
         self.restore_best_weights = restore_best_weights
         self.best_epoch = -1
-        self._watch = Watch(monitor, min_delta, mode)
+        self._watch = BestValue(monitor, min_delta, mode)
         self._weights: list[FloatArray] | None = None
 
     @property
@@ -178,7 +178,7 @@ class EarlyStopping(Callback):
 
     def on_train_begin(self, net: NetworkBase) -> None:
         """Forget what was before."""
-        self._watch = Watch(self.monitor, self.min_delta, self.mode)
+        self._watch = BestValue(self.monitor, self.min_delta, self.mode)
         self._weights, self.best_epoch = None, -1
 
     def on_epoch_end(self, net: NetworkBase, epoch: int, logs: Mapping[str, float]) -> bool:
@@ -186,13 +186,13 @@ class EarlyStopping(Callback):
         if self._watch.see(logs):
             self.best_epoch = epoch
             if self.restore_best_weights:
-                self._weights = [array.copy() for array in learnt(net)]
+                self._weights = [array.copy() for array in parameters_and_buffers(net)]
         return self._watch.waited > self.patience
 
     def on_train_end(self, net: NetworkBase) -> None:
         """Put the best weights back."""
         if self._weights is not None:
-            write_learnt(net, self._weights)
+            write_parameters_and_buffers(net, self._weights)
             self._weights = None
 
 
@@ -277,14 +277,14 @@ class LearningRateScheduler(Callback):
         )
         self._base = 0.0
         self._cooldown = 0
-        self._watch: Watch | None = None
+        self._watch: BestValue | None = None
 
     def on_train_begin(self, net: NetworkBase) -> None:
         """Take the rate that is to be scheduled."""
         self._base = net.optimizer.lr if self.lr is None else self.lr
         if isinstance(self.schedule, ReduceOnPlateau):
             plan = self.schedule
-            self._watch = Watch(plan.monitor, plan.min_delta, plan.mode)
+            self._watch = BestValue(plan.monitor, plan.min_delta, plan.mode)
             self._cooldown = 0
 
     def on_epoch_begin(self, net: NetworkBase, epoch: int) -> None:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from swiftbackprop._net.base import NetworkBase
     from swiftbackprop._train.class_weight import ClassWeights
 
-__all__ = ["PieceSession", "as_pieces"]
+__all__ = ["ChunkedSession", "as_pieces"]
 
 _Piece = tuple[FloatArray, FloatArray, FloatArray | None]
 _SLICE_NS = 50_000_000
@@ -76,7 +76,7 @@ def _read(net: NetworkBase, item: Any) -> _Piece:
     )
 
 
-class PieceSession(Session):
+class ChunkedSession(Session):
     """A training session like the engine's, over one short session per piece.
 
     Parameters
@@ -89,7 +89,7 @@ class PieceSession(Session):
     batch_size : int or None
         Rows of a minibatch; None for a piece as a whole.
     steps : int or None
-        Pieces of an epoch; None for as many as there are.
+        ChunkedData of an epoch; None for as many as there are.
     batches : int
         Minibatches of an epoch; 0 if that is not known.
     validation : tuple of X, y and weights, or None

@@ -18,7 +18,7 @@ from swiftbackprop._net.arrays import FloatArray, as_data, check_some_weight
 from swiftbackprop._net.labels import encode
 from swiftbackprop._net.rule import as_count, as_number
 from swiftbackprop._train.callback import CallbackLike, as_callbacks, call, sets_rate, wants_batches
-from swiftbackprop._train.chunked import PieceSession, as_pieces
+from swiftbackprop._train.chunked import ChunkedSession, as_pieces
 from swiftbackprop._train.class_weight import ClassWeights, class_numbers
 from swiftbackprop._train.history import History
 from swiftbackprop._train.session import BATCH_DONE, Record
@@ -29,9 +29,9 @@ if TYPE_CHECKING:
     from swiftbackprop._train.progress import ProgressBar
 
 __all__ = [
+    "ChunkedData",
     "Data",
     "Options",
-    "Pieces",
     "as_count",
     "columns",
     "fit",
@@ -199,7 +199,7 @@ def _warn_of_sides(net: NetworkBase, one: FloatArray, other: FloatArray, share: 
 
 
 @dataclass(frozen=True)
-class Pieces:
+class ChunkedData:
     """Training data that come in pieces, and the arrays to validate on."""
 
     source: Any
@@ -219,7 +219,7 @@ def gather_pieces(
     sample_weight: npt.ArrayLike | None,
     validation_data: Sequence[npt.ArrayLike] | None,
     validation_split: float,
-) -> Pieces:
+) -> ChunkedData:
     """Return the data of a session whose X is an iterable of pairs."""
     if sample_weight is not None:
         raise ValueError("without y, weights come with the pieces: (X, y, sample_weight)")
@@ -235,15 +235,15 @@ def gather_pieces(
         check_some_weight(weights, _WEIGHTED)
         valid = replace(valid, valid_weights=weights)
     count = None if steps is None else as_count(steps, "steps_per_epoch", least=1)
-    return Pieces(pieces, valid, count, classes, 0 if batch_size else count or 0)
+    return ChunkedData(pieces, valid, count, classes, 0 if batch_size else count or 0)
 
 
 def _begin_pieces(
-    net: NetworkBase, data: Pieces, options: Options, epochs: int, pause: int
-) -> PieceSession:
+    net: NetworkBase, data: ChunkedData, options: Options, epochs: int, pause: int
+) -> ChunkedSession:
     size = options.batch_size
     X, y, weights = data.valid.valid_X, data.valid.valid_y, data.valid.valid_weights
-    return PieceSession(
+    return ChunkedSession(
         net,
         as_pieces(data.source, epochs, data.steps),
         epochs,
@@ -272,16 +272,16 @@ def with_class_weight(
     return replace(data, weights=table.weigh(data.y, data.weights), valid_weights=valid_weights)
 
 
-def fit(net: NetworkBase, data: Data | Pieces, options: Options) -> History:
+def fit(net: NetworkBase, data: Data | ChunkedData, options: Options) -> History:
     """Train a network; `Network.fit` documents it."""
     epochs = as_count(options.epochs, "epochs", least=0)
     callbacks = as_callbacks(options.callbacks)
     run = _Run(net, data, callbacks, options)
     history = run.history
-    session: core.Fit | PieceSession | None = None
+    session: core.Fit | ChunkedSession | None = None
     try:
         # Inside, so that Ctrl-C at any moment gives the network back.
-        if isinstance(data, Pieces):
+        if isinstance(data, ChunkedData):
             session = _begin_pieces(net, data, options, epochs, run.pause)
         else:
             session = _begin(net, data, options, epochs, run.pause)
@@ -334,7 +334,7 @@ class _Run:
     """A session on its way."""
 
     def __init__(
-        self, net: NetworkBase, data: Data | Pieces, callbacks: list[Any], options: Options
+        self, net: NetworkBase, data: Data | ChunkedData, callbacks: list[Any], options: Options
     ) -> None:
         self.net = net
         #: What is validated on.
@@ -362,14 +362,14 @@ class _Run:
         self.history = History(dict.fromkeys([*self.columns, *self.extra, "seconds"], 0))
         self.columns["seconds"] = seconds
 
-    def begin(self, session: core.Fit | PieceSession) -> None:
+    def begin(self, session: core.Fit | ChunkedSession) -> None:
         for callback in self.callbacks:
             self.begun.append(callback)
             call(callback, "on_train_begin", self.net)
         if self.epochs:
             self.begin_epoch(session, 0)
 
-    def begin_epoch(self, session: core.Fit | PieceSession, epoch: int) -> None:
+    def begin_epoch(self, session: core.Fit | ChunkedSession, epoch: int) -> None:
         for callback in self.callbacks:
             call(callback, "on_epoch_begin", self.net, epoch)
             if sets_rate(callback) and callback.per_batch:
@@ -382,7 +382,7 @@ class _Run:
                 if rates is not None:
                     session.set_rates(rates)
 
-    def advance(self, session: core.Fit | PieceSession) -> str:
+    def advance(self, session: core.Fit | ChunkedSession) -> str:
         """Work slice by slice; return why training ended."""
         done, phase, batch, ended = False, 0, 0, 0
         slice_ns = 0 if self.batch_callbacks else _SLICE_NS
@@ -408,7 +408,7 @@ class _Run:
         return "completed"
 
     def collect(
-        self, session: core.Fit | PieceSession, ended: int, *, is_over: bool = False
+        self, session: core.Fit | ChunkedSession, ended: int, *, is_over: bool = False
     ) -> None:
         """Store the records of the epochs that have ended since."""
         for epoch in range(self.history.epochs, ended):
@@ -447,7 +447,7 @@ class _Run:
         ]
         return any(answer is not None and bool(answer) for answer in answers)
 
-    def end(self, session: core.Fit | PieceSession) -> None:
+    def end(self, session: core.Fit | ChunkedSession) -> None:
         """Store what is not stored yet, give the network back, and tell every callback."""
         with ExitStack() as last:  # all of them, whatever one of them raises
             for callback in reversed(self.begun):

@@ -198,11 +198,11 @@ def compare(
     ways += [("matrices", allowed)] * (allowed > 1)
     # Before and after, lest another program's moment of work lowers it.
     before = _peaks(net, allowed)
-    with net.copy() as twin:
-        X = as_input(twin, X, None)
-        y = _converted_once(twin, as_target(twin, encode(twin, y, "y"), None))
-        weights = None if sample_weight is None else as_weights(twin, sample_weight, None)
-        timed = [_measured(twin, X, y, weights, *way, repeats) for way in ways]
+    with net.copy() as clone:
+        X = as_input(clone, X, None)
+        y = _converted_once(clone, as_target(clone, encode(clone, y, "y"), None))
+        weights = None if sample_weight is None else as_weights(clone, sample_weight, None)
+        timed = [_measured(clone, X, y, weights, *way, repeats) for way in ways]
     peaks = {count: max(flops, before[count]) for count, flops in _peaks(net, allowed).items()}
     flops = work(net.sizes, len(X))
     (slowest, wanted), largest = timed[0], float(np.abs(timed[0][1]).max(initial=0))

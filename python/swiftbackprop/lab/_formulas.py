@@ -60,7 +60,7 @@ class Formulas:
     """
 
     def __init__(self, net: NetworkBase, X: FloatArray, y: npt.ArrayLike) -> None:
-        if net._recipe.norms:
+        if net._spec.norms:
             raise ValueError(
                 "the formulas that are compared here are those without normalisation: make the "
                 "network without norm, or compare with gradcheck"
@@ -70,7 +70,7 @@ class Formulas:
         none = np.empty(0)
         layers = list(net.layers)
         self.L, self.N, self.sizes = len(layers), len(X), net.sizes
-        self.rules = net._recipe.activations
+        self.rules = net._spec.activations
         self.loss = net.loss
         self.t = as_rows(net, y)
         array = encode(net, y, "y")

@@ -160,15 +160,15 @@ def check_backward(
     (True, ('mean instead of sum',))
     """
     required = _as_quantities(quantities)
-    twin = in_double(net)
+    clone = in_double(net)
     rows = as_inputs(net, X)
-    formulas = Formulas(twin.copy(), rows, y)
+    formulas = Formulas(clone.copy(), rows, y)
     if as_labels(y, "y").dtype.kind == "U":  # the formulas are of numbers
         y = encode(net, y, "y")
-    twin.forward(rows.copy())
-    with without_gradients(twin, net):
-        returned = student_fn(twin, rows.copy(), y)
-        given = read(returned, twin, formulas.truth, columns)
+    clone.forward(rows.copy())
+    with without_gradients(clone, net):
+        returned = student_fn(clone, rows.copy(), y)
+        given = read(returned, clone, formulas.truth, columns)
     if not given.arrays:
         names = ", ".join(QUANTITIES)
         raise ValueError(f"student_fn returned no gradient: expected one or more of {names}")

@@ -145,10 +145,10 @@ def step_b(net: Network, X: npt.ArrayLike, y: npt.ArrayLike, m: SupportsIndex) -
     """
     dpi = net.jacobian(X, of="z", wrt="z", layer=m)
     number = operator.index(m)
-    twin = net.copy()
-    twin.forward(X)
-    twin.backward(y)
-    x, dL = np.array(twin.layer(number - 1).a), twin.layers[-1].grad_z
+    clone = net.copy()
+    clone.forward(X)
+    clone.backward(y)
+    x, dL = np.array(clone.layer(number - 1).a), clone.layers[-1].grad_z
     rows = np.einsum("nk,nkj->nj", dL, dpi)
-    grad_W = twin.layers[number - 1].grad_W.copy()
-    return StepB(number, len(twin.layers), x, dL, dpi, x.T @ rows, grad_W)
+    grad_W = clone.layers[number - 1].grad_W.copy()
+    return StepB(number, len(clone.layers), x, dL, dpi, x.T @ rows, grad_W)

@@ -36,7 +36,7 @@ from swiftbackprop.sklearn._network import (
 from swiftbackprop.sklearn._parameters import check_parameters, random_state_of
 from swiftbackprop.sklearn._rows import Rows, predict_blocks
 from swiftbackprop.sklearn._scoring import Scoring
-from swiftbackprop.sklearn._stochastic import Watch, train
+from swiftbackprop.sklearn._stochastic import StoppingRules, train
 
 # What a fitted estimator of scikit-learn has beside its weights.
 _KEPT = (
@@ -212,7 +212,7 @@ class Estimator(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
             optimizer=make_optimizer(self),
             dtype=dtype_of(self.dtype, data.X) if old is None or self.dtype else old.dtype,
             alpha=self.alpha,
-            # Of a twin: the draws that follow stay scikit-learn's.
+            # Of a copy: the draws that follow stay scikit-learn's.
             seed=int(deepcopy(random).randint(2**31)),
             dropout=self.dropout,
         )
@@ -268,7 +268,7 @@ class Estimator(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
         if valid is None and self.early_stopping:
             data, valid = self._split(data, random)
         scoring = None if valid is None else Scoring(self, valid)
-        watch = Watch(self, net, len(data), self._constant(data), scoring)
+        watch = StoppingRules(self, net, len(data), self._constant(data), scoring)
         train(self, net, data, valid, watch, callbacks, is_partial=is_partial)
         if self.early_stopping and scoring is not None:
             self._compare(self.best_validation_score_, scoring.of_a_guess(data))

@@ -14,7 +14,7 @@ from sklearn.exceptions import ConvergenceWarning
 from swiftbackprop._net.arrays import FloatArray
 from swiftbackprop._train.builtin_callbacks import EarlyStopping
 from swiftbackprop._train.callback import Callback
-from swiftbackprop._train.fit import Data, Options, Pieces, fit
+from swiftbackprop._train.fit import ChunkedData, Data, Options, fit
 from swiftbackprop._train.history import History
 from swiftbackprop.network import Network
 from swiftbackprop.sklearn._network import change_rate
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from sklearn.base import BaseEstimator
 
 
-class Watch(Callback):
+class StoppingRules(Callback):
     """What scikit-learn does after each epoch: curves, stopping rules, learning rates.
 
     Parameters
@@ -149,12 +149,12 @@ def train(
     net: Network,
     data: Rows,
     valid: Rows | None,
-    watch: Watch,
+    watch: StoppingRules,
     callbacks: Sequence[Any],
     *,
     is_partial: bool,
 ) -> None:
-    """Train for max_iter epochs or fewer, or for one; the rules are `Watch`'s.
+    """Train for max_iter epochs or fewer, or for one; the rules are `StoppingRules`'s.
 
     Warns
     -----
@@ -233,5 +233,5 @@ def _fit_sparse(
 
     held = Data(data.X, data.y, None, *(() if valid is None else valid.arrays))
     batches = -(-len(data) // size)
-    source = Pieces(pieces, held, batches=batches, evaluate=partial(evaluate_rows, net))
+    source = ChunkedData(pieces, held, batches=batches, evaluate=partial(evaluate_rows, net))
     return fit(net, source, Options(epochs, size, False, callbacks, False))
