@@ -55,7 +55,7 @@ test-peers: $(VENV)/package $(VENV)/extra-test $(VENV)/extra-peers ## the tests 
 
 fuzz-sklearn: $(VENV)/package $(VENV)/extra-test ## the estimators beside scikit-learn's: N=1000 random settings from SEED=0 on
 	FUZZ_SETTINGS=$(or $(N),1000) FUZZ_SEED=$(or $(SEED),0) \
-		$(PY) -m pytest -q -s -n 0 tests_py/test_sklearn_random.py $(PYTEST)
+		$(PY) -m pytest -q -s -n 0 tests_py/estimators/test_sklearn_random.py $(PYTEST)
 
 contributing-example: $(VENV)/package $(VENV)/extra-test $(VENV)/extra-lint ## do what CONTRIBUTING.md says, in a copy of the tree, and test it
 	$(PY) .ci/contributing_example.py $(PROCESSES) $(PYTEST)

@@ -143,7 +143,8 @@ def run_python(
     timeout: float = 120,
 ) -> subprocess.CompletedProcess[str]:
     """Run `code` in a fresh interpreter that can import the package and tests_py."""
-    path = os.pathsep.join(filter(None, (str(TESTS), os.environ.get("PYTHONPATH"))))
+    folders = [str(TESTS), *(str(folder) for folder in sorted(TESTS.iterdir()) if folder.is_dir())]
+    path = os.pathsep.join([*folders, *filter(None, [os.environ.get("PYTHONPATH")])])
     environment = {**os.environ, "PYTHONPATH": path, **(env or {})}
     for name in ("PYTHONWARNINGS", "PYTEST_CURRENT_TEST"):
         environment.pop(name, None)

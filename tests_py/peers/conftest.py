@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import autodiff
 import pytest
+
+import autodiff
 
 
 @pytest.fixture(params=list(autodiff.PEERS))

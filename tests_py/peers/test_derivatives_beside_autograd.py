@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from autodiff import Peer
 
+from autodiff import Peer
 from helpers import assert_matches, usual_output
 from reference import ACTIVATIONS, LOSSES
 from test_jacobian import OUTPUTS, places

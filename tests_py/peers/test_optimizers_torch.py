@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-import autodiff
 import numpy as np
 import pytest
 import torch
-from torch_optimizers import TORCH_OPTIMIZERS
 
+import autodiff
 import swiftbackprop as sb
 from helpers import OPTIMIZERS, assert_matches, quiet_network
+from torch_optimizers import TORCH_OPTIMIZERS
 
 
 def torch_twin(net: Any, hidden: Any) -> Any:

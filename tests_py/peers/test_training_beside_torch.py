@@ -7,13 +7,13 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from torch_optimizers import TORCH_OPTIMIZERS
 
 import reference
 from helpers import OPTIMIZERS, assert_matches
 from reference import optimizers
 from swiftbackprop import schedules
 from test_pieces import data, network
+from torch_optimizers import TORCH_OPTIMIZERS
 
 
 def test_a_data_loader_of_pytorch() -> None:

@@ -159,7 +159,7 @@ for dtype in ("float32", "float64"):
 def test_training_does_not_allocate_in_the_steady_state(threads: str, tmp_path: Path) -> None:
     """Forward, backward and step: nothing, but for what handing work to threads takes."""
     library = tmp_path / "count.so"
-    source = TESTS / "c" / "count.c"
+    source = TESTS / "engine" / "c" / "count.c"
     subprocess.run(
         [compiler("cc", "gcc", "clang"), "-O1", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC",
          str(source), "-o", str(library), "-ldl"],

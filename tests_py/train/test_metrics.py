@@ -11,7 +11,7 @@ import pytest
 import swiftbackprop as sb
 from helpers import refused
 from swiftbackprop.metrics import OF_CLASSES, OF_NUMBERS
-from swiftbackprop.schedules import Watch
+from swiftbackprop.schedules import BestValue
 
 RNG = np.random.default_rng(0)
 CLASSES = RNG.integers(0, 4, 80)
@@ -136,7 +136,7 @@ def test_what_watches_a_metric_knows_which_side_is_better(metric: Callable[..., 
     poor = np.array([0.6, 0.8, 0.1, 0.9, 0.3])
     rows = [np.column_stack([1 - each, each]) for each in (poor, a)]
     column = f"val_{metric.__name__}"
-    watch = Watch(column, 0.0, None)
+    watch = BestValue(column, 0.0, None)
     values = [metric(y, each[:, 1] if metric in OF_NUMBERS else each) for each in rows]
     assert values[0] != values[1]
     for value, improves in ((values[0], True), (values[1], True), (values[0], False)):
@@ -145,7 +145,7 @@ def test_what_watches_a_metric_knows_which_side_is_better(metric: Callable[..., 
 
 @pytest.mark.parametrize("name", ["val_error2", "buffer2", "stop_time", "val_loss_of_recall"])
 def test_names_that_only_look_like_scores(name: str) -> None:
-    watch = Watch(name, 0.0, None)
+    watch = BestValue(name, 0.0, None)
     assert [watch.see({name: value}) for value in (2.0, 1.0, 3.0)] == [True, True, False]
 
 

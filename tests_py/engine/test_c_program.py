@@ -34,7 +34,7 @@ def built(program: str, library: Path, folder: Path) -> Path:
     target = folder / program
     command = [
         *(compiler("cc", "gcc", "clang"), *STRICT, f"-I{HEADERS}"),
-        *(str(TESTS / "c" / f"{program}.c"), "-o", str(target)),
+        *(str(TESTS / "engine" / "c" / f"{program}.c"), "-o", str(target)),
         *(f"-L{library}", "-lSwiftBackprop", f"-Wl,-rpath,{library}", "-ldl", "-lm"),
     ]
     done = subprocess.run(command, capture_output=True, text=True, check=False)

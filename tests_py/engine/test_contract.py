@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 HEADER = ROOT / "Sources" / "CBridge" / "include" / "swift_backprop.h"
 HANDLES = ("sb_net", "sb_fit", "sb_evaluation", "sb_owner")
 
