@@ -1,72 +1,72 @@
 import CBridge
 
 /// A feed-forward network of dense layers m = 1..L, its gradients and its optimizer.
-final class Network<T: Scalar> {
-  let layout: Layout
-  let activations: [ActivationKernels<T>]
+class Network<T: Scalar> {
+  final let layout: Layout
+  final let activations: [ActivationKernels<T>]
   /// What stands between z(m) and a(m), in place m − 1
-  let stages: [Stage<T>]
-  let loss: LossKernels<T>
-  let lossInfo: RuleInfo
+  final let stages: [Stage<T>]
+  final let loss: LossKernels<T>
+  final let lossInfo: RuleInfo
   /// Whether the output is the loss' canonical one: grad_z(L) = a − t, loss from z.
-  let isFused: Bool
-  let outputIsSoftmax: Bool
+  final let isFused: Bool
+  final let outputIsSoftmax: Bool
 
   /// How layer m is normalised, in place m − 1; empty if none is
-  let norms: [Norm?]
+  final let norms: [Norm?]
   /// Running means and variances of batch norm; nil without such a layer
-  let running: Storage<T>?
+  final let running: Storage<T>?
 
   /// W and b, γ and β, their gradients and the optimizer's state: flat, in the order of `layout`.
-  let parameters: Storage<T>
-  let gradients: Storage<T>
-  let slots: [Storage<T>]
+  final let parameters: Storage<T>
+  final let gradients: Storage<T>
+  final let slots: [Storage<T>]
 
-  private let optimizerEntry: OptimizerEntry
-  private(set) var optimizer: OptimizerKernels<T>
-  private(set) var spec: NetworkSpec
-  var steps = 0
-  var l1: Double { didSet { areOptionsHarmless = judgeOptions() } }
-  var l2: Double { didSet { areOptionsHarmless = judgeOptions() } }
+  final private let optimizerEntry: OptimizerEntry
+  final private(set) var optimizer: OptimizerKernels<T>
+  final private(set) var spec: NetworkSpec
+  final var steps = 0
+  final var l1: Double { didSet { areOptionsHarmless = judgeOptions() } }
+  final var l2: Double { didSet { areOptionsHarmless = judgeOptions() } }
   /// The largest norm of the gradient; 0 for no limit.
-  var clipNorm: Double
+  final var clipNorm: Double
   /// Whether `fit` divides the penalties by the Σw of each minibatch.
-  var sharesPenalties = false
+  final var sharesPenalties = false
   /// What penalties are multiplied with: 1, or 1/Σw while `fit` makes a step.
-  var penaltyShare = 1.0
+  final var penaltyShare = 1.0
   /// The largest norm of a row of W; 0 for no limit.
-  var maxNorm = 0.0
+  final var maxNorm = 0.0
   /// What integers in X are multiplied with.
-  var inputScale = 1.0
+  final var inputScale = 1.0
   /// The probability p to drop a unit of layer m, in place m − 1; the same as memory for masks,
   /// nil if nothing is dropped.
-  var dropout: [Double]
-  var rates: Storage<Double>?
+  final var dropout: [Double]
+  final var rates: Storage<Double>?
   /// Whether layer m is updated, in place m − 1; whether some are not, and the first that is.
-  var isTrainable: [Bool]
-  var hasFrozenLayers = false
-  var lowestTrained = 1
-  private(set) var areOptionsHarmless = false
-  var random: Random
+  final var isTrainable: [Bool]
+  final var hasFrozenLayers = false
+  final var lowestTrained = 1
+  final private(set) var areOptionsHarmless = false
+  final var random: Random
 
   /// The last explicit forward and backward.
-  var pass: Pass<T>?
-  var forwardPool = Pool<T>()
-  var backwardPool = Pool<T>()
+  final var pass: Pass<T>?
+  final var forwardPool = Pool<T>()
+  final var backwardPool = Pool<T>()
   /// What `gradients` hold: nothing yet, those of a pass, those of a pass without weight
   /// (Σw = 0), or the rest of a pass that failed.
   enum GradientState { case none, ready, weightless, spoiled }
-  var gradientState = GradientState.none
+  final var gradientState = GradientState.none
   /// Memory of the normalised layers of explicit passes
-  var normMemory: NormMemory<T>?
+  final var normMemory: NormMemory<T>?
   /// Memory for t, wₙ/Σw and Cₙ of explicit backward passes.
-  var targetMemory: TargetMemory<T>?
+  final var targetMemory: TargetMemory<T>?
   /// Memory of the threads' shares.
-  var partMemory: PartMemory<T>?
+  final var partMemory: PartMemory<T>?
   /// Memory of `predict`, kept for the next call.
-  var predictor: Workspace<T>?
+  final var predictor: Workspace<T>?
   /// Memory of Hessian-vector products, likewise.
-  var secondOrder: SecondOrderMemory<T>?
+  final var secondOrder: SecondOrderMemory<T>?
 
   /// A network with initial weights.
   init(_ config: sb_config) throws(EngineError) {
@@ -142,7 +142,7 @@ final class Network<T: Scalar> {
   }
 
   /// New initial weights; gradients and optimizer state cleared.
-  func reset(seed: UInt64) {
+  final func reset(seed: UInt64) {
     random = Random(seed: seed)
     for m in 1...layout.layers {
       let (fanIn, fanOut) = (Double(layout.sizes[m - 1]), Double(layout.sizes[m]))
@@ -162,25 +162,25 @@ final class Network<T: Scalar> {
   // MARK: parts of the flat buffers
 
   /// W(m)ᵀ [D(m−1), D(m)]
-  func weights(_ m: Int) -> Matrix<T> {
+  final func weights(_ m: Int) -> Matrix<T> {
     Matrix(parameters.base + layout.weights(m), layout.sizes[m - 1], layout.sizes[m])
   }
   /// b(m) [D(m)]
-  func bias(_ m: Int) -> UnsafePointer<T> { UnsafePointer(parameters.base + layout.bias(m)) }
+  final func bias(_ m: Int) -> UnsafePointer<T> { UnsafePointer(parameters.base + layout.bias(m)) }
   /// grad_W(m)ᵀ [D(m−1), D(m)]
-  func gradWeights(_ m: Int) -> UnsafeMutablePointer<T> { gradients.base + layout.weights(m) }
+  final func gradWeights(_ m: Int) -> UnsafeMutablePointer<T> { gradients.base + layout.weights(m) }
   /// grad_b(m) [D(m)]
-  func gradBias(_ m: Int) -> UnsafeMutablePointer<T> { gradients.base + layout.bias(m) }
+  final func gradBias(_ m: Int) -> UnsafeMutablePointer<T> { gradients.base + layout.bias(m) }
 
   // MARK: hyperparameters
 
   /// The optimizer's parameter in place `index`.
-  func hyperparameter(_ index: Int) throws(EngineError) -> Double {
+  final func hyperparameter(_ index: Int) throws(EngineError) -> Double {
     guard index >= 0, index < spec.optimizer.values.count else { throw EngineError.noOption }
     return spec.optimizer.values[index]
   }
 
-  func setHyperparameter(_ index: Int, _ value: Double) throws(EngineError) {
+  final func setHyperparameter(_ index: Int, _ value: Double) throws(EngineError) {
     let entry = optimizerEntry
     guard index >= 0, index < entry.info.parameters.count else { throw EngineError.noOption }
     try Rules.check(value, entry.info.parameters[index], of: entry.info)
@@ -191,15 +191,15 @@ final class Network<T: Scalar> {
   }
 
   /// Sets lr.
-  func setRate(_ rate: Double) throws(EngineError) {
+  final func setRate(_ rate: Double) throws(EngineError) {
     if rate != self.rate { try setHyperparameter(0, rate) }
   }
 
   /// lr
-  var rate: Double { spec.optimizer.values[0] }
+  final var rate: Double { spec.optimizer.values[0] }
 
   /// Refuses a number that this type has only as infinity.
-  private func checkRange(_ value: Double, _ name: StaticString) throws(EngineError) {
+  final private func checkRange(_ value: Double, _ name: StaticString) throws(EngineError) {
     guard T(value).isFinite else { throw .value("\(name) is too large for the network's dtype") }
   }
 }

@@ -85,10 +85,46 @@ protocol FitSession: AnyObject {
   func record(_ epoch: Int) throws(EngineError) -> sb_epoch
 }
 
-extension Network: Engine {
-  var slotCount: Int { slots.count }
+// Only the classes below have the protocols, not the generic ones: a table of witnesses for
+// Network<T> would keep a copy of the whole engine for any T in every pass of the compiler, to be
+// thrown away at the end.
 
-  func copied() throws(EngineError) -> any Engine { try Network(copying: self) }
+final class FloatNetwork: Network<Float>, Engine {
+  func copied() throws(EngineError) -> any Engine { try FloatNetwork(copying: self) }
+
+  func evaluation(x: Source, y: Source, weights: Source?) throws(EngineError)
+    -> any EvaluationSession
+  {
+    try FloatEvaluation(self, x: x, y: y, weights: weights)
+  }
+
+  func fit(_ config: sb_fit_config) throws(EngineError) -> any FitSession {
+    try FloatFit(self, config)
+  }
+}
+
+final class DoubleNetwork: Network<Double>, Engine {
+  func copied() throws(EngineError) -> any Engine { try DoubleNetwork(copying: self) }
+
+  func evaluation(x: Source, y: Source, weights: Source?) throws(EngineError)
+    -> any EvaluationSession
+  {
+    try DoubleEvaluation(self, x: x, y: y, weights: weights)
+  }
+
+  func fit(_ config: sb_fit_config) throws(EngineError) -> any FitSession {
+    try DoubleFit(self, config)
+  }
+}
+
+final class FloatEvaluation: Evaluation<Float>, EvaluationSession {}
+final class DoubleEvaluation: Evaluation<Double>, EvaluationSession {}
+final class FloatFit: Fit<Float>, FitSession {}
+final class DoubleFit: Fit<Double>, FitSession {}
+
+// What else `Engine` asks for, of networks of any number type.
+extension Network {
+  var slotCount: Int { slots.count }
 
   func canUseInPlace(_ x: Source) -> Bool { x.inPlace(T.self) != nil }
 
@@ -96,16 +132,6 @@ extension Network: Engine {
     throws(EngineError)
   {
     try predict(x, range, into: out.assumingMemoryBound(to: T.self))
-  }
-
-  func evaluation(x: Source, y: Source, weights: Source?) throws(EngineError)
-    -> any EvaluationSession
-  {
-    try Evaluation(self, x: x, y: y, weights: weights)
-  }
-
-  func fit(_ config: sb_fit_config) throws(EngineError) -> any FitSession {
-    try Fit(self, config)
   }
 
   func jacobian(

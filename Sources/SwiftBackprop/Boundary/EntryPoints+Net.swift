@@ -13,8 +13,8 @@ public func sb_create_net(
   status(error) { () throws(EngineError) in
     guard let config, let net else { throw .value("the configuration is missing") }
     switch config.pointee.dtype {
-    case SB_FLOAT32: net.pointee = handle(NetHandle(try Network<Float>(config.pointee)))
-    case SB_FLOAT64: net.pointee = handle(NetHandle(try Network<Double>(config.pointee)))
+    case SB_FLOAT32: net.pointee = handle(NetHandle(try FloatNetwork(config.pointee)))
+    case SB_FLOAT64: net.pointee = handle(NetHandle(try DoubleNetwork(config.pointee)))
     default: throw .type("a network computes in float32 or float64")
     }
   }

@@ -1,17 +1,17 @@
 import CBridge
 
 /// Loss and metrics over a data set, block by block.
-final class Evaluation<T: Scalar>: EvaluationSession {
-  private let network: Network<T>
-  private let x: Source
-  private let inPlace: Matrix<T>?
-  private let y: Targets
-  private let weights: RowWeights
-  private let memory: Workspace<T>
-  private var sums: MetricSums
-  private var next = 0
+class Evaluation<T: Scalar> {
+  final private let network: Network<T>
+  final private let x: Source
+  final private let inPlace: Matrix<T>?
+  final private let y: Targets
+  final private let weights: RowWeights
+  final private let memory: Workspace<T>
+  final private var sums: MetricSums
+  final private var next = 0
   /// Whether the data still have to be checked; false from the second round on.
-  private var isUnchecked = true
+  final private var isUnchecked = true
 
   init(_ network: Network<T>, x: Source, y: Source, weights: Source?) throws(EngineError) {
     try BLAS.require()
@@ -28,16 +28,16 @@ final class Evaluation<T: Scalar>: EvaluationSession {
     sums = try MetricSums(outputs: outputs, classes: network.hasClasses)
   }
 
-  var isDone: Bool { next == x.rows }
+  final var isDone: Bool { next == x.rows }
 
   /// Begins again, with the weights the network has now.
-  func restart() {
+  final func restart() {
     next = 0
     sums.reset()
   }
 
   /// Checks one block of rows; true once all are checked.
-  func checkNext() throws(EngineError) -> Bool {
+  final func checkNext() throws(EngineError) -> Bool {
     let range = next..<Swift.min(next + memory.rows, x.rows)
     try check(range, memory.load(x, inPlace: inPlace, RowSelection(range)))
     next = isUnchecked ? range.upperBound : 0
@@ -45,7 +45,7 @@ final class Evaluation<T: Scalar>: EvaluationSession {
   }
 
   /// Refuses data that no loss or metric has a meaning for.
-  private func check(_ range: Range<Int>, _ input: Matrix<T>) throws(EngineError) {
+  final private func check(_ range: Range<Int>, _ input: Matrix<T>) throws(EngineError) {
     if !x.isInteger { _ = try network.checkFinite(input, first: range.lowerBound) }
     try weights.check(range, scratch: memory.targets.scale)
     try y.check(
@@ -54,7 +54,7 @@ final class Evaluation<T: Scalar>: EvaluationSession {
   }
 
   /// Evaluates one block of rows, and checks it if that was not done before.
-  func advance() throws(EngineError) {
+  final func advance() throws(EngineError) {
     let range = next..<Swift.min(next + memory.rows, x.rows)
     let rows = RowSelection(range)
     let (t, w) = (memory.targets.t, memory.targets.scale)
@@ -86,7 +86,7 @@ final class Evaluation<T: Scalar>: EvaluationSession {
     next = range.upperBound
   }
 
-  func run(for nanoseconds: Int64) throws(EngineError) -> Bool {
+  final func run(for nanoseconds: Int64) throws(EngineError) -> Bool {
     let end = deadline(after: nanoseconds)
     while !isDone {
       try advance()
@@ -95,7 +95,7 @@ final class Evaluation<T: Scalar>: EvaluationSession {
     return isDone
   }
 
-  func metrics() throws(EngineError) -> sb_metrics {
+  final func metrics() throws(EngineError) -> sb_metrics {
     guard isDone else { throw .order("the evaluation has not ended yet") }
     return sums.metrics()
   }

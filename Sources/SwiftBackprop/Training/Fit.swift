@@ -1,36 +1,36 @@
 import CBridge
 
 /// Training over whole epochs, one batch after the other, in slices that end at a batch's end.
-final class Fit<T: Scalar>: FitSession {
-  private let network: Network<T>
-  private let x: Source
-  private let inPlace: Matrix<T>?
-  private let y: Targets
-  private let weights: RowWeights
-  private let validation: Evaluation<T>?
-  private let epochs, batchSize: Int
-  private let shuffles, pausesEachEpoch, pausesEachBatch: Bool
-  private let memory: Workspace<T>
+class Fit<T: Scalar> {
+  final private let network: Network<T>
+  final private let x: Source
+  final private let inPlace: Matrix<T>?
+  final private let y: Targets
+  final private let weights: RowWeights
+  final private let validation: Evaluation<T>?
+  final private let epochs, batchSize: Int
+  final private let shuffles, pausesEachEpoch, pausesEachBatch: Bool
+  final private let memory: Workspace<T>
   /// Of the parts' shares of a(0) W(1)ᵀ.
-  private var shares: Storage<T>?
+  final private var shares: Storage<T>?
   /// The rows' order in this epoch; nil without shuffling.
-  private let order: UnsafeMutablePointer<Int32>?
-  private let orderBlock: Block?
+  final private let order: UnsafeMutablePointer<Int32>?
+  final private let orderBlock: Block?
 
   private enum Phase { case checking, starting, training, validating, done }
-  private var phase = Phase.checking
-  private var next = 0
+  final private var phase = Phase.checking
+  final private var next = 0
   /// The last batch, while its grad_W are not made.
-  private var unsettled: Tape<T>?
-  private var largestInput: T.Bits = 0
-  private var records: [sb_epoch] = []
-  private var sums: MetricSums
+  final private var unsettled: Tape<T>?
+  final private var largestInput: T.Bits = 0
+  final private var records: [sb_epoch] = []
+  final private var sums: MetricSums
   /// lr for the batches of an epoch; empty to leave it alone.
-  var rates: [Double] = [] { didSet { hasRates = !rates.isEmpty } }
-  private var hasRates = false
-  private var lossSum = 0.0
-  private var penaltySum = 0.0
-  private var seconds = 0.0
+  final var rates: [Double] = [] { didSet { hasRates = !rates.isEmpty } }
+  final private var hasRates = false
+  final private var lossSum = 0.0
+  final private var penaltySum = 0.0
+  final private var seconds = 0.0
 
   init(_ network: Network<T>, _ config: sb_fit_config) throws(EngineError) {
     try BLAS.require()
@@ -86,9 +86,9 @@ final class Fit<T: Scalar>: FitSession {
         + (rows > 1 ? ": batch_size=\(better) leaves none" : ""))
   }
 
-  private var batches: Int { (x.rows + batchSize - 1) / batchSize }
+  final private var batches: Int { (x.rows + batchSize - 1) / batchSize }
 
-  func run(for nanoseconds: Int64) throws(EngineError) {
+  final func run(for nanoseconds: Int64) throws(EngineError) {
     let end = deadline(after: nanoseconds)
     var now = sb_nanoseconds()
     while phase != .done {
@@ -108,7 +108,7 @@ final class Fit<T: Scalar>: FitSession {
   }
 
   /// One block of checking, one batch, or one block of validation.
-  private func advance() throws(EngineError) {
+  final private func advance() throws(EngineError) {
     switch phase {
     case .checking: try check()
     case .starting:
@@ -124,7 +124,7 @@ final class Fit<T: Scalar>: FitSession {
   }
 
   /// The door: nothing is trained on data with a flaw.
-  private func check() throws(EngineError) {
+  final private func check() throws(EngineError) {
     guard next < x.rows else {
       guard let validation else { return beginEpoch() }
       let done = try ofValidation { () throws(EngineError) in try validation.checkNext() }
@@ -139,7 +139,7 @@ final class Fit<T: Scalar>: FitSession {
     next = range.upperBound
   }
 
-  private func beginEpoch() {
+  final private func beginEpoch() {
     next = 0
     (lossSum, penaltySum) = (0, 0)
     sums.reset()
@@ -151,7 +151,7 @@ final class Fit<T: Scalar>: FitSession {
   }
 
   /// One batch: forward, C, backward, update.
-  private func train() throws(EngineError) {
+  final private func train() throws(EngineError) {
     let count = Swift.min(batchSize, x.rows - next)
     let rows =
       order.map { RowSelection($0 + next, count: count) } ?? RowSelection(next..<next + count)
@@ -186,7 +186,7 @@ final class Fit<T: Scalar>: FitSession {
   }
 
   /// One training step on the selected rows. Returns C.
-  private func learn(_ selected: RowSelection) throws(EngineError) -> Double {
+  final private func learn(_ selected: RowSelection) throws(EngineError) -> Double {
     let count = selected.count
     let targets = memory.targets
     var tape = memory.tape(
@@ -219,7 +219,7 @@ final class Fit<T: Scalar>: FitSession {
 
   /// Brings some rows of X, unless they are there, or of a(0) W(1)ᵀ, where it was made by shares,
   /// and of y to where the pass wants them.
-  private func begin(
+  final private func begin(
     _ tape: Tape<T>, _ selected: RowSelection, _ rows: Range<Int>, _ plan: Plan
   ) {
     let own = selected[rows]
@@ -233,10 +233,10 @@ final class Fit<T: Scalar>: FitSession {
   }
 
   /// Whether the rows have to be brought together in `memory.x`.
-  private func gathers(_ rows: RowSelection) -> Bool { inPlace == nil || rows.list != nil }
+  final private func gathers(_ rows: RowSelection) -> Bool { inPlace == nil || rows.list != nil }
 
   /// Brings the columns of X to the parts they belong to, and multiplies them there.
-  private func multiplyInput(
+  final private func multiplyInput(
     _ tape: inout Tape<T>, _ plan: Plan, _ selected: RowSelection
   ) throws(EngineError) {
     let size = batchSize * network.layout.sizes[1]
@@ -257,7 +257,7 @@ final class Fit<T: Scalar>: FitSession {
   }
 
   /// Counts what was classified right before the update.
-  private func score(_ count: Int, _ weight: Double) {
+  final private func score(_ count: Int, _ weight: Double) {
     guard network.hasClasses else { return }
     let a = memory.a[network.layout.layers - 1]
     // The scales are wₙ/Σw; times Σw they are the weights again.
@@ -269,7 +269,7 @@ final class Fit<T: Scalar>: FitSession {
 
   /// Makes the grad_W of the last batch, if its step was made without them: training was
   /// stopped in mid-epoch, or the last rows had no weight.
-  func settle() {
+  final func settle() {
     guard let tape = unsettled else { return }
     unsettled = nil
     _ = sb_enter_blas()
@@ -279,7 +279,7 @@ final class Fit<T: Scalar>: FitSession {
     }
   }
 
-  private func endEpoch(_ valid: sb_metrics?) {
+  final private func endEpoch(_ valid: sb_metrics?) {
     settle()
     let none = sb_metrics(loss: .nan, accuracy: .nan, mse: .nan, mae: .nan, r2: .nan)
     records.append(
@@ -294,7 +294,7 @@ final class Fit<T: Scalar>: FitSession {
     phase = records.count == epochs ? .done : .starting
   }
 
-  private func inContext(_ error: EngineError) -> EngineError {
+  final private func inContext(_ error: EngineError) -> EngineError {
     let batch = next / batchSize + 1
     // Before the first update nothing has diverged: the weights came that way.
     let isFirst = records.isEmpty && next == 0
@@ -304,7 +304,7 @@ final class Fit<T: Scalar>: FitSession {
         + "(the weights are those before this batch)")
   }
 
-  var progress: sb_progress {
+  final var progress: sb_progress {
     sb_progress(
       epoch: Int64(records.count), batch: Int64(phase == .training ? next / batchSize : 0),
       batches: Int64(batches), loss: next > 0 ? lossSum / Double(next) : .nan,
@@ -312,7 +312,7 @@ final class Fit<T: Scalar>: FitSession {
       phase: phase == .checking ? 0 : phase == .validating ? 2 : 1)
   }
 
-  func record(_ epoch: Int) throws(EngineError) -> sb_epoch {
+  final func record(_ epoch: Int) throws(EngineError) -> sb_epoch {
     guard epoch >= 0, epoch < records.count else { throw .value("there is no epoch \(epoch)") }
     return records[epoch]
   }
