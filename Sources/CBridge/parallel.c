@@ -11,7 +11,7 @@
 #include "old_symbols.h"
 #include "sb_support.h"
 
-#define MOST_PARTS SB_MOST_THREADS
+#define MAX_PARTS SB_MAX_THREADS
 // Turns of the spinning loops: some tens of microseconds.
 #define SPINS 2000
 
@@ -35,7 +35,7 @@ static inline void relax(void) {
 #endif
 }
 
-static uint64_t job_of(uint64_t value) { return value >> MOST_PARTS; }
+static uint64_t job_of(uint64_t value) { return value >> MAX_PARTS; }
 
 static uint64_t first_parts(int parts) { return ((uint64_t)1 << parts) - 1; }
 
@@ -44,7 +44,7 @@ static uint64_t first_parts(int parts) { return ((uint64_t)1 << parts) - 1; }
 static void take_parts(uint64_t job, int own) {
   uint64_t value = atomic_load(&ticket);
   while (job_of(value) == job) {
-    uint64_t left = value & first_parts(MOST_PARTS);
+    uint64_t left = value & first_parts(MAX_PARTS);
     if (left == 0) return;
     int part = left >> own & 1 ? own : __builtin_ctzll(left);
     if (atomic_compare_exchange_weak(&ticket, &value, value & ~((uint64_t)1 << part))) {
@@ -74,7 +74,7 @@ static uint64_t wait_for_job_after(uint64_t last) {
 
 // A worker's scratch memory, made before it starts, so that it does not allocate amid a step. In a
 // child process it is its successor's. Below AVX-512 nothing is packed.
-static void *scratch_of[MOST_PARTS];
+static void *scratch_of[MAX_PARTS];
 
 static void *work(void *argument) {
   int own = (int)(intptr_t)argument;
@@ -123,7 +123,7 @@ static void start_workers(int wanted) {
 
 void sb_parallel(int parts, sb_task task, void *context) {
   // When somebody else has the pool the same parts run one after the other, with the same bits.
-  if (parts <= 1 || parts > MOST_PARTS || pthread_mutex_trylock(&owner) != 0) {
+  if (parts <= 1 || parts > MAX_PARTS || pthread_mutex_trylock(&owner) != 0) {
     for (int part = 0; part < parts; part++) task(context, part);
     return;
   }
@@ -132,7 +132,7 @@ void sb_parallel(int parts, sb_task task, void *context) {
   atomic_store(&job_task, task);
   atomic_store(&job_context, context);
   atomic_store(&unfinished, parts);
-  atomic_store(&ticket, job << MOST_PARTS | first_parts(parts));
+  atomic_store(&ticket, job << MAX_PARTS | first_parts(parts));
   if (atomic_load(&sleeping) > 0) {
     pthread_mutex_lock(&door);
     pthread_cond_broadcast(&called);
@@ -178,7 +178,7 @@ int sb_enter_blas(void) {
   }
   int result = allowed;
   pthread_mutex_unlock(&users_lock);
-  return result < 1 ? 1 : result > MOST_PARTS ? MOST_PARTS : result;
+  return result < 1 ? 1 : result > MAX_PARTS ? MAX_PARTS : result;
 }
 
 void sb_leave_blas(void) {

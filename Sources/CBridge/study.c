@@ -2,36 +2,36 @@
 #ifdef SB_PYTHON
 #include "shim.h"
 
-#define MOST 4  // arrays of a call
+#define MAX_ARRAYS 4  // arrays of a call
 
 // What one call of the engine is about.
 typedef struct {
-  const sb_array *given[MOST];
+  const sb_array *given[MAX_ARRAYS];
   int64_t of, wrt, m;  // of a Jacobian
   int32_t each;        // per_example or per_layer
   void *out;
 } Task;
 
-typedef sb_status (*Call)(sb_net *net, const Task *task, sb_walk *walk, sb_error *error);
+typedef sb_status (*Call)(sb_net *net, const Task *task, sb_block_iterator *blocks, sb_error *error);
 
 // Goes over the rows in slices, with the GIL released for all but short ones; between them
 // signals are handled.
 static bool go(Net *self, Call call, const Task *task, double flops) {
   sb_error error = {0};
-  sb_walk walk = {0, SB_SLICE_NS};
+  sb_block_iterator blocks = {0, SB_SLICE_NS};
   const int64_t rows = task->given[0]->rows;
   bool more = true;
   while (more) {
     Work work = sb_begin_work(self, flops);
     const bool gone = self->net == NULL;  // closed by another thread meanwhile
-    if (!gone) call(self->net, task, &walk, &error);
+    if (!gone) call(self->net, task, &blocks, &error);
     sb_end_work(self, work);
     if (gone) return sb_is_ready(self);
     if (error.status != SB_OK) {
       sb_raise(self->state, &error);
       return false;
     }
-    more = walk.next < rows;
+    more = blocks.next < rows;
     if (more && PyErr_CheckSignals() != 0) return false;
   }
   return true;
@@ -41,8 +41,8 @@ static bool go(Net *self, Call call, const Task *task, double flops) {
 // as X has. `passes`: its work in forward passes.
 static PyObject *study(Net *self, PyObject *const *args, int count, Call call, Task *task,
                        int64_t rows, int64_t cols, double passes) {
-  Py_buffer buffers[MOST] = {{0}};
-  sb_array arrays[MOST];
+  Py_buffer buffers[MAX_ARRAYS] = {{0}};
+  sb_array arrays[MAX_ARRAYS];
   sb_view out = {0};
   PyObject *result = NULL;
   sb_error error = {0};
@@ -72,9 +72,9 @@ static bool takes(const char *name, Py_ssize_t given, Py_ssize_t wanted) {
   return false;
 }
 
-static sb_status jacobian(sb_net *net, const Task *task, sb_walk *walk, sb_error *error) {
+static sb_status jacobian(sb_net *net, const Task *task, sb_block_iterator *blocks, sb_error *error) {
   return sb_jacobian(net, task->given[0], (int32_t)task->of, (int32_t)task->wrt, task->m,
-                     task->out, walk, error);
+                     task->out, blocks, error);
 }
 
 PyObject *sb_net_jacobian(Net *self, PyObject *const *args, Py_ssize_t nargs) {
@@ -88,9 +88,9 @@ PyObject *sb_net_jacobian(Net *self, PyObject *const *args, Py_ssize_t nargs) {
   return study(self, args, 1, jacobian, &task, -1, cols, 1 + (double)self->outputs);
 }
 
-static sb_status input_gradient(sb_net *net, const Task *task, sb_walk *walk, sb_error *error) {
+static sb_status input_gradient(sb_net *net, const Task *task, sb_block_iterator *blocks, sb_error *error) {
   return sb_input_gradient(net, task->given[0], task->given[1], task->given[2], task->each,
-                           task->out, walk, error);
+                           task->out, blocks, error);
 }
 
 PyObject *sb_net_input_gradient(Net *self, PyObject *const *args, Py_ssize_t nargs) {
@@ -101,8 +101,8 @@ PyObject *sb_net_input_gradient(Net *self, PyObject *const *args, Py_ssize_t nar
   return study(self, args, 3, input_gradient, &task, -1, sb_layer_size(self->net, 0), 2);
 }
 
-static sb_status gradient_norms(sb_net *net, const Task *task, sb_walk *walk, sb_error *error) {
-  return sb_gradient_norms(net, task->given[0], task->given[1], task->each, task->out, walk,
+static sb_status gradient_norms(sb_net *net, const Task *task, sb_block_iterator *blocks, sb_error *error) {
+  return sb_gradient_norms(net, task->given[0], task->given[1], task->each, task->out, blocks,
                            error);
 }
 
@@ -114,9 +114,9 @@ PyObject *sb_net_gradient_norms(Net *self, PyObject *const *args, Py_ssize_t nar
   return study(self, args, 2, gradient_norms, &task, -1, task.each ? self->layers : 1, 2);
 }
 
-static sb_status hvp(sb_net *net, const Task *task, sb_walk *walk, sb_error *error) {
+static sb_status hvp(sb_net *net, const Task *task, sb_block_iterator *blocks, sb_error *error) {
   return sb_hvp(net, task->given[0], task->given[1], task->given[2], task->given[3], task->out,
-                walk, error);
+                blocks, error);
 }
 
 PyObject *sb_net_hvp(Net *self, PyObject *const *args, Py_ssize_t nargs) {

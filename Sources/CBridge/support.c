@@ -44,7 +44,7 @@ static uint64_t available_in_group(const char *limit_path, const char *used_path
 // Bytes that may still be used: of the machine, and of the control group of either version.
 static uint64_t available_bytes(void) {
   uint64_t kilobytes = number_in("/proc/meminfo", "MemAvailable:");
-  uint64_t least = kilobytes == UINT64_MAX ? UINT64_MAX : kilobytes << 10;
+  uint64_t smallest = kilobytes == UINT64_MAX ? UINT64_MAX : kilobytes << 10;
 #define GROUP(file) "/sys/fs/cgroup/" file
   uint64_t groups[] = {
       available_in_group(GROUP("memory.max"), GROUP("memory.current"), GROUP("memory.stat"),
@@ -55,9 +55,9 @@ static uint64_t available_bytes(void) {
   };
 #undef GROUP
   for (int i = 0; i < 2; i++) {
-    if (groups[i] < least) least = groups[i];
+    if (groups[i] < smallest) smallest = groups[i];
   }
-  return least;
+  return smallest;
 }
 
 int sb_has_memory(size_t bytes) {

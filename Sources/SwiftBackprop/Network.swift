@@ -71,7 +71,7 @@ class Network<T: Scalar> {
   /// A network with initial weights.
   init(_ config: sb_config) throws(EngineError) {
     layout = try Layout(sizes: readSizes(config), isNormalised: readNormalised(config))
-    norms = try Norm.read(config, layout, leastEpsilon: Double(T.leastNormalMagnitude))
+    norms = try Norm.read(config, layout, minEpsilon: Double(T.leastNormalMagnitude))
     spec = try NetworkSpec(config, layers: layout.layers)
     activations = spec.activations.map { T.kernels(ActivationEntry.all[$0.index], $0.values) }
     let lossEntry = LossEntry.all[spec.loss.index]

@@ -71,19 +71,19 @@ private final class Subject {
   /// The result of a call, walked over with no time at all: block by block.
   func walked(
     _ count: Int,
-    _ call: (inout sb_array, inout sb_array, UnsafeMutablePointer<Double>, inout sb_walk)
+    _ call: (inout sb_array, inout sb_array, UnsafeMutablePointer<Double>, inout sb_block_iterator)
       -> sb_status
   ) -> [Double] {
     var out = [Double](repeating: .nan, count: count)
     withData { x, t in
       out.withUnsafeMutableBufferPointer { out in
         guard let out = out.baseAddress else { return }
-        var walk = sb_walk(next: 0, max_ns: 0)
-        while walk.next < rows {
-          let before = walk.next
-          let status = call(&x, &t, out, &walk)
+        var walk = sb_block_iterator(next: 0, max_ns: 0)
+        while blocks.next < rows {
+          let before = blocks.next
+          let status = call(&x, &t, out, &blocks)
           #expect(status == SB_OK, "\(text(error))")
-          guard status == SB_OK, walk.next > before else { return }
+          guard status == SB_OK, blocks.next > before else { return }
         }
       }
     }
@@ -92,7 +92,7 @@ private final class Subject {
 
   func jacobian(of: Int32, wrt: Int32, _ m: Int) -> [Double] {
     walked(rows * outputs * sizes[m]) { x, _, out, walk in
-      sb_jacobian(net, &x, of, wrt, Int64(m), out, &walk, &error)
+      sb_jacobian(net, &x, of, wrt, Int64(m), out, &blocks, &error)
     }
   }
 }
@@ -152,7 +152,7 @@ private let pairs = [
       var direction = matrix(base, Int64(v.count), 1)
       direction.ndim = 1
       return subject.walked(v.count) { x, t, out, walk in
-        sb_hvp(subject.net, &x, &t, nil, &direction, out, &walk, &subject.error)
+        sb_hvp(subject.net, &x, &t, nil, &direction, out, &blocks, &subject.error)
       }
     }
     var ends: [[Double]] = []
@@ -169,10 +169,10 @@ private let pairs = [
     let subject = try Subject(
       [3, 5, 2], rows: 2500, hidden: "tanh", output: "softmax", loss: "cross_entropy")
     let norms = subject.walked(2500 * 2) { x, t, out, walk in
-      sb_gradient_norms(subject.net, &x, &t, 1, out, &walk, &subject.error)
+      sb_gradient_norms(subject.net, &x, &t, 1, out, &blocks, &subject.error)
     }
     let inputs = subject.walked(2500 * 3) { x, t, out, walk in
-      sb_input_gradient(subject.net, &x, &t, nil, 0, out, &walk, &subject.error)
+      sb_input_gradient(subject.net, &x, &t, nil, 0, out, &blocks, &subject.error)
     }
     subject.pass()
     #expect(distance(inputs, subject.numbers(SB_GRAD_A, 0)) < 1e-14)

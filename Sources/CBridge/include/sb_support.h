@@ -64,7 +64,7 @@ static inline int64_t sb_nanoseconds(void) {
 }
 
 // As many threads as the engine ever uses.
-#define SB_MOST_THREADS 48
+#define SB_MAX_THREADS 48
 
 typedef void (*sb_task)(void *context, int part);
 

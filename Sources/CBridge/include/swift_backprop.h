@@ -404,10 +404,10 @@ void sb_evaluation_end(sb_evaluation *evaluation);
 // max_ns nanoseconds (at least one block of rows) and moves `next` on; repeat it with the same
 // arguments until next is N, then `out` is complete. What follows keeps no array and changes
 // no quantity of the net; `out` is dense, of the net's dtype, and the caller's.
-typedef struct sb_walk {
+typedef struct sb_block_iterator {
   int64_t next;
   int64_t max_ns;
-} sb_walk;
+} sb_block_iterator;
 
 // D(m) for m = 0..L, 0 for any other m.
 int64_t sb_layer_size(const sb_net *net, int64_t m);
@@ -415,23 +415,23 @@ int64_t sb_layer_size(const sb_net *net, int64_t m);
 // The derivatives of a(L) or z(L) (`of`: SB_A or SB_Z) by a(m), m = 0..L, or z(m), m = 1..L
 // (`wrt`), for every row of x: out [N, D(L), D(m)].
 sb_status sb_jacobian(sb_net *net, const sb_array *x, int32_t of, int32_t wrt, int64_t m,
-                      void *out, sb_walk *walk, sb_error *error);
+                      void *out, sb_block_iterator *blocks, sb_error *error);
 
 // The gradient of C by X into out [N, D(0)]; y and weights as in sb_backward. per_example != 0:
 // row n is the gradient of its own cost, and weights are not looked at.
 sb_status sb_input_gradient(sb_net *net, const sb_array *x, const sb_array *y,
                             const sb_array *weights, int32_t per_example, void *out,
-                            sb_walk *walk, sb_error *error);
+                            sb_block_iterator *blocks, sb_error *error);
 
 // The norm of the gradient of each row's own cost by all W and b, into out [N]; per_layer != 0:
 // by W(m) and b(m) of each layer, into out [N, L].
 sb_status sb_gradient_norms(sb_net *net, const sb_array *x, const sb_array *y,
-                            int32_t per_layer, void *out, sb_walk *walk, sb_error *error);
+                            int32_t per_layer, void *out, sb_block_iterator *blocks, sb_error *error);
 
 // The Hessian of C (by all parameters, without penalties) times v [P], into out [P]. Kinks have
 // the second derivative 0.
 sb_status sb_hvp(sb_net *net, const sb_array *x, const sb_array *y, const sb_array *weights,
-                 const sb_array *v, void *out, sb_walk *walk, sb_error *error);
+                 const sb_array *v, void *out, sb_block_iterator *blocks, sb_error *error);
 
 // ---------------------------------------------------------------- fit
 

@@ -51,19 +51,19 @@ protocol Engine: AnyObject {
   // Derivatives to study; a BlockIterator says where they are and when to pause.
   func jacobian(
     _ x: Source, _ task: JacobianTask, into out: UnsafeMutableRawPointer,
-    _ walk: inout BlockIterator
+    _ blocks: inout BlockIterator
   ) throws(EngineError)
   func inputGradient(
     _ x: Source, _ y: Source, weights: Source?, perExample: Bool,
-    into out: UnsafeMutableRawPointer, _ walk: inout BlockIterator
+    into out: UnsafeMutableRawPointer, _ blocks: inout BlockIterator
   ) throws(EngineError)
   func gradientNorms(
     _ x: Source, _ y: Source, perLayer: Bool, into out: UnsafeMutableRawPointer,
-    _ walk: inout BlockIterator
+    _ blocks: inout BlockIterator
   ) throws(EngineError)
   func hessianProduct(
     _ x: Source, _ y: Source, weights: Source?, _ v: Source, into out: UnsafeMutableRawPointer,
-    _ walk: inout BlockIterator
+    _ blocks: inout BlockIterator
   ) throws(EngineError)
 }
 
@@ -136,33 +136,33 @@ extension Network {
 
   func jacobian(
     _ x: Source, _ task: JacobianTask, into out: UnsafeMutableRawPointer,
-    _ walk: inout BlockIterator
+    _ blocks: inout BlockIterator
   ) throws(EngineError) {
-    try jacobian(x, task, into: out.assumingMemoryBound(to: T.self), &walk)
+    try jacobian(x, task, into: out.assumingMemoryBound(to: T.self), &blocks)
   }
 
   func inputGradient(
     _ x: Source, _ y: Source, weights: Source?, perExample: Bool,
-    into out: UnsafeMutableRawPointer, _ walk: inout BlockIterator
+    into out: UnsafeMutableRawPointer, _ blocks: inout BlockIterator
   ) throws(EngineError) {
     try inputGradient(
       x, y, weights: weights, perExample: perExample, into: out.assumingMemoryBound(to: T.self),
-      &walk)
+      &blocks)
   }
 
   func gradientNorms(
     _ x: Source, _ y: Source, perLayer: Bool, into out: UnsafeMutableRawPointer,
-    _ walk: inout BlockIterator
+    _ blocks: inout BlockIterator
   ) throws(EngineError) {
     try gradientNorms(
-      x, y, perLayer: perLayer, into: out.assumingMemoryBound(to: T.self), &walk)
+      x, y, perLayer: perLayer, into: out.assumingMemoryBound(to: T.self), &blocks)
   }
 
   func hessianProduct(
     _ x: Source, _ y: Source, weights: Source?, _ v: Source, into out: UnsafeMutableRawPointer,
-    _ walk: inout BlockIterator
+    _ blocks: inout BlockIterator
   ) throws(EngineError) {
     try hessianProduct(
-      x, y, weights: weights, v, into: out.assumingMemoryBound(to: T.self), &walk)
+      x, y, weights: weights, v, into: out.assumingMemoryBound(to: T.self), &blocks)
   }
 }

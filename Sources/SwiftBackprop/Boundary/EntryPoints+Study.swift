@@ -5,15 +5,15 @@ import CBridge
 
 // Derivatives to study.
 
-/// Runs `body` with the caller's walk, which moves on also when it fails.
-private func walking(
-  _ walk: UnsafeMutablePointer<sb_walk>?, _ error: UnsafeMutablePointer<sb_error>?,
+/// Runs `body` with the caller's iterator, which moves on also when it fails.
+private func iterating(
+  _ blocks: UnsafeMutablePointer<sb_block_iterator>?, _ error: UnsafeMutablePointer<sb_error>?,
   _ body: (inout BlockIterator) throws(EngineError) -> Void
 ) -> sb_status {
   status(error) { () throws(EngineError) in
-    guard let walk else { throw .value("the walk is missing") }
-    var steps = BlockIterator(from: Int(walk.pointee.next), for: walk.pointee.max_ns)
-    defer { walk.pointee.next = Int64(steps.next) }
+    guard let blocks else { throw .value("the iterator is missing") }
+    var steps = BlockIterator(from: Int(blocks.pointee.next), for: blocks.pointee.max_ns)
+    defer { blocks.pointee.next = Int64(steps.next) }
     try body(&steps)
   }
 }
@@ -31,15 +31,15 @@ public func sb_layer_size(_ net: OpaquePointer?, _ m: Int64) -> Int64 {
 @_cdecl("sb_jacobian")
 public func sb_jacobian(
   _ net: OpaquePointer?, _ x: UnsafePointer<sb_array>?, _ of: Int32, _ wrt: Int32, _ m: Int64,
-  _ out: UnsafeMutableRawPointer?, _ walk: UnsafeMutablePointer<sb_walk>?,
+  _ out: UnsafeMutableRawPointer?, _ blocks: UnsafeMutablePointer<sb_block_iterator>?,
   _ error: UnsafeMutablePointer<sb_error>?
 ) -> sb_status {
-  walking(walk, error) { (walk) throws(EngineError) in
+  iterating(blocks, error) { (blocks) throws(EngineError) in
     let engine = try engine(net)
     let task = try JacobianTask(
       of: LayerQuantity(of), wrt: LayerQuantity(wrt), m: Int(m), layers: engine.layout.layers)
     guard let out else { throw missingResult }
-    try engine.jacobian(source(x), task, into: out, &walk)
+    try engine.jacobian(source(x), task, into: out, &blocks)
   }
 }
 
@@ -47,26 +47,27 @@ public func sb_jacobian(
 public func sb_input_gradient(
   _ net: OpaquePointer?, _ x: UnsafePointer<sb_array>?, _ y: UnsafePointer<sb_array>?,
   _ weights: UnsafePointer<sb_array>?, _ perExample: Int32, _ out: UnsafeMutableRawPointer?,
-  _ walk: UnsafeMutablePointer<sb_walk>?, _ error: UnsafeMutablePointer<sb_error>?
+  _ blocks: UnsafeMutablePointer<sb_block_iterator>?, _ error: UnsafeMutablePointer<sb_error>?
 ) -> sb_status {
-  walking(walk, error) { (walk) throws(EngineError) in
+  iterating(blocks, error) { (blocks) throws(EngineError) in
     guard let out else { throw missingResult }
     try engine(net).inputGradient(
       source(x), source(y), weights: perExample != 0 ? nil : optional(weights),
-      perExample: perExample != 0, into: out, &walk)
+      perExample: perExample != 0, into: out, &blocks)
   }
 }
 
 @_cdecl("sb_gradient_norms")
 public func sb_gradient_norms(
   _ net: OpaquePointer?, _ x: UnsafePointer<sb_array>?, _ y: UnsafePointer<sb_array>?,
-  _ perLayer: Int32, _ out: UnsafeMutableRawPointer?, _ walk: UnsafeMutablePointer<sb_walk>?,
+  _ perLayer: Int32, _ out: UnsafeMutableRawPointer?,
+  _ blocks: UnsafeMutablePointer<sb_block_iterator>?,
   _ error: UnsafeMutablePointer<sb_error>?
 ) -> sb_status {
-  walking(walk, error) { (walk) throws(EngineError) in
+  iterating(blocks, error) { (blocks) throws(EngineError) in
     guard let out else { throw missingResult }
     try engine(net).gradientNorms(
-      source(x), source(y), perLayer: perLayer != 0, into: out, &walk)
+      source(x), source(y), perLayer: perLayer != 0, into: out, &blocks)
   }
 }
 
@@ -74,12 +75,12 @@ public func sb_gradient_norms(
 public func sb_hvp(
   _ net: OpaquePointer?, _ x: UnsafePointer<sb_array>?, _ y: UnsafePointer<sb_array>?,
   _ weights: UnsafePointer<sb_array>?, _ v: UnsafePointer<sb_array>?,
-  _ out: UnsafeMutableRawPointer?, _ walk: UnsafeMutablePointer<sb_walk>?,
+  _ out: UnsafeMutableRawPointer?, _ blocks: UnsafeMutablePointer<sb_block_iterator>?,
   _ error: UnsafeMutablePointer<sb_error>?
 ) -> sb_status {
-  walking(walk, error) { (walk) throws(EngineError) in
+  iterating(blocks, error) { (blocks) throws(EngineError) in
     guard let out else { throw missingResult }
     try engine(net).hessianProduct(
-      source(x), source(y), weights: optional(weights), source(v), into: out, &walk)
+      source(x), source(y), weights: optional(weights), source(v), into: out, &blocks)
   }
 }

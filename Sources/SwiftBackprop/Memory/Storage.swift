@@ -146,7 +146,7 @@ final class ActivationBuffers<T: Scalar> {
 struct Pool<T: Scalar> {
   private var spare: [ActivationBuffers<T>] = []
   // More would keep the memory of a past peak for good.
-  private static var most: Int { 2 }
+  private static var maxSpare: Int { 2 }
 
   /// Buffers for `rows` rows that nobody holds.
   mutating func take(rows: Int, layout: Layout) throws(EngineError) -> ActivationBuffers<T> {
@@ -163,7 +163,7 @@ struct Pool<T: Scalar> {
   /// Keeps `quantities` for later, and none of another number of rows.
   mutating func give(_ quantities: ActivationBuffers<T>) {
     spare.removeAll { $0.rows != quantities.rows }
-    if spare.count == Self.most { spare.removeFirst() }
+    if spare.count == Self.maxSpare { spare.removeFirst() }
     spare.append(quantities)
   }
 }

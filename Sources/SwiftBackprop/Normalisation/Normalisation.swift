@@ -37,7 +37,7 @@ struct Norm {
 
   /// Reads what a configuration says of layers 1..L; empty if none is normalised.
   static func read(
-    _ config: sb_config, _ layout: Layout, leastEpsilon: Double
+    _ config: sb_config, _ layout: Layout, minEpsilon: Double
   ) throws(EngineError) -> [Norm?] {
     guard let given = config.norms else { return [] }
     var norms: [Norm?] = []
@@ -52,7 +52,7 @@ struct Norm {
         throw .value("layer \(m): there is no normalisation of this kind")
       }
       let isBatch = norm.kind == SB_NORM_BATCH
-      guard norm.epsilon >= leastEpsilon, norm.epsilon <= 1 else {
+      guard norm.epsilon >= minEpsilon, norm.epsilon <= 1 else {
         throw .value(
           "eps of the normalisation of layer \(m) lies in (0, 1], and is no less than the smallest "
             + "normal number of the network's dtype")

@@ -2,7 +2,7 @@ import CBridge
 
 /// An optimizer: the update of one parameter from its gradient.
 ///
-/// The walk over the parameters, clipping and penalties are in `OptimizerKernels`; a rule
+/// The loop over the parameters, clipping and penalties are in `OptimizerKernels`; a rule
 /// holds only the mathematics. Parameter 0 is always the learning rate, `lr`.
 protocol Optimizer: Sendable {
   static var info: RuleInfo { get }

@@ -13,7 +13,7 @@ struct Penalties<T: Scalar> {
   var areNone: Bool { clip == 1 && l1 == 0 && l2 == 0 && !decays }
 }
 
-/// The walk over parameters around an optimizer, formed where everything is concrete.
+/// The loop over parameters around an optimizer, formed where everything is concrete.
 struct OptimizerKernels<T: Scalar> {
   typealias Output = UnsafeMutablePointer<T>
 
@@ -43,12 +43,12 @@ struct OptimizerKernels<T: Scalar> {
       var rule = rule
       rule.use(factors)
       if penalties.areNone {
-        walk(rule, w, g, s, r, count, decay: { $0 }, gradient: { $1 })
+        updateEach(rule, w, g, s, r, count, decay: { $0 }, gradient: { $1 })
       } else {
         let (clip, l1, l2) = (penalties.clip, penalties.l1, penalties.l2)
         // w − lr·λ·w, for 1 − lr·λ would have lost most digits of lr·λ in single precision.
         let shrink = penalties.decays ? T(-rule.lr * rule.decay) : 0
-        walk(
+        updateEach(
           rule, w, g, s, r, count, decay: { T.mulAdd(shrink, $0, $0) },
           gradient: { w, g in
             let sign: T = (w > 0 ? 1 : 0) - (w < 0 ? 1 : 0)
@@ -62,7 +62,7 @@ struct OptimizerKernels<T: Scalar> {
 /// One pass over the parameters; `gradient` makes g of an element from its w and raw g, and
 /// `decay` shrinks w before its update.
 @inline(__always)
-private func walk<R: Optimizer, T: Scalar>(
+private func updateEach<R: Optimizer, T: Scalar>(
   _ rule: R, _ w: UnsafeMutablePointer<T>, _ g: UnsafePointer<T>, _ s: UnsafeMutablePointer<T>,
   _ r: UnsafeMutablePointer<T>, _ count: Int, decay: (T) -> T,
   gradient: (_ w: T, _ g: T) -> T

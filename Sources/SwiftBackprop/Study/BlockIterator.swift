@@ -1,9 +1,9 @@
 import CBridge
 
-// Walks over a data set by blocks of rows, in memory apart from the network's passes: what they
+// Iteration over a data set by blocks of rows, in memory apart from the network's passes: what they
 // compute is there to study, and neither X nor any quantity of the network changes or is kept.
 
-/// How far a walk has come, and when it is to pause.
+/// How far an iteration has come, and when it is to pause.
 struct BlockIterator {
   /// The next row.
   var next: Int
@@ -18,38 +18,39 @@ struct BlockIterator {
 }
 
 extension Network {
-  /// Refuses to walk over an X that does not fit, or from a row it does not have.
-  func check(_ walk: BlockIterator, over x: Source, mayBeEmpty: Bool = false) throws(EngineError) {
+  /// Refuses to iterate over an X that does not fit, or from a row it does not have.
+  func check(_ blocks: BlockIterator, over x: Source, mayBeEmpty: Bool = false) throws(EngineError)
+  {
     try BLAS.require()
     try checkShape(x, mayBeEmpty: mayBeEmpty)
-    guard walk.next >= 0, walk.next <= x.rows else {
-      throw .shape("X has \(x.rows) rows: there is no row \(walk.next) to go on from")
+    guard blocks.next >= 0, blocks.next <= x.rows else {
+      throw .shape("X has \(x.rows) rows: there is no row \(blocks.next) to go on from")
     }
   }
 
-  /// Calls `body` with one block of at most `most` rows [rows.count, D(0)] of x after the other,
+  /// Calls `body` with one block of at most `maxRows` rows [rows.count, D(0)] of x after the other,
   /// in place or converted into `scratch`, until all are done or it is time to pause.
-  func walk(
-    _ walk: inout BlockIterator, over x: Source, most: Int, scratch: UnsafeMutablePointer<T>,
+  func iterate(
+    _ blocks: inout BlockIterator, over x: Source, maxRows: Int, scratch: UnsafeMutablePointer<T>,
     _ body: (_ input: Matrix<T>, _ rows: Range<Int>) throws(EngineError) -> Void
   ) throws(EngineError) {
     let x = x.scaled(by: inputScale)
     let inPlace = x.inPlace(T.self)
-    while walk.next < x.rows {
-      let rows = walk.next..<Swift.min(walk.next + most, x.rows)
+    while blocks.next < x.rows {
+      let rows = blocks.next..<Swift.min(blocks.next + maxRows, x.rows)
       if inPlace == nil { x.read(RowSelection(rows), into: scratch) }
       let input =
         inPlace?.rows(rows.lowerBound, rows.upperBound) ?? Matrix(scratch, rows.count, x.cols)
       if !x.isInteger { _ = try checkFinite(input, first: rows.lowerBound) }
       try body(input, rows)
-      walk.next = rows.upperBound
-      if walk.shouldPause { return }
+      blocks.next = rows.upperBound
+      if blocks.shouldPause { return }
     }
   }
 }
 
-/// The targets and the row scales of a walk, read block by block.
-struct WalkTargets<T: Scalar> {
+/// The targets and the row scales of an iteration, read block by block.
+struct BlockTargets<T: Scalar> {
   private let targets: Targets
   private let weights: RowWeights
   /// Σw, or N without weights; nil for a scale of 1 in every row.

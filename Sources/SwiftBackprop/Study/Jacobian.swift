@@ -75,20 +75,20 @@ private struct JacobianMemory<T: Scalar> {
 }
 
 extension Network {
-  /// ∂of(L)/∂wrt(m) of the rows of x into out [N, D(L), D(m)], from where `walk` is.
+  /// ∂of(L)/∂wrt(m) of the rows of x into out [N, D(L), D(m)], from where `blocks` is.
   func jacobian(
     _ x: Source, _ task: JacobianTask, into out: UnsafeMutablePointer<T>,
-    _ walk: inout BlockIterator
+    _ blocks: inout BlockIterator
   ) throws(EngineError) {
-    try check(walk, over: x, mayBeEmpty: true)
-    guard walk.next < x.rows else { return }
+    try check(blocks, over: x, mayBeEmpty: true)
+    guard blocks.next < x.rows else { return }
     let outputs = layout.sizes[layout.layers]
-    let block = Swift.min(x.rows - walk.next, blockRows)
+    let block = Swift.min(x.rows - blocks.next, blockRows)
     let lean = try Workspace(rows: block, network: self, trains: true)
     let memory = try JacobianMemory<T>(
       task, rows: Swift.min(block * outputs, blockRows), layout: layout)
     let work = jacobianWork(task)
-    try self.walk(&walk, over: x, most: block, scratch: lean.x) {
+    try iterate(&blocks, over: x, maxRows: block, scratch: lean.x) {
       (input, rows) throws(EngineError) in
       let tape = lean.tape(input, self)
       try withThreads(rows: rows.count, work: workPerRow * Double(rows.count)) {

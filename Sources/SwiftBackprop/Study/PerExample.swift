@@ -3,14 +3,14 @@ import CBridge
 // What the backward pass says of single examples, without a gradient of all weights for each.
 
 extension Network {
-  /// grad_a(0) = grad_z(1) W(1) of the rows of x into out [N, D(0)], from where `walk` is: of C,
+  /// grad_a(0) = grad_z(1) W(1) of the rows of x into out [N, D(0)], from where `blocks` is: of C,
   /// or of each row's own Cₙ when `perExample`.
   func inputGradient(
     _ x: Source, _ y: Source, weights rowWeights: Source?, perExample: Bool,
-    into out: UnsafeMutablePointer<T>, _ walk: inout BlockIterator
+    into out: UnsafeMutablePointer<T>, _ blocks: inout BlockIterator
   ) throws(EngineError) {
     let inputs = layout.sizes[0]
-    try passes(x, y, rowWeights, perExample: perExample, &walk) { tape, first, rows in
+    try passes(x, y, rowWeights, perExample: perExample, &blocks) { tape, first, rows in
       let gradZ = Matrix(tape.gradZ[0], tape.input.rows, layout.sizes[1])
       multiply(
         gradZ.rows(rows.lowerBound, rows.upperBound), weights(1).transpose,
@@ -26,10 +26,10 @@ extension Network {
   /// "Efficient per-example gradient computations", 2015.
   func gradientNorms(
     _ x: Source, _ y: Source, perLayer: Bool, into out: UnsafeMutablePointer<T>,
-    _ walk: inout BlockIterator
+    _ blocks: inout BlockIterator
   ) throws(EngineError) {
     let layers = layout.layers
-    try passes(x, y, nil, perExample: true, &walk) { tape, first, rows in
+    try passes(x, y, nil, perExample: true, &blocks) { tape, first, rows in
       for n in rows {
         var sum = 0.0
         for m in 1...layers {
@@ -62,15 +62,16 @@ extension Network {
   /// Forward and backward without the gradients of W and b, block by block; `body` gets shares
   /// of a block's rows, whose first is row `first` of x.
   private func passes(
-    _ x: Source, _ y: Source, _ rowWeights: Source?, perExample: Bool, _ walk: inout BlockIterator,
+    _ x: Source, _ y: Source, _ rowWeights: Source?, perExample: Bool,
+    _ blocks: inout BlockIterator,
     _ body: (_ tape: Tape<T>, _ first: Int, _ rows: Range<Int>) -> Void
   ) throws(EngineError) {
-    try check(walk, over: x)
+    try check(blocks, over: x)
     let memory = try Workspace(
       rows: Swift.min(x.rows, blockRows), network: self, trains: true, keepsGradients: true)
-    let targets = try WalkTargets(
+    let targets = try BlockTargets(
       self, x: x, y: y, weights: rowWeights, perExample: perExample, memory: memory.targets)
-    try self.walk(&walk, over: x, most: memory.rows, scratch: memory.x) {
+    try iterate(&blocks, over: x, maxRows: memory.rows, scratch: memory.x) {
       (input, rows) throws(EngineError) in
       try targets.read(rows, into: memory.targets)
       let tape = memory.tape(input, self)

@@ -90,18 +90,18 @@ final class SecondOrderMemory<T: Scalar> {
 }
 
 extension Network {
-  /// The Hessian of C times v [P] into out [P], from where `walk` is: each block of rows adds
+  /// The Hessian of C times v [P] into out [P], from where `blocks` is: each block of rows adds
   /// its share, and the first row begins with zero.
   func hessianProduct(
     _ x: Source, _ y: Source, weights rowWeights: Source?, _ v: Source,
-    into out: UnsafeMutablePointer<T>, _ walk: inout BlockIterator
+    into out: UnsafeMutablePointer<T>, _ blocks: inout BlockIterator
   ) throws(EngineError) {
-    try check(walk, over: x)
+    try check(blocks, over: x)
     let memory = try secondOrderMemory(rows: x.rows)
     try read(v, into: memory.direction)
-    let targets = try WalkTargets(
+    let targets = try BlockTargets(
       self, x: x, y: y, weights: rowWeights, perExample: false, memory: memory.targets)
-    try self.walk(&walk, over: x, most: memory.rows, scratch: memory.x.base) {
+    try iterate(&blocks, over: x, maxRows: memory.rows, scratch: memory.x.base) {
       (input, rows) throws(EngineError) in
       try targets.read(rows, into: memory.targets)
       let (tape, tangent) = (memory.tape(input, self), memory.tangent(rows: rows.count))

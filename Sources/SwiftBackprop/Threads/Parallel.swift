@@ -31,13 +31,13 @@ struct Plan {
 
   /// The plan for `rows` rows and `work` floating-point operations with at most `threads`.
   init(
-    rows: Int, work: Double, threads: Int, leastRows: Int = 32, leastWork: Double = 5e6
+    rows: Int, work: Double, threads: Int, minRows: Int = 32, minWork: Double = 5e6
   ) {
     // Less work than this, some 50 µs, does not pay for the handing over; and with few rows
     // the parts spend their time on reading W, which every part has to do.
-    let worthwhile = Swift.min(work / leastWork, Double(rows) / Double(leastRows))
-    let most = Swift.min(Double(threads), worthwhile)
-    parts = most > 1 ? Int(most) : 1
+    let worthwhile = Swift.min(work / minWork, Double(rows) / Double(minRows))
+    let maxParts = Swift.min(Double(threads), worthwhile)
+    parts = maxParts > 1 ? Int(maxParts) : 1
   }
 
   /// The plan of a training step on `layout`; `hasState` tells of the optimizer.
@@ -52,7 +52,7 @@ struct Plan {
     guard layout.sizes[0] / 4 >= rows else {
       return Plan(rows: rows, work: work, threads: threads)
     }
-    var plan = Plan(rows: rows, work: work, threads: threads, leastRows: 16, leastWork: 4.5e6)
+    var plan = Plan(rows: rows, work: work, threads: threads, minRows: 16, minWork: 4.5e6)
     plan.sharesInput = plan.parts > 1
     return plan
   }
@@ -160,7 +160,7 @@ extension Network {
   func plan(rows: Int64, threads: Int32) -> Plan {
     Plan.ofStep(
       rows: Int(rows), layout: layout, hasState: !slots.isEmpty,
-      threads: Int(Swift.min(threads, SB_MOST_THREADS)))
+      threads: Int(Swift.min(threads, SB_MAX_THREADS)))
   }
 
   /// Runs `body` with BLAS held to one thread per part, and without subnormal numbers; it is

@@ -158,8 +158,9 @@ extension Network {
       return rows > 0 ? (rows, cols) : nil
     case .packed:
       // grad_z is packed for every panel: with many panels of a few rows that would take too long.
-      let most = Swift.max(PartMemory<T>.widePanelRows, PartMemory<T>.packedPanelSize / cols & ~7)
-      let rows = evenly(share.count, most, unit: tileRows)
+      let maxRows = Swift.max(
+        PartMemory<T>.widePanelRows, PartMemory<T>.packedPanelSize / cols & ~7)
+      let rows = evenly(share.count, maxRows, unit: tileRows)
       let strip = Blocks<T>.cols
       let strips = Swift.max(1, PartMemory<T>.widePanelSize / rows / strip)
       return (rows, evenly(cols, strips * strip, unit: strip))
@@ -246,9 +247,9 @@ extension Network {
   }
 }
 
-/// The size of the pieces of `count`, in multiples of `unit`: of `most` at most, which is such a
+/// The size of the pieces of `count`, in multiples of `unit`: of `maxSize` at most, which is such a
 /// multiple, and all of about the same size, so that the same tiles make them.
-private func evenly(_ count: Int, _ most: Int, unit: Int) -> Int {
-  let pieces = (count + most - 1) / most
+private func evenly(_ count: Int, _ maxSize: Int, unit: Int) -> Int {
+  let pieces = (count + maxSize - 1) / maxSize
   return ((count + pieces - 1) / pieces + unit - 1) / unit * unit
 }

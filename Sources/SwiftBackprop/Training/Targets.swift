@@ -125,16 +125,16 @@ struct Targets {
 
   /// What may be wrong about class indices, judged by all of them.
   private func hintForIndices() -> Message {
-    var least = Int.max
+    var smallest = Int.max
     var largest = Int.min
     for n in 0..<source.rows {
       let index = source.index(n)
-      least = Swift.min(least, index)
+      smallest = Swift.min(smallest, index)
       largest = Swift.max(largest, index)
     }
-    if least < 0 { return "the first class is 0, and none is negative" }
-    if least > 0 && largest - least < outputs {
-      return "do the labels start at \(least)? Then write y - \(least)"
+    if smallest < 0 { return "the first class is 0, and none is negative" }
+    if smallest > 0 && largest - smallest < outputs {
+      return "do the labels start at \(smallest)? Then write y - \(smallest)"
     }
     return "classes 0..\(largest) want D(L) = \(largest &+ 1) outputs, the last of the sizes"
   }

@@ -291,68 +291,68 @@ study_wrongly(sb_net *net)
     sb_array v = array(zeros, 26, 1), w = array(zeros, 3, 1);
     v.ndim = w.ndim = 1;
     float out[64];
-    sb_walk walk = {0, INT64_MAX};
+    sb_block_iterator blocks = {0, INT64_MAX};
     if (sb_layer_size(NULL, 0) != 0 || sb_layer_size(net, -1) != 0 || sb_layer_size(net, 3) != 0 ||
         sb_layer_size(net, INT64_MAX) != 0 || sb_layer_size(net, 1) != 4) {
         printf("sb_layer_size is wrong\n");
         wrong++;
     }
-    REFUSE(sb_jacobian(NULL, &x, SB_Z, SB_Z, 1, out, &walk, &error));
-    REFUSE(sb_jacobian(net, NULL, SB_Z, SB_Z, 1, out, &walk, &error));
-    REFUSE(sb_jacobian(net, &x, SB_Z, SB_Z, 1, NULL, &walk, &error));
+    REFUSE(sb_jacobian(NULL, &x, SB_Z, SB_Z, 1, out, &blocks, &error));
+    REFUSE(sb_jacobian(net, NULL, SB_Z, SB_Z, 1, out, &blocks, &error));
+    REFUSE(sb_jacobian(net, &x, SB_Z, SB_Z, 1, NULL, &blocks, &error));
     REFUSE(sb_jacobian(net, &x, SB_Z, SB_Z, 1, out, NULL, &error));
     const int32_t quantities[] = {-1, SB_W, SB_GRAD_Z, 99, INT32_MIN, INT32_MAX};
     for (int i = 0; i < 6; i++) {
         REFUSE_AS(SB_ERROR_VALUE,
-                  sb_jacobian(net, &x, quantities[i], SB_Z, 1, out, &walk, &error));
+                  sb_jacobian(net, &x, quantities[i], SB_Z, 1, out, &blocks, &error));
         REFUSE_AS(SB_ERROR_VALUE,
-                  sb_jacobian(net, &x, SB_A, quantities[i], 1, out, &walk, &error));
+                  sb_jacobian(net, &x, SB_A, quantities[i], 1, out, &blocks, &error));
     }
     const int64_t layers[] = {-1, 3, INT64_MIN, INT64_MAX};
     for (int i = 0; i < 4; i++) {
-        REFUSE_AS(SB_ERROR_VALUE, sb_jacobian(net, &x, SB_A, SB_A, layers[i], out, &walk, &error));
-        REFUSE_AS(SB_ERROR_VALUE, sb_jacobian(net, &x, SB_Z, SB_Z, layers[i], out, &walk, &error));
+        REFUSE_AS(SB_ERROR_VALUE, sb_jacobian(net, &x, SB_A, SB_A, layers[i], out, &blocks, &error));
+        REFUSE_AS(SB_ERROR_VALUE, sb_jacobian(net, &x, SB_Z, SB_Z, layers[i], out, &blocks, &error));
     }
-    REFUSE_AS(SB_ERROR_VALUE, sb_jacobian(net, &x, SB_Z, SB_Z, 0, out, &walk, &error));
-    REFUSE_AS(SB_ERROR_VALUE, sb_jacobian(net, &x, SB_Z, SB_A, 2, out, &walk, &error));
-    REFUSE_AS(SB_ERROR_SHAPE, sb_jacobian(net, &wide, SB_Z, SB_Z, 1, out, &walk, &error));
-    REFUSE_AS(SB_ERROR_VALUE, sb_jacobian(net, &nan, SB_Z, SB_Z, 1, out, &walk, &error));
+    REFUSE_AS(SB_ERROR_VALUE, sb_jacobian(net, &x, SB_Z, SB_Z, 0, out, &blocks, &error));
+    REFUSE_AS(SB_ERROR_VALUE, sb_jacobian(net, &x, SB_Z, SB_A, 2, out, &blocks, &error));
+    REFUSE_AS(SB_ERROR_SHAPE, sb_jacobian(net, &wide, SB_Z, SB_Z, 1, out, &blocks, &error));
+    REFUSE_AS(SB_ERROR_VALUE, sb_jacobian(net, &nan, SB_Z, SB_Z, 1, out, &blocks, &error));
 
-    REFUSE(sb_input_gradient(NULL, &x, &y, NULL, 0, out, &walk, &error));
-    REFUSE(sb_input_gradient(net, &x, NULL, NULL, 0, out, &walk, &error));
-    REFUSE(sb_input_gradient(net, &x, &y, NULL, 0, NULL, &walk, &error));
-    REFUSE_AS(SB_ERROR_SHAPE, sb_input_gradient(net, &x, &y, &w, 0, out, &walk, &error));
-    REFUSE(sb_gradient_norms(net, NULL, &y, 0, out, &walk, &error));
-    REFUSE(sb_gradient_norms(net, &x, NULL, 0, out, &walk, &error));
-    REFUSE_AS(SB_ERROR_SHAPE, sb_gradient_norms(net, &x, &wide, 1, out, &walk, &error));
-    REFUSE(sb_hvp(net, &x, &y, NULL, NULL, out, &walk, &error));
-    REFUSE(sb_hvp(net, &x, &y, NULL, &v, NULL, &walk, &error));
-    REFUSE(sb_hvp(NULL, &x, &y, NULL, &v, out, &walk, &error));
-    REFUSE_AS(SB_ERROR_SHAPE, sb_hvp(net, &x, &y, NULL, &w, out, &walk, &error));
+    REFUSE(sb_input_gradient(NULL, &x, &y, NULL, 0, out, &blocks, &error));
+    REFUSE(sb_input_gradient(net, &x, NULL, NULL, 0, out, &blocks, &error));
+    REFUSE(sb_input_gradient(net, &x, &y, NULL, 0, NULL, &blocks, &error));
+    REFUSE_AS(SB_ERROR_SHAPE, sb_input_gradient(net, &x, &y, &w, 0, out, &blocks, &error));
+    REFUSE(sb_gradient_norms(net, NULL, &y, 0, out, &blocks, &error));
+    REFUSE(sb_gradient_norms(net, &x, NULL, 0, out, &blocks, &error));
+    REFUSE_AS(SB_ERROR_SHAPE, sb_gradient_norms(net, &x, &wide, 1, out, &blocks, &error));
+    REFUSE(sb_hvp(net, &x, &y, NULL, NULL, out, &blocks, &error));
+    REFUSE(sb_hvp(net, &x, &y, NULL, &v, NULL, &blocks, &error));
+    REFUSE(sb_hvp(NULL, &x, &y, NULL, &v, out, &blocks, &error));
+    REFUSE_AS(SB_ERROR_SHAPE, sb_hvp(net, &x, &y, NULL, &w, out, &blocks, &error));
     v.ndim = 2;
-    REFUSE_AS(SB_ERROR_SHAPE, sb_hvp(net, &x, &y, NULL, &v, out, &walk, &error));
+    REFUSE_AS(SB_ERROR_SHAPE, sb_hvp(net, &x, &y, NULL, &v, out, &blocks, &error));
     v.ndim = 1;
     const int64_t rows[] = {-1, 5, INT64_MIN, INT64_MAX};
     for (int i = 0; i < 4; i++) {
-        walk.next = rows[i];
-        REFUSE_AS(SB_ERROR_SHAPE, sb_jacobian(net, &x, SB_Z, SB_Z, 1, out, &walk, &error));
-        REFUSE_AS(SB_ERROR_SHAPE, sb_input_gradient(net, &x, &y, NULL, 0, out, &walk, &error));
-        REFUSE_AS(SB_ERROR_SHAPE, sb_gradient_norms(net, &x, &y, 0, out, &walk, &error));
-        REFUSE_AS(SB_ERROR_SHAPE, sb_hvp(net, &x, &y, NULL, &v, out, &walk, &error));
+        blocks.next = rows[i];
+        REFUSE_AS(SB_ERROR_SHAPE, sb_jacobian(net, &x, SB_Z, SB_Z, 1, out, &blocks, &error));
+        REFUSE_AS(SB_ERROR_SHAPE, sb_input_gradient(net, &x, &y, NULL, 0, out, &blocks, &error));
+        REFUSE_AS(SB_ERROR_SHAPE, sb_gradient_norms(net, &x, &y, 0, out, &blocks, &error));
+        REFUSE_AS(SB_ERROR_SHAPE, sb_hvp(net, &x, &y, NULL, &v, out, &blocks, &error));
     }
     const int64_t times[] = {0, INT64_MIN, INT64_MAX};
     for (int i = 0; i < 3; i++) {
-        walk = (sb_walk){0, times[i]};
-        ACCEPT(sb_jacobian(net, &x, SB_A, SB_Z, 1, out, &walk, &error));
-        if (walk.next != 4) {
-            printf("a walk of one block ended at row %lld\n", (long long)walk.next);
+        blocks = (sb_block_iterator){0, times[i]};
+        ACCEPT(sb_jacobian(net, &x, SB_A, SB_Z, 1, out, &blocks, &error));
+        if (blocks.next != 4) {
+            printf("an iteration of one block ended at row %lld\n", (long long)blocks.next);
             wrong++;
         }
         // Where nothing is left, nothing is done.
-        ACCEPT(sb_jacobian(net, &x, SB_A, SB_Z, 1, out, &walk, &error));
-        walk.next = 0;
-        ACCEPT(sb_hvp(net, &x, &y, NULL, &v, out, &walk, &error));
-        ACCEPT(sb_hvp(net, &x, &y, NULL, &v, out, &walk, &error));
+        ACCEPT(sb_jacobian(net, &x, SB_A, SB_Z, 1, out, &blocks, &error));
+        blocks.next = 0;
+        ACCEPT(sb_hvp(net, &x, &y, NULL, &v, out, &blocks, &error));
+        ACCEPT(sb_hvp(net, &x, &y, NULL, &v, out, &blocks, &error));
     }
 }
 

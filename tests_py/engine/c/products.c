@@ -12,7 +12,7 @@
 #include "swift_backprop.h"
 
 #define ROWS 40
-#define MOST 100
+#define MAX_SIZE 100
 
 static sb_error error;
 static sb_blas real;
@@ -78,8 +78,8 @@ report(const char *what, int64_t cost, int64_t limit)
 static void
 measure(int64_t layers, const int64_t *sizes)
 {
-    static double numbers[MOST * MOST * MOST];
-    static double out[MOST * MOST * MOST];
+    static double numbers[MAX_SIZE * MAX_SIZE * MAX_SIZE];
+    static double out[MAX_SIZE * MAX_SIZE * MAX_SIZE];
     const sb_rule hidden = {"tanh", NULL}, last = {"sigmoid", NULL}, start = {"zeros", NULL};
     sb_rule activations[8], initializers[8];
     for (int64_t m = 0; m < layers; m++) {
@@ -109,18 +109,18 @@ measure(int64_t layers, const int64_t *sizes)
     printf("%lld layers, %lld outputs\n", (long long)layers, (long long)outputs);
 
     for (int64_t m = 0; m <= layers; m++) {
-        sb_walk walk = {0, INT64_MAX};
-        check(sb_jacobian(net, &x, SB_A, SB_A, m, out, &walk, &error), "sb_jacobian");
+        sb_block_iterator blocks = {0, INT64_MAX};
+        check(sb_jacobian(net, &x, SB_A, SB_A, m, out, &blocks, &error), "sb_jacobian");
         report("jacobian", counted(), (outputs + 1) * backward);
     }
-    sb_walk walk = {0, INT64_MAX};
-    check(sb_input_gradient(net, &x, &t, NULL, 0, out, &walk, &error), "sb_input_gradient");
+    sb_block_iterator blocks = {0, INT64_MAX};
+    check(sb_input_gradient(net, &x, &t, NULL, 0, out, &blocks, &error), "sb_input_gradient");
     report("input_gradient", counted(), 2 * forward);
-    walk.next = 0;
-    check(sb_gradient_norms(net, &x, &t, 1, out, &walk, &error), "sb_gradient_norms");
+    blocks.next = 0;
+    check(sb_gradient_norms(net, &x, &t, 1, out, &blocks, &error), "sb_gradient_norms");
     report("gradient_norms", counted(), forward + backward);
-    walk.next = 0;
-    check(sb_hvp(net, &x, &t, NULL, &v, out, &walk, &error), "sb_hvp");
+    blocks.next = 0;
+    check(sb_hvp(net, &x, &t, NULL, &v, out, &blocks, &error), "sb_hvp");
     report("hvp", counted(), 3 * (forward + backward));
     sb_destroy_net(net);
 }
