@@ -12,6 +12,10 @@ PY = $(VENV)/bin/python
 BLAS = $$(ls $(CURDIR)/$(VENV)/lib/python3.*/site-packages/swiftbackprop/_lib/libscipy_openblas.so)
 ASAN = $$(swift -print-target-info | sed -n 's/.*"runtimeResourcePath": "\(.*\)".*/\1/p')/clang/lib/linux/libclang_rt.asan-$$(uname -m).so
 SWIFT_FILES = Sources Tests Package.swift
+C_FILES := $(wildcard Sources/CBridge/*.[ch] Sources/CBridge/include/*.h)
+# As setup.py has them for the extension.
+C_FLAGS = -DSB_PYTHON -DPy_LIMITED_API=0x030b0000 -ISources/CBridge/include \
+	-I$$($(PY) -c 'import sysconfig; print(sysconfig.get_path("include"))')
 # What the installed package is made from.
 SOURCES := Package.swift pyproject.toml setup.py scratch.py $(shell find Sources python -type f \
 	-not -path '*/_lib/*' -not -path '*.egg-info/*' -not -name '*.so' -not -name '*.pyc')
@@ -62,6 +66,8 @@ contributing-example: $(VENV)/package $(VENV)/extra-test $(VENV)/extra-lint ## d
 
 lint: $(VENV)/extra-lint ## formatting, lint and types, all of them strict
 	swift format lint --strict --recursive $(SWIFT_FILES)
+	$(VENV)/bin/clang-format --dry-run --Werror $(C_FILES)
+	$(VENV)/bin/clang-tidy --quiet $(filter %.c, $(C_FILES)) -- $(C_FLAGS)
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
 	$(PY) -m mypy python/swiftbackprop
@@ -69,6 +75,7 @@ lint: $(VENV)/extra-lint ## formatting, lint and types, all of them strict
 
 format: $(VENV)/extra-lint ## rewrite the sources in their one format
 	swift format --in-place --recursive $(SWIFT_FILES)
+	$(VENV)/bin/clang-format -i $(C_FILES)
 	$(PY) -m ruff check --fix-only .
 	$(PY) -m ruff format .
 

@@ -19,9 +19,8 @@ static void raise_unknown(const char *function, PyObject *name, const char *cons
     if (each == NULL || PyTuple_SetItem(known, i, each) < 0) Py_CLEAR(known);
   }
   PyObject *sentence =
-      known == NULL
-          ? NULL
-          : PyObject_CallMethod(module, "unknown_keyword", "sOO", function, name, known);
+      known == NULL ? NULL
+                    : PyObject_CallMethod(module, "unknown_keyword", "sOO", function, name, known);
   if (sentence != NULL) PyErr_SetObject(PyExc_TypeError, sentence);
   Py_XDECREF(sentence);
   Py_XDECREF(known);
@@ -100,8 +99,7 @@ bool sb_take(Net *self, PyObject *obj, PyObject *copy, const char *hook, Py_buff
   PyObject *type = (PyObject *)Py_TYPE(obj);
   bool is_array = type == self->state->ndarray || type == self->state->memmap;
   if (plain && is_array && sb_acquire(obj, buffer, array)) return true;
-  PyObject *made =
-      PyObject_CallMethod((PyObject *)self, hook, "OO", obj, plain ? Py_None : copy);
+  PyObject *made = PyObject_CallMethod((PyObject *)self, hook, "OO", obj, plain ? Py_None : copy);
   if (made == NULL) return false;
   bool taken = sb_acquire(made, buffer, array);
   Py_DECREF(made);

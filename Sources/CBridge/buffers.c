@@ -15,12 +15,11 @@ static int32_t dtype_of(char code, Py_ssize_t size) {
     case 'e': return SB_FLOAT16;
     case 'g': return size == 16 ? SB_LONG_DOUBLE : -1;
     case '?': return SB_BOOL;
-    case 'b': case 'h': case 'i': case 'l': case 'q': case 'n':
-      return power < 0 ? -1 : signed_codes[power];
-    case 'B': case 'H': case 'I': case 'L': case 'Q': case 'N':
-      return power < 0 ? -1 : unsigned_codes[power];
-    default: return -1;
+    default: break;
   }
+  if (power < 0 || code == '\0') return -1;
+  if (strchr("bhilqn", code) != NULL) return signed_codes[power];
+  return strchr("BHILQN", code) != NULL ? unsigned_codes[power] : -1;
 }
 
 static bool read_format(const Py_buffer *buffer, sb_array *array) {

@@ -28,8 +28,7 @@ static PyObject *has_blas(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(unuse
 static PyObject *set_blas(PyObject *module, PyObject *args) {
   PyObject *addresses[4];
   void *functions[4];
-  if (!PyArg_ParseTuple(args, "OOOO", &addresses[0], &addresses[1], &addresses[2],
-                        &addresses[3])) {
+  if (!PyArg_ParseTuple(args, "OOOO", &addresses[0], &addresses[1], &addresses[2], &addresses[3])) {
     return NULL;
   }
   for (int i = 0; i < 4; i++) {
@@ -38,10 +37,10 @@ static PyObject *set_blas(PyObject *module, PyObject *args) {
   }
   sb_blas blas;
   memset(&blas, 0, sizeof blas);
-  memcpy(&blas.sgemm, &functions[0], sizeof functions[0]);
-  memcpy(&blas.dgemm, &functions[1], sizeof functions[1]);
-  memcpy(&blas.get_num_threads, &functions[2], sizeof functions[2]);
-  memcpy(&blas.set_num_threads, &functions[3], sizeof functions[3]);
+  // C has no conversion of an object's address to a function's.
+  void *places[] = {(void *)&blas.sgemm, (void *)&blas.dgemm, (void *)&blas.get_num_threads,
+                    (void *)&blas.set_num_threads};
+  for (int i = 0; i < 4; i++) memcpy(places[i], (void *)&functions[i], sizeof functions[i]);
   sb_error error = {0};
   if (sb_set_blas(&blas, &error) != SB_OK) return sb_raise(module_state(module), &error);
   // After the library has registered its own handlers: ours then run first at a fork.
@@ -63,8 +62,7 @@ static PyObject *describe(const sb_rule_info *info) {
   PyObject *parameters = PyList_New(info->parameter_count);
   if (parameters == NULL) return NULL;
   for (int i = 0; i < info->parameter_count; i++) {
-    PyObject *pair =
-        Py_BuildValue("sd", info->parameter_names[i], info->parameter_defaults[i]);
+    PyObject *pair = Py_BuildValue("sd", info->parameter_names[i], info->parameter_defaults[i]);
     if (pair == NULL || PyList_SetItem(parameters, i, pair) != 0) {
       Py_DECREF(parameters);
       return NULL;
@@ -139,8 +137,8 @@ static PyObject *apply_activation(PyObject *module, PyObject *args) {
     sb_error error = {0};
     sb_status status;
     Py_BEGIN_ALLOW_THREADS
-    status = sb_apply_activation(&rule, order, dense_dtype(x), x->buf, buffers[1].buf, rows,
-                                 cols, &error);
+    status = sb_apply_activation(&rule, order, dense_dtype(x), x->buf, buffers[1].buf, rows, cols,
+                                 &error);
     Py_END_ALLOW_THREADS
     result = status == SB_OK ? Py_NewRef(Py_None) : sb_raise(module_state(module), &error);
   }
@@ -164,8 +162,8 @@ static PyObject *apply_loss(PyObject *module, PyObject *args) {
     sb_error error = {0};
     sb_status status;
     Py_BEGIN_ALLOW_THREADS
-    status = sb_apply_loss(&rule, order, dense_dtype(a), a->buf, buffers[1].buf,
-                           buffers[2].buf, a->len / a->itemsize, &error);
+    status = sb_apply_loss(&rule, order, dense_dtype(a), a->buf, buffers[1].buf, buffers[2].buf,
+                           a->len / a->itemsize, &error);
     Py_END_ALLOW_THREADS
     result = status == SB_OK ? Py_NewRef(Py_None) : sb_raise(module_state(module), &error);
   }
@@ -190,6 +188,7 @@ static PyMethodDef module_methods[] = {
 static int add_constants(PyObject *module) {
 #define ADD(name) \
   if (PyModule_AddIntConstant(module, #name, SB_##name) != 0) return -1
+  // clang-format off
   ADD(ABI_VERSION);
   ADD(ACTIVATION); ADD(LOSS); ADD(OPTIMIZER); ADD(INITIALIZER);
   ADD(RULE_KINK); ADD(RULE_ROWS); ADD(RULE_CLASSES); ADD(RULE_CLIPS);
@@ -204,6 +203,7 @@ static int add_constants(PyObject *module) {
   ADD(OPTION_L1); ADD(OPTION_L2); ADD(OPTION_CLIP_NORM); ADD(OPTION_STEPS);
   ADD(OPTION_PENALTY_PER_SAMPLE); ADD(OPTION_HYPER);
   ADD(OPTION_MAX_NORM); ADD(OPTION_INPUT_SCALE); ADD(OPTION_DROPOUT); ADD(OPTION_TRAINABLE);
+  // clang-format on
 #undef ADD
   return 0;
 }
@@ -272,7 +272,7 @@ static PyModuleDef_Slot module_slots[] = {
 };
 
 static struct PyModuleDef module_definition = {
-    PyModuleDef_HEAD_INIT,
+    .m_base = PyModuleDef_HEAD_INIT,
     .m_name = "_core",
     .m_doc = "swiftbackprop's engine.",
     .m_size = sizeof(ModuleState),
@@ -286,9 +286,7 @@ static struct PyModuleDef module_definition = {
 #define JOIN_(a, b) a##b
 #define JOIN(a, b) JOIN_(a, b)
 
-PyMODINIT_FUNC JOIN(PyInit_, SB_MODULE_NAME)(void) {
-  return PyModuleDef_Init(&module_definition);
-}
+PyMODINIT_FUNC JOIN(PyInit_, SB_MODULE_NAME)(void) { return PyModuleDef_Init(&module_definition); }
 #else
 typedef int sb_without_python;
 #endif

@@ -130,7 +130,7 @@ static PyObject *net_create(Net *self, PyObject *args) {
   int64_t *numbers = NULL;
   sb_rule *rules = NULL;
   sb_norm *normed = NULL;
-  double(*storage)[SB_MAX_PARAMETERS] = NULL;
+  double (*storage)[SB_MAX_PARAMETERS] = NULL;
   // Tuples of our own keep what is read until the net is made.
   for (int k = 0; k < LISTS; k++) {
     bool none = k == NORMS && given[k] == Py_None;
@@ -170,7 +170,7 @@ static PyObject *net_create(Net *self, PyObject *args) {
   sb_error error = {0};
   sb_net *net = NULL;
   Py_BEGIN_ALLOW_THREADS
-  (void)sb_create_net(&config, &net, &error);
+  sb_create_net(&config, &net, &error);
   Py_END_ALLOW_THREADS
   result = net == NULL ? sb_raise(self->state, &error)
                        : adopt(self, net, config.dtype, layers, numbers[layers]);
@@ -268,9 +268,12 @@ static PyGetSetDef net_getset[] = {
 };
 
 static PyType_Slot net_slots[] = {
-    {Py_tp_new, net_new},         {Py_tp_init, net_init},
-    {Py_tp_dealloc, net_dealloc}, {Py_tp_methods, net_methods},
-    {Py_tp_getset, net_getset},   {Py_tp_doc, "The engine's network."},
+    {Py_tp_new, net_new},
+    {Py_tp_init, net_init},
+    {Py_tp_dealloc, net_dealloc},
+    {Py_tp_methods, net_methods},
+    {Py_tp_getset, net_getset},
+    {Py_tp_doc, "The engine's network."},
     {0, NULL},
 };
 

@@ -40,8 +40,8 @@ PyObject *sb_net_fit(Net *self, PyObject *const *args, Py_ssize_t nargs) {
   const sb_array *given[ARRAYS];
   if (!sb_acquire_all(args, ARRAYS, fit->buffers, arrays, given)) goto failed;
 
-  sb_fit_config config = {given[0], given[1], given[2], given[3], given[4], given[5],
-                          epochs,   batch,    shuffle,  pause};
+  sb_fit_config config = {given[0], given[1], given[2], given[3], given[4],
+                          given[5], epochs,   batch,    shuffle,  pause};
   sb_error error = {0};
   Work work;
   // Asked again under the lock: acquiring the arrays may have let another thread run.
@@ -91,9 +91,9 @@ static PyObject *fit_epoch(Fit *self, PyObject *argument) {
   sb_status status = sb_fit_epoch(self->fit, index, &record, &error);
   sb_end_work(self->net, work);
   if (status != SB_OK) return sb_raise(self->net->state, &error);
-  return Py_BuildValue("ddddddddd", record.loss, record.accuracy, record.penalty,
-                       record.seconds, record.valid.loss, record.valid.accuracy,
-                       record.valid.mse, record.valid.mae, record.valid.r2);
+  return Py_BuildValue("ddddddddd", record.loss, record.accuracy, record.penalty, record.seconds,
+                       record.valid.loss, record.valid.accuracy, record.valid.mse, record.valid.mae,
+                       record.valid.r2);
 }
 
 static PyObject *fit_set_rates(Fit *self, PyObject *argument) {
@@ -194,8 +194,8 @@ PyObject *sb_net_evaluate(Net *self, PyObject *const *args, Py_ssize_t nargs) {
     sb_raise(self->state, &error);
     goto done;
   }
-  result = Py_BuildValue("ddddd", metrics.loss, metrics.accuracy, metrics.mse, metrics.mae,
-                         metrics.r2);
+  result =
+      Py_BuildValue("ddddd", metrics.loss, metrics.accuracy, metrics.mse, metrics.mae, metrics.r2);
 done:
   sb_evaluation_end(evaluation);
   sb_release_all(buffers, 3);

@@ -12,7 +12,8 @@ typedef struct {
   void *out;
 } Task;
 
-typedef sb_status (*Call)(sb_net *net, const Task *task, sb_block_iterator *blocks, sb_error *error);
+typedef sb_status (*Call)(sb_net *net, const Task *task, sb_block_iterator *blocks,
+                          sb_error *error);
 
 // Goes over the rows in slices, with the GIL released for all but short ones; between them
 // signals are handled.
@@ -72,9 +73,10 @@ static bool takes(const char *name, Py_ssize_t given, Py_ssize_t wanted) {
   return false;
 }
 
-static sb_status jacobian(sb_net *net, const Task *task, sb_block_iterator *blocks, sb_error *error) {
-  return sb_jacobian(net, task->given[0], (int32_t)task->of, (int32_t)task->wrt, task->m,
-                     task->out, blocks, error);
+static sb_status jacobian(sb_net *net, const Task *task, sb_block_iterator *blocks,
+                          sb_error *error) {
+  return sb_jacobian(net, task->given[0], (int32_t)task->of, (int32_t)task->wrt, task->m, task->out,
+                     blocks, error);
 }
 
 PyObject *sb_net_jacobian(Net *self, PyObject *const *args, Py_ssize_t nargs) {
@@ -88,7 +90,8 @@ PyObject *sb_net_jacobian(Net *self, PyObject *const *args, Py_ssize_t nargs) {
   return study(self, args, 1, jacobian, &task, -1, cols, 1 + (double)self->outputs);
 }
 
-static sb_status input_gradient(sb_net *net, const Task *task, sb_block_iterator *blocks, sb_error *error) {
+static sb_status input_gradient(sb_net *net, const Task *task, sb_block_iterator *blocks,
+                                sb_error *error) {
   return sb_input_gradient(net, task->given[0], task->given[1], task->given[2], task->each,
                            task->out, blocks, error);
 }
@@ -101,7 +104,8 @@ PyObject *sb_net_input_gradient(Net *self, PyObject *const *args, Py_ssize_t nar
   return study(self, args, 3, input_gradient, &task, -1, sb_layer_size(self->net, 0), 2);
 }
 
-static sb_status gradient_norms(sb_net *net, const Task *task, sb_block_iterator *blocks, sb_error *error) {
+static sb_status gradient_norms(sb_net *net, const Task *task, sb_block_iterator *blocks,
+                                sb_error *error) {
   return sb_gradient_norms(net, task->given[0], task->given[1], task->each, task->out, blocks,
                            error);
 }

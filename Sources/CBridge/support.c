@@ -21,8 +21,9 @@ static uint64_t number_in(const char *path, const char *name) {
   while (fgets(line, sizeof line, file) != NULL) {
     size_t length = name == NULL ? 0 : strlen(name);
     if (length > 0 && strncmp(line, name, length) != 0) continue;
-    unsigned long long value;
-    if (sscanf(line + length, "%llu", &value) == 1) result = value;
+    char *end;
+    unsigned long long value = strtoull(line + length, &end, 10);
+    if (end != line + length) result = value;
     break;
   }
   fclose(file);
@@ -60,9 +61,7 @@ static uint64_t available_bytes(void) {
   return smallest;
 }
 
-int sb_has_memory(size_t bytes) {
-  return bytes <= CHECKED_BYTES || bytes <= available_bytes();
-}
+int sb_has_memory(size_t bytes) { return bytes <= CHECKED_BYTES || bytes <= available_bytes(); }
 
 void *sb_allocate(size_t bytes) {
   if (!sb_has_memory(bytes)) return NULL;

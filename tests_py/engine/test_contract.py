@@ -67,7 +67,7 @@ def test_the_same_functions_on_both_sides(swift_header: Path) -> None:
         ("int64_t sb_rule_count(int32_t kind)", "int64_t sb_rule_count(int64_t kind)"),
         ("double sb_work(const sb_net *net, int64_t rows)", "double sb_work(sb_net *net)"),
         ("sb_status sb_step(sb_net *net", "sb_status sb_step(sb_config *net"),
-        ("int32_t accumulate, double *loss", "int32_t accumulate, float *loss"),
+        ("double *loss, sb_error *error", "float *loss, sb_error *error"),
     ],
 )
 def test_a_wrong_signature_is_found(

@@ -32,8 +32,8 @@ static inline const void *sb_apart(const void *p) {
 #define SB_MUL_ADD(a, b, c) ((a) * (b) + (c))
 #endif
 // row + a·b, and factor·row
-#define SB_VECTOR(VECTOR, T, ADD, SCALE)                                                       \
-  typedef T VECTOR __attribute__((ext_vector_type(SB_VECTOR_BYTES / sizeof(T))));             \
+#define SB_VECTOR(VECTOR, T, ADD, SCALE)                                                        \
+  typedef T VECTOR __attribute__((ext_vector_type(SB_VECTOR_BYTES / sizeof(T))));               \
   static inline VECTOR ADD(VECTOR row, T a, VECTOR b) { return SB_MUL_ADD((VECTOR)a, b, row); } \
   static inline VECTOR SCALE(VECTOR row, T factor) { return row * (VECTOR)factor; }
 SB_VECTOR(sb_vectorf, float, sb_addf, sb_scalef)
@@ -42,21 +42,21 @@ SB_VECTOR(sb_vectord, double, sb_addd, sb_scaled)
 #if defined(__AVX512F__)
 // out[k·out_stride + i] = p[i·stride + k] for i < 8 and k < LANES. Three times each vector is
 // interleaved with the one four further; then v[0] holds the first columns, eight numbers each.
-#define SB_TRANSPOSE_8(NAME, T, LANES, LOW, HIGH)                                             \
-  static inline void NAME(const T *p, long stride, T *out, long out_stride) {                 \
-    typedef T vector __attribute__((vector_size(64)));                                        \
-    vector v[8], w[8];                                                                        \
-    for (int i = 0; i < 8; i++) __builtin_memcpy(&v[i], p + i * stride, sizeof v[i]);         \
-    for (int stage = 0; stage < 3; stage++) {                                                 \
-      for (int i = 0; i < 4; i++) {                                                           \
-        w[2 * i] = __builtin_shufflevector(v[i], v[i + 4], LOW);                              \
-        w[2 * i + 1] = __builtin_shufflevector(v[i], v[i + 4], HIGH);                         \
-      }                                                                                       \
-      __builtin_memcpy(v, w, sizeof v);                                                       \
-    }                                                                                         \
-    for (int k = 0; k < LANES; k++) {                                                         \
-      __builtin_memcpy(out + k * out_stride, (const T *)v + 8 * k, 8 * sizeof(T));            \
-    }                                                                                         \
+#define SB_TRANSPOSE_8(NAME, T, LANES, LOW, HIGH)                                     \
+  static inline void NAME(const T *p, long stride, T *out, long out_stride) {         \
+    typedef T vector __attribute__((vector_size(64)));                                \
+    vector v[8], w[8];                                                                \
+    for (int i = 0; i < 8; i++) __builtin_memcpy(&v[i], p + i * stride, sizeof v[i]); \
+    for (int stage = 0; stage < 3; stage++) {                                         \
+      for (int i = 0; i < 4; i++) {                                                   \
+        w[2 * i] = __builtin_shufflevector(v[i], v[i + 4], LOW);                      \
+        w[2 * i + 1] = __builtin_shufflevector(v[i], v[i + 4], HIGH);                 \
+      }                                                                               \
+      __builtin_memcpy(v, w, sizeof v);                                               \
+    }                                                                                 \
+    for (int k = 0; k < LANES; k++) {                                                 \
+      __builtin_memcpy(out + k * out_stride, (const T *)v + 8 * k, 8 * sizeof(T));    \
+    }                                                                                 \
   }
 #define SB_LOW_16 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23
 #define SB_HIGH_16 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31

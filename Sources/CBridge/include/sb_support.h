@@ -11,12 +11,13 @@
 #include "sb_math.h"
 #include "swift_backprop.h"
 
-// The only global of the engine; written once, by sb_set_blas.
+// The functions of BLAS; written once, by sb_set_blas. Which other statics there are, and why, is
+// in docs/design.md.
 extern sb_blas sb_blas_table;
 
 static inline void sb_sgemm(int transa, int transb, int m, int n, int k, float alpha,
-                            const float *a, int lda, const float *b, int ldb, float beta,
-                            float *c, int ldc) {
+                            const float *a, int lda, const float *b, int ldb, float beta, float *c,
+                            int ldc) {
   sb_blas_table.sgemm(101, transa, transb, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
 }
 
