@@ -10,7 +10,6 @@ class Network<T: Scalar> {
   final let lossInfo: RuleInfo
   /// Whether the output is the loss' canonical one: grad_z(L) = a − t, loss from z.
   final let isFused: Bool
-  final let outputIsSoftmax: Bool
 
   /// How layer m is normalised, in place m − 1; empty if none is
   final let norms: [Norm?]
@@ -82,7 +81,6 @@ class Network<T: Scalar> {
     isFused =
       lossInfo.flags & SB_RULE_FUSED != 0 && lossInfo.canonicalOutput.equals(output.name.cString)
       && (norms.last ?? nil)?.isAfter != true
-    outputIsSoftmax = output.flags & SB_RULE_ROWS != 0
     optimizerEntry = OptimizerEntry.all[spec.optimizer.index]
     optimizer = T.kernels(optimizerEntry, spec.optimizer.values)
     // All of it at once: each part alone might fit where the whole does not.
@@ -116,7 +114,7 @@ class Network<T: Scalar> {
     (layout, norms) = (other.layout, other.norms)
     spec = other.spec
     (activations, loss, lossInfo) = (other.activations, other.loss, other.lossInfo)
-    (isFused, outputIsSoftmax) = (other.isFused, other.outputIsSoftmax)
+    isFused = other.isFused
     (optimizerEntry, optimizer) = (other.optimizerEntry, other.optimizer)
     (steps, l1, l2, clipNorm) = (other.steps, other.l1, other.l2, other.clipNorm)
     (random, gradientState) = (other.random, other.gradientState)

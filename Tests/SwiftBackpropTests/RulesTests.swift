@@ -41,7 +41,7 @@ extension LossKernels {
   /// ℓ of one row from z, for elementwise outputs.
   fileprivate func fused(_ z: T, _ a: T, _ t: T) -> T {
     var (z, a, t, cost) = (z, a, t, T.nan)
-    costFused(false, &z, &a, &t, &cost, 1, 1)
+    costFused?(&z, &a, &t, &cost, 1, 1)
     return cost
   }
 }

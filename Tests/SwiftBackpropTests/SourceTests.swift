@@ -98,7 +98,9 @@ private func withSource<S>(
 
   @Test func longMessagesAreCutBetweenCharacters() {
     var error = sb_error()
-    EngineError.value("\(String(repeating: "σ′", count: 600))").write(to: &error)
+    String(repeating: "σ′", count: 600).withCString {
+      EngineError.value("\(cString: $0)").write(to: &error)
+    }
     let message = text(error)
     #expect(message.utf8.count < Int(SB_MESSAGE_SIZE))
     #expect(message.allSatisfy { $0 == "σ" || $0 == "′" })

@@ -46,7 +46,7 @@ struct EngineError: Error {
     let capacity = Int(SB_MESSAGE_SIZE)
     withUnsafeMutableBytes(of: &error.pointee.message) { buffer in
       var length = 0
-      for byte in message.text.utf8 {
+      for byte in message.utf8 {
         if length == capacity - 1 { break }
         buffer[length] = byte
         length += 1
@@ -62,61 +62,85 @@ struct EngineError: Error {
 }
 
 /// The text of an error, which is written like a String. None of its making is inlined: a sentence
-/// that is put together in place is more code than the function that throws it.
+/// that is put together in place is more code than the function that throws it. And it is no
+/// String, whose Unicode would be compiled into the engine.
 struct Message: ExpressibleByStringInterpolation, Sendable {
-  fileprivate(set) var text: String
+  fileprivate(set) var utf8: [UInt8] = []
 
   @inline(never)
-  init(stringLiteral literal: StaticString) { text = "\(literal)" }
+  init(stringLiteral literal: StaticString) { append(literal.utf8Start, literal.utf8CodeUnitCount) }
 
   @inline(never)
-  init(stringInterpolation interpolation: StringInterpolation) { text = interpolation.text }
+  init(stringInterpolation interpolation: StringInterpolation) { self = interpolation.message }
 
   @inline(never)
   static func + (a: Message, b: Message) -> Message {
     var sum = a
-    sum.text += b.text
+    sum.append(b)
     return sum
   }
 
+  @inline(never)
+  fileprivate mutating func append(_ start: UnsafePointer<UInt8>, _ count: Int) {
+    for i in 0..<count { utf8.append(start[i]) }
+  }
+
+  @inline(never)
+  fileprivate mutating func append(_ other: Message) {
+    for byte in other.utf8 { utf8.append(byte) }
+  }
+
+  /// Decimal digits, no fewer than `width`.
+  @inline(never)
+  fileprivate mutating func append(_ number: UInt, width: Int = 1) {
+    if number > 9 || width > 1 { append(number / 10, width: width - 1) }
+    utf8.append(UInt8(truncatingIfNeeded: number % 10) + 48)
+  }
+
   struct StringInterpolation: StringInterpolationProtocol {
-    fileprivate var text: String
+    fileprivate var message: Message
 
     @inline(never)
-    init(literalCapacity: Int, interpolationCount: Int) { text = "" }
+    init(literalCapacity: Int, interpolationCount: Int) { message = "" }
 
     @inline(never)
-    mutating func appendLiteral(_ literal: StaticString) { text += "\(literal)" }
+    mutating func appendLiteral(_ literal: StaticString) {
+      message.append(literal.utf8Start, literal.utf8CodeUnitCount)
+    }
 
     @inline(never)
-    mutating func appendInterpolation(_ number: Int) { text += "\(number)" }
+    mutating func appendInterpolation(_ number: Int) {
+      if number < 0 { appendLiteral("-") }
+      message.append(number.magnitude)
+    }
 
     mutating func appendInterpolation(_ number: Int32) { appendInterpolation(Int(number)) }
 
     mutating func appendInterpolation(_ literal: StaticString) { appendLiteral(literal) }
 
+    /// A text of C. With a label, or a String in an interpolation would come in as such a pointer.
     @inline(never)
-    mutating func appendInterpolation(_ string: String) { text += string }
+    mutating func appendInterpolation(cString text: UnsafePointer<CChar>) {
+      let bytes = UnsafeRawPointer(text).assumingMemoryBound(to: UInt8.self)
+      message.append(bytes, strlen(text))
+    }
 
     @inline(never)
-    mutating func appendInterpolation(_ message: Message) { text += message.text }
+    mutating func appendInterpolation(_ other: Message) { message.append(other) }
   }
 }
 
 /// About six digits of a number, for a message; Embedded Swift prints no floating point.
 @inline(never)
-func decimal(_ x: Double) -> String {
+func decimal(_ x: Double) -> Message {
   guard x.magnitude < 1e12 else { return x < 0 ? "a number below -1e12" : "a number above 1e12" }
-  let millionths = Int((x.magnitude * 1e6).rounded())
-  var fraction = millionths % 1_000_000
-  var text = "\(x < 0 ? "-" : "")\(millionths / 1_000_000)"
-  guard fraction > 0 else { return fraction == 0 && x != 0 && millionths == 0 ? "about 0" : text }
-  text += "."
-  var digit = 100_000
-  while fraction > 0 {
-    text += "\(fraction / digit)"
-    fraction %= digit
-    digit /= 10
-  }
+  let millionths = UInt((x.magnitude * 1e6).rounded())
+  if x != 0 && millionths == 0 { return "about 0" }
+  var text: Message = x < 0 ? "-" : ""
+  text.append(millionths / 1_000_000)
+  guard millionths % 1_000_000 > 0 else { return text }
+  text = text + "."
+  text.append(millionths % 1_000_000, width: 6)
+  while text.utf8.last == 48 { text.utf8.removeLast() }
   return text
 }

@@ -7,6 +7,7 @@ import CBridge
 /// Recognition and Machine Learning", 2006, section 4.3.2.
 struct BinaryCrossEntropy: Loss {
   static let domain = TargetDomain.probability
+  static var fusion: Fusion { .elementwise }
   static var info: RuleInfo {
     RuleInfo(
       name: "binary_cross_entropy", title: "BinaryCrossEntropy",

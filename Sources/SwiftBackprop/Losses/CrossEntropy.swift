@@ -7,6 +7,7 @@ import CBridge
 /// Bishop, "Pattern Recognition and Machine Learning", 2006, section 4.3.4.
 struct CrossEntropy: Loss {
   static let domain = TargetDomain.distribution
+  static var fusion: Fusion { .softmax }
   static var info: RuleInfo {
     RuleInfo(
       name: "cross_entropy", title: "CrossEntropy", formula: "-t ln a",

@@ -17,14 +17,20 @@ protocol Loss: Sendable {
   /// ∂²value/∂a²; 0 at kinks and where the value is clipped.
   func secondDerivative<T: Scalar>(a: T, t: T) -> T
 
+  /// With which canonical output the term is made from z.
+  static var fusion: Fusion { get }
+
   /// The term from the pre-activation z of the canonical output (`info.canonicalOutput`), finite
   /// for every finite z; its derivative by z is a − t. `logSum` is ln Σ eᶻ of the row when
-  /// that is softmax, else 0. Only losses with the flag
-  /// `SB_RULE_FUSED` are asked.
+  /// that is softmax, else 0. Only losses with a `fusion`, and the flag `SB_RULE_FUSED`, are asked.
   func valueFused<T: Scalar>(z: T, t: T, logSum: T) -> T
 }
 
+/// The canonical output of a loss, as its loops see it: no loop is compiled that nobody can call.
+enum Fusion { case none, elementwise, softmax }
+
 extension Loss {
+  static var fusion: Fusion { .none }
   func valueFused<T: Scalar>(z: T, t: T, logSum: T) -> T { 0 }
 }
 

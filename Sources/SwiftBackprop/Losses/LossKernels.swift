@@ -8,43 +8,46 @@ struct LossKernels<T: Scalar> {
   typealias Output = UnsafeMutablePointer<T>
 
   let domain: TargetDomain
-  /// cost[n] ← Cₙ = Σ ℓ(a, t) over the outputs of row n
-  let cost: @Sendable (_ a: Input, _ t: Input, _ cost: Output, _ rows: Int, _ cols: Int) -> Void
-  /// The same from z, for the canonical output; `softmax` says that it acts on rows.
+  /// out ← ℓ(a, t) of every number
+  let values: @Sendable (_ a: Input, _ t: Input, _ out: Output, _ count: Int) -> Void
+  /// cost[n] ← Cₙ of row n from z, for the canonical output; nil if the loss has none.
   let costFused:
-    @Sendable (
-      _ softmax: Bool, _ z: Input, _ a: Input, _ t: Input, _ cost: Output, _ rows: Int, _ cols: Int
-    ) -> Void
+    (
+      @Sendable (
+        _ z: Input, _ a: Input, _ t: Input, _ cost: Output, _ rows: Int, _ cols: Int
+      ) -> Void
+    )?
   /// grad_a ← scale[n]·∂ℓ/∂a
   let gradient:
     @Sendable (
       _ a: Input, _ t: Input, _ scale: Input, _ gradA: Output, _ rows: Int, _ cols: Int
     ) -> Void
-  /// change ← scale[n]·∂²ℓ/∂a²·da: how grad_a changes with a
-  let gradientChange:
-    @Sendable (
-      _ a: Input, _ t: Input, _ scale: Input, _ da: Input, _ change: Output, _ rows: Int,
-      _ cols: Int
-    ) -> Void
+  /// out ← ∂²ℓ/∂a² of every number
+  private let curvature: @Sendable (_ a: Input, _ t: Input, _ out: Output, _ count: Int) -> Void
 
   init<R: Loss>(_ rule: R) {
     domain = R.domain
-    cost = { a, t, cost, rows, cols in
-      sumRows(rows, cols, into: cost) { i, _ in rule.value(a: a[i], t: t[i]) }
+    values = { a, t, out, count in
+      for i in 0..<count { out[i] = rule.value(a: a[i], t: t[i]) }
     }
-    costFused = { softmax, z, a, t, cost, rows, cols in
-      guard softmax else {
-        return sumRows(rows, cols, into: cost) { i, _ in
+    switch R.fusion {
+    case .none: costFused = nil
+    case .elementwise:
+      costFused = { z, _, t, cost, rows, cols in
+        sumRows(rows, cols, into: cost) { i, _ in
           rule.valueFused(z: z[i], t: t[i], logSum: 0)
         }
       }
-      // ln Σ eᶻ = z − ln a for any output; the largest loses no digits. One flat pass of
-      // logarithms for all rows.
-      for n in 0..<rows { cost[n] = largest(a + n &* cols, cols) }
-      for n in 0..<rows { cost[n] = T.log(cost[n]) }
-      for n in 0..<rows { cost[n] = largest(z + n &* cols, cols) - cost[n] }
-      sumRows(rows, cols, into: cost) { i, n in
-        rule.valueFused(z: z[i], t: t[i], logSum: cost[n])
+    case .softmax:
+      costFused = { z, a, t, cost, rows, cols in
+        // ln Σ eᶻ = z − ln a for any output; the largest loses no digits. One flat pass of
+        // logarithms for all rows.
+        for n in 0..<rows { cost[n] = largest(a + n &* cols, cols) }
+        for n in 0..<rows { cost[n] = T.log(cost[n]) }
+        for n in 0..<rows { cost[n] = largest(z + n &* cols, cols) - cost[n] }
+        sumRows(rows, cols, into: cost) { i, n in
+          rule.valueFused(z: z[i], t: t[i], logSum: cost[n])
+        }
       }
     }
     gradient = { a, t, scale, gradA, rows, cols in
@@ -58,27 +61,49 @@ struct LossKernels<T: Scalar> {
         }
       }
     }
-    gradientChange = { a, t, scale, da, change, rows, cols in
-      for n in 0..<rows {
-        let start = n &* cols
-        let factor = scale[n]
-        for i in start..<start &+ cols {
-          let ai = a[i]
-          let ti = t[i]
-          let di = da[i]
-          change[i] = factor * di * rule.secondDerivative(a: ai, t: ti)
+    curvature = { a, t, out, count in
+      for i in 0..<count { out[i] = rule.secondDerivative(a: a[i], t: t[i]) }
+    }
+  }
+
+  /// cost[n] ← Cₙ = Σ ℓ(a, t) over the outputs of row n
+  func cost(_ a: Input, _ t: Input, _ cost: Output, _ rows: Int, _ cols: Int) {
+    guard cols > 1 else { return values(a, t, cost, rows) }
+    withScratch(T.self, rows &* cols) { terms, first, count in
+      values(a + first, t + first, terms, count)
+      var (n, place) = (first / cols, first % cols)
+      var sum = place == 0 ? 0 : cost[n]
+      for i in 0..<count {
+        sum += terms[i]
+        place &+= 1
+        if place == cols {
+          cost[n] = sum
+          (n, place, sum) = (n &+ 1, 0, 0)
         }
       }
+      // The row goes on in the next piece.
+      if place > 0 { cost[n] = sum }
+    }
+  }
+
+  /// change ← scale[n]·∂²ℓ/∂a²·da: how grad_a changes with a
+  func gradientChange(
+    _ a: Input, _ t: Input, _ scale: Input, _ da: Input, _ change: Output, _ rows: Int,
+    _ cols: Int
+  ) {
+    curvature(a, t, change, rows &* cols)
+    for n in 0..<rows {
+      for i in n &* cols..<(n &+ 1) &* cols { change[i] = scale[n] * da[i] * change[i] }
     }
   }
 
   /// ℓ, ∂ℓ/∂a or ∂²ℓ/∂a² of every element, for order 0, 1, 2
   func apply(_ order: Int32, _ a: Input, _ t: Input, _ out: Output, _ count: Int) {
-    if order == 0 { return cost(a, t, out, count, 1) }
+    if order == 0 { return values(a, t, out, count) }
+    if order == 2 { return curvature(a, t, out, count) }
     withScratch(T.self, count) { ones, first, count in
       for i in 0..<count { ones[i] = 1 }
-      if order == 1 { return gradient(a + first, t + first, ones, out + first, 1, count) }
-      gradientChange(a + first, t + first, ones, ones, out + first, 1, count)
+      gradient(a + first, t + first, ones, out + first, 1, count)
     }
   }
 }

@@ -7,6 +7,7 @@ import CBridge
 /// 1989, chapter 6.
 struct Poisson: Loss {
   static let domain = TargetDomain.nonNegative
+  static var fusion: Fusion { .elementwise }
   static var info: RuleInfo {
     RuleInfo(
       name: "poisson", title: "Poisson", formula: "a - t ln a",

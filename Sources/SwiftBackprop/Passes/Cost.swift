@@ -28,8 +28,8 @@ extension Network {
     let (a, t) = (tape.a[m - 1] + start, targets.t + start)
     let z = (tape.norms?.layer(m)?.between ?? tape.z[m - 1]) + start
     let cost = targets.cost + rows.lowerBound
-    if isFused(tape) {
-      loss.costFused(outputIsSoftmax, z, a, t, cost, rows.count, cols)
+    if isFused(tape), let costFused = loss.costFused {
+      costFused(z, a, t, cost, rows.count, cols)
     } else {
       loss.cost(a, t, cost, rows.count, cols)
     }

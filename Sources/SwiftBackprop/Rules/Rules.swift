@@ -25,7 +25,7 @@ enum Rules {
     for (index, info) in infos.enumerated() {
       known = known + (index == 0 ? "" : ", ") + "\(info.name)"
     }
-    throw .value("unknown \(kind) '\(String(cString: name))'; known are: \(known)")
+    throw .value("unknown \(kind) '\(cString: name)'; known are: \(known)")
   }
 
   /// The parameters given, or the defaults, each within what its rule allows.

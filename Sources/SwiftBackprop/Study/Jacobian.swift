@@ -34,8 +34,9 @@ struct JacobianTask {
     let first = wrt == .z ? 1 : 0
     guard m >= first, m <= layers else {
       let hint: Message = wrt == .z && m == 0 ? ": layer 0, the input, has a and no z" : ""
+      let letter: StaticString = wrt == .z ? "z" : "a"
       throw .value(
-        "layer is \(m), but with respect to \(wrt == .z ? "z" : "a") it lies in "
+        "layer is \(m), but with respect to \(letter) it lies in "
           + "\(first)..L = \(first)..\(layers)\(hint)")
     }
     guard of == .a || wrt == .z || m < layers else {

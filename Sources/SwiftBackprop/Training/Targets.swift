@@ -13,9 +13,10 @@ struct Targets {
     areIndices = source.array.ndim == 1 && outputs > 1
     guard source.rows == rows else {
       let wanted: Message = outputs > 1 ? " or (\(rows),)" : ""
+      let units: StaticString = outputs == 1 ? "unit" : "units"
       throw .shape(
         "y has shape \(source.shape), but X has N = \(rows) rows and layer L has "
-          + "D(L) = \(outputs) unit\(outputs == 1 ? "" : "s"): wanted (\(rows), \(outputs))"
+          + "D(L) = \(outputs) \(units): wanted (\(rows), \(outputs))"
           + "\(wanted); \(hintForRows(rows))")
     }
     guard !areIndices || source.isInteger else {
