@@ -78,7 +78,7 @@ private final class Subject {
     withData { x, t in
       out.withUnsafeMutableBufferPointer { out in
         guard let out = out.baseAddress else { return }
-        var walk = sb_block_iterator(next: 0, max_ns: 0)
+        var blocks = sb_block_iterator(next: 0, max_ns: 0)
         while blocks.next < rows {
           let before = blocks.next
           let status = call(&x, &t, out, &blocks)
@@ -91,7 +91,7 @@ private final class Subject {
   }
 
   func jacobian(of: Int32, wrt: Int32, _ m: Int) -> [Double] {
-    walked(rows * outputs * sizes[m]) { x, _, out, walk in
+    walked(rows * outputs * sizes[m]) { x, _, out, blocks in
       sb_jacobian(net, &x, of, wrt, Int64(m), out, &blocks, &error)
     }
   }
@@ -151,7 +151,7 @@ private let pairs = [
       guard let base = v.baseAddress else { return [Double]() }
       var direction = matrix(base, Int64(v.count), 1)
       direction.ndim = 1
-      return subject.walked(v.count) { x, t, out, walk in
+      return subject.walked(v.count) { x, t, out, blocks in
         sb_hvp(subject.net, &x, &t, nil, &direction, out, &blocks, &subject.error)
       }
     }
@@ -168,10 +168,10 @@ private let pairs = [
   @Test func normsAndInputGradientsOfManyBlocks() throws {
     let subject = try Subject(
       [3, 5, 2], rows: 2500, hidden: "tanh", output: "softmax", loss: "cross_entropy")
-    let norms = subject.walked(2500 * 2) { x, t, out, walk in
+    let norms = subject.walked(2500 * 2) { x, t, out, blocks in
       sb_gradient_norms(subject.net, &x, &t, 1, out, &blocks, &subject.error)
     }
-    let inputs = subject.walked(2500 * 3) { x, t, out, walk in
+    let inputs = subject.walked(2500 * 3) { x, t, out, blocks in
       sb_input_gradient(subject.net, &x, &t, nil, 0, out, &blocks, &subject.error)
     }
     subject.pass()
