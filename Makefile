@@ -64,13 +64,18 @@ fuzz-sklearn: $(VENV)/package $(VENV)/extra-test ## the estimators beside scikit
 contributing-example: $(VENV)/package $(VENV)/extra-test $(VENV)/extra-lint ## do what CONTRIBUTING.md says, in a copy of the tree, and test it
 	$(PY) .ci/contributing_example.py $(PROCESSES) $(PYTEST)
 
+lint: export MYPYPATH = $(subst $() ,:,python tests_py $(patsubst %/,%,$(wildcard tests_py/*/)))
 lint: $(VENV)/extra-lint ## formatting, lint and types, all of them strict
 	swift format lint --strict --recursive $(SWIFT_FILES)
 	$(VENV)/bin/clang-format --dry-run --Werror $(C_FILES)
 	$(VENV)/bin/clang-tidy --quiet $(filter %.c, $(C_FILES)) -- $(C_FLAGS)
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
-	$(PY) -m mypy python/swiftbackprop
+	$(PY) -m mypy python/swiftbackprop benchmarks
+	$(PY) -m mypy --config-file tests_py/mypy.ini --exclude tests_py/peers/ tests_py
+	$(PY) -m mypy --config-file tests_py/mypy.ini tests_py/peers
+	$(PY) -m mypy --config-file tests_py/mypy.ini tests_browser
+	$(PY) -m codespell_lib
 	PYTHONPATH=python $(VENV)/bin/lint-imports
 
 format: $(VENV)/extra-lint ## rewrite the sources in their one format

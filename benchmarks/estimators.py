@@ -50,7 +50,8 @@ def tasks() -> Iterator[Task]:
         ("breast cancer", datasets.load_breast_cancer),
         ("wine", datasets.load_wine),
     ):
-        yield Task(name, *load(return_X_y=True), "MLPClassifier", several)
+        X, y = load(return_X_y=True)
+        yield Task(name, X, y, "MLPClassifier", several)
     X, y = datasets.load_digits(return_X_y=True)
     lbfgs = {"hidden_layer_sizes": (100,), "solver": "lbfgs", "max_iter": 60, "alpha": 1.0}
     yield Task("digits, lbfgs", X, y, "MLPClassifier", lbfgs)

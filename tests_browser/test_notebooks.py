@@ -41,7 +41,9 @@ class Shown:
     """A page in the browser, and the complaints that came while it loaded."""
 
     def __init__(self, page: Page, path: Path) -> None:
-        self.page, self.errors, self.refused = page, [], []
+        self.page = page
+        self.errors: list[str] = []
+        self.refused: list[str] = []
         page.on("pageerror", lambda error: self.errors.append(str(error)))
         page.on("requestfailed", lambda request: self.refused.append(request.url))
         page.route(re.compile("^https?:"), lambda route: route.abort())

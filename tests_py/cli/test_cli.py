@@ -609,8 +609,8 @@ def test_columns_that_identify_rows_are_left_out_and_that_is_said(tmp_path: Path
     assert report_of(run(tmp_path, *train, "--text", "code"))["texts"] == "code (54)"
     # A name with a comma is one name.
     write_csv(tmp_path / "data.csv", '"x,y",z', [x, y])
-    said = complaint(tmp_path, "train", "data.csv", "--target", "z", "--drop", "x,y")
-    assert "no column to predict 'z' from" in said
+    refusal = complaint(tmp_path, "train", "data.csv", "--target", "z", "--drop", "x,y")
+    assert "no column to predict 'z' from" in refusal
     # A count is better than nothing where there is nothing else.
     write_csv(tmp_path / "data.csv", "n,y", [range(90), y])
     assert report_of(run(tmp_path, *train))["numbers"] == "n"
@@ -644,8 +644,10 @@ def test_dates(tmp_path: Path) -> None:
         frame = preparation.frame(table_of(tmp_path / "data.csv"))
         np.testing.assert_array_equal(frame["when"], expected)
     write_csv(tmp_path / "new.csv", "when,x", [["30/12/2019", "next week"], [1, 2]])
-    said = complaint(tmp_path, "predict", "data.safetensors", "new.csv")
-    assert "new.csv, line 3: column 'when' holds dates such as 31/12/2024, but here 'next w" in said
+    refusal = complaint(tmp_path, "predict", "data.safetensors", "new.csv")
+    assert (
+        "new.csv, line 3: column 'when' holds dates such as 31/12/2024, but here 'next w" in refusal
+    )
     # Day first or month first: that cannot be told, and the texts are left out.
     cells = [f"{1 + n % 12:02}/{1 + n % 11:02}/2020" for n in range(60)]
     write_csv(tmp_path / "data.csv", "when,x,y", [cells, days, days])
@@ -981,7 +983,7 @@ TABLES = {
 @pytest.mark.parametrize("what", list(TABLES))
 def test_tables_that_are_none(what: str, tmp_path: Path) -> None:
     content, pattern = TABLES[what]
-    raw = content if isinstance(content, bytes) else content.encode()
+    raw = content if isinstance(content, bytes) else str(content).encode()
     (tmp_path / "data.csv").write_bytes(raw)
     target = "case" if what == "near" else "c"
     task = ["--task", "classification"] if what == "many numbers" else []

@@ -10,6 +10,7 @@ import pytest
 import swiftbackprop as sb
 from helpers import assert_matches, data, quiet_network, refused, relative_difference
 from reference import ACTIVATIONS, LOSSES
+from swiftbackprop._engine.loader import core
 
 
 def training_pass(net: Any, X: np.ndarray, y: np.ndarray, state: Any) -> float:
@@ -268,4 +269,4 @@ def test_wrong_arguments() -> None:
     net = sb.Network([2, 3, 1])
     refused(lambda: setattr(net.layers[0], "dropout", 2), ValueError, "layer 1", r"\[0, 1\)")
     refused(lambda: net.layer(0).dropout, AttributeError, "layer 0")
-    refused(lambda: net._set_option(sb._engine.core.OPTION_DROPOUT + 9, 0.5), ValueError, "option")
+    refused(lambda: net._set_option(core.OPTION_DROPOUT + 9, 0.5), ValueError, "option")

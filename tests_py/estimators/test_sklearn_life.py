@@ -175,12 +175,12 @@ def fitted(sort: str) -> Any:
         return short(callbacks=tools, validation_data=(X, y), scoring="loss").fit(X, y)
     if sort == "numbers":
         return MLPRegressor(sb.loss("huber", delta=0.5), 5, max_iter=3, random_state=0).fit(X, y)
-    changes: dict[str, Any] = {
+    changes: dict[str, dict[str, Any]] = {
         "default": {}, "lbfgs": {"solver": "lbfgs", "dtype": "float32"},
         "labels": {"early_stopping": True},
         "state": {"random_state": np.random.RandomState(3), "class_weight": {0: 2.0}},
-    }[sort]  # fmt: skip
-    return short(**changes).fit(X, np.eye(3, dtype=int)[y] if sort == "labels" else y)
+    }  # fmt: skip
+    return short(**changes[sort]).fit(X, np.eye(3, dtype=int)[y] if sort == "labels" else y)
 
 
 SORTS = ["default", "rules", "callbacks", "numbers", "lbfgs", "labels", "state"]

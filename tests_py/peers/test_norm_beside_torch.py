@@ -23,6 +23,7 @@ def torch_twin(net: Any) -> Any:
         steps = [kinds[layer.activation.name]()] if layer.activation.name in kinds else []
         if layer.norm is not None:
             size, eps = layer.sizes[1], layer.norm.eps
+            norm: Any
             if layer.norm.name == "batch":
                 norm = torch.nn.BatchNorm1d(size, eps=eps, momentum=layer.norm.momentum)
                 norm.running_mean = torch.tensor(layer.running_mean.copy())

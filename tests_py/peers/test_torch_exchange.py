@@ -271,7 +271,7 @@ def test_modules_can_be_pickled() -> None:
     assert torch.equal(again(torch.ones(1, 5)), module(torch.ones(1, 5)))
 
 
-class Twice(nn.Linear):  # type: ignore[misc]
+class Twice(nn.Linear):  # type: ignore[misc, name-defined]
     """A Linear that is none."""
 
     def forward(self, x: Any) -> Any:
@@ -290,7 +290,7 @@ def old_weight_norm() -> Any:
         return nn.utils.weight_norm(nn.Linear(2, 2))
 
 
-class Net(nn.Module):  # type: ignore[misc]
+class Net(nn.Module):  # type: ignore[misc, name-defined]
     """As the tutorials write them."""
 
     def __init__(self) -> None:
@@ -301,7 +301,7 @@ class Net(nn.Module):  # type: ignore[misc]
         return self.fc2(torch.relu(self.fc1(x)))
 
 
-class Chain(nn.Sequential):  # type: ignore[misc]
+class Chain(nn.Sequential):  # type: ignore[misc, name-defined]
     """A Sequential with a name of its own."""
 
     def __init__(self) -> None:
