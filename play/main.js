@@ -1,21 +1,84 @@
-// The page: an engine, a network, and what is seen of it.
-import { load, Network } from "play/engine.js";
+// The page: an engine, a model, and the tabs that look at it.
+import { EngineError, load } from "play/engine.js";
 import { file } from "play/files.js";
+import { Inside } from "play/inside.js";
+import { Model } from "play/model.js";
+import { Settings } from "play/settings.js";
+import { Tabs } from "play/tabs.js";
+import { Training } from "play/train.js";
 
-const engine = await load(file);
-const x = engine.matrix(4, 2, [0, 0, 0, 1, 1, 0, 1, 1]);
-const y = engine.matrix(4, 1, [0, 1, 1, 0]);
-const glorot = { name: "glorot_uniform" };
-const net = new Network(engine, {
-  sizes: [2, 4, 1], activations: [{ name: "tanh" }, { name: "sigmoid" }],
-  initializers: [glorot, glorot], loss: { name: "binary_cross_entropy" },
-  optimizer: { name: "sgd", parameters: [2] }, seed: 1,
-});
-let cost;
-for (let k = 0; k < 500; k++) {
-  net.forward(x);
-  cost = net.backward(y);
-  net.step();
+const $ = (selector) => document.querySelector(selector);
+const DIVERGED = 7;
+
+class App {
+  constructor(engine) {
+    this.engine = engine;
+    this.model = null;
+    this.training = new Training(this);
+    this.inside = new Inside(this);
+    this.tabs = new Tabs((name) => this.opened(name));
+    this.settings = new Settings(engine, () => this.rebuild());
+  }
+
+  // Runs something that the engine may refuse; whether it went well.
+  attempt(run) {
+    try {
+      run();
+      this.complain("");
+      return true;
+    } catch (error) {
+      if (!(error instanceof EngineError)) throw error;
+      const advice = error.status === DIVERGED ? " Take a smaller learning rate, and start again." : "";
+      this.complain(`${error.message}.${advice}`);
+      return false;
+    }
+  }
+
+  complain(words) {
+    $("#complaint").textContent = words;
+    $("#complaint").hidden = !words;
+  }
+
+  // A new network of what the form says.
+  async rebuild() {
+    this.training.stop();
+    const turn = (this.turn = {});
+    let read;
+    try {
+      read = await this.settings.read();
+    } catch (error) {
+      return this.complain(error.message);
+    }
+    if (turn !== this.turn) return; // somebody changed more meanwhile
+    const before = this.model;
+    const well = this.attempt(() => {
+      this.model = new Model(this.engine, read.data, read.spec);
+    });
+    if (!well) return;
+    this.training.show();
+    before?.close();
+    $("#said").textContent = "";
+    this.moved();
+  }
+
+  // The model has gone on, or is another.
+  moved() {
+    for (const part of [this.inside]) part?.moved();
+  }
+
+  opened(name) {
+    if (name !== "train") this.training.stop();
+    this.training.draw(true);
+    this.moved();
+  }
 }
-document.querySelector("#cost").textContent = cost.toFixed(4);
-document.documentElement.dataset.ready = "";
+
+try {
+  const app = new App(await load(file));
+  await app.rebuild();
+  document.documentElement.dataset.ready = "";
+} catch (error) {
+  $("#complaint").textContent = `This browser cannot run the page: ${error.message}`;
+  $("#complaint").hidden = false;
+  throw error;
+}

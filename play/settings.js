@@ -1,0 +1,159 @@
+// The form: what data, which network, how it is trained. Every list is the engine's own.
+import { ACTIVATION, LOSS, OPTIMIZER } from "play/engine.js";
+import { SETS, dataset } from "play/data.js";
+
+const $ = (selector) => document.querySelector(selector);
+
+// Where each data set begins.
+const BEGIN = {
+  xor: [[4], "tanh", "binary_cross_entropy", "sgd", 1, 4],
+  circles: [[8], "tanh", "binary_cross_entropy", "adam", 0.02, 20],
+  spirals: [[16, 16], "tanh", "cross_entropy", "adam", 0.01, 20],
+  digits: [[32], "relu", "cross_entropy", "adam", 0.002, 32],
+  own: [[8], "tanh", "binary_cross_entropy", "adam", 0.02, 16],
+};
+const OWN = "0 0 0\n0 1 1\n1 0 1\n1 1 0\n0.5 0.5 1";
+
+export class Settings {
+  constructor(engine, changed) {
+    this.engine = engine;
+    this.changed = changed;
+    this.rules = [ACTIVATION, LOSS, OPTIMIZER].map((kind) => engine.rules(kind));
+    const [activations, losses, optimizers] = this.rules;
+    this.fill($("#data"), Object.entries(SETS));
+    this.fill($("#output"), activations.map((rule) => [rule.name, rule.name]));
+    this.fill($("#loss"), losses.map((rule) => [rule.name, rule.name.replaceAll("_", " ")]));
+    this.fill($("#optimizer"), optimizers.map((rule) => [rule.name, rule.name]));
+    $("#own-text").value = OWN;
+    $("#data").addEventListener("change", () => this.begin());
+    $("#optimizer").addEventListener("change", () => this.hyper());
+    $("#loss").addEventListener("change", () => {
+      $("#output").value = this.find(LOSS, $("#loss").value).partner;
+    });
+    $("#own-kind").addEventListener("change", () => {
+      $("#loss").value = $("#own-kind").value === "class" ? "binary_cross_entropy" : "squared_error";
+      $("#output").value = this.find(LOSS, $("#loss").value).partner;
+    });
+    $("#add-layer").addEventListener("click", () => {
+      const last = [...$("#layers").children].at(-1);
+      this.layer(8, last?.querySelector("select").value ?? "tanh");
+      $("#layers").lastElementChild.querySelector("input").focus();
+      this.changed();
+    });
+    $("#settings").addEventListener("change", () => this.changed());
+    $("#settings").addEventListener("submit", (event) => event.preventDefault());
+    this.begin();
+  }
+
+  fill(select, entries) {
+    select.replaceChildren(...entries.map(([value, text]) => new Option(text, value)));
+  }
+
+  find(kind, name) {
+    return this.rules[kind].find((rule) => rule.name === name);
+  }
+
+  begin() {
+    const [units, activation, loss, optimizer, rate, batch] = BEGIN[$("#data").value];
+    $("#layers").replaceChildren();
+    units.forEach((count) => this.layer(count, activation));
+    const isNumber = $("#data").value === "own" && $("#own-kind").value === "number";
+    $("#loss").value = isNumber ? "squared_error" : loss;
+    $("#output").value = this.find(LOSS, $("#loss").value).partner;
+    $("#optimizer").value = optimizer;
+    this.hyper();
+    $("#hyper input").value = rate;
+    $("#batch").value = batch;
+  }
+
+  layer(units, activation) {
+    const row = $("#layer-row").content.firstElementChild.cloneNode(true);
+    const number = row.querySelector("input");
+    number.value = units;
+    const select = row.querySelector("select");
+    this.fill(select, this.rules[ACTIVATION].map((rule) => [rule.name, rule.name]));
+    select.value = activation;
+    row.querySelector("button").addEventListener("click", () => {
+      row.remove();
+      this.number();
+      $("#add-layer").focus();
+      this.changed();
+    });
+    $("#layers").append(row);
+    this.number();
+  }
+
+  number() {
+    [...$("#layers").children].forEach((row, k) => {
+      row.querySelector("legend").textContent = `Layer ${k + 1}`;
+      row.querySelector("button").ariaLabel = `Remove layer ${k + 1}`;
+    });
+    $("#output-name").textContent = `Layer ${$("#layers").children.length + 1}, the output`;
+  }
+
+  hyper() {
+    const rule = this.find(OPTIMIZER, $("#optimizer").value);
+    $("#hyper").replaceChildren(...rule.parameters.map(({ name, value }) => {
+      const label = document.createElement("label");
+      const input = Object.assign(document.createElement("input"), {
+        type: "number", step: "any", value: String(value), name,
+      });
+      label.append(name === "lr" ? "lr, the learning rate" : name, input);
+      return label;
+    }));
+    $("#optimizer-formula").textContent = rule.formula;
+  }
+
+  number_of(selector, least, most, what) {
+    const value = Number($(selector).value);
+    if (!Number.isInteger(value) || value < least || value > most) {
+      throw new Error(`${what} must be a whole number from ${least} to ${most}.`);
+    }
+    return value;
+  }
+
+  // What the form says, or an error that says what to change.
+  async read() {
+    const name = $("#data").value;
+    for (const [selector, on] of [
+      ["#cloud", name === "circles" || name === "spirals"], ["#own", name === "own"],
+    ]) $(selector).hidden = !on;
+    const options = {
+      count: this.number_of("#count", 4, 1000, "The number of points"),
+      noise: Number($("#noise").value),
+      text: $("#own-text").value, isClass: $("#own-kind").value === "class",
+    };
+    const hidden = [...$("#layers").children].map((row, k) => {
+      const units = Number(row.querySelector("input").value);
+      if (!Number.isInteger(units) || units < 1 || units > 256) {
+        throw new Error(`Layer ${k + 1} must have from 1 to 256 units, got ${units}.`);
+      }
+      return { units, activation: row.querySelector("select").value };
+    });
+    if (hidden.length > 8) throw new Error("At most 8 hidden layers are possible here.");
+    const data = await dataset(name, options);
+    let loss = $("#loss").value;
+    if (data.names?.length > 2 && loss === "binary_cross_entropy") {
+      loss = $("#loss").value = "cross_entropy";
+      $("#output").value = this.find(LOSS, loss).partner;
+    }
+    if (!data.classes && loss === "cross_entropy") {
+      throw new Error("The loss cross entropy is for classes: choose squared error for a number.");
+    }
+    const parameters = [...$("#hyper").querySelectorAll("input")].map((input) => {
+      if (input.value === "" || !Number.isFinite(Number(input.value))) {
+        throw new Error(`${input.name} must be a number.`);
+      }
+      return Number(input.value);
+    });
+    return {
+      data,
+      spec: {
+        hidden, output: $("#output").value, loss: { name: loss },
+        optimizer: { name: $("#optimizer").value, parameters },
+        seed: this.number_of("#seed", 0, 2 ** 31, "The seed"),
+        batch: this.number_of("#batch", 1, 2000, "Rows of a batch"),
+      },
+    };
+  }
+}
