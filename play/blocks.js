@@ -69,11 +69,11 @@ export class Block {
   map() {
     const canvas = document.createElement("canvas");
     const { rows, cols } = this.matrix;
-    const size = Math.max(3, Math.min(16, Math.floor(320 / Math.max(rows, cols))));
+    const side = (count) => Math.max(4, Math.min(16, Math.floor(280 / count)));
+    this.cell = [side(rows), side(cols)];
     canvas.className = this.choose ? "matrix movable" : "matrix";
-    canvas.style.width = `${cols * size}px`;
-    canvas.style.height = `${rows * size}px`;
-    this.size = size;
+    canvas.style.height = `${rows * this.cell[0]}px`;
+    canvas.style.width = `${cols * this.cell[1]}px`;
     return canvas;
   }
 
@@ -81,12 +81,12 @@ export class Block {
   draw() {
     if (this.isTable) return;
     const { c, width, height } = context(this.body);
-    const { matrix, size, hidden } = this;
+    const { matrix, hidden, cell: [down, across] } = this;
     const most = hidden ? 0 : matrix.most;
     for (let i = 0; i < matrix.rows; i++) {
       for (let j = 0; j < matrix.cols; j++) {
         c.fillStyle = css(hidden ? colour("card") : heat(matrix.at(i, j), most));
-        c.fillRect(j * size, i * size, size, size);
+        c.fillRect(j * across, i * down, across, down);
       }
     }
     if (hidden) {
@@ -97,7 +97,7 @@ export class Block {
       c.strokeStyle = css(colour("text"));
       c.lineWidth = 2;
       const [i, j] = this.cursor;
-      c.strokeRect(j * size + 1, i * size + 1, size - 2, size - 2);
+      c.strokeRect(j * across + 1, i * down + 1, across - 2, down - 2);
     }
   }
 
@@ -119,6 +119,9 @@ export class Block {
       event.preventDefault();
       const [i, j] = this.cursor ?? [-step[0], -step[1]];
       this.move(i + step[0], j + step[1], this.announce);
+    } else if (event.key === "Home") {
+      event.preventDefault();
+      this.move(0, 0, this.announce);
     } else if (event.key === "Enter" && this.cursor && this.choose && !this.hidden) {
       event.preventDefault();
       this.choose(...this.cursor);
@@ -133,8 +136,8 @@ export class Block {
       place = [cell.parentElement.rowIndex, cell.cellIndex];
     } else {
       const box = this.body.getBoundingClientRect();
-      place = [event.clientY - box.top, event.clientX - box.left].map((at) =>
-        Math.floor(at / this.size));
+      place = [event.clientY - box.top, event.clientX - box.left].map((at, k) =>
+        Math.floor(at / this.cell[k]));
     }
     this.move(...place, this.announce);
     if (this.choose && !this.hidden) this.choose(...this.cursor);

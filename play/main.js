@@ -2,7 +2,10 @@
 import { EngineError, load } from "play/engine.js";
 import { file } from "play/files.js";
 import { Inside } from "play/inside.js";
+import { Lesson } from "play/lesson.js";
+import { Measure } from "play/measure.js";
 import { Model } from "play/model.js";
+import { Pad } from "play/pad.js";
 import { Settings } from "play/settings.js";
 import { Tabs } from "play/tabs.js";
 import { Training } from "play/train.js";
@@ -16,6 +19,9 @@ class App {
     this.model = null;
     this.training = new Training(this);
     this.inside = new Inside(this);
+    this.lesson = new Lesson(this);
+    this.measure = new Measure(this);
+    this.pad = new Pad(this);
     this.tabs = new Tabs((name) => this.opened(name));
     this.settings = new Settings(engine, () => this.rebuild());
   }
@@ -63,12 +69,14 @@ class App {
 
   // The model has gone on, or is another.
   moved() {
-    for (const part of [this.inside]) part?.moved();
+    this.inside.moved();
   }
 
   opened(name) {
     if (name !== "train") this.training.stop();
+    if (name === "lesson") this.lesson.opened();
     this.training.draw(true);
+    this.pad.draw();
     this.moved();
   }
 }
@@ -76,6 +84,7 @@ class App {
 try {
   const app = new App(await load(file));
   await app.rebuild();
+  app.opened(app.tabs.name);
   document.documentElement.dataset.ready = "";
 } catch (error) {
   $("#complaint").textContent = `This browser cannot run the page: ${error.message}`;

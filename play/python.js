@@ -26,7 +26,7 @@ export function script(model) {
     `    seed=${spec.seed},`,
     ")",
     `history = net.fit(X, y, epochs=${Math.max(1, model.epoch)}, batch_size=${model.batchSize})`,
-    "print(history.loss[-1])  # C, the mean over the last epoch's batches",
+    'print(history["loss"][-1])  # C, the mean over the batches of the last epoch',
     "print(net.layers[0].W)",
     "",
   ].join("\n");

@@ -8,16 +8,27 @@ const $ = (selector) => document.querySelector(selector);
 const BEGIN = {
   xor: [[4], "tanh", "binary_cross_entropy", "sgd", 1, 4],
   circles: [[8], "tanh", "binary_cross_entropy", "adam", 0.02, 20],
-  spirals: [[16, 16], "tanh", "cross_entropy", "adam", 0.01, 20],
+  spirals: [[16, 16], "tanh", "cross_entropy", "adam", 0.03, 20],
   digits: [[32], "relu", "cross_entropy", "adam", 0.002, 32],
   own: [[8], "tanh", "binary_cross_entropy", "adam", 0.02, 16],
 };
 const OWN = "0 0 0\n0 1 1\n1 0 1\n1 1 0\n0.5 0.5 1";
 
+// The dots of each pixel, 0..16, of digits that were drawn.
+function drawnInPython(drawn) {
+  const dots = drawn.map(([pixels]) => `    [${pixels.map((value) => Math.round(16 * value)).join(", ")}],`);
+  return [
+    "drawn = np.array([", ...dots, "], dtype=np.float32)",
+    "X = np.concatenate([X, drawn / 16])",
+    `y = np.concatenate([y, [${drawn.map(([, label]) => label).join(", ")}]])`,
+  ];
+}
+
 export class Settings {
   constructor(engine, changed) {
     this.engine = engine;
     this.changed = changed;
+    this.drawn = []; // digits by the user: pixels and class
     this.rules = [ACTIVATION, LOSS, OPTIMIZER].map((kind) => engine.rules(kind));
     const [activations, losses, optimizers] = this.rules;
     this.fill($("#data"), Object.entries(SETS));
@@ -62,7 +73,7 @@ export class Settings {
     $("#output").value = this.find(LOSS, $("#loss").value).partner;
     $("#optimizer").value = optimizer;
     this.hyper();
-    $("#hyper input").value = rate;
+    $("#rate input").value = rate;
     $("#batch").value = batch;
   }
 
@@ -93,18 +104,21 @@ export class Settings {
 
   hyper() {
     const rule = this.find(OPTIMIZER, $("#optimizer").value);
-    $("#hyper").replaceChildren(...rule.parameters.map(({ name, value }) => {
+    const [rate, ...others] = rule.parameters.map(({ name, value }) => {
       const label = document.createElement("label");
       const input = Object.assign(document.createElement("input"), {
         type: "number", step: "any", value: String(value), name,
       });
-      label.append(name === "lr" ? "lr, the learning rate" : name, input);
+      label.append(name === "lr" ? "Learning rate lr" : name, input);
       return label;
-    }));
+    });
+    $("#rate").replaceChildren(rate);
+    $("#hyper").replaceChildren(...others);
+    $("#more").hidden = !others.length;
     $("#optimizer-formula").textContent = rule.formula;
   }
 
-  number_of(selector, least, most, what) {
+  whole(selector, least, most, what) {
     const value = Number($(selector).value);
     if (!Number.isInteger(value) || value < least || value > most) {
       throw new Error(`${what} must be a whole number from ${least} to ${most}.`);
@@ -119,7 +133,7 @@ export class Settings {
       ["#cloud", name === "circles" || name === "spirals"], ["#own", name === "own"],
     ]) $(selector).hidden = !on;
     const options = {
-      count: this.number_of("#count", 4, 1000, "The number of points"),
+      count: this.whole("#count", 4, 1000, "The number of points"),
       noise: Number($("#noise").value),
       text: $("#own-text").value, isClass: $("#own-kind").value === "class",
     };
@@ -132,6 +146,11 @@ export class Settings {
     });
     if (hidden.length > 8) throw new Error("At most 8 hidden layers are possible here.");
     const data = await dataset(name, options);
+    if (name === "digits" && this.drawn.length) {
+      data.rows = [...data.rows, ...this.drawn.map(([pixels]) => pixels)];
+      data.classes = [...data.classes, ...this.drawn.map(([, label]) => label)];
+      data.python = [...data.python, ...drawnInPython(this.drawn)];
+    }
     let loss = $("#loss").value;
     if (data.names?.length > 2 && loss === "binary_cross_entropy") {
       loss = $("#loss").value = "cross_entropy";
@@ -140,7 +159,7 @@ export class Settings {
     if (!data.classes && loss === "cross_entropy") {
       throw new Error("The loss cross entropy is for classes: choose squared error for a number.");
     }
-    const parameters = [...$("#hyper").querySelectorAll("input")].map((input) => {
+    const parameters = [...document.querySelectorAll("#rate input, #hyper input")].map((input) => {
       if (input.value === "" || !Number.isFinite(Number(input.value))) {
         throw new Error(`${input.name} must be a number.`);
       }
@@ -151,8 +170,8 @@ export class Settings {
       spec: {
         hidden, output: $("#output").value, loss: { name: loss },
         optimizer: { name: $("#optimizer").value, parameters },
-        seed: this.number_of("#seed", 0, 2 ** 31, "The seed"),
-        batch: this.number_of("#batch", 1, 2000, "Rows of a batch"),
+        seed: this.whole("#seed", 0, 2 ** 31, "The seed"),
+        batch: this.whole("#batch", 1, 2000, "Rows of a batch"),
       },
     };
   }

@@ -12,12 +12,23 @@ export class Tabs {
     for (const link of document.querySelectorAll("a[data-tab]")) {
       link.addEventListener("click", () => scrollTo(0, 0));
     }
-    this.openHash(false);
+    const named = this.tabs.find((tab) => `#${tab.getAttribute("aria-controls")}` === location.hash);
+    this.open(named ?? this.tabs[0], false);
   }
 
-  openHash(tell = true) {
+  // The part that is open.
+  get name() {
+    return this.tabs.find((tab) => tab.ariaSelected === "true").getAttribute("aria-controls");
+  }
+
+  openName(name) {
+    this.open(this.tabs.find((tab) => tab.getAttribute("aria-controls") === name));
+    scrollTo(0, 0);
+  }
+
+  openHash() {
     const tab = this.tabs.find((tab) => `#${tab.getAttribute("aria-controls")}` === location.hash);
-    if (tab || !tell) this.open(tab ?? this.tabs[0], tell);
+    if (tab) this.open(tab);
   }
 
   open(tab, tell = true) {

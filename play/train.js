@@ -4,6 +4,11 @@ import { css, onTheme, reducedMotion, short } from "play/theme.js";
 import { script } from "play/python.js";
 
 const $ = (selector) => document.querySelector(selector);
+const LEAD = {
+  points: "A network learns to tell two kinds of points apart. Press Train, and watch the colours follow the points.",
+  digits: "A network learns to read digits. Press Train, then draw one yourself.",
+  own: "A network learns your numbers: write them under Data, and press Train.",
+};
 // Batches in a frame, by the choice of speed; slow: one each half a second.
 const SPEED = { slow: 1, normal: 10, fast: Infinity };
 const BUDGET = 7; // milliseconds of a frame for training
@@ -29,6 +34,7 @@ export class Training {
     $("#digits-figure").hidden = model?.data.name !== "digits";
     $("#script").hidden = true;
     if (!model) return;
+    $("#lead").textContent = LEAD[model.data.name] ?? LEAD.points;
     $("#plane-words").textContent = this.plane?.flat
       ? "The output as a curve over the input, and your points."
       : "Each place has the colour of what the network says there; symbols are the points.";
