@@ -95,7 +95,20 @@ export class Plane {
     this.small.getContext("2d").putImageData(this.image, 0, 0);
     c.imageSmoothingEnabled = true;
     c.drawImage(this.small, 0, 0, width, height);
-    this.points(c, width, height);
+    c.drawImage(this.pointsOn(canvas), 0, 0, width, height);
+  }
+
+  // The points do not move: they are drawn once for a size and a set of colours.
+  pointsOn({ width: w, height: h, clientWidth, clientHeight }) {
+    const key = `${w} ${h} ${colour("bg")}`;
+    if (this.layer?.key !== key) {
+      const canvas = Object.assign(document.createElement("canvas"), { width: w, height: h });
+      const c = canvas.getContext("2d");
+      c.scale(w / clientWidth, h / clientHeight);
+      this.points(c, clientWidth, clientHeight);
+      this.layer = { key, canvas };
+    }
+    return this.layer.canvas;
   }
 
   points(c, width, height) {
@@ -140,36 +153,37 @@ export class Plane {
 }
 
 // The cost of every epoch, as a curve from 0 on.
-export function drawCost(canvas, costs) {
+export function drawCost(canvas, { costs, epoch, epochCost }) {
   const { c, width, height } = context(canvas);
-  const [left, bottom, top] = [42, 20, 8];
-  const most = Math.max(1e-12, ...costs.slice(-5000).filter(Number.isFinite));
-  const y = (value) => top + (1 - value / most) * (height - top - bottom);
+  const [bottom, top] = [20, 12];
+  const points = epochCost === null ? [] : [...costs, epochCost];
+  const most = Math.max(1e-30, ...points.filter(Number.isFinite));
   c.font = "12px system-ui, sans-serif";
+  const labels = [0, 0.5, 1].map((part) => short(part * most, 2));
+  const left = 8 + Math.max(...labels.map((label) => c.measureText(label).width));
+  const y = (value) => top + (1 - value / most) * (height - top - bottom);
   c.fillStyle = css(colour("muted"));
   c.strokeStyle = css(colour("line"));
   c.lineWidth = 1;
-  for (const part of [0, 0.5, 1]) {
+  labels.forEach((label, k) => {
+    const at = y((k / 2) * most);
     c.beginPath();
-    c.moveTo(left, y(part * most));
-    c.lineTo(width, y(part * most));
+    c.moveTo(left, at);
+    c.lineTo(width, at);
     c.stroke();
     c.textAlign = "right";
-    c.fillText(short(part * most, 2), left - 5, y(part * most) + 4);
-  }
+    c.fillText(label, left - 4, at + 4);
+  });
   c.textAlign = "left";
-  c.fillText("epoch 1", left, height - 4);
+  c.fillText("epoch 1", left, height - 5);
   c.textAlign = "right";
-  c.fillText(String(Math.max(1, costs.length)), width - 2, height - 4);
+  c.fillText(String(Math.max(1, epoch)), width - 4, height - 5);
   c.strokeStyle = css(colour("accent"));
   c.lineWidth = 2;
+  c.lineJoin = "round";
   c.beginPath();
-  const every = Math.max(1, Math.floor(costs.length / 400));
-  const last = Math.max(1, costs.length - 1);
-  for (let k = 0; k < costs.length; k += every) {
-    c.lineTo(left + (k / last) * (width - left - 2), y(costs[k]));
-  }
-  if (costs.length) c.lineTo(left + ((costs.length - 1) / last) * (width - left - 2), y(costs.at(-1)));
+  const last = Math.max(1, points.length - 1);
+  points.forEach((value, k) => c.lineTo(left + (k / last) * (width - left - 4), y(value)));
   c.stroke();
 }
 

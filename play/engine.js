@@ -6,6 +6,7 @@
 export const ACTIVATION = 0, LOSS = 1, OPTIMIZER = 2, INITIALIZER = 3;
 export const FUSED = 64, ROWS = 2, CLASSES = 4, PROBABILITY = 16; // of sb_rule_info.flags
 export const MATRICES = 0, VECTORS = 1, LOOPS = 2;
+const ABI = 5; // SB_ABI_VERSION
 const FLOAT32 = 0;
 const BYTES = 4;
 const WHAT = { W: 2, b: 3, grad_W: 4, grad_b: 5, z: 6, a: 7, grad_z: 8, grad_a: 9 };
@@ -335,6 +336,6 @@ export async function load(file) {
   const bytes = await file("engine.wasm");
   const { instance } = await WebAssembly.instantiate(bytes, imports);
   const engine = new Engine(instance);
-  if (engine.c.sb_abi_version() !== 4) throw new Error("this page is made for another engine");
+  if (engine.c.sb_abi_version() !== ABI) throw new Error("this page is made for another engine");
   return engine;
 }

@@ -36,6 +36,24 @@ export function steps(L) {
   return list;
 }
 
+// Signs stay with the matrix behind them when a line ends.
+function terms(parts) {
+  const list = [];
+  let open = null;
+  for (const part of parts) {
+    const isSign = part.className === "sign";
+    const closes = isSign && part.textContent === ")";
+    if (!open && !closes) {
+      open = document.createElement("div");
+      open.className = "term";
+      list.push(open);
+    }
+    (open ?? list.at(-1)).append(part);
+    if (!isSign) open = null;
+  }
+  return list;
+}
+
 const name = ([what, m]) => `${what}(${m})`;
 
 export class Inside {
@@ -231,9 +249,9 @@ export class Inside {
       notes.push("Softmax is not elementwise: its Jacobian J stands where ⊙ σ′ stands elsewhere.");
     }
     const rule = this.app.engine.rules(LOSS).find((r) => r.name === model.spec.loss.name);
-    const fused = rule.flags & FUSED && rule.partner === model.activations[L - 1];
+    const fused = rule.flags & FUSED && rule.canonicalOutput === model.activations[L - 1];
     if (what === "grad_z" && m === L && fused) {
-      notes.push(`With ${rule.name.replaceAll("_", " ")} and ${rule.partner} this becomes (a − t)${many ? " / N" : ""}, and the engine computes it so.`);
+      notes.push(`With ${rule.name.replaceAll("_", " ")} and ${rule.canonicalOutput} this becomes (a − t)${many ? " / N" : ""}, and the engine computes it so.`);
     }
     if (what === "grad_a" && m === L && many) notes.push("With the factor 1/N of the mean over the examples.");
     return notes;
@@ -266,7 +284,7 @@ export class Inside {
       : WORDS[what === "grad_a" && m === L ? "grad_a_last" : what];
     $("#step-notes").replaceChildren(...(isUpdate ? [] : this.notes()).map((words) =>
       Object.assign(document.createElement("li"), { textContent: words })));
-    $("#equation").replaceChildren(...(isUpdate ? [] : this.equation()));
+    $("#equation").replaceChildren(...(isUpdate ? [] : terms(this.equation())));
     this.everything();
     for (const block of this.blocks) block.draw();
     this.slider.again();

@@ -58,6 +58,12 @@ export class Deck {
     return transposed ? `<msup>${ROW(fence("("), text, fence(")"))}<mo>⊤</mo></msup>` : text;
   }
 
+  // The gradient as a factor: its letters are several.
+  fenced(what, m) {
+    const gradient = this.by(what, m);
+    return this.name === "one" ? ROW(fence("("), gradient, fence(")")) : gradient;
+  }
+
   // σ or σ′ of z.
   sigma(m, derived, index = "") {
     const sign = derived ? "<mo>′</mo>" : "";
@@ -98,22 +104,22 @@ export class Deck {
         return [
           ROW(this.by("a", m, { index: "j" }), eq, this.sum("i"), this.by("z", after, { index: "i" }),
             this.of("W", after, { index: "ij" })),
-          ROW(this.by("a", m), eq, this.of("W", after, { transposed: true }), this.by("z", after)),
+          ROW(this.by("a", m), eq, this.of("W", after, { transposed: true }), this.fenced("z", after)),
         ];
       case "grad_z":
         if (isRows) {
-          return ["", ROW(this.by("z", m), eq, `<msup><mi>J</mi><mo>⊤</mo></msup>`, this.by("a", m))];
+          return ["", ROW(this.by("z", m), eq, `<msup><mi>J</mi><mo>⊤</mo></msup>`, this.fenced("a", m))];
         }
         return [
           ROW(this.by("z", m, { index: "i" }), eq, this.by("a", m, { index: "i" }), op("·"),
             this.sigma(m, true, "i")),
-          ROW(this.by("z", m), eq, this.by("a", m), op("⊙"), this.sigma(m, true)),
+          ROW(this.by("z", m), eq, this.fenced("a", m), op("⊙"), this.sigma(m, true)),
         ];
       case "grad_W":
         return [
           ROW(this.by("W", m, { index: "ij" }), eq, this.by("z", m, { index: "i" }), op("·"),
             this.of("a", before, { index: "j" })),
-          ROW(this.by("W", m), eq, this.by("z", m), this.of("a", before, { transposed: true })),
+          ROW(this.by("W", m), eq, this.fenced("z", m), this.of("a", before, { transposed: true })),
         ];
       case "grad_b":
         return [

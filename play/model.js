@@ -2,19 +2,21 @@
 import { ACTIVATION, Network } from "play/engine.js";
 import { outputs, targets } from "play/data.js";
 
+const MOST_COSTS = 2000; // that are kept for the curve
+
 export class Model {
   constructor(engine, data, spec) {
     Object.assign(this, { engine, data, spec });
     const width = outputs(data, spec.loss.name);
     const layers = [...spec.hidden, { units: width, activation: spec.output }];
-    const partner = Object.fromEntries(
-      engine.rules(ACTIVATION).map((rule) => [rule.name, rule.partner]));
+    const initial = Object.fromEntries(
+      engine.rules(ACTIVATION).map((rule) => [rule.name, rule.defaultInitializer]));
     this.sizes = [data.inputs, ...layers.map((layer) => layer.units)];
     this.activations = layers.map((layer) => layer.activation);
     this.net = new Network(engine, {
       sizes: this.sizes, loss: spec.loss, optimizer: spec.optimizer, seed: spec.seed,
       activations: this.activations.map((name) => ({ name })),
-      initializers: this.activations.map((name) => ({ name: partner[name] })),
+      initializers: this.activations.map((name) => ({ name: initial[name] })),
     });
     try {
       this.views = this.load(data);
@@ -28,7 +30,7 @@ export class Model {
       this.close();
       throw error;
     }
-    Object.assign(this, { epoch: 0, steps: 0, next: 0, costs: [], sum: 0 });
+    Object.assign(this, { epoch: 0, steps: 0, next: 0, costs: [], every: 1, epochCost: null, sum: 0 });
     this.begin();
   }
 
@@ -96,10 +98,19 @@ export class Model {
     this.sum += this.cost * this.rows.length;
     this.next += this.rows.length;
     if (this.next >= this.count) {
-      this.costs.push(this.sum / this.count);
+      this.epochCost = this.sum / this.count;
+      this.remember();
       Object.assign(this, { next: 0, sum: 0, epoch: this.epoch + 1 });
     }
     this.begin();
+  }
+
+  // The cost of every epoch; of a long training, of every second one, every fourth ...
+  remember() {
+    if (this.epoch % this.every === 0) this.costs.push(this.epochCost);
+    if (this.costs.length < MOST_COSTS) return;
+    this.costs = this.costs.filter((_, k) => k % 2 === 0);
+    this.every *= 2;
   }
 
   // Trains for about that long, and at most so many batches.

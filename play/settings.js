@@ -39,11 +39,11 @@ export class Settings {
     $("#data").addEventListener("change", () => this.begin());
     $("#optimizer").addEventListener("change", () => this.hyper());
     $("#loss").addEventListener("change", () => {
-      $("#output").value = this.find(LOSS, $("#loss").value).partner;
+      $("#output").value = this.find(LOSS, $("#loss").value).canonicalOutput;
     });
     $("#own-kind").addEventListener("change", () => {
       $("#loss").value = $("#own-kind").value === "class" ? "binary_cross_entropy" : "squared_error";
-      $("#output").value = this.find(LOSS, $("#loss").value).partner;
+      $("#output").value = this.find(LOSS, $("#loss").value).canonicalOutput;
     });
     $("#add-layer").addEventListener("click", () => {
       const last = [...$("#layers").children].at(-1);
@@ -70,7 +70,7 @@ export class Settings {
     units.forEach((count) => this.layer(count, activation));
     const isNumber = $("#data").value === "own" && $("#own-kind").value === "number";
     $("#loss").value = isNumber ? "squared_error" : loss;
-    $("#output").value = this.find(LOSS, $("#loss").value).partner;
+    $("#output").value = this.find(LOSS, $("#loss").value).canonicalOutput;
     $("#optimizer").value = optimizer;
     this.hyper();
     $("#rate input").value = rate;
@@ -154,7 +154,7 @@ export class Settings {
     let loss = $("#loss").value;
     if (data.names?.length > 2 && loss === "binary_cross_entropy") {
       loss = $("#loss").value = "cross_entropy";
-      $("#output").value = this.find(LOSS, loss).partner;
+      $("#output").value = this.find(LOSS, loss).canonicalOutput;
     }
     if (!data.classes && loss === "cross_entropy") {
       throw new Error("The loss cross entropy is for classes: choose squared error for a number.");

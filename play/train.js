@@ -78,8 +78,8 @@ export class Training {
   words() {
     const { model } = this.app;
     const accuracy = model.accuracy();
-    const right = Number.isNaN(accuracy) ? "" : `, ${Math.round(100 * accuracy)} % right`;
-    return `Epoch ${model.epoch}, cost C = ${short(model.cost, 4)}${right}.`;
+    const right = Number.isNaN(accuracy) ? "" : `, ${(100 * accuracy).toFixed(1)} % right`;
+    return `Epoch ${model.epoch}, cost C = ${short(model.epochCost ?? model.cost, 4)}${right}.`;
   }
 
   one() {
@@ -111,7 +111,7 @@ export class Training {
     const { model } = this.app;
     if (!model || $("#train").hidden) return;
     $("#epoch").textContent = model.epoch;
-    $("#cost").textContent = short(model.costs.at(-1) ?? model.cost, 4);
+    $("#cost").textContent = short(model.epochCost ?? model.cost, 4);
     const slow = model.data.name === "digits" ? 15 : 4;
     if (everything || this.frames % slow === 0) {
       const accuracy = model.accuracy();
@@ -125,7 +125,7 @@ export class Training {
       this.app.pad?.predict();
     }
     this.plane?.draw($("#plane"));
-    drawCost($("#curve"), model.costs);
+    drawCost($("#curve"), model);
     drawNetwork($("#network"), model);
   }
 

@@ -203,10 +203,8 @@ def test_tour(open_page: Any, size: str, scheme: str) -> None:
     look("inside-drawn")
     play.open("train")
     play.data("xor")
-    for tab in TABS[1:]:
-        play.open(tab)
-        look(tab)
     play.open("inside")
+    look("inside")
     for _ in range(9):
         page.click("#next")
     page.click("#everything table.movable td >> nth=1")
@@ -216,11 +214,11 @@ def test_tour(open_page: Any, size: str, scheme: str) -> None:
     for number in range(7):
         page.check(f'[data-question="{number}"] input >> nth=0')
         page.click(f'[data-question="{number}"] summary')
-    look("lesson-answered")
+    look("lesson")
     play.open("measure")
     page.click("#measure-run")
     page.wait_for_selector("#measure-table:not([hidden])")
-    look("measure-done")
+    look("measure")
 
 
 # --- Training -----------------------------------------------------------------------------
@@ -245,12 +243,13 @@ def test_lists_are_the_engine_s(play: Play) -> None:
         assert sorted(shown) == sorted(names), selector
 
 
-@pytest.mark.parametrize("optimizer", [str(name) for name in sb.optimizers()])
-def test_every_optimizer_makes_a_step(play: Play, optimizer: str) -> None:
-    play.page.select_option("#optimizer", optimizer)
-    play.page.click("#one")
-    assert play.text("#epoch") == "1"
-    assert play.page.is_hidden("#complaint")
+def test_every_optimizer_makes_a_step(play: Play) -> None:
+    for optimizer in map(str, sb.optimizers()):
+        play.page.select_option("#optimizer", optimizer)
+        expect(play.page.locator("#epoch")).to_have_text("0")
+        play.page.click("#one")
+        assert play.text("#epoch") == "1", optimizer
+        assert play.page.is_hidden("#complaint"), optimizer
 
 
 def test_settings_that_are_refused(play: Play) -> None:
@@ -449,17 +448,16 @@ def test_a_moved_weight_beside_what_the_gradient_foretold(play: Play) -> None:
 RIGHT = "CCACECB"
 
 
-@pytest.mark.parametrize("number", range(7))
-def test_questions_judge_every_option(play: Play, number: int) -> None:
-    page = play.page
+def test_questions_judge_every_option(play: Play) -> None:
     play.open("lesson")
-    place = page.locator(f'[data-question="{number}"]')
-    options = place.locator("input[type=radio]")
-    for index in range(options.count()):
-        options.nth(index).check()
-        verdict = place.locator(".verdict").inner_text()
-        assert verdict.startswith("Right.") == ("ABCDE"[index] == RIGHT[number]), (index, verdict)
-    assert play.text("#score") == "1 of 7"
+    for place, right in enumerate(RIGHT):
+        question = play.page.locator(f'[data-question="{place}"]')
+        options = question.locator("input[type=radio]")
+        for index in range(options.count()):
+            options.nth(index).check()
+            verdict = question.locator(".verdict").inner_text()
+            assert verdict.startswith("Right.") == ("ABCDE"[index] == right), (place, verdict)
+    assert play.text("#score") == "7 of 7"
 
 
 def test_questions_tell_chance_from_right(play: Play) -> None:
@@ -477,32 +475,32 @@ def test_questions_tell_chance_from_right(play: Play) -> None:
     assert "The right shape with wrong numbers" in place.locator(".verdict").inner_text()
 
 
-@pytest.mark.parametrize(
-    ("text", "words"),
-    [
-        ("W.T @ g", "Right."),
-        ("(g.T @ W).T", "Right."),
-        ("-(-(W.T)) @ g", "Right."),
-        ("g.T @ W", "transposed"),
-        ("W.T @ g * 2", "The right shape with wrong numbers"),
-        ("W @ g", "It cannot be computed."),
-        ("W @ h", "There is no “h” here"),
-        ("W @", "ends too early"),
-        ("W g", "“g” is in the wrong place"),
-        ("alert(1)", "in the wrong place"),
-        ("(W", "“)” is missing"),
-        ("W[0]", "“[” has no place here"),
-        ("", "Write an expression"),
-        ("(" * 200, "Too many parentheses"),
-    ],
-)
-def test_own_expressions(play: Play, text: str, words: str) -> None:
+EXPRESSIONS = [
+    ("W.T @ g", "Right."),
+    ("(g.T @ W).T", "Right."),
+    ("-(-(W.T)) @ g", "Right."),
+    ("g.T @ W", "transposed"),
+    ("W.T @ g * 2", "The right shape with wrong numbers"),
+    ("W @ g", "It cannot be computed."),
+    ("W @ h", "There is no “h” here"),
+    ("W @", "ends too early"),
+    ("W g", "“g” is in the wrong place"),
+    ("alert(1)", "in the wrong place"),
+    ("(W", "“)” is missing"),
+    ("W[0]", "“[” has no place here"),
+    ("", "Write an expression"),
+    ("(" * 200, "Too many parentheses"),
+]
+
+
+def test_own_expressions(play: Play) -> None:
     play.open("lesson")
-    place = play.page.locator('[data-question="2"]')
-    place.locator("summary").click()
-    place.locator("input[type=text]").fill(text)
-    place.locator("input[type=text]").press("Enter")
-    expect(place.locator(".verdict")).to_contain_text(words)
+    question = play.page.locator('[data-question="2"]')
+    question.locator("summary").click()
+    for text, words in EXPRESSIONS:
+        question.locator("input[type=text]").fill(text)
+        question.locator("input[type=text]").press("Enter")
+        expect(question.locator(".verdict")).to_contain_text(words)
 
 
 def test_loops_and_matrices_are_timed(play: Play) -> None:
