@@ -62,36 +62,34 @@ export class Plane {
     this.out.release();
   }
 
-  // Where between two colours a row of a(L) is: [from, to, share].
-  shade(out, n) {
-    const { data, cols } = out;
-    if (this.span) {
-      const [low, high] = this.span;
-      return [0, 1, (data[n] - low) / (high - low || 1)];
+  // The colour of every place: between those of two classes, or more of that of the largest output.
+  shade({ data, cols }) {
+    const pixels = this.image.data;
+    const ground = colour("bg");
+    const palette = Array.from({ length: Math.max(2, cols) }, (_, k) => classColour(k));
+    const [low, wide] = this.span ? [this.span[0], this.span[1] - this.span[0] || 1] : [0, 1];
+    for (let n = 0; n < GRID * GRID; n++) {
+      let [from, to, t] = [palette[0], palette[1], 0];
+      if (cols === 1) t = (data[n] - low) / wide;
+      else if (cols === 2) t = 0.5 + (data[2 * n + 1] - data[2 * n]) / 2;
+      else {
+        const best = this.model.classOf({ data, cols }, n);
+        [from, to, t] = [ground, palette[best], data[n * cols + best]];
+      }
+      t = t > 0 ? Math.min(1, t) : 0;
+      for (let k = 0; k < 3; k++) {
+        pixels[4 * n + k] = 0.5 * ground[k] + 0.5 * (from[k] + (to[k] - from[k]) * t);
+      }
+      pixels[4 * n + 3] = 255;
     }
-    if (cols === 1) return [0, 1, data[n]];
-    if (cols === 2) return [0, 1, 0.5 + (data[2 * n + 1] - data[2 * n]) / 2];
-    const best = this.model.classOf(out, n);
-    return [-1, best, Math.min(1, Math.max(0, data[n * cols + best]))];
   }
 
   draw(canvas) {
     const { c, width, height } = context(canvas);
+    if (!width || !height) return;
     const out = this.model.net.predict(this.grid, this.out);
     if (this.flat) return this.curve(c, width, height, out);
-    const ground = colour("bg");
-    const { data } = this.image;
-    for (let n = 0; n < GRID * GRID; n++) {
-      const [from, to, share] = this.shade(out, n);
-      const t = Math.min(1, Math.max(0, share));
-      const a = from < 0 ? ground : classColour(from);
-      const b = classColour(to);
-      for (let k = 0; k < 3; k++) {
-        const full = a[k] + (b[k] - a[k]) * t;
-        data[4 * n + k] = ground[k] + (full - ground[k]) * 0.5;
-      }
-      data[4 * n + 3] = 255;
-    }
+    this.shade(out);
     this.small.getContext("2d").putImageData(this.image, 0, 0);
     c.imageSmoothingEnabled = true;
     c.drawImage(this.small, 0, 0, width, height);

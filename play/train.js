@@ -11,7 +11,7 @@ const LEAD = {
 };
 // Batches in a frame, by the choice of speed; slow: one each half a second.
 const SPEED = { slow: 1, normal: 10, fast: Infinity };
-const BUDGET = 7; // milliseconds of a frame for training
+const BUDGET = 6; // milliseconds of a frame, of 16, for training
 
 export class Training {
   constructor(app) {
@@ -125,8 +125,9 @@ export class Training {
       this.app.pad?.predict();
     }
     this.plane?.draw($("#plane"));
-    drawCost($("#curve"), model);
-    drawNetwork($("#network"), model);
+    // What changes slowly need not be drawn in every frame.
+    if (everything || this.frames % 3 === 1) drawNetwork($("#network"), model);
+    if (everything || this.frames % 3 === 2) drawCost($("#curve"), model);
   }
 
   // Some test digits and what the network takes them for.
