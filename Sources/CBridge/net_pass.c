@@ -27,8 +27,7 @@ static const Method *find_method(PyObject *name) {
   return NULL;
 }
 
-PyObject *sb_net_forward(Net *self, PyObject *const *args, Py_ssize_t nargs,
-                         PyObject *kwnames) {
+PyObject *sb_net_forward(Net *self, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames) {
   static const char *const names[] = {"X", "copy", "method", "training"};
   PyObject *values[4];
   if (!sb_parse("Network.forward", args, nargs, kwnames, names, 1, 4, values)) return NULL;
@@ -71,8 +70,7 @@ PyObject *sb_net_forward(Net *self, PyObject *const *args, Py_ssize_t nargs,
   return sb_wrap_view(self->state, &view);
 }
 
-PyObject *sb_net_backward(Net *self, PyObject *const *args, Py_ssize_t nargs,
-                          PyObject *kwnames) {
+PyObject *sb_net_backward(Net *self, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames) {
   static const char *const names[] = {"y", "sample_weight", "accumulate", "copy", "method"};
   PyObject *values[5];
   if (!sb_parse("Network.backward", args, nargs, kwnames, names, 1, 5, values)) return NULL;
@@ -115,8 +113,7 @@ PyObject *sb_net_step(Net *self, PyObject *Py_UNUSED(unused)) {
   Py_RETURN_NONE;
 }
 
-PyObject *sb_net_predict(Net *self, PyObject *const *args, Py_ssize_t nargs,
-                         PyObject *kwnames) {
+PyObject *sb_net_predict(Net *self, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames) {
   static const char *const names[] = {"X", "copy"};
   PyObject *values[2];
   if (!sb_parse("Network.predict", args, nargs, kwnames, names, 1, 2, values)) return NULL;
@@ -137,8 +134,8 @@ PyObject *sb_net_predict(Net *self, PyObject *const *args, Py_ssize_t nargs,
   for (int64_t first = 0; first == 0 || first < x.rows; first += block) {
     int64_t last = first + block < x.rows ? first + block : x.rows;
     Work work = sb_begin_work(self, sb_work(self->net, last - first));
-    status = sb_predict(self->net, &x, first, last,
-                        (char *)out.data + first * out.strides[0], &error);
+    status =
+        sb_predict(self->net, &x, first, last, (char *)out.data + first * out.strides[0], &error);
     sb_end_work(self, work);
     interrupted = status == SB_OK && last < x.rows && PyErr_CheckSignals() != 0;
     if (status != SB_OK || interrupted) break;

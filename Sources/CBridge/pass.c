@@ -45,9 +45,7 @@ static PyObject *go(Net *self, PyObject *args, LayerCall part) {
   Py_RETURN_NONE;
 }
 
-PyObject *sb_net_pass_forward(Net *self, PyObject *args) {
-  return go(self, args, sb_pass_forward);
-}
+PyObject *sb_net_pass_forward(Net *self, PyObject *args) { return go(self, args, sb_pass_forward); }
 
 PyObject *sb_net_pass_backward(Net *self, PyObject *args) {
   return go(self, args, sb_pass_backward);

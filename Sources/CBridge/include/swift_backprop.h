@@ -89,9 +89,8 @@ typedef struct sb_view {
 // The CBLAS functions the engine calls (32-bit integers, enums as int). The two thread
 // functions may be NULL: then the library's own thread count is left alone.
 typedef struct sb_blas {
-  void (*sgemm)(int order, int transa, int transb, int m, int n, int k, float alpha,
-                const float *a, int lda, const float *b, int ldb, float beta, float *c,
-                int ldc);
+  void (*sgemm)(int order, int transa, int transb, int m, int n, int k, float alpha, const float *a,
+                int lda, const float *b, int ldb, float beta, float *c, int ldc);
   void (*dgemm)(int order, int transa, int transb, int m, int n, int k, double alpha,
                 const double *a, int lda, const double *b, int ldb, double beta, double *c,
                 int ldc);
@@ -140,13 +139,13 @@ typedef struct sb_rule_info {
   double parameter_defaults[SB_MAX_PARAMETERS];
 } sb_rule_info;
 
-#define SB_RULE_KINK 1         // not differentiable somewhere
-#define SB_RULE_ROWS 2         // acts on whole rows (softmax)
-#define SB_RULE_CLASSES 4      // a loss of class labels: accuracy is its metric
-#define SB_RULE_CLIPS 8        // a loss that clips its argument
-#define SB_RULE_PROBABILITY 16 // activation with outputs in [0, 1]
-#define SB_RULE_POSITIVE 32    // activation with outputs >= 0
-#define SB_RULE_FUSED 64       // a loss computed from z on its canonical output: grad_z is a - t
+#define SB_RULE_KINK 1          // not differentiable somewhere
+#define SB_RULE_ROWS 2          // acts on whole rows (softmax)
+#define SB_RULE_CLASSES 4       // a loss of class labels: accuracy is its metric
+#define SB_RULE_CLIPS 8         // a loss that clips its argument
+#define SB_RULE_PROBABILITY 16  // activation with outputs in [0, 1]
+#define SB_RULE_POSITIVE 32     // activation with outputs >= 0
+#define SB_RULE_FUSED 64        // a loss computed from z on its canonical output: grad_z is a - t
 
 int64_t sb_rule_count(int32_t kind);
 sb_status sb_rule_at(int32_t kind, int64_t index, sb_rule_info *info, sb_error *error);
@@ -160,9 +159,8 @@ typedef struct sb_rule {
 // Applies an activation to x [rows, cols], dense, of `dtype`, into `out` [rows, cols], elsewhere:
 // order 0 the value, 1 the derivative, 2 the second derivative, elementwise. For
 // softmax only order 0.
-sb_status sb_apply_activation(const sb_rule *rule, int32_t order, int32_t dtype,
-                              const void *x, void *out, int64_t rows, int64_t cols,
-                              sb_error *error);
+sb_status sb_apply_activation(const sb_rule *rule, int32_t order, int32_t dtype, const void *x,
+                              void *out, int64_t rows, int64_t cols, sb_error *error);
 
 // Applies a loss elementwise to a and t (`count` elements of `dtype`): order 0 the
 // value, 1 the derivative by a, 2 the second derivative by a.
@@ -230,8 +228,8 @@ void sb_release_input(sb_net *net);
 // The gradients of C for the last sb_forward. y: [N, D(L)], or one column of class
 // indices or values [N, 1]; weights: NULL or [N, 1]. accumulate != 0 adds to grad_W and
 // grad_b instead of replacing them. *loss receives C.
-sb_status sb_backward(sb_net *net, const sb_array *y, const sb_array *weights,
-                      int32_t accumulate, double *loss, sb_error *error);
+sb_status sb_backward(sb_net *net, const sb_array *y, const sb_array *weights, int32_t accumulate,
+                      double *loss, sb_error *error);
 
 // The same two by another method. The numbers agree up to rounding; so do checks and errors,
 // and a pass may go forward by one method and backward by another.
@@ -276,40 +274,40 @@ sb_status sb_step(sb_net *net, sb_error *error);
 
 // ---------------------------------------------------------------- looking inside
 
-#define SB_PARAMETERS 0   // live, [P]
-#define SB_GRADIENTS 1    // live, [P]
-#define SB_W 2            // live, [D(m), D(m-1)], Fortran order
-#define SB_B 3            // live, [D(m)]
-#define SB_GRAD_W 4       // live, [D(m), D(m-1)], Fortran order
-#define SB_GRAD_B 5       // live, [D(m)]
-#define SB_Z 6            // snapshot, [N, D(m)]
-#define SB_A 7            // snapshot, [N, D(m)], m = 1..L
-#define SB_GRAD_Z 8       // snapshot, [N, D(m)]
-#define SB_GRAD_A 9       // snapshot, [N, D(m)], m = 0..L
-#define SB_MASK 11        // snapshot, [N, D(m)]: what dropout multiplied a(m) with, in the last
-                          // sb_forward_by in training mode
-#define SB_GAMMA 12       // live, [D(m)], of a normalised layer, as all that follow
-#define SB_BETA 13        // live, [D(m)]
-#define SB_GRAD_GAMMA 14  // live, [D(m)]
-#define SB_GRAD_BETA 15   // live, [D(m)]
+#define SB_PARAMETERS 0  // live, [P]
+#define SB_GRADIENTS 1   // live, [P]
+#define SB_W 2           // live, [D(m), D(m-1)], Fortran order
+#define SB_B 3           // live, [D(m)]
+#define SB_GRAD_W 4      // live, [D(m), D(m-1)], Fortran order
+#define SB_GRAD_B 5      // live, [D(m)]
+#define SB_Z 6           // snapshot, [N, D(m)]
+#define SB_A 7           // snapshot, [N, D(m)], m = 1..L
+#define SB_GRAD_Z 8      // snapshot, [N, D(m)]
+#define SB_GRAD_A 9      // snapshot, [N, D(m)], m = 0..L
+#define SB_MASK \
+  11                        // snapshot, [N, D(m)]: what dropout multiplied a(m) with, in the last
+                            // sb_forward_by in training mode
+#define SB_GAMMA 12         // live, [D(m)], of a normalised layer, as all that follow
+#define SB_BETA 13          // live, [D(m)]
+#define SB_GRAD_GAMMA 14    // live, [D(m)]
+#define SB_GRAD_BETA 15     // live, [D(m)]
 #define SB_RUNNING_MEAN 16  // live, [D(m)], of batch norm
 #define SB_RUNNING_VAR 17   // live, [D(m)], of batch norm
-#define SB_U 18           // snapshot, [N, D(m)]: gamma * unit + beta before the activation, or
-                          // what it gave, of a layer that is normalised after it
-#define SB_SLOT 10        // live, [P]: optimizer state array `layer` = 0, 1, ...
+#define SB_U \
+  18                // snapshot, [N, D(m)]: gamma * unit + beta before the activation, or
+                    // what it gave, of a layer that is normalised after it
+#define SB_SLOT 10  // live, [P]: optimizer state array `layer` = 0, 1, ...
 
 // A view of quantity `what` of layer m (ignored where there is none). Live views show
 // later changes and may be written; snapshots are read-only and never change while their
 // owner is held. The caller releases view->owner.
-sb_status sb_get_view(sb_net *net, int32_t what, int64_t m, sb_view *view,
-                      sb_error *error);
+sb_status sb_get_view(sb_net *net, int32_t what, int64_t m, sb_view *view, sb_error *error);
 
 // Gives back a view's hold on its memory. Any thread; NULL is allowed.
 void sb_release_owner(sb_owner *owner);
 
 // A dense [rows, cols] matrix of the engine's memory, not initialised, writable.
-sb_status sb_new_matrix(int32_t dtype, int64_t rows, int64_t cols, sb_view *view,
-                        sb_error *error);
+sb_status sb_new_matrix(int32_t dtype, int64_t rows, int64_t cols, sb_view *view, sb_error *error);
 
 int64_t sb_parameter_count(const sb_net *net);
 int64_t sb_slot_count(const sb_net *net);
@@ -384,8 +382,7 @@ typedef struct sb_evaluation sb_evaluation;
 // Starts an evaluation; x, y and weights (or NULL) must stay valid until
 // sb_evaluation_end. The caller owns *evaluation. It holds the net.
 sb_status sb_evaluation_begin(sb_net *net, const sb_array *x, const sb_array *y,
-                              const sb_array *weights, sb_evaluation **evaluation,
-                              sb_error *error);
+                              const sb_array *weights, sb_evaluation **evaluation, sb_error *error);
 
 // Works for about max_ns nanoseconds (at least one block). *done becomes 1 at the end.
 sb_status sb_evaluation_run(sb_evaluation *evaluation, int64_t max_ns, int32_t *done,
@@ -414,8 +411,8 @@ int64_t sb_layer_size(const sb_net *net, int64_t m);
 
 // The derivatives of a(L) or z(L) (`of`: SB_A or SB_Z) by a(m), m = 0..L, or z(m), m = 1..L
 // (`wrt`), for every row of x: out [N, D(L), D(m)].
-sb_status sb_jacobian(sb_net *net, const sb_array *x, int32_t of, int32_t wrt, int64_t m,
-                      void *out, sb_block_iterator *blocks, sb_error *error);
+sb_status sb_jacobian(sb_net *net, const sb_array *x, int32_t of, int32_t wrt, int64_t m, void *out,
+                      sb_block_iterator *blocks, sb_error *error);
 
 // The gradient of C by X into out [N, D(0)]; y and weights as in sb_backward. per_example != 0:
 // row n is the gradient of its own cost, and weights are not looked at.
@@ -425,8 +422,8 @@ sb_status sb_input_gradient(sb_net *net, const sb_array *x, const sb_array *y,
 
 // The norm of the gradient of each row's own cost by all W and b, into out [N]; per_layer != 0:
 // by W(m) and b(m) of each layer, into out [N, L].
-sb_status sb_gradient_norms(sb_net *net, const sb_array *x, const sb_array *y,
-                            int32_t per_layer, void *out, sb_block_iterator *blocks, sb_error *error);
+sb_status sb_gradient_norms(sb_net *net, const sb_array *x, const sb_array *y, int32_t per_layer,
+                            void *out, sb_block_iterator *blocks, sb_error *error);
 
 // The Hessian of C (by all parameters, without penalties) times v [P], into out [P]. Kinks have
 // the second derivative 0.
@@ -453,12 +450,12 @@ typedef struct sb_fit_config {
 
 // What an epoch reports.
 typedef struct sb_epoch {
-  double loss;      // C, weighted by rows over the epoch's minibatches
-  double accuracy;  // NaN where it has no sense
-  double penalty;   // l2/2 |W|^2 + l1 |W| at the epoch's end, 0 without; with
-                    // SB_OPTION_PENALTY_PER_SAMPLE the mean over the minibatches, as loss
-  double seconds;   // time spent in the engine
-  sb_metrics valid; // NaN without validation data
+  double loss;       // C, weighted by rows over the epoch's minibatches
+  double accuracy;   // NaN where it has no sense
+  double penalty;    // l2/2 |W|^2 + l1 |W| at the epoch's end, 0 without; with
+                     // SB_OPTION_PENALTY_PER_SAMPLE the mean over the minibatches, as loss
+  double seconds;    // time spent in the engine
+  sb_metrics valid;  // NaN without validation data
 } sb_epoch;
 
 typedef struct sb_progress {
@@ -473,8 +470,7 @@ typedef struct sb_progress {
 // Starts a training session. The arrays (not the sb_array structs) must stay valid until
 // sb_fit_end. The caller owns *fit; it holds the net. Weights, optimizer state and
 // generator continue from where they are.
-sb_status sb_fit_begin(sb_net *net, const sb_fit_config *config, sb_fit **fit,
-                       sb_error *error);
+sb_status sb_fit_begin(sb_net *net, const sb_fit_config *config, sb_fit **fit, sb_error *error);
 
 // Works for about max_ns nanoseconds (at least one batch) and returns at a batch boundary.
 // SB_ERROR_DIVERGED: the bad step was not applied.

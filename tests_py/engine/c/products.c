@@ -19,123 +19,110 @@ static sb_blas real;
 static int64_t operations;
 static int wrong;
 
-static void
-check(sb_status status, const char *what)
-{
-    if (status != SB_OK) {
-        fprintf(stderr, "%s: status %d, %s\n", what, (int)status, error.message);
-        exit(1);
-    }
+static void check(sb_status status, const char *what) {
+  if (status != SB_OK) {
+    fprintf(stderr, "%s: status %d, %s\n", what, (int)status, error.message);
+    exit(1);
+  }
 }
 
-static void
-counting_dgemm(int order, int ta, int tb, int m, int n, int k, double alpha, const double *a,
-               int lda, const double *b, int ldb, double beta, double *c, int ldc)
-{
-    operations += 2LL * m * n * k;
-    real.dgemm(order, ta, tb, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
+static void counting_dgemm(int order, int ta, int tb, int m, int n, int k, double alpha,
+                           const double *a, int lda, const double *b, int ldb, double beta,
+                           double *c, int ldc) {
+  operations += 2LL * m * n * k;
+  real.dgemm(order, ta, tb, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
 }
 
-static void
-load_blas(const char *path)
-{
-    static const char *const names[2][2] = {{"cblas_sgemm", "cblas_dgemm"},
-                                            {"scipy_cblas_sgemm", "scipy_cblas_dgemm"}};
-    void *library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
-    if (library == NULL) {
-        fprintf(stderr, "%s\n", dlerror());
-        exit(1);
+static void load_blas(const char *path) {
+  static const char *const names[2][2] = {{"cblas_sgemm", "cblas_dgemm"},
+                                          {"scipy_cblas_sgemm", "scipy_cblas_dgemm"}};
+  void *library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+  if (library == NULL) {
+    fprintf(stderr, "%s\n", dlerror());
+    exit(1);
+  }
+  for (int prefix = 0; prefix < 2; prefix++) {
+    void *s = dlsym(library, names[prefix][0]);
+    void *d = dlsym(library, names[prefix][1]);
+    if (s != NULL && d != NULL) {
+      memcpy(&real.sgemm, &s, sizeof s);
+      memcpy(&real.dgemm, &d, sizeof d);
     }
-    for (int prefix = 0; prefix < 2; prefix++) {
-        void *s = dlsym(library, names[prefix][0]);
-        void *d = dlsym(library, names[prefix][1]);
-        if (s != NULL && d != NULL) {
-            memcpy(&real.sgemm, &s, sizeof s);
-            memcpy(&real.dgemm, &d, sizeof d);
-        }
-    }
-    sb_blas table = real;
-    table.dgemm = counting_dgemm;
-    check(sb_set_blas(&table, &error), "sb_set_blas");
+  }
+  sb_blas table = real;
+  table.dgemm = counting_dgemm;
+  check(sb_set_blas(&table, &error), "sb_set_blas");
 }
 
 // The operations since the last call.
-static int64_t
-counted(void)
-{
-    const int64_t result = operations;
-    operations = 0;
-    return result;
+static int64_t counted(void) {
+  const int64_t result = operations;
+  operations = 0;
+  return result;
 }
 
-static void
-report(const char *what, int64_t cost, int64_t limit)
-{
-    printf("%s: %lld of %lld\n", what, (long long)cost, (long long)limit);
-    wrong += cost <= 0 || cost > limit;
+static void report(const char *what, int64_t cost, int64_t limit) {
+  printf("%s: %lld of %lld\n", what, (long long)cost, (long long)limit);
+  wrong += cost <= 0 || cost > limit;
 }
 
-static void
-measure(int64_t layers, const int64_t *sizes)
-{
-    static double numbers[MAX_SIZE * MAX_SIZE * MAX_SIZE];
-    static double out[MAX_SIZE * MAX_SIZE * MAX_SIZE];
-    const sb_rule hidden = {"tanh", NULL}, last = {"sigmoid", NULL}, start = {"zeros", NULL};
-    sb_rule activations[8], initializers[8];
-    for (int64_t m = 0; m < layers; m++) {
-        activations[m] = m == layers - 1 ? last : hidden;
-        initializers[m] = start;
-    }
-    const sb_config config = {
-        .sizes = sizes,
-        .layers = layers,
-        .activations = activations,
-        .initializers = initializers,
-        .loss = {"squared_error", NULL},
-        .optimizer = {"sgd", NULL},
-        .dtype = SB_FLOAT64,
-    };
-    sb_net *net = NULL;
-    check(sb_create_net(&config, &net, &error), "sb_create_net");
-    const int64_t outputs = sizes[layers];
-    const sb_array x = {numbers, ROWS, sizes[0], 8 * sizes[0], 8, SB_FLOAT64, 2, 0, 0};
-    const sb_array t = {numbers, ROWS, outputs, 8 * outputs, 8, SB_FLOAT64, 2, 0, 0};
-    const sb_array v = {numbers, sb_parameter_count(net), 1, 8, 8, SB_FLOAT64, 1, 0, 0};
-    (void)counted();
-    check(sb_forward(net, &x, &error), "sb_forward");
-    const int64_t forward = counted();
-    check(sb_backward(net, &t, NULL, 0, NULL, &error), "sb_backward");
-    const int64_t backward = counted();
-    printf("%lld layers, %lld outputs\n", (long long)layers, (long long)outputs);
+static void measure(int64_t layers, const int64_t *sizes) {
+  static double numbers[MAX_SIZE * MAX_SIZE * MAX_SIZE];
+  static double out[MAX_SIZE * MAX_SIZE * MAX_SIZE];
+  const sb_rule hidden = {"tanh", NULL}, last = {"sigmoid", NULL}, start = {"zeros", NULL};
+  sb_rule activations[8], initializers[8];
+  for (int64_t m = 0; m < layers; m++) {
+    activations[m] = m == layers - 1 ? last : hidden;
+    initializers[m] = start;
+  }
+  const sb_config config = {
+      .sizes = sizes,
+      .layers = layers,
+      .activations = activations,
+      .initializers = initializers,
+      .loss = {"squared_error", NULL},
+      .optimizer = {"sgd", NULL},
+      .dtype = SB_FLOAT64,
+  };
+  sb_net *net = NULL;
+  check(sb_create_net(&config, &net, &error), "sb_create_net");
+  const int64_t outputs = sizes[layers];
+  const sb_array x = {numbers, ROWS, sizes[0], 8 * sizes[0], 8, SB_FLOAT64, 2, 0, 0};
+  const sb_array t = {numbers, ROWS, outputs, 8 * outputs, 8, SB_FLOAT64, 2, 0, 0};
+  const sb_array v = {numbers, sb_parameter_count(net), 1, 8, 8, SB_FLOAT64, 1, 0, 0};
+  (void)counted();
+  check(sb_forward(net, &x, &error), "sb_forward");
+  const int64_t forward = counted();
+  check(sb_backward(net, &t, NULL, 0, NULL, &error), "sb_backward");
+  const int64_t backward = counted();
+  printf("%lld layers, %lld outputs\n", (long long)layers, (long long)outputs);
 
-    for (int64_t m = 0; m <= layers; m++) {
-        sb_block_iterator blocks = {0, INT64_MAX};
-        check(sb_jacobian(net, &x, SB_A, SB_A, m, out, &blocks, &error), "sb_jacobian");
-        report("jacobian", counted(), (outputs + 1) * backward);
-    }
+  for (int64_t m = 0; m <= layers; m++) {
     sb_block_iterator blocks = {0, INT64_MAX};
-    check(sb_input_gradient(net, &x, &t, NULL, 0, out, &blocks, &error), "sb_input_gradient");
-    report("input_gradient", counted(), 2 * forward);
-    blocks.next = 0;
-    check(sb_gradient_norms(net, &x, &t, 1, out, &blocks, &error), "sb_gradient_norms");
-    report("gradient_norms", counted(), forward + backward);
-    blocks.next = 0;
-    check(sb_hvp(net, &x, &t, NULL, &v, out, &blocks, &error), "sb_hvp");
-    report("hvp", counted(), 3 * (forward + backward));
-    sb_destroy_net(net);
+    check(sb_jacobian(net, &x, SB_A, SB_A, m, out, &blocks, &error), "sb_jacobian");
+    report("jacobian", counted(), (outputs + 1) * backward);
+  }
+  sb_block_iterator blocks = {0, INT64_MAX};
+  check(sb_input_gradient(net, &x, &t, NULL, 0, out, &blocks, &error), "sb_input_gradient");
+  report("input_gradient", counted(), 2 * forward);
+  blocks.next = 0;
+  check(sb_gradient_norms(net, &x, &t, 1, out, &blocks, &error), "sb_gradient_norms");
+  report("gradient_norms", counted(), forward + backward);
+  blocks.next = 0;
+  check(sb_hvp(net, &x, &t, NULL, &v, out, &blocks, &error), "sb_hvp");
+  report("hvp", counted(), 3 * (forward + backward));
+  sb_destroy_net(net);
 }
 
-int
-main(int argc, char **argv)
-{
-    if (argc < 2) {
-        return 1;
-    }
-    load_blas(argv[1]);
-    measure(1, (const int64_t[]){20, 7});
-    measure(3, (const int64_t[]){20, 30, 25, 1});
-    measure(3, (const int64_t[]){20, 30, 25, 7});
-    measure(6, (const int64_t[]){50, 50, 50, 50, 50, 50, 50});
-    printf("%d wrong\n", wrong);
-    return wrong != 0;
+int main(int argc, char **argv) {
+  if (argc < 2) {
+    return 1;
+  }
+  load_blas(argv[1]);
+  measure(1, (const int64_t[]){20, 7});
+  measure(3, (const int64_t[]){20, 30, 25, 1});
+  measure(3, (const int64_t[]){20, 30, 25, 7});
+  measure(6, (const int64_t[]){50, 50, 50, 50, 50, 50, 50});
+  printf("%d wrong\n", wrong);
+  return wrong != 0;
 }

@@ -13,69 +13,61 @@
 
 static sb_error error;
 
-static void
-check(sb_status status, const char *what)
-{
-    if (status != SB_OK) {
-        fprintf(stderr, "%s: status %d, %s\n", what, (int)status, error.message);
-        exit(1);
-    }
+static void check(sb_status status, const char *what) {
+  if (status != SB_OK) {
+    fprintf(stderr, "%s: status %d, %s\n", what, (int)status, error.message);
+    exit(1);
+  }
 }
 
-static void *
-symbol(void *library, const char *name)
-{
-    char prefixed[64];
-    void *found = dlsym(library, name);
-    if (found == NULL) {  // scipy-openblas32 puts scipy_ before every name
-        snprintf(prefixed, sizeof prefixed, "scipy_%s", name);
-        found = dlsym(library, prefixed);
-    }
-    return found;
+static void *symbol(void *library, const char *name) {
+  char prefixed[64];
+  void *found = dlsym(library, name);
+  if (found == NULL) {  // scipy-openblas32 puts scipy_ before every name
+    snprintf(prefixed, sizeof prefixed, "scipy_%s", name);
+    found = dlsym(library, prefixed);
+  }
+  return found;
 }
 
-static void
-load_blas(const char *path)
-{
-    void *library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
-    if (library == NULL) {
-        fprintf(stderr, "%s\n", dlerror());
-        exit(1);
-    }
-    void *functions[4] = {
-        symbol(library, "cblas_sgemm"),
-        symbol(library, "cblas_dgemm"),
-        symbol(library, "openblas_get_num_threads"),
-        symbol(library, "openblas_set_num_threads"),
-    };
-    sb_blas blas;
-    memcpy(&blas.sgemm, &functions[0], sizeof(void *));
-    memcpy(&blas.dgemm, &functions[1], sizeof(void *));
-    memcpy(&blas.get_num_threads, &functions[2], sizeof(void *));
-    memcpy(&blas.set_num_threads, &functions[3], sizeof(void *));
-    check(sb_set_blas(&blas, &error), "sb_set_blas");
+static void load_blas(const char *path) {
+  void *library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+  if (library == NULL) {
+    fprintf(stderr, "%s\n", dlerror());
+    exit(1);
+  }
+  void *functions[4] = {
+      symbol(library, "cblas_sgemm"),
+      symbol(library, "cblas_dgemm"),
+      symbol(library, "openblas_get_num_threads"),
+      symbol(library, "openblas_set_num_threads"),
+  };
+  sb_blas blas;
+  memcpy(&blas.sgemm, &functions[0], sizeof(void *));
+  memcpy(&blas.dgemm, &functions[1], sizeof(void *));
+  memcpy(&blas.get_num_threads, &functions[2], sizeof(void *));
+  memcpy(&blas.set_num_threads, &functions[3], sizeof(void *));
+  check(sb_set_blas(&blas, &error), "sb_set_blas");
 }
 
-static sb_net *
-make_net(int32_t dtype)
-{
-    static const int64_t sizes[] = {2, 8, 1};
-    static const sb_rule activations[] = {{"tanh", NULL}, {"sigmoid", NULL}};
-    static const sb_rule initializers[] = {{"glorot_uniform", NULL}, {"glorot_uniform", NULL}};
-    static const double adam[] = {0.05, 0.9, 0.999, 1e-8};
-    sb_config config = {
-        .sizes = sizes,
-        .layers = 2,
-        .activations = activations,
-        .initializers = initializers,
-        .loss = {"binary_cross_entropy", NULL},
-        .optimizer = {"adam", adam},
-        .seed = 1,
-        .dtype = dtype,
-    };
-    sb_net *net = NULL;
-    check(sb_create_net(&config, &net, &error), "sb_create_net");
-    return net;
+static sb_net *make_net(int32_t dtype) {
+  static const int64_t sizes[] = {2, 8, 1};
+  static const sb_rule activations[] = {{"tanh", NULL}, {"sigmoid", NULL}};
+  static const sb_rule initializers[] = {{"glorot_uniform", NULL}, {"glorot_uniform", NULL}};
+  static const double adam[] = {0.05, 0.9, 0.999, 1e-8};
+  sb_config config = {
+      .sizes = sizes,
+      .layers = 2,
+      .activations = activations,
+      .initializers = initializers,
+      .loss = {"binary_cross_entropy", NULL},
+      .optimizer = {"adam", adam},
+      .seed = 1,
+      .dtype = dtype,
+  };
+  sb_net *net = NULL;
+  check(sb_create_net(&config, &net, &error), "sb_create_net");
+  return net;
 }
 
 static const float X32[] = {0, 0, 0, 1, 1, 0, 1, 1};
@@ -83,101 +75,93 @@ static const double X64[] = {0, 0, 0, 1, 1, 0, 1, 1};
 static const float t32[] = {0, 1, 1, 0};
 static const double t64[] = {0, 1, 1, 0};
 
-static sb_array
-matrix(const void *data, int64_t cols, int32_t dtype)
-{
-    const int64_t item = dtype == SB_FLOAT32 ? 4 : 8;
-    return (sb_array){
-        .data = data,
-        .rows = 4,
-        .cols = cols,
-        .row_stride = cols * item,
-        .col_stride = item,
-        .dtype = dtype,
-        .ndim = cols == 1 ? 1 : 2,
-    };
+static sb_array matrix(const void *data, int64_t cols, int32_t dtype) {
+  const int64_t item = dtype == SB_FLOAT32 ? 4 : 8;
+  return (sb_array){
+      .data = data,
+      .rows = 4,
+      .cols = cols,
+      .row_stride = cols * item,
+      .col_stride = item,
+      .dtype = dtype,
+      .ndim = cols == 1 ? 1 : 2,
+  };
 }
 
 // Whether a(L) is right for the four rows; through sb_predict and through a view.
-static int
-learned(sb_net *net, const sb_array *x, int32_t dtype)
-{
-    union { float f[4]; double d[4]; } out;
-    check(sb_predict(net, x, 0, 4, &out, &error), "sb_predict");
-    for (int n = 0; n < 4; n++) {
-        const double a = dtype == SB_FLOAT32 ? (double)out.f[n] : out.d[n];
-        if ((a > 0.5) != (t64[n] > 0.5)) {
-            return 0;
-        }
+static int learned(sb_net *net, const sb_array *x, int32_t dtype) {
+  union {
+    float f[4];
+    double d[4];
+  } out;
+  check(sb_predict(net, x, 0, 4, &out, &error), "sb_predict");
+  for (int n = 0; n < 4; n++) {
+    const double a = dtype == SB_FLOAT32 ? (double)out.f[n] : out.d[n];
+    if ((a > 0.5) != (t64[n] > 0.5)) {
+      return 0;
     }
-    sb_view view;
-    check(sb_forward(net, x, &error), "sb_forward");
-    check(sb_get_view(net, SB_A, 2, &view, &error), "sb_get_view");
-    const int same = view.shape[0] == 4 && view.shape[1] == 1 && view.readonly;
-    sb_release_owner(view.owner);
-    return same;
+  }
+  sb_view view;
+  check(sb_forward(net, x, &error), "sb_forward");
+  check(sb_get_view(net, SB_A, 2, &view, &error), "sb_get_view");
+  const int same = view.shape[0] == 4 && view.shape[1] == 1 && view.readonly;
+  sb_release_owner(view.owner);
+  return same;
 }
 
-static int
-train_by_steps(int32_t dtype)
-{
-    sb_net *net = make_net(dtype);
-    const sb_array x = matrix(dtype == SB_FLOAT32 ? (const void *)X32 : X64, 2, dtype);
-    const sb_array t = matrix(dtype == SB_FLOAT32 ? (const void *)t32 : t64, 1, dtype);
-    double loss = 0;
-    for (int step = 0; step < 500; step++) {
-        check(sb_forward(net, &x, &error), "sb_forward");
-        check(sb_backward(net, &t, NULL, 0, &loss, &error), "sb_backward");
-        check(sb_step(net, &error), "sb_step");
-    }
-    const int right = learned(net, &x, dtype) && loss < 0.1 && isfinite(loss);
-    printf("steps %s loss %.6f %s\n", dtype == SB_FLOAT32 ? "float32" : "float64", loss,
-           right ? "learned" : "failed");
-    sb_destroy_net(net);
-    return right;
+static int train_by_steps(int32_t dtype) {
+  sb_net *net = make_net(dtype);
+  const sb_array x = matrix(dtype == SB_FLOAT32 ? (const void *)X32 : X64, 2, dtype);
+  const sb_array t = matrix(dtype == SB_FLOAT32 ? (const void *)t32 : t64, 1, dtype);
+  double loss = 0;
+  for (int step = 0; step < 500; step++) {
+    check(sb_forward(net, &x, &error), "sb_forward");
+    check(sb_backward(net, &t, NULL, 0, &loss, &error), "sb_backward");
+    check(sb_step(net, &error), "sb_step");
+  }
+  const int right = learned(net, &x, dtype) && loss < 0.1 && isfinite(loss);
+  printf("steps %s loss %.6f %s\n", dtype == SB_FLOAT32 ? "float32" : "float64", loss,
+         right ? "learned" : "failed");
+  sb_destroy_net(net);
+  return right;
 }
 
-static int
-train_by_fit(int32_t dtype)
-{
-    sb_net *net = make_net(dtype);
-    const sb_array x = matrix(dtype == SB_FLOAT32 ? (const void *)X32 : X64, 2, dtype);
-    const sb_array t = matrix(dtype == SB_FLOAT32 ? (const void *)t32 : t64, 1, dtype);
-    const sb_fit_config config = {
-        .x = &x, .y = &t, .epochs = 500, .batch_size = 4, .shuffle = 1};
-    sb_fit *fit = NULL;
-    check(sb_fit_begin(net, &config, &fit, &error), "sb_fit_begin");
-    sb_progress progress = {0};
-    while (!progress.done) {
-        check(sb_fit_run(fit, 50 * 1000 * 1000, &progress, &error), "sb_fit_run");
-    }
-    sb_epoch first, last;
-    check(sb_fit_epoch(fit, 0, &first, &error), "sb_fit_epoch");
-    check(sb_fit_epoch(fit, 499, &last, &error), "sb_fit_epoch");
-    sb_fit_end(fit);
-    const int right = learned(net, &x, dtype) && last.loss < 0.1 && last.loss < first.loss;
-    printf("fit %s loss %.6f %s\n", dtype == SB_FLOAT32 ? "float32" : "float64", last.loss,
-           right ? "learned" : "failed");
-    sb_destroy_net(net);
-    return right;
+static int train_by_fit(int32_t dtype) {
+  sb_net *net = make_net(dtype);
+  const sb_array x = matrix(dtype == SB_FLOAT32 ? (const void *)X32 : X64, 2, dtype);
+  const sb_array t = matrix(dtype == SB_FLOAT32 ? (const void *)t32 : t64, 1, dtype);
+  const sb_fit_config config = {.x = &x, .y = &t, .epochs = 500, .batch_size = 4, .shuffle = 1};
+  sb_fit *fit = NULL;
+  check(sb_fit_begin(net, &config, &fit, &error), "sb_fit_begin");
+  sb_progress progress = {0};
+  while (!progress.done) {
+    check(sb_fit_run(fit, 50 * 1000 * 1000, &progress, &error), "sb_fit_run");
+  }
+  sb_epoch first, last;
+  check(sb_fit_epoch(fit, 0, &first, &error), "sb_fit_epoch");
+  check(sb_fit_epoch(fit, 499, &last, &error), "sb_fit_epoch");
+  sb_fit_end(fit);
+  const int right = learned(net, &x, dtype) && last.loss < 0.1 && last.loss < first.loss;
+  printf("fit %s loss %.6f %s\n", dtype == SB_FLOAT32 ? "float32" : "float64", last.loss,
+         right ? "learned" : "failed");
+  sb_destroy_net(net);
+  return right;
 }
 
-int
-main(int argc, char **argv)
-{
-    if (argc != 2) {
-        fprintf(stderr, "usage: %s <CBLAS library>\n", argv[0]);
-        return 2;
-    }
-    if (sb_abi_version() != SB_ABI_VERSION) {
-        fprintf(stderr, "ABI %d, header %d\n", (int)sb_abi_version(), SB_ABI_VERSION);
-        return 1;
-    }
-    load_blas(argv[1]);
-    int right = 1;
-    for (int32_t dtype = SB_FLOAT32; dtype <= SB_FLOAT64; dtype++) {
-        right &= train_by_steps(dtype);
-        right &= train_by_fit(dtype);
-    }
-    return !right;
+int main(int argc, char **argv) {
+  if (argc != 2) {
+    fprintf(stderr, "usage: %s <CBLAS library>\n", argv[0]);
+    return 2;
+  }
+  if (sb_abi_version() != SB_ABI_VERSION) {
+    fprintf(stderr, "ABI %d, header %d\n", (int)sb_abi_version(), SB_ABI_VERSION);
+    return 1;
+  }
+  load_blas(argv[1]);
+  int right = 1;
+  for (int32_t dtype = SB_FLOAT32; dtype <= SB_FLOAT64; dtype++) {
+    right &= train_by_steps(dtype);
+    right &= train_by_fit(dtype);
+  }
+  return !right;
 }
