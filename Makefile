@@ -98,7 +98,7 @@ docs: play $(VENV)/package $(VENV)/extra-docs ## this project's pages as a site,
 
 # PyTorch and JAX, which some set beside the engine, are among what the benchmarks need.
 notebooks: $(VENV)/package $(VENV)/extra-notebook $(VENV)/extra-bench ## run every notebook and store its outputs
-	unset NOTEBOOKS_QUICK; $(PY) -m nbconvert --to notebook --execute --inplace --ExecutePreprocessor.record_timing=False \
+	unset NOTEBOOKS_QUICK; SWIFTBACKPROP_WIDGETS=0 $(PY) -m nbconvert --to notebook --execute --inplace --ExecutePreprocessor.record_timing=False \
 		notebooks/*.ipynb
 
 play: | check ## the page with the engine as WebAssembly, into build/play/

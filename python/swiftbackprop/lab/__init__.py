@@ -6,20 +6,25 @@ from swiftbackprop._inspect.gradcheck import GradientCheck, GradientReport
 from swiftbackprop.lab._attribution import Finding
 from swiftbackprop.lab._boundary import decision_boundary
 from swiftbackprop.lab._compare import Comparison, Way, compare
+from swiftbackprop.lab._exercises import Exercise, Overview, exercise, overview
+from swiftbackprop.lab._judge import Answer
 from swiftbackprop.lab._own_backward import BackwardReport, check_backward
 from swiftbackprop.lab._own_gradient import FunctionReport, check_gradient
 from swiftbackprop.lab._scaling import Fit, Growth, Scaling, scaling
 from swiftbackprop.lab._step_b import StepB, step_b
 
 __all__ = [
+    "Answer",
     "BackwardReport",
     "Comparison",
+    "Exercise",
     "Finding",
     "Fit",
     "FunctionReport",
     "GradientCheck",
     "GradientReport",
     "Growth",
+    "Overview",
     "Scaling",
     "StepB",
     "Way",
@@ -27,6 +32,8 @@ __all__ = [
     "check_gradient",
     "compare",
     "decision_boundary",
+    "exercise",
+    "overview",
     "scaling",
     "step_b",
 ]

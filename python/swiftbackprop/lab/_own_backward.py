@@ -17,9 +17,9 @@ from swiftbackprop._net.labels import encode
 from swiftbackprop._net.names import unknown
 from swiftbackprop._net.repr import sizes_of
 from swiftbackprop.lab._attribution import Finding, attribute
-from swiftbackprop.lab._exercise import without_gradients
 from swiftbackprop.lab._formulas import Formulas
 from swiftbackprop.lab._returned import QUANTITIES, read
+from swiftbackprop.lab._without_gradients import without_gradients
 
 __all__ = ["BackwardReport", "check_backward"]
 
