@@ -1,7 +1,8 @@
-"""What docs/design.md says of the engine's memory: who owns it, and what lasts."""
+"""What docs/design.md says and no linter holds: the picture, who owns memory, what lasts."""
 
 from __future__ import annotations
 
+import configparser
 import re
 
 from helpers import ROOT
@@ -51,3 +52,18 @@ def test_every_static_of_c_is_in_the_table_of_them() -> None:
 def test_swift_has_no_variables_beside_those_of_objects() -> None:
     found = {path.name: STORED.findall(path.read_text()) for path in ENGINE.rglob("*.swift")}
     assert {name: lines for name, lines in found.items() if lines} == {}
+
+
+def test_the_picture_shows_the_layers_that_are_held() -> None:
+    contracts = configparser.ConfigParser()
+    contracts.read(ROOT / ".importlinter")
+    held = contracts["importlinter:contract:wings"]["layers"].replace(" : ", " ").split("\n")
+    text = (ROOT / "docs" / "design.md").read_text().partition("## The house")[2]
+    python, _, engine = text.partition("SWIFT")
+    drawn = re.findall(r"^ {8}(\S+(?:  ?\S+)?)(?= {3,}|$)", python, re.MULTILINE)
+    assert [" ".join(line.split()) for line in drawn] == [line for line in held if line]
+    parts = {path.name for path in ENGINE.iterdir()}
+    lines = re.findall(
+        r"^ {8}(\S+(?:  \S+)*)(?= {3,}|$)", engine.partition("BLAS ")[0], re.MULTILINE
+    )
+    assert {name for line in lines for name in line.split("  ")} == parts
