@@ -121,7 +121,7 @@ static void raise_busy(void) {
 }
 
 bool sb_is_idle(Net *self) {
-  if (!sb_is_ready(self)) return false;
+  if (!sb_is_ready(self) || sb_is_called_inside(self)) return false;
   if (self->busy_generation != sb_process_generation()) return true;
   raise_busy();
   return false;

@@ -205,6 +205,7 @@ static int add_constants(PyObject *module) {
   ADD(OPTION_MAX_NORM); ADD(OPTION_INPUT_SCALE); ADD(OPTION_DROPOUT); ADD(OPTION_TRAINABLE);
   // clang-format on
 #undef ADD
+  if (PyModule_AddStringConstant(module, "EXTERNAL", SB_EXTERNAL) != 0) return -1;
   return 0;
 }
 

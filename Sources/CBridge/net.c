@@ -100,7 +100,8 @@ static bool is_unmade(Net *self) {
   return false;
 }
 
-static PyObject *adopt(Net *self, sb_net *net, int32_t dtype, int64_t layers, int64_t outputs) {
+static PyObject *adopt(Net *self, sb_net *net, int32_t dtype, int64_t layers, int64_t outputs,
+                       bool asks) {
   if (!is_unmade(self)) {
     sb_destroy_net(net);
     return NULL;
@@ -109,6 +110,7 @@ static PyObject *adopt(Net *self, sb_net *net, int32_t dtype, int64_t layers, in
   self->dtype = dtype;
   self->layers = layers;
   self->outputs = outputs;
+  self->asks = asks;
   Py_RETURN_NONE;
 }
 
@@ -160,6 +162,8 @@ static PyObject *net_create(Net *self, PyObject *args) {
       (is_normed && !read_norms(lists[NORMS], layers, normed))) {
     goto done;
   }
+  bool asks = strcmp(config.loss.name, SB_EXTERNAL) == 0;
+  for (int64_t m = 0; m < layers; m++) asks |= strcmp(rules[m].name, SB_EXTERNAL) == 0;
   config.sizes = numbers;
   config.layers = layers;
   config.activations = rules;
@@ -173,7 +177,7 @@ static PyObject *net_create(Net *self, PyObject *args) {
   sb_create_net(&config, &net, &error);
   Py_END_ALLOW_THREADS
   result = net == NULL ? sb_raise(self->state, &error)
-                       : adopt(self, net, config.dtype, layers, numbers[layers]);
+                       : adopt(self, net, config.dtype, layers, numbers[layers], asks);
 done:
   for (int k = 0; k < LISTS; k++) Py_XDECREF(lists[k]);
   PyMem_Free(numbers);
@@ -196,7 +200,7 @@ static PyObject *net_copy_from(Net *self, PyObject *argument) {
   sb_status status = sb_copy_net(other->net, &net, &error);
   sb_end_work(other, work);
   if (status != SB_OK) return sb_raise(self->state, &error);
-  return adopt(self, net, other->dtype, other->layers, other->outputs);
+  return adopt(self, net, other->dtype, other->layers, other->outputs, other->asks);
 }
 
 static PyObject *net_close(Net *self, PyObject *Py_UNUSED(unused)) {
@@ -225,6 +229,7 @@ static PyObject *net_closed(Net *self, void *Py_UNUSED(closure)) {
 #include "net_docs.h"
 
 static PyMethodDef net_methods[] = {
+    {"_forward_from", (PyCFunction)sb_net_forward_from, METH_O, NULL},
     {"forward", FAST(sb_net_forward), METH_FASTCALL | METH_KEYWORDS, forward_doc},
     {"backward", FAST(sb_net_backward), METH_FASTCALL | METH_KEYWORDS, backward_doc},
     {"step", (PyCFunction)sb_net_step, METH_NOARGS, step_doc},
@@ -246,12 +251,6 @@ static PyMethodDef net_methods[] = {
     {"_plan", (PyCFunction)sb_net_plan, METH_VARARGS, NULL},
     {"_maker", (PyCFunction)sb_net_maker, METH_VARARGS, NULL},
     {"_slot_count", (PyCFunction)sb_net_slot_count, METH_NOARGS, NULL},
-    {"_pass_begin", (PyCFunction)sb_net_pass_begin, METH_VARARGS, NULL},
-    {"_pass_forward", (PyCFunction)sb_net_pass_forward, METH_VARARGS, NULL},
-    {"_pass_put", (PyCFunction)sb_net_pass_put, METH_VARARGS, NULL},
-    {"_pass_backward", (PyCFunction)sb_net_pass_backward, METH_VARARGS, NULL},
-    {"_pass_end", (PyCFunction)sb_net_pass_end, METH_O, NULL},
-    {"_pass_forget", (PyCFunction)sb_net_pass_forget, METH_NOARGS, NULL},
     {"_evaluate", FAST(sb_net_evaluate), METH_FASTCALL, NULL},
     {"_fit", FAST(sb_net_fit), METH_FASTCALL, NULL},
     {"_jacobian", FAST(sb_net_jacobian), METH_FASTCALL, NULL},

@@ -51,21 +51,28 @@ PyObject *sb_net_forward(Net *self, PyObject *const *args, Py_ssize_t nargs, PyO
     }
   }
   sb_error error = {0};
+  sb_question question = {0};
   sb_view view;
-  Work work;
-  if (!sb_begin_idle(self, method->effort * sb_work(self->net, x.rows), &work)) {
-    PyBuffer_Release(&buffer);
-    return NULL;
-  }
-  sb_status status = sb_forward_by(self->net, &x, method->code, training, &error);
-  if (status == SB_OK) {
-    Py_buffer old = self->input;
-    self->input = buffer;
-    buffer = old;
-    status = sb_get_view(self->net, SB_A, self->layers, &view, &error);
-  }
-  sb_end_work(self, work);
+  sb_status status;
+  do {
+    Work work;
+    if (!sb_begin_idle(self, method->effort * sb_work(self->net, x.rows), &work)) {
+      sb_drop_question(&question);
+      PyBuffer_Release(&buffer);
+      return NULL;
+    }
+    sb_expect(self, &question);
+    status = sb_forward_by(self->net, &x, method->code, training, &error);
+    if (status == SB_OK) {
+      Py_buffer old = self->input;
+      self->input = buffer;
+      buffer = old;
+      status = sb_get_view(self->net, SB_A, self->layers, &view, &error);
+    }
+    sb_end_work(self, work);
+  } while (status == SB_ASKS && sb_answer(self, &question));
   if (buffer.obj != NULL) PyBuffer_Release(&buffer);
+  if (status == SB_ASKS) return NULL;
   if (status != SB_OK) return sb_raise(self->state, &error);
   return sb_wrap_view(self->state, &view);
 }
@@ -87,17 +94,24 @@ PyObject *sb_net_backward(Net *self, PyObject *const *args, Py_ssize_t nargs, Py
     return NULL;
   }
   sb_error error = {SB_OK, ""};
+  sb_question question = {0};
+  sb_status status = SB_OK;
   double loss = 0;
-  Work work;
-  bool idle = sb_begin_idle(self, 2 * method->effort * sb_work(self->net, y.rows), &work);
-  if (idle) {
-    sb_backward_by(self->net, &y, weighted ? &w : NULL, accumulate, method->code, &loss, &error);
+  bool idle;
+  do {
+    Work work;
+    idle = sb_begin_idle(self, 2 * method->effort * sb_work(self->net, y.rows), &work);
+    if (!idle) break;
+    sb_expect(self, &question);
+    status = sb_backward_by(self->net, &y, weighted ? &w : NULL, accumulate, method->code, &loss,
+                            &error);
     sb_end_work(self, work);
-  }
+  } while (status == SB_ASKS && sb_answer(self, &question));
   PyBuffer_Release(&y_buffer);
   if (weighted) PyBuffer_Release(&w_buffer);
-  if (!idle) return NULL;
-  if (error.status != SB_OK) return sb_raise(self->state, &error);
+  if (!idle) sb_drop_question(&question);
+  if (!idle || status == SB_ASKS) return NULL;
+  if (status != SB_OK) return sb_raise(self->state, &error);
   return PyFloat_FromDouble(loss);
 }
 
@@ -117,11 +131,12 @@ PyObject *sb_net_predict(Net *self, PyObject *const *args, Py_ssize_t nargs, PyO
   static const char *const names[] = {"X", "copy"};
   PyObject *values[2];
   if (!sb_parse("Network.predict", args, nargs, kwnames, names, 1, 2, values)) return NULL;
-  if (!sb_is_ready(self)) return NULL;
+  if (!sb_is_ready(self) || sb_is_called_inside(self)) return NULL;
   Py_buffer buffer;
   sb_array x;
   if (!sb_take(self, values[0], values[1], "_as_input", &buffer, &x)) return NULL;
   sb_error error = {0};
+  sb_question question = {0};
   sb_view out;
   sb_status status = sb_new_matrix(self->dtype, x.rows, self->outputs, &out, &error);
   if (status != SB_OK) {
@@ -133,17 +148,32 @@ PyObject *sb_net_predict(Net *self, PyObject *const *args, Py_ssize_t nargs, PyO
   // At least once, so that an empty X gets its message.
   for (int64_t first = 0; first == 0 || first < x.rows; first += block) {
     int64_t last = first + block < x.rows ? first + block : x.rows;
-    Work work = sb_begin_work(self, sb_work(self->net, last - first));
-    status =
-        sb_predict(self->net, &x, first, last, (char *)out.data + first * out.strides[0], &error);
-    sb_end_work(self, work);
+    do {
+      Work work = sb_begin_work(self, sb_work(self->net, last - first));
+      sb_expect(self, &question);
+      status =
+          sb_predict(self->net, &x, first, last, (char *)out.data + first * out.strides[0], &error);
+      sb_end_work(self, work);
+    } while (status == SB_ASKS && sb_answer(self, &question));
     interrupted = status == SB_OK && last < x.rows && PyErr_CheckSignals() != 0;
     if (status != SB_OK || interrupted) break;
   }
   PyBuffer_Release(&buffer);
   if (status == SB_OK && !interrupted) return sb_wrap_view(self->state, &out);
   sb_release_owner(out.owner);
-  return interrupted ? NULL : sb_raise(self->state, &error);
+  return interrupted || status == SB_ASKS ? NULL : sb_raise(self->state, &error);
+}
+
+PyObject *sb_net_forward_from(Net *self, PyObject *argument) {
+  long long first = PyLong_AsLongLong(argument);
+  if (PyErr_Occurred() || !sb_is_idle(self)) return NULL;
+  sb_error error = {0};
+  Work work;
+  if (!sb_begin_idle(self, 1e9, &work)) return NULL;
+  sb_status status = sb_forward_from(self->net, first, &error);
+  sb_end_work(self, work);
+  if (status != SB_OK) return sb_raise(self->state, &error);
+  Py_RETURN_NONE;
 }
 #else
 typedef int sb_without_python;

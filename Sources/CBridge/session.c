@@ -1,5 +1,6 @@
 // Long work in slices: fit and evaluate.
 #ifdef SB_PYTHON
+#include "sb_support.h"
 #include "shim.h"
 
 #define ARRAYS 6  // X, y, weights for training and for validation
@@ -65,17 +66,30 @@ failed:
 static PyObject *fit_run(Fit *self, PyObject *argument) {
   long long max_ns = PyLong_AsLongLong(argument);
   if (max_ns == -1 && PyErr_Occurred()) return NULL;
+  if (sb_is_called_inside(self->net)) return NULL;
   sb_error error = {0};
+  sb_question question = {0};
   sb_progress progress = {0};
   sb_status status = SB_OK;
-  Work work = sb_begin_work(self->net, 1e9);
-  bool ended = self->fit == NULL;
-  if (!ended) status = sb_fit_run(self->fit, max_ns, &progress, &error);
-  sb_end_work(self->net, work);
+  bool ended;
+  int64_t begin = sb_nanoseconds();
+  do {
+    Work work = sb_begin_work(self->net, 1e9);
+    ended = self->fit == NULL || self->net->net == NULL;
+    if (!ended) {
+      sb_expect(self->net, &question);
+      // What a function of the user's takes is part of the slice.
+      status = sb_fit_run(self->fit, max_ns < 0 ? 0 : max_ns - (sb_nanoseconds() - begin),
+                          &progress, &error);
+    }
+    sb_end_work(self->net, work);
+  } while (!ended && status == SB_ASKS && sb_answer(self->net, &question));
   if (ended) {
+    sb_drop_question(&question);
     PyErr_SetString(PyExc_RuntimeError, "this training session has ended");
     return NULL;
   }
+  if (status == SB_ASKS) return NULL;
   if (status != SB_OK) return sb_raise(self->net->state, &error);
   return Py_BuildValue("LLLdOi", (long long)progress.epoch, (long long)progress.batch,
                        (long long)progress.batches, progress.loss,
@@ -168,13 +182,14 @@ PyObject *sb_net_evaluate(Net *self, PyObject *const *args, Py_ssize_t nargs) {
     PyErr_SetString(PyExc_TypeError, "_evaluate() takes 3 arguments");
     return NULL;
   }
-  if (!sb_is_ready(self)) return NULL;
+  if (!sb_is_ready(self) || sb_is_called_inside(self)) return NULL;
   Py_buffer buffers[3] = {{0}};
   sb_array arrays[3];
   const sb_array *given[3];
   sb_evaluation *evaluation = NULL;
   PyObject *result = NULL;
   sb_error error = {0};
+  sb_question question = {0};
   sb_metrics metrics = {0};
   if (!sb_acquire_all(args, 3, buffers, arrays, given)) goto done;
 
@@ -185,8 +200,22 @@ PyObject *sb_net_evaluate(Net *self, PyObject *const *args, Py_ssize_t nargs) {
   int32_t ended = 0;
   while (status == SB_OK && !ended) {
     work = sb_begin_work(self, sb_work(self->net, given[0]->rows));
-    status = sb_evaluation_run(evaluation, SB_SLICE_NS, &ended, &error);
+    const bool gone = self->net == NULL;  // closed by another thread meanwhile
+    if (!gone) {
+      sb_expect(self, &question);
+      status = sb_evaluation_run(evaluation, SB_SLICE_NS, &ended, &error);
+    }
     sb_end_work(self, work);
+    if (gone) {
+      sb_drop_question(&question);
+      (void)sb_is_ready(self);
+      goto done;
+    }
+    if (status == SB_ASKS) {
+      if (!sb_answer(self, &question)) goto done;
+      status = SB_OK;
+      continue;
+    }
     if (status == SB_OK && PyErr_CheckSignals() != 0) goto done;
   }
   if (status == SB_OK) status = sb_evaluation_result(evaluation, &metrics, &error);

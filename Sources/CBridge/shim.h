@@ -34,6 +34,9 @@ typedef struct {
   pthread_mutex_t lock;
   int64_t lock_generation;
   int64_t busy_generation;  // of the process whose fit is running; 0 without one
+  bool asks;                // whether functions of the user's are among its rules
+  struct Asked *asked;      // the calls that such a function works for at the moment
+  int64_t asked_generation;
 } Net;
 
 // errors.c
@@ -78,6 +81,15 @@ bool sb_is_idle(Net *self);
 // Like sb_begin_work, for what no fit may be running beside. False with an exception set.
 bool sb_begin_idle(Net *self, double flops, Work *work);
 
+// questions.c
+// The engine puts its questions into `question` from now on. Under the lock, before each call.
+void sb_expect(Net *self, sb_question *question);
+// Whether this thread is in a function of this network, which must not compute with the network:
+// then with an exception set.
+bool sb_is_called_inside(Net *self);
+// Answers by self._answer. False with an exception set; then the call is given up.
+bool sb_answer(Net *self, sb_question *question);
+
 // net.c, session.c
 extern PyType_Spec sb_net_spec;
 extern PyType_Spec sb_fit_spec;
@@ -102,14 +114,9 @@ PyObject *sb_net_work(Net *self, PyObject *argument);
 PyObject *sb_net_plan(Net *self, PyObject *args);
 PyObject *sb_net_maker(Net *self, PyObject *args);
 PyObject *sb_net_slot_count(Net *self, PyObject *unused);
-// pass.c, session.c, study.c
+// session.c, study.c
 PyObject *sb_net_fit(Net *self, PyObject *const *args, Py_ssize_t nargs);
-PyObject *sb_net_pass_begin(Net *self, PyObject *args);
-PyObject *sb_net_pass_forward(Net *self, PyObject *args);
-PyObject *sb_net_pass_put(Net *self, PyObject *args);
-PyObject *sb_net_pass_backward(Net *self, PyObject *args);
-PyObject *sb_net_pass_end(Net *self, PyObject *argument);
-PyObject *sb_net_pass_forget(Net *self, PyObject *unused);
+PyObject *sb_net_forward_from(Net *self, PyObject *argument);
 PyObject *sb_net_evaluate(Net *self, PyObject *const *args, Py_ssize_t nargs);
 PyObject *sb_net_jacobian(Net *self, PyObject *const *args, Py_ssize_t nargs);
 PyObject *sb_net_input_gradient(Net *self, PyObject *const *args, Py_ssize_t nargs);

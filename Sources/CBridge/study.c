@@ -18,16 +18,29 @@ typedef sb_status (*Call)(sb_net *net, const Task *task, sb_block_iterator *bloc
 // Goes over the rows in slices, with the GIL released for all but short ones; between them
 // signals are handled.
 static bool go(Net *self, Call call, const Task *task, double flops) {
+  if (sb_is_called_inside(self)) return false;
   sb_error error = {0};
+  sb_question question = {0};
   sb_block_iterator blocks = {0, SB_SLICE_NS};
   const int64_t rows = task->given[0]->rows;
   bool more = true;
   while (more) {
     Work work = sb_begin_work(self, flops);
     const bool gone = self->net == NULL;  // closed by another thread meanwhile
-    if (!gone) call(self->net, task, &blocks, &error);
+    if (!gone) {
+      sb_expect(self, &question);
+      call(self->net, task, &blocks, &error);
+    }
     sb_end_work(self, work);
-    if (gone) return sb_is_ready(self);
+    if (gone) {
+      sb_drop_question(&question);
+      return sb_is_ready(self);
+    }
+    if (error.status == SB_ASKS) {
+      if (!sb_answer(self, &question)) return false;
+      error.status = SB_OK;
+      continue;
+    }
     if (error.status != SB_OK) {
       sb_raise(self->state, &error);
       return false;

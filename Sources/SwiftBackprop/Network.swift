@@ -10,6 +10,9 @@ class Network<T: Scalar> {
   final let lossInfo: RuleInfo
   /// Whether the output is the loss' canonical one: grad_z(L) = a − t, loss from z.
   final let isFused: Bool
+  /// The functions that are the caller's, and where they are asked for; nil without any
+  final let external: ExternalFunctions?
+  final var questions: UnsafeMutablePointer<sb_question>?
 
   /// How layer m is normalised, in place m − 1; empty if none is
   final let norms: [Norm?]
@@ -50,6 +53,8 @@ class Network<T: Scalar> {
 
   /// The last explicit forward and backward.
   final var pass: Pass<T>?
+  /// How often an explicit pass has begun or ended
+  final var passNumber = 0
   final var forwardPool = Pool<T>()
   final var backwardPool = Pool<T>()
   /// What `gradients` hold: nothing yet, those of a pass, those of a pass without weight
@@ -72,10 +77,13 @@ class Network<T: Scalar> {
     layout = try Layout(sizes: readSizes(config), isNormalised: readNormalised(config))
     norms = try Norm.read(config, layout, minEpsilon: Double(T.leastNormalMagnitude))
     spec = try NetworkSpec(config, layers: layout.layers)
-    activations = spec.activations.map { T.kernels(ActivationEntry.all[$0.index], $0.values) }
-    let lossEntry = LossEntry.all[spec.loss.index]
+    activations = spec.activations.map { T.kernels(ActivationEntry.known[$0.index], $0.values) }
+    let lossEntry = LossEntry.known[spec.loss.index]
     loss = T.kernels(lossEntry, spec.loss.values)
-    lossInfo = lossEntry.info
+    var info = lossEntry.info
+    if info.isExternal, spec.loss.values[0] != 0 { info.flags |= SB_RULE_CLASSES }
+    lossInfo = info
+    external = ExternalFunctions(spec, loss: info)
     let output = spec.outputInfo
     // Behind σ a normalisation stands between the two.
     isFused =
@@ -114,7 +122,7 @@ class Network<T: Scalar> {
     (layout, norms) = (other.layout, other.norms)
     spec = other.spec
     (activations, loss, lossInfo) = (other.activations, other.loss, other.lossInfo)
-    isFused = other.isFused
+    (isFused, external) = (other.isFused, other.external)
     (optimizerEntry, optimizer) = (other.optimizerEntry, other.optimizer)
     (steps, l1, l2, clipNorm) = (other.steps, other.l1, other.l2, other.clipNorm)
     (random, gradientState) = (other.random, other.gradientState)
@@ -236,7 +244,7 @@ struct NetworkSpec {
     guard let given = config.activations, let starts = config.initializers else {
       throw .value("the activations or initializers are missing")
     }
-    let known = ActivationEntry.all.map { $0.info }
+    let known = ActivationEntry.known.map { $0.info }
     let knownStarts = InitializerEntry.all.map { $0.info }
     var activations: [Rule] = []
     var initializers: [Rule] = []
@@ -247,7 +255,7 @@ struct NetworkSpec {
     self.activations = activations
     self.initializers = initializers
     outputInfo = known[activations[layers - 1].index]
-    loss = try find(config.loss, LossEntry.all.map { $0.info }, "loss")
+    loss = try find(config.loss, LossEntry.known.map { $0.info }, "loss")
     optimizer = try find(config.optimizer, OptimizerEntry.all.map { $0.info }, "optimizer")
   }
 }

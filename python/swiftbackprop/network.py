@@ -13,7 +13,6 @@ from swiftbackprop._engine.loader import core
 from swiftbackprop._export.mixin import NetworkExchange
 from swiftbackprop._inspect.mixin import NetworkStudy
 from swiftbackprop._net.arrays import FloatArray, as_data, check_some_weight
-from swiftbackprop._net.custom import is_custom
 from swiftbackprop._net.labels import as_classes, encode, find_classes
 from swiftbackprop._net.names import known_keywords, meant
 from swiftbackprop._net.normalization import NormLike
@@ -23,7 +22,6 @@ from swiftbackprop._net.spec import (
     ActivationLike,
     InitializerLike,
     LossLike,
-    NetworkSpec,
     OptimizerLike,
     as_seed,
     make_spec,
@@ -149,24 +147,10 @@ class Network(NetworkExchange, NetworkStudy, PicklableNetwork):
             *(sizes, activation, output, loss, optimizer, dtype),
             *(initializer, l1, l2, clip_norm, norm),
         )
-        if spec.norms and is_custom(spec):
-            raise ValueError(
-                "a network with functions of your own has no normalised layers: leave norm out"
-            )
         self._build(spec, as_seed(seed))
         self.max_norm, self.dropout, self.input_scale = max_norm, dropout, input_scale
         self._start()
         warn_of_clipping(spec, stacklevel=3)  # __init__ is wrapped
-
-    def _build(self, spec: NetworkSpec, seed: int) -> None:
-        super()._build(spec, seed)
-        if is_custom(spec):
-            # The engine's methods are those of a C type, which know nothing of Python's
-            # functions; who has none shall not pay for asking.
-            from swiftbackprop._net.custom_network import customised
-
-            kind: Any = type(self)
-            self.__class__ = customised(kind)
 
     def _start(self) -> None:
         """Write the initial weights that were given as arrays."""

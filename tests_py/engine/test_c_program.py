@@ -1,4 +1,4 @@
-"""Two C programs on the C contract: XOR is learned, and no argument aborts the process."""
+"""C programs on the C contract: what is learned, and that no argument aborts the process."""
 
 from __future__ import annotations
 
@@ -56,6 +56,13 @@ def test_xor(library: Path, tmp_path: Path) -> None:
         ["steps", "float32"], ["fit", "float32"], ["steps", "float64"], ["fit", "float64"],
     ]  # fmt: skip
     assert all(line.endswith("learned") for line in lines)
+
+
+def test_functions_of_the_callers(library: Path, tmp_path: Path) -> None:
+    """A net that asks this program learns what one with the engine's functions does."""
+    done = run(built("external", library, tmp_path), blas())
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.splitlines()[-1].endswith(" questions, 0 wrong")
 
 
 def test_nothing_from_c_aborts_the_process(library: Path, tmp_path: Path) -> None:

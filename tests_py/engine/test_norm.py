@@ -518,12 +518,6 @@ def test_one_row() -> None:
     assert layer.forward(X[:1], training=True).shape == (1, 3)
 
 
-def test_functions_of_ones_own() -> None:
-    square = sb.CustomLoss(lambda a, t: ((a - t) ** 2).sum(axis=1), lambda a, t: 2 * (a - t))
-    with pytest.raises(ValueError, match="has no normalised layers"):
-        sb.Network([2, 3, 1], loss=square, norm="batch")
-
-
 @pytest.mark.parametrize("kind", ["batch", "layer"])
 def test_it_learns(kind: str) -> None:
     """From inputs that a network without normalisation makes nothing of."""

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import copy
+import multiprocessing
 import pickle
 import signal
 import threading
 import time
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +26,11 @@ def tanh(z: np.ndarray) -> np.ndarray:
 
 def d_tanh(z: np.ndarray) -> np.ndarray:
     return 1 - np.tanh(z) ** 2
+
+
+def d2_tanh(z: np.ndarray) -> np.ndarray:
+    a = np.tanh(z)
+    return -2 * a * (1 - a**2)
 
 
 def sine(z: np.ndarray) -> np.ndarray:
@@ -59,6 +66,7 @@ def d_quartic(a: np.ndarray, t: np.ndarray) -> np.ndarray:
 
 
 TANH = sb.CustomActivation(tanh, d_tanh)
+CURVED = sb.CustomActivation(tanh, d_tanh, d2_tanh)
 SINE = sb.CustomActivation(sine, d_sine)
 SQUARE = sb.CustomLoss(square, d_square)
 ENTROPY = sb.CustomLoss(entropy, d_entropy, output="softmax", classes=True)
@@ -245,6 +253,400 @@ def test_pieces_go_through_python_too() -> None:
 
     net.fit(pieces, epochs=2, batch_size=16, callbacks=[Watch()], progress=False)
     assert seen == [0, 1, 2, 3] * 2
+
+
+# --- Whatever else a network has -----------------------------------------------------------
+
+NORMS: dict[str, Any] = {
+    "none": None,
+    "batch": "batch",
+    "layer": "layer",
+    "batch behind": sb.BatchNorm(after=True),
+    "layer behind": sb.LayerNorm(after=True),
+    "some": [None, "batch", sb.LayerNorm(after=True)],
+}
+each_norm = pytest.mark.parametrize("norm", NORMS)
+
+
+def in_step(nets: tuple[Any, Any], tolerance: float = 1e-12) -> None:
+    assert_matches(nets[0].parameters, nets[1].parameters, tolerance)
+    for layer, other in zip(nets[0].layers, nets[1].layers, strict=True):
+        if layer.norm and layer.norm.name == "batch":
+            assert_matches(layer.running_mean, other.running_mean, tolerance)
+            assert_matches(layer.running_var, other.running_var, tolerance)
+    assert nets[0].generator_state == nets[1].generator_state
+
+
+@pytest.mark.parametrize("optimizer", sorted(sb.optimizers()))
+@each_norm
+def test_every_optimizer_with_norms_dropout_and_limits(norm: str, optimizer: str) -> None:
+    options = {
+        "norm": NORMS[norm], "dropout": [0.2, 0.3, 0.1], "clip_norm": 0.8, "l1": 1e-4, "l2": 1e-3,
+        "optimizer": optimizer,
+    }  # fmt: skip
+    nets = twins("all", [5, 8, 7, 3], **options)
+    X, y = examples("all")
+    w = np.random.default_rng(2).uniform(0, 2, 60)
+    keywords: dict[str, Any] = {
+        "epochs": 3, "batch_size": 16, "progress": False, "sample_weight": w,
+        "validation_data": (X[:9], y[:9]),
+    }  # fmt: skip
+    for net in nets:
+        net.optimizer.lr = 0.01
+    histories = [net.fit(X, y, **keywords) for net in nets]
+    # b of a layer that batch norm follows has no gradient but rounding, which Adam makes large.
+    if norm in ("batch", "some"):
+        assert_matches(histories[0]["loss"], histories[1]["loss"], 1e-9)
+        for layer, other in zip(*(net.layers for net in nets), strict=True):
+            assert_matches(layer.W, other.W, 1e-9)
+        return
+    in_step(nets)
+    for column in ("loss", "penalty", "val_loss", "val_r2"):
+        assert_matches(histories[0][column], histories[1][column], 1e-11, column)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("dropout", [0.0, 0.4])
+@each_norm
+def test_passes_in_training(norm: str, dropout: float, dtype: str) -> None:
+    nets = twins(
+        "all", [5, 8, 7, 3], norm=NORMS[norm], dropout=[dropout, dropout, dropout / 2], dtype=dtype
+    )
+    X, y = examples("all", 20)
+    tolerance = 1e-4 if dtype == "float32" else 1e-12
+    for net in nets:
+        for accumulate in (False, True):
+            net.forward(X, training=True)
+            net.backward(y, accumulate=accumulate)
+    for layer, other in zip(nets[0].layers, nets[1].layers, strict=True):
+        for what in ("z", "a", "grad_z", "grad_a", "grad_W"):
+            assert_matches(getattr(layer, what), getattr(other, what), tolerance, what)
+        if layer.norm:
+            assert_matches(layer.u, other.u, tolerance)
+            assert_matches(layer.grad_gamma, other.grad_gamma, tolerance)
+            assert_matches(layer.grad_beta, other.grad_beta, tolerance)
+        if dropout:
+            assert np.array_equal(layer.mask, other.mask)
+    assert_matches(nets[0].layer(0).grad_a, nets[1].layer(0).grad_a, tolerance)
+    assert_matches(nets[0].predict(X), nets[1].predict(X), tolerance)
+
+
+@each_norm
+def test_derivatives_to_study(norm: str) -> None:
+    options: dict[str, Any] = {"dtype": "float64", "seed": 3, "initializer": "glorot_uniform"}
+    options |= {"norm": NORMS[norm], "loss": "squared_error"}
+    own = quiet_network([5, 8, 7, 3], activation=["silu", CURVED], output=CURVED, **options)
+    twin = quiet_network([5, 8, 7, 3], activation=["silu", "tanh"], output="tanh", **options)
+    # More rows than a block has.
+    X, y = examples("all", 1100)
+    for net in (own, twin):
+        net.fit(X[:64], y[:64], epochs=2, progress=False)
+    twin.parameters[...] = own.parameters
+    for layer, other in zip(own.layers, twin.layers, strict=True):
+        if layer.norm and layer.norm.name == "batch":
+            other.running_mean, other.running_var = layer.running_mean, layer.running_var
+    for wrt in ("a", "z"):
+        for m in (1, 2, 3) if wrt == "z" else (0, 1, 2):
+            found, wanted = (n.jacobian(X, layer=m, wrt=wrt) for n in (own, twin))
+            assert_matches(found, wanted, 1e-11)
+    assert_matches(own.gradient_norms(X, y), twin.gradient_norms(X, y), 1e-11)
+    assert_matches(
+        own.gradient_norms(X, y, per_layer=True), twin.gradient_norms(X, y, per_layer=True), 1e-11
+    )
+    v = np.random.default_rng(0).normal(size=own.n_parameters)
+    assert_matches(own.hvp(X, y, v), twin.hvp(X, y, v), 1e-11)
+    assert_matches(own.input_gradient(X, y), twin.input_gradient(X, y), 1e-11)
+    found, wanted = (n.evaluate(X, y, metrics=["rmse"]) for n in (own, twin))
+    assert list(found.values()) == pytest.approx(list(wanted.values()), rel=1e-11)
+    assert_matches(own.predict(X), twin.predict(X), 1e-12)
+
+
+@each_norm
+def test_gradcheck_and_trace_with_norms(norm: str) -> None:
+    net = quiet_network(
+        [4, 6, 5, 3], activation=SINE, loss=QUARTIC, norm=NORMS[norm], seed=0, dtype="float64"
+    )
+    X, y = data([4, 3], 12, "squared_error", "float64")
+    assert net.gradcheck(X, y).ok
+    assert "quartic" in str(net.trace(X, y))
+    assert net.health(X, y).layers
+
+
+def test_x_much_wider_than_the_batch_is_long() -> None:
+    """There the engine shares the first product by columns, and a network that asks does not."""
+    nets = tuple(
+        quiet_network([400, 300, 3], activation=activation, dtype="float64", seed=0)
+        for activation in (TANH, "tanh")
+    )
+    X, y = data([400, 3], 70, "squared_error", "float64")
+    for net in nets:
+        net.fit(X, y, epochs=2, batch_size=70, progress=False)
+    in_step(nets)  # type: ignore[arg-type]
+
+
+def test_rows_without_weight_and_frozen_layers() -> None:
+    nets = twins("all", [5, 8, 7, 3], optimizer=sb.Adam(0.02))
+    X, y = examples("all")
+    w = np.r_[np.zeros(32), np.ones(28)]  # whole minibatches have none
+    for net in nets:
+        net.layers[0].trainable = net.layers[1].trainable = False
+        net.fit(X, y, sample_weight=w, epochs=2, batch_size=16, shuffle=False, progress=False)
+    in_step(nets)
+
+
+def test_only_what_is_needed_is_asked_for() -> None:
+    calls: list[str] = []
+
+    def counting(name: str, function: Any) -> Any:
+        def counted(*arguments: np.ndarray) -> np.ndarray:
+            calls.append(name)
+            return np.asarray(function(*arguments))
+
+        return counted
+
+    rule = sb.CustomActivation(counting("f", tanh), counting("df", d_tanh), name="t")
+    loss = sb.CustomLoss(counting("C", square), counting("dC", d_square), name="s")
+    net = quiet_network([5, 8, 7, 3], activation=rule, loss=loss, seed=0)
+    X, y = data([5, 3], 10, "squared_error", "float32")
+
+    def asked(call: Any) -> str:
+        calls.clear()
+        call()
+        return " ".join(calls)
+
+    assert asked(lambda: net.predict(X)) == "f f"
+    assert asked(lambda: net.evaluate(X, y)) == "f f C"
+    assert asked(lambda: net.forward(X)) == "f f"
+    assert asked(lambda: net.backward(y)) == "C dC df df"
+    assert asked(net.step) == ""
+    assert asked(lambda: net.fit(X, y, epochs=1, progress=False)) == "f f C dC df df"
+    net.layers[0].trainable = False
+    assert asked(lambda: net.fit(X, y, epochs=1, progress=False)) == "f f C dC df"
+    assert asked(lambda: net.jacobian(X, layer=2, wrt="a")) == "f f"
+    assert asked(lambda: net.jacobian(X, layer=1, wrt="a")) == "f f df"
+
+
+def test_metrics_schedules_and_early_stopping() -> None:
+    nets = twins("classes", [5, 8, 7, 3], optimizer=sb.SGD(0.1))
+    X, y = examples("classes")
+    for net in nets:
+        net.fit(
+            X, y, epochs=30, batch_size=25, validation_split=0.3, progress=False,
+            class_weight="balanced", metrics=["top_2"],
+            callbacks=[
+                sb.EarlyStopping("val_loss", patience=2, restore_best_weights=True),
+                sb.LearningRateScheduler(sb.schedules.ReduceOnPlateau("val_loss", patience=1)),
+            ],
+        )  # fmt: skip
+    in_step(nets)
+    assert nets[0].history.stop_reason == nets[1].history.stop_reason
+    for column in ("lr", "val_top_2", "val_accuracy"):
+        assert_matches(nets[0].history[column], nets[1].history[column], 1e-12)
+
+
+# --- What a function may do ----------------------------------------------------------------
+
+
+def test_arguments_are_read_only_and_stay_memory() -> None:
+    kept: list[np.ndarray] = []
+
+    def keep(z: np.ndarray) -> np.ndarray:
+        kept.append(z)
+        return z  # the engine's own memory, as the answer
+
+    def spoil(z: np.ndarray) -> np.ndarray:
+        z[...] = 0
+        return z
+
+    net = quiet_network([4, 6, 3], activation=sb.CustomActivation(keep, np.ones_like), seed=0)
+    X, y = data([4, 3], 50, "squared_error", "float32")
+    linear = quiet_network([4, 6, 3], activation="identity", seed=0)
+    linear.parameters[...] = net.parameters
+    assert_matches(net.predict(X), linear.predict(X), 1e-6)
+    for each in (net, linear):
+        each.fit(X, y, epochs=2, progress=False)
+    assert_matches(net.parameters, linear.parameters, 1e-6)
+    net.close()
+    del net
+    assert all(z.sum() == z.sum() or True for z in kept)  # whatever is there can be read
+    net = quiet_network([4, 6, 3], activation=sb.CustomActivation(spoil, np.ones_like), seed=0)
+    refused(lambda: net.predict(X), ValueError, "read-only")
+
+
+def test_a_function_that_calls_its_network_is_told() -> None:
+    said: list[str] = []
+    X, y = data([4, 3], 40, "squared_error", "float32")
+
+    def calls(z: np.ndarray) -> np.ndarray:
+        for call in (
+            lambda: net.predict(X), lambda: net.forward(X), lambda: net.backward(y), net.step,
+            lambda: net.evaluate(X, y), lambda: net.jacobian(X, layer=1), net.close,
+            lambda: net.fit(X, y, progress=False), lambda: net.reset(1),
+        ):  # fmt: skip
+            said.append(refused(call, RuntimeError, "(called the network|in fit)"))
+        assert net.layers[0].W.shape == (6, 4)  # to look at it is allowed
+        return np.sin(z)
+
+    net = quiet_network([4, 6, 3], activation=sb.CustomActivation(calls, d_sine), seed=0)
+    twin = quiet_network([4, 6, 3], activation=SINE, seed=0)
+    for each in (net, twin):
+        each.fit(X, y, epochs=1, progress=False)
+        each.forward(X)
+        each.backward(y)
+        each.step()
+    assert np.array_equal(net.parameters, twin.parameters)
+    assert np.array_equal(net.predict(X), twin.predict(X))
+    assert len(said) == 9 * 4
+
+
+def test_a_thread_of_a_function_may_predict() -> None:
+    """It does not wait for the call that waits for it, and the call goes on."""
+    X, y = data([4, 3], 40, "squared_error", "float32")
+    depth: list[int] = []
+
+    def calls(z: np.ndarray) -> np.ndarray:
+        if not depth:
+            depth.append(1)
+            with ThreadPoolExecutor(1) as pool:
+                results.append(pool.submit(net.predict, X).result())
+                pool.submit(net.evaluate, X, y).result()
+            depth.clear()
+        return np.sin(z)
+
+    results: list[np.ndarray] = []
+    net = quiet_network([4, 6, 3], activation=sb.CustomActivation(calls, d_sine), seed=0)
+    twin = quiet_network([4, 6, 3], activation=SINE, seed=0)
+    wanted = twin.predict(X)
+    assert np.array_equal(net.predict(X), wanted)
+    for each in (net, twin):
+        each.fit(X, y, epochs=1, batch_size=10, progress=False)
+        each.forward(X)
+        each.backward(y)
+        each.step()
+    assert np.array_equal(net.parameters, twin.parameters)
+    assert len(results) == 1 + 4 + 1
+    assert np.array_equal(results[0], wanted)
+
+
+@pytest.mark.parametrize("name", ["all", "classes"])
+def test_threads_on_one_network(name: str) -> None:
+    net, twin = twins(name, [5, 8, 7, 3])
+    X, y = examples(name)
+    wanted = twin.predict(X), twin.evaluate(X, y)["loss"], twin.jacobian(X, layer=1)
+
+    def work(_: int) -> bool:
+        same = np.allclose(net.predict(X), wanted[0], rtol=1e-12)
+        same &= abs(net.evaluate(X, y)["loss"] - wanted[1]) < 1e-12
+        return bool(same and np.allclose(net.jacobian(X, layer=1), wanted[2], rtol=1e-11))
+
+    with ThreadPoolExecutor(4) as pool:
+        assert all(pool.map(work, range(40)))
+
+
+def test_a_fork_in_a_function() -> None:
+    X, y = data([4, 3], 40, "squared_error", "float32")
+    codes: list[int] = []
+
+    def forks(z: np.ndarray) -> np.ndarray:
+        if len(codes) < 2 and multiprocessing.parent_process() is None:
+            codes.append(-1)
+            child = multiprocessing.get_context("fork").Process(target=in_child)
+            child.start()
+            child.join(60)
+            codes[-1] = -2 if child.exitcode is None else child.exitcode
+        return np.sin(z)
+
+    def in_child() -> None:
+        twin = net.copy()
+        twin.fit(X, y, epochs=2, progress=False)
+        assert np.isfinite(net.predict(X)).all()
+
+    net = quiet_network([4, 6, 3], activation=sb.CustomActivation(forks, d_sine), seed=0)
+    net.fit(X, y, epochs=2, progress=False)
+    assert codes == [0, 0]
+
+
+@pytest.mark.parametrize("what", ["predict", "evaluate", "forward", "backward", "jacobian", "fit"])
+def test_ctrl_c_in_a_function(what: str) -> None:
+    armed: list[int] = []
+
+    def interrupted(z: np.ndarray) -> np.ndarray:
+        if armed:
+            armed.clear()
+            signal.raise_signal(signal.SIGINT)
+        return np.sin(z)
+
+    def cosine(z: np.ndarray) -> np.ndarray:
+        interrupted(z)
+        return np.cos(z)
+
+    net = quiet_network([4, 6, 3], activation=sb.CustomActivation(interrupted, cosine), seed=0)
+    X, y = data([4, 3], 40, "squared_error", "float32")
+    calls: dict[str, Any] = {
+        "predict": lambda: net.predict(X), "evaluate": lambda: net.evaluate(X, y),
+        "forward": lambda: net.forward(X), "backward": lambda: net.backward(y),
+        "jacobian": lambda: net.jacobian(X, layer=1),
+        "fit": lambda: net.fit(X, y, epochs=1, progress=False),
+    }  # fmt: skip
+    net.forward(X)
+    before = net.parameters.copy()
+    handler = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        armed.append(1)
+        with pytest.raises(KeyboardInterrupt):
+            calls[what]()
+    finally:
+        signal.signal(signal.SIGINT, handler)
+    assert np.array_equal(net.parameters, before)
+    if what == "backward":
+        net.backward(y)  # of the same forward
+    net.fit(X, y, epochs=1, progress=False)
+    assert not np.array_equal(net.parameters, before)
+
+
+def test_the_time_of_functions_counts() -> None:
+    def slow(z: np.ndarray) -> np.ndarray:
+        time.sleep(0.02)
+        return np.sin(z)
+
+    net = quiet_network([4, 6, 3], activation=sb.CustomActivation(slow, d_sine), seed=0)
+    X, y = data([4, 3], 40, "squared_error", "float32")
+    assert min(net.fit(X, y, epochs=2, progress=False)["seconds"]) > 0.03
+
+
+@pytest.mark.parametrize("kind", ["classifier", "regressor"])
+def test_estimators_with_warm_start_partial_fit_and_validation(kind: str) -> None:
+    pytest.importorskip("sklearn")
+    from swiftbackprop.sklearn import MLPClassifier, MLPRegressor
+
+    X, y = data([5, 2], 90, "squared_error", "float64")
+    labels = np.array(["no", "yes", "perhaps"])[np.arange(90) % 3]
+    made: list[Any] = []
+    for activation in (TANH, "tanh"):
+        options: dict[str, Any] = {
+            "hidden_layer_sizes": (6, 5), "activation": activation, "random_state": 0,
+            "max_iter": 4, "batch_size": 20, "warm_start": True, "early_stopping": True,
+        }  # fmt: skip
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # that it has not converged
+            if kind == "classifier":
+                model = MLPClassifier(**options)
+                model.fit(X, labels).fit(X, labels)
+                more = MLPClassifier(**(options | {"early_stopping": False}))
+                more.partial_fit(X, labels, classes=np.unique(labels)).partial_fit(X, labels)
+            else:
+                model = MLPRegressor(**options).fit(X, y)
+                model.fit(X, y)
+                more = MLPRegressor(**(options | {"early_stopping": False}))
+                more.partial_fit(X, y).partial_fit(X, y)
+        made.append((model, more))
+    target = labels if kind == "classifier" else y
+    for own, twin in zip(*made, strict=True):
+        assert_matches(own.network_.parameters, twin.network_.parameters, 1e-9)
+        assert own.score(X, target) == pytest.approx(twin.score(X, target), rel=1e-9)
+        again = pickle.loads(pickle.dumps(own))
+        assert np.array_equal(again.predict(X), own.predict(X))
+    assert_matches(made[0][0].validation_scores_, made[1][0].validation_scores_, 1e-9)
 
 
 # --- Gradients against differences -------------------------------------------------------
@@ -564,10 +966,6 @@ def test_what_only_the_engines_rules_can(tmp_path: Path) -> None:
         lambda: net.save(path),
         lambda: net.to_torch(),
         lambda: net.to_onnx(path),
-        lambda: net.jacobian(X, layer=1),
-        lambda: net.gradient_norms(X, y),
-        lambda: net.hvp(X, y, net.parameters),
-        lambda: net.forward(X, method="loops"),
         lambda: net.fit(X, y, callbacks=[sb.Checkpoint(path)], progress=False),
     ):
         refused(call, NotImplementedError, "of yours", own)
@@ -577,8 +975,15 @@ def test_what_only_the_engines_rules_can(tmp_path: Path) -> None:
         NotImplementedError, "save.*of yours", own,
     )  # fmt: skip
     assert np.array_equal(net.parameters, start)  # before the first epoch
+    own = "activation of layer 1 is one of yours"
+    refused(lambda: net.forward(X, method="loops"), ValueError, own)
     net.forward(X)
-    refused(lambda: net.backward(y, method="vectors"), NotImplementedError, own)
+    refused(lambda: net.backward(y, method="vectors"), ValueError, own)
+    refused(lambda: net.hvp(X, y, net.parameters), ValueError, "second derivative of the loss")
+    flat = sb.Network([4, 6, 3], activation=SINE, seed=0)
+    refused(lambda: flat.hvp(X, y, flat.parameters), ValueError, "sine", "second derivative")
+    loss = sb.Network([4, 6, 3], loss=SQUARE, seed=0)
+    refused(lambda: loss.forward(X, method="loops"), ValueError, "the loss is one of yours")
     assert not list(tmp_path.iterdir())
     weights = net.get_weights()
     twin = sb.Network([4, 6, 3], activation=SINE, loss=QUARTIC, seed=7)

@@ -25,7 +25,7 @@ MODULES = sorted(
 LATER = {
     *("swiftbackprop." + name for name in (
         "datasets", "lab", "schedules", "sklearn", "demo", "_train.builtin_callbacks",
-        "_train.progress", "_cli.main", "_net.custom_network", "_export.atomic_file",
+        "_train.progress", "_cli.main", "_export.atomic_file",
         "_export.files", "_export.spec_json", "_export.weights", "_export.torch",
         "_export.onnx", "_import.constructors", "_inspect.trace", "_inspect.trace_steps",
         "_inspect.computation_graph", "_inspect.network_diagram", "_draw.notation", "_draw.svg",

@@ -18,7 +18,7 @@ extern "C" {
 #endif
 
 // Raised whenever a struct or a signature below changes.
-#define SB_ABI_VERSION 5
+#define SB_ABI_VERSION 6
 
 // ---------------------------------------------------------------- status and errors
 
@@ -33,6 +33,7 @@ typedef int32_t sb_status;
 #define SB_ERROR_BLAS 6      // no BLAS, or one that gives wrong answers
 #define SB_ERROR_DIVERGED 7  // NaN or infinity arose in the computation
 #define SB_ERROR_COPY 8      // the array cannot be used where it lies
+#define SB_ASKS 9            // no error: a function of the caller's is asked for, see sb_question
 
 #define SB_MESSAGE_SIZE 1024
 
@@ -146,6 +147,7 @@ typedef struct sb_rule_info {
 #define SB_RULE_PROBABILITY 16  // activation with outputs in [0, 1]
 #define SB_RULE_POSITIVE 32     // activation with outputs >= 0
 #define SB_RULE_FUSED 64        // a loss computed from z on its canonical output: grad_z is a - t
+#define SB_RULE_EXTERNAL 128    // a function of the caller's; in no list of rules
 
 int64_t sb_rule_count(int32_t kind);
 sb_status sb_rule_at(int32_t kind, int64_t index, sb_rule_info *info, sb_error *error);
@@ -244,33 +246,46 @@ sb_status sb_forward_by(sb_net *net, const sb_array *x, int32_t method, int32_t 
 sb_status sb_backward_by(sb_net *net, const sb_array *y, const sb_array *weights,
                          int32_t accumulate, int32_t method, double *loss, sb_error *error);
 
-// A pass in parts, for activations and losses that the engine does not have. The caller reads
-// z(m) by sb_get_view, puts its own a(m) and lets the pass go on; likewise on the way back. Of
-// such a layer the engine has identity as the activation: it multiplies with the mask alone.
-
-// As sb_forward_by with SB_MATRICES, for layers 1..last.
-sb_status sb_pass_begin(sb_net *net, const sb_array *x, int64_t last, int32_t training,
-                        sb_error *error);
-
-// z(m) and a(m) of layers first..last, from a(first - 1).
-sb_status sb_pass_forward(sb_net *net, int64_t first, int64_t last, sb_error *error);
-
-// Copies values [N, D(m)] to SB_A, SB_GRAD_A or SB_GRAD_Z of layer m; SB_GRAD_A of layer L
-// begins a backward pass. SB_ERROR_DIVERGED: values hold NaN or infinity.
-sb_status sb_pass_put(sb_net *net, int32_t what, int64_t m, const sb_array *values,
-                      sb_error *error);
-
-// grad_a(m), for m < L, and grad_z(m) of layers m = first, first - 1, ..., last.
-sb_status sb_pass_backward(sb_net *net, int64_t first, int64_t last, sb_error *error);
-
-// grad_W and grad_b of all layers from their grad_z; accumulate as in sb_backward.
-sb_status sb_pass_end(sb_net *net, int32_t accumulate, sb_error *error);
-
-// Ends a pass in whatever part it is; then there is nothing to look at.
-void sb_pass_forget(sb_net *net);
+// z(m) and a(m) of layers m = first..L of the last sb_forward once more, after parameters of these
+// layers have changed: in the same memory, so views of it change. For nets without normalised
+// layers and functions of the caller's.
+sb_status sb_forward_from(sb_net *net, int64_t first, sb_error *error);
 
 // One update of every W and b from the gradients. The gradients stay as they are.
 sb_status sb_step(sb_net *net, sb_error *error);
+
+// ---------------------------------------------------------------- functions of the caller's
+
+// A net may have activations and a loss that the engine does not know: rules of the name
+// SB_EXTERNAL; of such a loss the one parameter is 1 if accuracy is its metric, else 0. Then
+// sb_forward, sb_backward, sb_predict, sb_jacobian, sb_input_gradient, sb_gradient_norms, sb_hvp,
+// sb_evaluation_run and sb_fit_run, and the first two by SB_MATRICES, stop wherever they need its
+// numbers: they return SB_ASKS and fill the caller's sb_question. The caller writes the answer to
+// where it belongs, sets `answered` and makes the same call again, with the same arguments; it
+// goes on from where it stopped. Without `answered` it asks the same again.
+#define SB_EXTERNAL "external"
+typedef struct sb_state sb_state;
+typedef struct sb_question {
+  int32_t kind;      // SB_ACTIVATION or SB_LOSS
+  int32_t order;     // 0: the value, 1: the derivative, 2: the second derivative
+  int64_t layer;     // m; L for the loss
+  int32_t answered;  // to be set by the caller
+  int32_t reserved;
+  sb_view x;        // [N, D(m)], read-only: what the activation takes in, or a(L) for the loss
+  sb_view t;        // [N, D(L)], read-only: the targets, for the loss alone
+  sb_view answer;   // [N, D(m)]: activation(x) or a derivative of it, number by number; may be the
+                    // memory of x. Loss of order 0: [N], the cost of each row; of order 1: its
+                    // derivatives by a(L). Weights of rows and the mean are the engine's.
+  sb_state *state;  // of the call that asks; NULL at first
+} sb_question;
+
+// Takes `question` for all calls on this net that follow; NULL for none. It is kept, and must be
+// zero at first. The owners of its views are the caller's, as those of sb_get_view: they keep the
+// memory, whose numbers may change with the next call.
+sb_status sb_set_question(sb_net *net, sb_question *question, sb_error *error);
+
+// Gives up the call that asks, and the owners of the views that are not NULL.
+void sb_drop_question(sb_question *question);
 
 // ---------------------------------------------------------------- looking inside
 

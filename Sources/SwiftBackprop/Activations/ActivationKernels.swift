@@ -27,7 +27,7 @@ struct ActivationKernels<T: Scalar> {
     @Sendable (_ grad: Output, _ z: Input, _ a: Input, _ rows: Int, _ cols: Int) -> Void
   /// r ← the change of Jᵀ grad_a when grad_a is fixed and z changes by dz, added to r, which is
   /// r + grad_a ⊙ σ″(z) ⊙ dz for elementwise σ; softmax makes r = Jᵀ r itself before
-  private let addCurvature:
+  let addCurvature:
     @Sendable (
       _ r: Output, _ gradA: Input, _ z: Input, _ a: Input, _ dz: Input, _ rows: Int, _ cols: Int
     ) -> Void

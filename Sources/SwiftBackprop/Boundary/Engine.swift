@@ -23,13 +23,8 @@ protocol Engine: AnyObject {
   func reset(seed: UInt64)
   func canUseInPlace(_ x: Source) -> Bool
   func forward(_ x: Source, by method: Method, training: Bool) throws(EngineError)
-  // The same in parts, for functions of the caller's own.
-  func beginPass(_ x: Source, last: Int, training: Bool) throws(EngineError)
-  func resumeForward(_ first: Int, _ last: Int) throws(EngineError)
-  func put(_ what: Int32, _ m: Int, _ values: Source) throws(EngineError)
-  func resumeBackward(_ first: Int, _ last: Int) throws(EngineError)
-  func endBackward(accumulate: Bool) throws(EngineError)
-  func forgetPass()
+  func forward(from first: Int) throws(EngineError)
+  var questions: UnsafeMutablePointer<sb_question>? { get set }
   func releaseInput()
   func backward(_ y: Source, weights: Source?, accumulate: Bool, by method: Method)
     throws(EngineError) -> Double

@@ -69,50 +69,31 @@ public func sb_backward_by(
   }
 }
 
-// MARK: a pass in parts
+@_cdecl("sb_forward_from")
+public func sb_forward_from(
+  _ net: OpaquePointer?, _ first: Int64, _ error: UnsafeMutablePointer<sb_error>?
+) -> sb_status {
+  status(error) { () throws(EngineError) in try engine(net).forward(from: Int(first)) }
+}
 
-@_cdecl("sb_pass_begin")
-public func sb_pass_begin(
-  _ net: OpaquePointer?, _ x: UnsafePointer<sb_array>?, _ last: Int64, _ training: Int32,
+// MARK: functions of the caller's
+
+@_cdecl("sb_set_question")
+public func sb_set_question(
+  _ net: OpaquePointer?, _ question: UnsafeMutablePointer<sb_question>?,
   _ error: UnsafeMutablePointer<sb_error>?
 ) -> sb_status {
-  status(error) { () throws(EngineError) in
-    try engine(net).beginPass(source(x), last: Int(last), training: training != 0)
+  status(error) { () throws(EngineError) in try engine(net).questions = question }
+}
+
+@_cdecl("sb_drop_question")
+public func sb_drop_question(_ question: UnsafeMutablePointer<sb_question>?) {
+  guard let question else { return }
+  for owner in [question.pointee.x.owner, question.pointee.t.owner, question.pointee.answer.owner] {
+    if let owner { Block.release(owner) }
   }
-}
-
-@_cdecl("sb_pass_forward")
-public func sb_pass_forward(
-  _ net: OpaquePointer?, _ first: Int64, _ last: Int64, _ error: UnsafeMutablePointer<sb_error>?
-) -> sb_status {
-  status(error) { () throws(EngineError) in try engine(net).resumeForward(Int(first), Int(last)) }
-}
-
-@_cdecl("sb_pass_put")
-public func sb_pass_put(
-  _ net: OpaquePointer?, _ what: Int32, _ m: Int64, _ values: UnsafePointer<sb_array>?,
-  _ error: UnsafeMutablePointer<sb_error>?
-) -> sb_status {
-  status(error) { () throws(EngineError) in try engine(net).put(what, Int(m), source(values)) }
-}
-
-@_cdecl("sb_pass_backward")
-public func sb_pass_backward(
-  _ net: OpaquePointer?, _ first: Int64, _ last: Int64, _ error: UnsafeMutablePointer<sb_error>?
-) -> sb_status {
-  status(error) { () throws(EngineError) in try engine(net).resumeBackward(Int(first), Int(last)) }
-}
-
-@_cdecl("sb_pass_end")
-public func sb_pass_end(
-  _ net: OpaquePointer?, _ accumulate: Int32, _ error: UnsafeMutablePointer<sb_error>?
-) -> sb_status {
-  status(error) { () throws(EngineError) in
-    try engine(net).endBackward(accumulate: accumulate != 0)
+  if let state = question.pointee.state {
+    Unmanaged<AnyObject>.fromOpaque(UnsafeRawPointer(state)).release()
   }
-}
-
-@_cdecl("sb_pass_forget")
-public func sb_pass_forget(_ net: OpaquePointer?) {
-  _ = status(nil) { () throws(EngineError) in try engine(net).forgetPass() }
+  question.pointee = sb_question()
 }

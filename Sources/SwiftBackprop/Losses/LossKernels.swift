@@ -8,6 +8,8 @@ struct LossKernels<T: Scalar> {
   typealias Output = UnsafeMutablePointer<T>
 
   let domain: TargetDomain
+  /// Whether costs and derivatives come from outside and are there already
+  let isExternal: Bool
   /// out ← ℓ(a, t) of every number
   let values: @Sendable (_ a: Input, _ t: Input, _ out: Output, _ count: Int) -> Void
   /// cost[n] ← Cₙ of row n from z, for the canonical output; nil if the loss has none.
@@ -23,10 +25,11 @@ struct LossKernels<T: Scalar> {
       _ a: Input, _ t: Input, _ scale: Input, _ gradA: Output, _ rows: Int, _ cols: Int
     ) -> Void
   /// out ← ∂²ℓ/∂a² of every number
-  private let curvature: @Sendable (_ a: Input, _ t: Input, _ out: Output, _ count: Int) -> Void
+  let curvature: @Sendable (_ a: Input, _ t: Input, _ out: Output, _ count: Int) -> Void
 
   init<R: Loss>(_ rule: R) {
     domain = R.domain
+    isExternal = false
     values = { a, t, out, count in
       for i in 0..<count { out[i] = rule.value(a: a[i], t: t[i]) }
     }

@@ -35,9 +35,13 @@ final class NormStage<T: Scalar>: Stage<T> {
     forEachBlock(part.rows.count, cols) { n, count in
       let start = n * cols
       if accumulatesStatistics {
-        addRow(bias, to: z + start, count, cols)
-        largest = Swift.max(largest, largestMagnitude(z + start, count * cols))
-        if isAfter { kernels.value(z + start, between + start, count, cols, inPlace: z == between) }
+        if !span.isActivated {
+          addRow(bias, to: z + start, count, cols)
+          largest = Swift.max(largest, largestMagnitude(z + start, count * cols))
+          if isAfter {
+            kernels.value(z + start, between + start, count, cols, inPlace: z == between)
+          }
+        }
         if addsSums {
           addMoments(x + start, from: x, count, cols, to: sums)
         } else if norm.kind == .layer {

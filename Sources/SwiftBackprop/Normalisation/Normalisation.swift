@@ -124,6 +124,8 @@ final class NormMemory<T: Scalar> {
   private let stops: UnsafeMutablePointer<Int>
   private let plain: Block
   private let numbers: Storage<T>
+  /// Who owns what stands between normalisation and σ, if that is memory of its own
+  var block: Block { numbers.block }
   private let variances: Storage<Double>
 
   /// `between` says in place m − 1 where u(m) is to be, if not in memory of its own.

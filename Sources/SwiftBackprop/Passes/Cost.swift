@@ -22,6 +22,7 @@ extension Network {
 
   /// Cₙ of some rows after their forward pass.
   func costs(_ tape: Tape<T>, _ targets: TargetMemory<T>, _ rows: Range<Int>) {
+    if loss.isExternal { return }
     let m = layout.layers
     let cols = layout.sizes[m]
     let start = rows.lowerBound * cols

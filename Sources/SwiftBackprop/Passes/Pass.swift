@@ -24,6 +24,7 @@ struct Pass<T: Scalar> {
 struct TargetMemory<T: Scalar> {
   private let storage: Storage<T>
   let rows: Int
+  var block: Block { storage.block }
   let t, scale, cost: UnsafeMutablePointer<T>
 
   init(rows: Int, outputs: Int) throws(EngineError) {
@@ -117,11 +118,6 @@ extension Network {
   /// z(m) and a(m), m = 1..L, of a batch, by `method`; they stay to be looked at. With dropout if
   /// `training`.
   func forward(_ x: Source, by method: Method, training: Bool) throws(EngineError) {
-    try forward(x, by: method, training: training, last: layout.layers)
-  }
-
-  /// The same for m = 1..last.
-  func forward(_ x: Source, by method: Method, training: Bool, last: Int) throws(EngineError) {
     try BLAS.require()
     try checkShape(x)
     guard let input = x.inPlace(T.self) else {
@@ -131,6 +127,7 @@ extension Network {
     try checkMethod(
       method, isMasked: training && rates != nil,
       isBatchNormalised: training && normalisesBatches)
+    if external != nil { return try forwardAsking(input, training: training) }
     if training { try checkBatch(rows: x.rows) }
     let masks = training ? drawMasks() : nil
     recyclePass()
@@ -138,7 +135,7 @@ extension Network {
     let quantities = try forwardPool.take(rows: x.rows, layout: layout)
     let tape = Tape(input: input, z: quantities.z, a: quantities.a, masks: masks, norms: norms)
     do {
-      try forward(tape, by: method, last: last)
+      try forward(tape, by: method)
     } catch {
       forwardPool.give(quantities)
       throw error
@@ -162,6 +159,13 @@ extension Network {
   private func checkMethod(
     _ method: Method, isMasked: Bool, isBatchNormalised: Bool
   ) throws(EngineError) {
+    if let external, method != .matrices {
+      let place: Message =
+        external.layers.isEmpty ? "the loss" : "the activation of layer \(external.layers[0])"
+      throw .value(
+        "loops and vectors are for the engine's own functions, and \(place) is one of yours: "
+          + "leave method out")
+    }
     if isBatchNormalised, method == .vectors {
       throw .value(
         "one example after the other has no statistics of the batch, which batch norm wants in "
@@ -173,9 +177,7 @@ extension Network {
   }
 
   /// Fills z and a.
-  private func forward(
-    _ tape: Tape<T>, by method: Method, last: Int
-  ) throws(EngineError) {
+  private func forward(_ tape: Tape<T>, by method: Method) throws(EngineError) {
     let rows = tape.input.rows
     switch method {
     case .matrices:
@@ -183,7 +185,7 @@ extension Network {
         (plan) throws(EngineError) in
         try check(
           overRows(plan, tape, tape.forwardSegments) { segment, part, flags in
-            forward(tape, part, &flags, tape.forwardSpan(segment, 1...last))
+            forward(tape, part, &flags, segment: segment)
           })
       }
     case .vectors: try withThreads { (_) throws(EngineError) in forwardByVectors(tape) }
@@ -201,7 +203,30 @@ extension Network {
     try check(flags)
   }
 
+  /// z(m) and a(m), m = first..L, of the last forward once more, in the same memory, after some
+  /// of these layers' parameters have changed.
+  func forward(from first: Int) throws(EngineError) {
+    guard first >= 1, first <= layout.layers else {
+      throw .value("there is no layer \(first); layers are numbered 1..\(layout.layers)")
+    }
+    guard let pass, pass.state != .spent, let input = pass.input else {
+      throw .order("call forward first: this pass is over")
+    }
+    guard norms.isEmpty, external == nil else {
+      throw .value("a part of forward is for layers without normalisation and the engine's own σ")
+    }
+    let tape = Tape(input: input, z: pass.forward.z, a: pass.forward.a, masks: pass.masks)
+    try withThreads(rows: pass.rows, work: workPerRow * Double(pass.rows)) {
+      (plan) throws(EngineError) in
+      try check(
+        overRows(plan, pass.rows) { part, flags in
+          forward(tape, part, &flags, Span(layers: first...layout.layers))
+        })
+    }
+  }
+
   private func recyclePass() {
+    passNumber += 1
     guard let old = pass else { return }
     pass = nil
     forwardPool.give(old.forward)
@@ -238,15 +263,28 @@ extension Network {
     let outputs = layout.sizes[layout.layers]
     let targets = try Targets(y, rows: rows, outputs: outputs)
     let rowWeights = try RowWeights(weights, rows: rows)
+    let read = { (memory: TargetMemory<T>) throws(EngineError) -> Double in
+      try rowWeights.check(0..<rows, scratch: memory.scale)
+      try targets.check(
+        0..<rows, domain: self.loss.domain, loss: self.lossInfo.name, scratch: memory.t)
+      if targets.areIndices { targets.read(RowSelection(0..<rows), into: memory.t) }
+      return rowWeights.scale(RowSelection(0..<rows), into: memory.scale)
+    }
+    if external != nil { return try backwardAsking(current, input, accumulate: accumulate, read) }
     let memory = try targetMemory(rows: rows)
-    try rowWeights.check(0..<rows, scratch: memory.scale)
-    try targets.check(0..<rows, domain: loss.domain, loss: lossInfo.name, scratch: memory.t)
-    if targets.areIndices { targets.read(RowSelection(0..<rows), into: memory.t) }
-    let weight = rowWeights.scale(RowSelection(0..<rows), into: memory.scale)
+    let weight = try read(memory)
     let quantities = try beginBackward()
     let tape = Tape(
       input: input, z: current.forward.z, a: current.forward.a, gradZ: quantities.z,
       gradA: quantities.a, masks: current.masks, norms: current.norms)
+    return try finishBackward(tape, memory, weight: weight, accumulate: accumulate, by: method)
+  }
+
+  /// The same once everything is there that it begins with; `weight` is Σw.
+  func finishBackward(
+    _ tape: Tape<T>, _ memory: TargetMemory<T>, weight: Double, accumulate: Bool,
+    by method: Method
+  ) throws(EngineError) -> Double {
     let before = gradientState
     gradientState = .spoiled
     let cost = try backward(tape, memory, accumulate: accumulate, by: method)
@@ -257,10 +295,8 @@ extension Network {
   }
 
   /// Fresh memory for the grad_z and grad_a of the pass at hand.
-  func beginBackward() throws(EngineError) -> ActivationBuffers<T> {
-    guard let current = pass, current.state != .spent else {
-      throw .order("call forward first: this pass is over")
-    }
+  private func beginBackward() throws(EngineError) -> ActivationBuffers<T> {
+    guard let current = pass else { throw .order("call forward first") }
     if let old = current.backward { backwardPool.give(old) }
     pass?.backward = nil
     let quantities = try backwardPool.take(rows: current.rows, layout: layout)

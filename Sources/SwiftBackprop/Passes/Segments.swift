@@ -13,6 +13,8 @@ struct Span {
   var hasInputProduct = false
   /// The layer, L, whose grad_z, or grad_u, the loss gives itself; 0 for none
   var givenAt = 0
+  /// Whether z and σ(z) are there already, in a layer that is normalised behind σ
+  var isActivated = false
 
   /// Whether the product that leads to layer m is still to be made.
   func makesProduct(_ m: Int) -> Bool { m != resumesAt && !(hasInputProduct && m == 1) }
@@ -23,6 +25,7 @@ extension Network {
   func forward(
     _ tape: Tape<T>, _ part: Part<T>, _ flags: inout OverflowFlags<T>, segment: Int = 0
   ) {
+    if tape.isForwardDone { return }
     forward(tape, part, &flags, tape.forwardSpan(segment, 1...layout.layers))
   }
 
@@ -42,7 +45,7 @@ extension Network {
 // The segments of a pass are numbered ..., −1, 0, 1, ...: 0 is the last of forward and the first of
 // backward. Without batch norm in training it is the only one.
 extension Tape {
-  var forwardSegments: ClosedRange<Int> { -(norms?.stopCount ?? 0)...0 }
+  var forwardSegments: ClosedRange<Int> { isForwardDone ? 0...0 : -(norms?.stopCount ?? 0)...0 }
 
   /// All of them, forward and backward.
   func segments(lowest: Int) -> ClosedRange<Int> {

@@ -16,6 +16,8 @@ struct Tape<T: Scalar> {
   var norms: Norms<T>?
   /// Whether gradients are made for the layers alone that are updated
   var isForUpdate = false
+  /// Whether z and a are there, because functions of the caller's were among those that make them
+  var isForwardDone = false
 }
 
 extension Network {

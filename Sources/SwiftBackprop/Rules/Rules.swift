@@ -22,7 +22,7 @@ enum Rules {
       return (index, try values(rule.parameters, of: info))
     }
     var known: Message = ""
-    for (index, info) in infos.enumerated() {
+    for (index, info) in infos.enumerated() where !info.isExternal {
       known = known + (index == 0 ? "" : ", ") + "\(info.name)"
     }
     throw .value("unknown \(kind) '\(cString: name)'; known are: \(known)")

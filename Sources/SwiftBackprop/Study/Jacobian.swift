@@ -83,15 +83,38 @@ extension Network {
   ) throws(EngineError) {
     try check(blocks, over: x, mayBeEmpty: true)
     guard blocks.next < x.rows else { return }
+    let key = Continuation<T>.Key(kind: .jacobian, rows: x.rows, first: task.m)
+    try asking(ifExternal: key) { (call) throws(EngineError) in
+      try jacobian(x, task, into: out, &blocks, call)
+    }
+  }
+
+  private func jacobian(
+    _ x: Source, _ task: JacobianTask, into out: UnsafeMutablePointer<T>,
+    _ blocks: inout BlockIterator, _ call: Continuation<T>?
+  ) throws(EngineError) {
     let outputs = layout.sizes[layout.layers]
     let block = Swift.min(x.rows - blocks.next, blockRows)
-    let lean = try Workspace(rows: block, network: self, trains: true)
+    let lean: Workspace<T>
+    if let begun = call?.workspace {
+      lean = begun
+    } else {
+      lean = try Workspace(rows: block, network: self, trains: true)
+      call?.workspace = lean
+    }
     let memory = try JacobianMemory<T>(
       task, rows: Swift.min(block * outputs, blockRows), layout: layout)
     let work = jacobianWork(task)
     try iterate(&blocks, over: x, maxRows: block, scratch: lean.x) {
       (input, rows) throws(EngineError) in
-      let tape = lean.tape(input, self)
+      var tape = lean.tape(input, self)
+      if let call {
+        call.begin(rows.lowerBound)
+        try forward(&tape, lean.owners, asking: call)
+        for m in external?.layers ?? [] where task.passes(m, layers: layout.layers) {
+          try askSlope(m, tape, slopes: tape, lean.owners, slopeOwners: lean.owners, call)
+        }
+      }
       try withThreads(rows: rows.count, work: workPerRow * Double(rows.count)) {
         (plan) throws(EngineError) in
         try check(overRows(plan, rows.count) { part, flags in forward(tape, part, &flags) })

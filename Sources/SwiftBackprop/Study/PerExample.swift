@@ -67,14 +67,39 @@ extension Network {
     _ body: (_ tape: Tape<T>, _ first: Int, _ rows: Range<Int>) -> Void
   ) throws(EngineError) {
     try check(blocks, over: x)
-    let memory = try Workspace(
-      rows: Swift.min(x.rows, blockRows), network: self, trains: true, keepsGradients: true)
+    try asking(ifExternal: Continuation.Key(kind: .passes, rows: x.rows)) {
+      (call) throws(EngineError) in
+      try passes(x, y, rowWeights, perExample: perExample, &blocks, call, body)
+    }
+  }
+
+  private func passes(
+    _ x: Source, _ y: Source, _ rowWeights: Source?, perExample: Bool,
+    _ blocks: inout BlockIterator,
+    _ call: Continuation<T>?, _ body: (_ tape: Tape<T>, _ first: Int, _ rows: Range<Int>) -> Void
+  ) throws(EngineError) {
+    let memory: Workspace<T>
+    if let begun = call?.workspace {
+      memory = begun
+    } else {
+      memory = try Workspace(
+        rows: Swift.min(x.rows, blockRows), network: self, trains: true, keepsGradients: true)
+      call?.workspace = memory
+    }
     let targets = try BlockTargets(
       self, x: x, y: y, weights: rowWeights, perExample: perExample, memory: memory.targets)
     try iterate(&blocks, over: x, maxRows: memory.rows, scratch: memory.x) {
       (input, rows) throws(EngineError) in
       try targets.read(rows, into: memory.targets)
-      let tape = memory.tape(input, self)
+      var tape = memory.tape(input, self)
+      if let call {
+        call.begin(rows.lowerBound)
+        try forward(&tape, memory.owners, asking: call)
+        try askCosts(tape, memory.targets, memory.owners, call)
+        try askGradients(
+          tape, slopes: tape, memory.targets, memory.owners, slopeOwners: memory.owners, lowest: 1,
+          call)
+      }
       try withThreads(rows: rows.count, work: 2 * workPerRow * Double(rows.count)) {
         (plan) throws(EngineError) in
         try check(

@@ -45,6 +45,8 @@ final class SecondOrderMemory<T: Scalar> {
   let norms: NormMemory<T>?
   /// v [P], where the products may read it
   let direction: Storage<T>
+  /// σ″(z(m)) in the layers of the caller's
+  private var curvatures: [Storage<T>] = []
 
   init(rows: Int, network: Network<T>) throws(EngineError) {
     let layout = network.layout
@@ -74,6 +76,40 @@ final class SecondOrderMemory<T: Scalar> {
       network.norms.isEmpty ? nil : try NormMemory(network, rows: rows, keepsGradients: true)
   }
 
+  var owners: PassOwners {
+    PassOwners(
+      forward: forward.block, backward: backward.block, between: norms?.block ?? forward.block)
+  }
+
+  /// σ″(z) in the layers of the caller's.
+  func askCurvature(
+    _ tape: Tape<T>, _ network: Network<T>, _ call: Continuation<T>
+  ) throws(EngineError) {
+    let layers = network.external?.layers ?? []
+    if curvatures.isEmpty {
+      for m in layers {
+        curvatures.append(try Storage(count: rows * network.layout.sizes[m]))
+      }
+    }
+    for (m, place) in zip(layers, curvatures) {
+      try network.ask(
+        2, m, network.input(of: m, tape, owners), (place.base, place.block), tape.input.rows, call)
+    }
+  }
+
+  /// R{z(m)} ← R{z(m)} ⊙ σ″(z(m)) in these layers, of some rows, or R{u(m)}: on the way back
+  /// nothing else is made of it.
+  func bend(
+    _ tape: Tape<T>, _ tangent: Tangent<T>, _ network: Network<T>, _ rows: Range<Int>
+  ) {
+    for (m, curvature) in zip(network.external?.layers ?? [], curvatures) {
+      let cols = network.layout.sizes[m]
+      let isBefore = tape.norms?.layer(m)?.norm.isAfter == false
+      let dz = isBefore ? tangent.between[m - 1] : tangent.z[m - 1]
+      for i in rows.lowerBound * cols..<rows.upperBound * cols { dz[i] *= curvature.base[i] }
+    }
+  }
+
   func tape(_ input: Matrix<T>, _ network: Network<T>) -> Tape<T> {
     Tape(
       input: input, z: forward.z, a: forward.a, gradZ: backward.z, gradA: backward.a,
@@ -97,14 +133,44 @@ extension Network {
     into out: UnsafeMutablePointer<T>, _ blocks: inout BlockIterator
   ) throws(EngineError) {
     try check(blocks, over: x)
-    let memory = try secondOrderMemory(rows: x.rows)
+    guard external?.hasLoss != true else {
+      throw .value(
+        "the Hessian wants the second derivative of the loss, and a loss of your own has none")
+    }
+    let key = Continuation<T>.Key(kind: .hessianProduct, rows: x.rows)
+    try asking(ifExternal: key) { (call) throws(EngineError) in
+      try hessianProduct(x, y, weights: rowWeights, v, into: out, &blocks, call)
+    }
+  }
+
+  private func hessianProduct(
+    _ x: Source, _ y: Source, weights rowWeights: Source?, _ v: Source,
+    into out: UnsafeMutablePointer<T>, _ blocks: inout BlockIterator, _ call: Continuation<T>?
+  ) throws(EngineError) {
+    let memory: SecondOrderMemory<T>
+    if let begun = call?.secondOrder {
+      memory = begun
+    } else {
+      memory = try secondOrderMemory(rows: x.rows)
+      // Other calls may come before this one ends.
+      if let call { (call.secondOrder, secondOrder) = (memory, nil) }
+    }
     try read(v, into: memory.direction)
     let targets = try BlockTargets(
       self, x: x, y: y, weights: rowWeights, perExample: false, memory: memory.targets)
     try iterate(&blocks, over: x, maxRows: memory.rows, scratch: memory.x.base) {
       (input, rows) throws(EngineError) in
       try targets.read(rows, into: memory.targets)
-      let (tape, tangent) = (memory.tape(input, self), memory.tangent(rows: rows.count))
+      var tape = memory.tape(input, self)
+      let tangent = memory.tangent(rows: rows.count)
+      if let call {
+        call.begin(rows.lowerBound)
+        try forward(&tape, memory.owners, asking: call)
+        try memory.askCurvature(tape, self, call)
+        try askGradients(
+          tape, slopes: tape, memory.targets, memory.owners, slopeOwners: memory.owners, lowest: 1,
+          call)
+      }
       try withThreads(rows: rows.count, work: 8 * workPerRow * Double(rows.count)) {
         (plan) throws(EngineError) in
         try check(
@@ -112,6 +178,7 @@ extension Network {
             forward(tape, part, &flags)
             backward(tape, memory.targets, part, &flags)
             forwardTangent(tape, tangent, part.rows)
+            if call != nil { memory.bend(tape, tangent, self, part.rows) }
             backwardTangent(tape, tangent, memory.targets, part)
           })
         parameterTangents(tape, tangent, plan, accumulate: rows.lowerBound > 0, to: out)

@@ -10,6 +10,7 @@ class Evaluation<T: Scalar> {
   final private let memory: Workspace<T>
   final private var sums: MetricSums
   final private var next = 0
+  final private let continuation: Continuation<T>?
   /// Whether the data still have to be checked; false from the second round on.
   final private var isUnchecked = true
 
@@ -26,6 +27,7 @@ class Evaluation<T: Scalar> {
     memory = try Workspace(
       rows: Swift.min(x.rows, network.blockRows), network: network, trains: false)
     sums = try MetricSums(outputs: outputs, classes: network.hasClasses)
+    continuation = network.sessionContinuation()
   }
 
   final var isDone: Bool { next == x.rows }
@@ -54,7 +56,7 @@ class Evaluation<T: Scalar> {
   }
 
   /// Evaluates one block of rows, and checks it if that was not done before.
-  final func advance() throws(EngineError) {
+  final func advance(_ call: Continuation<T>?) throws(EngineError) {
     let range = next..<Swift.min(next + memory.rows, x.rows)
     let rows = RowSelection(range)
     let (t, w) = (memory.targets.t, memory.targets.scale)
@@ -66,7 +68,11 @@ class Evaluation<T: Scalar> {
     } else {
       w.update(repeating: 1, count: range.count)
     }
-    let tape = memory.tape(input, network)
+    var tape = memory.tape(input, network)
+    if let call {
+      try network.forward(&tape, memory.owners, asking: call)
+      try network.askCosts(tape, memory.targets, memory.owners, call)
+    }
     try network.withThreads(rows: range.count, work: network.workPerRow * Double(range.count)) {
       (plan) throws(EngineError) in
       try network.check(
@@ -84,15 +90,18 @@ class Evaluation<T: Scalar> {
       sums.addErrors(a, t, w, range.count)
     }
     next = range.upperBound
+    call?.restart()
   }
 
   final func run(for nanoseconds: Int64) throws(EngineError) -> Bool {
     let end = deadline(after: nanoseconds)
-    while !isDone {
-      try advance()
-      if sb_nanoseconds() >= end { break }
+    return try network.asking(in: continuation) { (call) throws(EngineError) in
+      while !isDone {
+        try advance(call)
+        if sb_nanoseconds() >= end { break }
+      }
+      return isDone
     }
-    return isDone
   }
 
   final func metrics() throws(EngineError) -> sb_metrics {
@@ -107,7 +116,7 @@ extension Network {
 
   /// Whether a row's largest output names its class (else every output is a yes or no).
   func areClasses(_ y: Targets) -> Bool {
-    y.areIndices || loss.domain == .distribution
+    y.areIndices || loss.domain == .distribution || lossInfo.isExternal && y.outputs > 1
   }
 }
 

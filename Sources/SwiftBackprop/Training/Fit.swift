@@ -28,6 +28,10 @@ class Fit<T: Scalar> {
   /// lr for the batches of an epoch; empty to leave it alone.
   final var rates: [Double] = [] { didSet { hasRates = !rates.isEmpty } }
   final private var hasRates = false
+  /// What the batch at hand keeps while it waits for functions of the caller's, and since when
+  /// it does; nil where there are none.
+  final private let continuation: Continuation<T>?
+  final private var waitsSince: Int64?
   final private var lossSum = 0.0
   final private var penaltySum = 0.0
   final private var seconds = 0.0
@@ -71,6 +75,7 @@ class Fit<T: Scalar> {
       (orderBlock, order) = (nil, nil)
     }
     sums = try MetricSums(outputs: outputs, classes: true)
+    continuation = network.sessionContinuation()
   }
 
   /// Refuses minibatches of one row where batch norm wants two.
@@ -90,10 +95,20 @@ class Fit<T: Scalar> {
 
   final func run(for nanoseconds: Int64) throws(EngineError) {
     let end = deadline(after: nanoseconds)
-    var now = sb_nanoseconds()
+    try network.asking(in: continuation) { (call) throws(EngineError) in try run(until: end, call) }
+  }
+
+  final private func run(until end: Int64, _ call: Continuation<T>?) throws(EngineError) {
+    var now = waitsSince ?? sb_nanoseconds()
+    waitsSince = nil
     while phase != .done {
       let ended = records.count
-      try advance()
+      do {
+        try advance(call)
+      } catch {
+        if error.status == SB_ASKS { waitsSince = now }
+        throw error
+      }
       let later = sb_nanoseconds()
       // An epoch's last unit of work has stored its record already.
       if records.count > ended {
@@ -108,16 +123,16 @@ class Fit<T: Scalar> {
   }
 
   /// One block of checking, one batch, or one block of validation.
-  final private func advance() throws(EngineError) {
+  final private func advance(_ call: Continuation<T>?) throws(EngineError) {
     switch phase {
     case .checking: try check()
     case .starting:
       beginEpoch()
-      try train()
-    case .training: try train()
+      try train(call)
+    case .training: try train(call)
     case .validating:
       guard let validation else { return endEpoch(nil) }
-      try ofValidation { () throws(EngineError) in try validation.advance() }
+      try ofValidation { () throws(EngineError) in try validation.advance(call) }
       if validation.isDone { endEpoch(try validation.metrics()) }
     case .done: break
     }
@@ -151,7 +166,7 @@ class Fit<T: Scalar> {
   }
 
   /// One batch: forward, C, backward, update.
-  final private func train() throws(EngineError) {
+  final private func train(_ call: Continuation<T>?) throws(EngineError) {
     let count = Swift.min(batchSize, x.rows - next)
     let rows =
       order.map { RowSelection($0 + next, count: count) } ?? RowSelection(next..<next + count)
@@ -160,19 +175,23 @@ class Fit<T: Scalar> {
     if weight > 0 {
       if network.sharesPenalties {
         network.penaltyShare = 1 / weight
-        penaltySum += network.penalty() * network.penaltyShare * Double(count)
+        if call?.isFresh != false {
+          penaltySum += network.penalty() * network.penaltyShare * Double(count)
+        }
       }
       defer { network.penaltyShare = 1 }
       do {
         if hasRates, next / batchSize < rates.count { try network.setRate(rates[next / batchSize]) }
-        lossSum += try learn(rows) * Double(count)
+        lossSum += try learn(rows, call) * Double(count)
       } catch {
+        if error.status == SB_ASKS { throw error }
         // What is left of the batch before cannot be made good any more.
         if unsettled != nil { network.gradientState = .spoiled }
         unsettled = nil
         throw inContext(error)
       }
       score(count, weight)
+      call?.restart()
     }
     next += count
     if next == x.rows {
@@ -186,23 +205,31 @@ class Fit<T: Scalar> {
   }
 
   /// One training step on the selected rows. Returns C.
-  final private func learn(_ selected: RowSelection) throws(EngineError) -> Double {
+  final private func learn(
+    _ selected: RowSelection, _ call: Continuation<T>?
+  ) throws(EngineError) -> Double {
     let count = selected.count
     let targets = memory.targets
-    var tape = memory.tape(
-      memory.place(x, inPlace: inPlace, selected), network, masks: network.drawMasks(),
-      isForUpdate: true)
+    var tape =
+      call?.tape
+      ?? memory.tape(
+        memory.place(x, inPlace: inPlace, selected), network, masks: network.drawMasks(),
+        isForUpdate: true)
+    if let call { try ask(&tape, selected, call) }
     return try network.withThreads { (threads) throws(EngineError) in
       let plan = Plan.ofStep(
         rows: count, layout: network.layout, hasState: !network.slots.isEmpty, threads: threads)
-      if plan.sharesInput { try multiplyInput(&tape, plan, selected) }
+      if plan.sharesInput, call == nil { try multiplyInput(&tape, plan, selected) }
       let segments = tape.segments(lowest: network.lowestLayer(tape))
-      let flags = try network.overRows(plan, tape, segments) { segment, part, flags in
-        if segment == segments.lowerBound { begin(tape, selected, part.rows, plan) }
+      var flags = try network.overRows(plan, tape, segments) { segment, part, flags in
+        if segment == segments.lowerBound, call == nil {
+          begin(tape, selected, part.rows, plan)
+        }
         if segment <= 0 { network.forward(tape, part, &flags, segment: segment) }
         if segment == 0 { network.costs(tape, targets, part.rows) }
         if segment >= 0 { network.backward(tape, targets, part, &flags, segment: segment) }
       }
+      if let call { flags.add(call.flags) }
       let cost = network.cost(targets, rows: count)
       try network.check(flags)
       try network.check(cost: cost)
@@ -210,11 +237,29 @@ class Fit<T: Scalar> {
       let bound = network.gradientBound(tape, largestInput, flags)
       let made = try network.update(
         tape, plan, isHarmless: network.isHarmless(bound: bound),
-        wantsGradients: pausesEachBatch || next + count == x.rows)
+        wantsGradients: pausesEachBatch || next + count == x.rows || call != nil)
       unsettled = made == .parametersOnly ? tape : nil
       network.follow(tape)
       return cost
     }
+  }
+
+  /// The way forward and all that functions of the caller's give, for a batch that keeps
+  /// nothing of the one before.
+  final private func ask(
+    _ tape: inout Tape<T>, _ selected: RowSelection, _ call: Continuation<T>
+  ) throws(EngineError) {
+    call.tape = tape
+    try call.once { () throws(EngineError) in
+      _ = memory.load(x, inPlace: inPlace, selected)
+      y.read(selected, into: memory.targets.t)
+    }
+    let (targets, owners) = (memory.targets, memory.owners)
+    try network.forward(&tape, owners, asking: call)
+    try network.askCosts(tape, targets, owners, call)
+    try network.askGradients(
+      tape, slopes: tape, targets, owners, slopeOwners: owners,
+      lowest: network.lowestLayer(tape), call)
   }
 
   /// Brings some rows of X, unless they are there, or of a(0) W(1)ᵀ, where it was made by shares,

@@ -84,6 +84,10 @@ final class Workspace<T: Scalar> {
       norms: norms?.begin(network, training: isForUpdate), isForUpdate: isForUpdate)
   }
 
+  var owners: PassOwners {
+    PassOwners(forward: storage.block, backward: storage.block, between: storage.block)
+  }
+
   /// Where the selected rows of a source are to be: in place if they are a range that BLAS can
   /// read, else in `x`, into which they have to be read.
   func place(_ source: Source, inPlace: Matrix<T>?, _ rows: RowSelection) -> Matrix<T> {
@@ -122,19 +126,43 @@ extension Network {
     guard range.lowerBound >= 0, range.upperBound <= x.rows else {
       throw .shape("rows \(range.lowerBound)..\(range.upperBound) of X do not exist")
     }
-    let block = Swift.min(blockRows, range.count)
-    if predictor == nil || predictor.map({ $0.rows < block }) == true {
-      predictor = try Workspace(rows: block, network: self, trains: false)
+    let key = Continuation<T>.Key(
+      kind: .predict, rows: x.rows, first: range.lowerBound, last: range.upperBound)
+    try asking(ifExternal: key) { (call) throws(EngineError) in
+      try predict(x, range, into: out, call)
     }
-    guard let memory = predictor else { return }
+  }
+
+  /// Memory for blocks of `rows` rows, kept for the next call unless other calls may come before
+  /// this one ends.
+  private func predictor(rows: Int, isKept: Bool) throws(EngineError) -> Workspace<T> {
+    if isKept, let memory = predictor, memory.rows >= rows { return memory }
+    let memory = try Workspace(rows: rows, network: self, trains: false)
+    if isKept { predictor = memory }
+    return memory
+  }
+
+  private func predict(
+    _ x: Source, _ range: Range<Int>, into out: UnsafeMutablePointer<T>, _ call: Continuation<T>?
+  ) throws(EngineError) {
+    let block = Swift.min(blockRows, range.count)
+    let memory: Workspace<T>
+    if let begun = call?.workspace {
+      memory = begun
+    } else {
+      memory = try predictor(rows: block, isKept: call == nil)
+      call?.workspace = memory
+    }
     let inPlace = x.inPlace(T.self)
     let outputs = layout.sizes[layout.layers]
-    var first = range.lowerBound
+    var first = Swift.max(range.lowerBound, call?.row ?? 0)
     while first < range.upperBound {
+      call?.row = first
       let last = Swift.min(first + block, range.upperBound)
       let input = memory.load(x, inPlace: inPlace, RowSelection(first..<last))
       if !x.isInteger { _ = try checkFinite(input, first: first) }
-      let tape = memory.tape(input, self)
+      var tape = memory.tape(input, self)
+      if let call { try forward(&tape, memory.owners, asking: call) }
       try withThreads(rows: last - first, work: workPerRow * Double(last - first)) {
         (plan) throws(EngineError) in
         try check(overRows(plan, last - first) { part, flags in forward(tape, part, &flags) })
@@ -142,6 +170,7 @@ extension Network {
       (out + (first - range.lowerBound) * outputs).copy(
         from: memory.a[layout.layers - 1], count: (last - first) * outputs)
       first = last
+      call?.restart()
     }
   }
 }

@@ -13,12 +13,17 @@ import numpy.typing as npt
 
 from swiftbackprop._net.arrays import FloatArray
 from swiftbackprop._net.base import NetworkBase
+from swiftbackprop._net.custom import refuse_own
 
 if TYPE_CHECKING:
     import torch
     from sklearn.base import BaseEstimator
 
-__all__ = ["NetworkExchange"]
+__all__ = ["CANNOT_SAVE", "NetworkExchange"]
+
+
+CANNOT_SAVE = "pickle keeps functions that can be imported"
+_HAS_WEIGHTS = "state_dict() has the weights"
 
 
 class NetworkExchange(NetworkBase):
@@ -51,11 +56,14 @@ class NetworkExchange(NetworkBase):
             If the file cannot be written.
         ValueError
             If the network holds NaN or infinity.
+        NotImplementedError
+            If it has a function of your own, which a file cannot hold.
 
         See Also
         --------
         load : Read the file.
         """
+        refuse_own(self._spec, "save", CANNOT_SAVE)
         from swiftbackprop._export import files
 
         files.save(self, path, bool(optimizer), bool(generator))
@@ -209,8 +217,8 @@ class NetworkExchange(NetworkBase):
         ------
         ImportError
             If PyTorch is not installed.
-        ValueError
-            If a layer has an activation of your own.
+        NotImplementedError
+            If it has a function of your own.
 
         Notes
         -----
@@ -221,6 +229,7 @@ class NetworkExchange(NetworkBase):
         --------
         from_torch : The way back.
         """
+        refuse_own(self._spec, "to_torch", _HAS_WEIGHTS)
         from swiftbackprop._export.torch import sequential
 
         module: torch.nn.Sequential = sequential(self, bool(logits))
@@ -258,9 +267,11 @@ class NetworkExchange(NetworkBase):
         OSError
             If the file cannot be written.
         ValueError
-            If the weights are larger than an ONNX file can be, or a layer has an activation
-            of your own.
+            If the weights are larger than an ONNX file can be.
+        NotImplementedError
+            If it has a function of your own.
         """
+        refuse_own(self._spec, "to_onnx", _HAS_WEIGHTS)
         from swiftbackprop._export import onnx
 
         onnx.write(self, path, bool(logits), input_dtype)

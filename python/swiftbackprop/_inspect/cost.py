@@ -100,7 +100,7 @@ class Cost:
         """
         self._in_parts = self.sides_known and not self._net._spec.norms
         if self._in_parts:
-            self._net._pass_begin(self._X, self._L, False)
+            self._net.forward(self._X)
             for quantity in (core.Z, core.A):
                 for m in range(1, self._L + 1):
                     self._seen[quantity, m] = self._net._view(quantity, m)
@@ -122,7 +122,7 @@ class Cost:
     def now(self, first: int = 1) -> float:
         """Run forward from layer `first`, below which nothing has changed; return C."""
         if self._in_parts:
-            self._net._pass_forward(first, self._L)
+            self._net._forward_from(first)
         else:
             self._net.forward(self._X)
         terms = self._terms()

@@ -16,22 +16,24 @@ from swiftbackprop._net.rules import Activation, Loss
 if TYPE_CHECKING:
     from swiftbackprop._net.spec import NetworkSpec
 
-__all__ = ["CustomActivation", "CustomLoss", "is_custom"]
+__all__ = ["CustomActivation", "CustomLoss", "is_custom", "own_functions", "refuse_own"]
 
 
 class CustomActivation(Activation):
     """An activation function of one's own: σ and σ′, number by number.
 
-    A network with such a layer goes through Python in every pass, which is slower.
+    The engine stops at such a layer in every pass and asks for the numbers of all rows of the
+    batch, which takes longer than a function of its own.
 
     Parameters
     ----------
     function : callable
-        ``f(z)`` returns σ(z), an array of the shape of z.
+        ``f(z)`` returns σ(z), an array of the shape of z, which is memory of the engine: it can
+        be read, and only during the call.
     derivative : callable
         ``df(z)`` returns σ′(z), of the same shape.
     second_derivative : callable, optional
-        σ″(z).
+        σ″(z), which `Network.hvp` asks for.
     name : str, optional
         By default that of the function.
     partner : str, default "glorot_uniform"
@@ -66,12 +68,13 @@ class CustomActivation(Activation):
 
     def _apply(self, order: int, z: npt.ArrayLike) -> FloatArray:
         (x,) = as_floats(z=z)
-        if self._functions[order] is None:
-            raise ValueError(f"{self.name} was made without a second derivative")
         return _called(self, order, (x,), x.shape)[()]
 
+    def _answer(self, order: int, x: FloatArray, t: None, out: FloatArray) -> None:
+        _write(_called(self, order, (x,), out.shape), out)
+
     def _as_engine_rule(self) -> tuple[str, tuple[float, ...]]:
-        return "identity", ()
+        return core.EXTERNAL, ()
 
     __eq__ = object.__eq__
     __hash__ = object.__hash__
@@ -86,13 +89,14 @@ class CustomActivation(Activation):
 class CustomLoss(Loss):
     """A loss of one's own: the cost of every example and its gradient by the outputs.
 
-    Weights of rows and the mean over the batch are the engine's. A network with such a loss
-    goes through Python in every pass, which is slower.
+    Weights of rows and the mean over the batch are the engine's, which asks for the numbers of
+    all rows in every pass; that takes longer than a loss of its own.
 
     Parameters
     ----------
     function : callable
         ``f(a, t)`` returns Cₙ for every row of a and t, both (N, D(L)): an array of shape (N,).
+        a and t are memory of the engine: they can be read, and only during the call.
     derivative : callable
         ``df(a, t)`` returns the derivatives of Cₙ by a, (N, D(L)).
     name : str, optional
@@ -138,8 +142,11 @@ class CustomLoss(Loss):
         x, target = np.broadcast_arrays(*(np.atleast_2d(v) for v in as_floats(a=a, t=t)))
         return _called(self, order, (x, target), x.shape if order else x.shape[:1])
 
+    def _answer(self, order: int, x: FloatArray, t: FloatArray, out: FloatArray) -> None:
+        _write(_called(self, order, (x, t), out.shape), out)
+
     def _as_engine_rule(self) -> tuple[str, tuple[float, ...]]:
-        return "squared_error", ()
+        return core.EXTERNAL, (float(bool(self.flags & core.RULE_CLASSES)),)
 
     __eq__ = object.__eq__
     __hash__ = object.__hash__
@@ -185,7 +192,12 @@ def _called(
     shape: tuple[int, ...],
 ) -> FloatArray:
     """Return what a function gives, if it is an array of the right shape."""
-    function: Any = rule._functions[order]
+    function = rule._functions[order]
+    if function is None:
+        raise ValueError(
+            f"{rule.name} was made without a second derivative: give it to "
+            f"sb.{type(rule).__name__} as the third function"
+        )
     array = np.asarray(function(*arguments))
     if array.shape != shape or array.dtype.kind not in "biuf":
         per_row = " (a number for every row)" if len(shape) < len(arguments[0].shape) else ""
@@ -198,7 +210,40 @@ def _called(
         return array.astype(arguments[0].dtype, copy=False)
 
 
+def _write(array: FloatArray, out: FloatArray) -> None:
+    """Write a result where the engine wants it."""
+    with np.errstate(over="ignore"):
+        out[...] = array
+
+
 def is_custom(spec: NetworkSpec) -> bool:
-    """Return whether a network of this spec goes through Python."""
+    """Return whether functions of one's own are among the rules of a network."""
     rules = (*spec.activations, spec.loss)
     return any(isinstance(rule, CustomActivation | CustomLoss) for rule in rules)
+
+
+def own_functions(spec: NetworkSpec) -> str:
+    """Name the functions of one's own, and where they are."""
+    names = [
+        f"{rule.name} (layer {m})"
+        for m, rule in enumerate(spec.activations, 1)
+        if isinstance(rule, CustomActivation)
+    ]
+    if isinstance(spec.loss, CustomLoss):
+        names.append(f"{spec.loss.name} (loss)")
+    return ", ".join(names)
+
+
+def refuse_own(spec: NetworkSpec, what: str, instead: str) -> None:
+    """Refuse what functions of one's own have no part in.
+
+    Raises
+    ------
+    NotImplementedError
+        If the network has such functions.
+    """
+    if is_custom(spec):
+        raise NotImplementedError(
+            f"{what} is for the engine's own functions, and this network has some of yours: "
+            f"{own_functions(spec)}; {instead}"
+        )

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import Any, SupportsIndex
 
 from swiftbackprop._net.base import NetworkBase
-from swiftbackprop._net.custom import is_custom
 from swiftbackprop._net.state import NetworkState, live_spec
 
 __all__ = ["PicklableNetwork", "blank"]
@@ -47,10 +46,5 @@ def restore(net: NetworkBase, state: Mapping[str, Any]) -> None:
     """Make of a network without anything the one of which this is the state."""
     spec = state["spec"]
     net._build(spec, state["seed"])
-    if is_custom(spec):
-        from swiftbackprop._net.custom_network import customised
-
-        kind: Any = type(net)
-        net.__class__ = customised(kind)
     state["numbers"].write(net)
     net.__dict__.update(state["attributes"])

@@ -9,6 +9,7 @@ import numpy as np
 from swiftbackprop._engine.config import get_num_threads
 from swiftbackprop._engine.loader import core
 from swiftbackprop._net.copies import explain_copy
+from swiftbackprop._net.custom import own_functions
 
 if TYPE_CHECKING:
     from swiftbackprop._net.base import NetworkBase
@@ -65,6 +66,9 @@ def plan(net: NetworkBase, X: Any, batch_size: int, shuffle: bool) -> str:
     lines += _products(net, rows, allowed)
     if X is not None:
         lines.append(_input(net, X, shuffle))
+    own = own_functions(net._spec)
+    if own:
+        lines.append(f"In between it stops for Python, at {own}.")
     return "\n".join(lines)
 
 

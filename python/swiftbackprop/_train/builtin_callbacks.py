@@ -11,8 +11,9 @@ from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
+from swiftbackprop._export.mixin import CANNOT_SAVE, NetworkExchange
 from swiftbackprop._net.arrays import FloatArray
-from swiftbackprop._net.custom import is_custom
+from swiftbackprop._net.custom import refuse_own
 from swiftbackprop._net.rule import as_count, as_number
 from swiftbackprop._net.state import parameters_and_buffers, write_parameters_and_buffers
 from swiftbackprop._train.callback import Callback
@@ -101,11 +102,8 @@ class Checkpoint(Callback):
 
     def on_train_begin(self, net: Any) -> None:
         """Forget the best of an earlier training, and refuse a network that has no file."""
-        if is_custom(net._spec):
-            from swiftbackprop._net.custom_network import CustomNetwork
-
-            if type(net).save is CustomNetwork.save:
-                net.save(self._template)  # says why it cannot be
+        if type(net).save is NetworkExchange.save:
+            refuse_own(net._spec, "save", CANNOT_SAVE)
         self._watch = BestValue(self._monitor, 0.0, self._mode)
 
     def on_epoch_end(self, net: Any, epoch: int, logs: Mapping[str, float]) -> None:

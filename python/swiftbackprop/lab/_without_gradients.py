@@ -54,9 +54,6 @@ class _Exercise(NetworkBase):
     def _hvp(self, *arguments: Any) -> NoReturn:
         _refuse("hvp")
 
-    def _pass_backward(self, *arguments: Any) -> NoReturn:
-        _refuse("a backward pass")
-
     def _view(self, what: int, m: int) -> FloatArray:
         if what in _GRADIENTS:
             _refuse(_GRADIENTS[what])
