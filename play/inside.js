@@ -1,6 +1,7 @@
 // Look inside: a batch on its way through forward and backward, a quantity at a time.
 import { ACTIVATION, FUSED, LOSS, OPTIMIZER, ROWS } from "play/engine.js";
 import { Block, Matrix } from "play/blocks.js";
+import { graph } from "play/graph.js";
 import { decks, math, spoken } from "play/math.js";
 import { onTheme, short } from "play/theme.js";
 import { Slider } from "play/slider.js";
@@ -295,6 +296,20 @@ export class Inside {
     const done = new Set(this.list.slice(0, this.at + 1).map((s) => name([s.what, s.m])));
     const reads = new Set(this.step.reads.map(name));
     const now = name([this.step.what, this.step.m]);
+    const given = (what, m) => what === "W" || what === "b" || what === "t" || name([what, m]) === "a(0)";
+    const state = (what, m) => {
+      const id = name([what, m]);
+      if (id === now) return "written";
+      if (reads.has(id)) return "read";
+      return given(what, m) || done.has(id) ? "" : "pending";
+    };
+    $("#map").innerHTML = graph(this.model.L, this.deck.name, state,
+      `The way of the batch: at ${$("#step-title").textContent}`);
+    const here = $("#map .written");
+    if (here) {
+      const x = Number(here.querySelector("rect").getAttribute("x"));
+      $("#map").scrollLeft = x - $("#map").clientWidth / 2;
+    }
     const section = (title, quantities) => {
       const element = document.createElement("section");
       element.className = "layer-quantities";
@@ -302,10 +317,8 @@ export class Inside {
       const row = document.createElement("div");
       row.className = "blocks";
       row.append(...quantities.map(([what, m]) => {
-        const id = name([what, m]);
-        const given = what === "W" || what === "b" || what === "t" || id === "a(0)";
-        const mark = id === now ? "written" : reads.has(id) ? "read" : "";
-        return this.block(this.matrix(what, m), { mark, hidden: !given && !done.has(id) });
+        const mark = state(what, m);
+        return this.block(this.matrix(what, m), { mark, hidden: mark === "pending" });
       }));
       element.append(heading, row);
       return element;

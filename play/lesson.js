@@ -3,6 +3,7 @@
 import { Network } from "play/engine.js";
 import { Block, Matrix } from "play/blocks.js";
 import { Refused, Small, compute, markup, parse } from "play/expression.js";
+import { graph } from "play/graph.js";
 import { decks, math } from "play/math.js";
 
 const $ = (selector) => document.querySelector(selector);
@@ -97,6 +98,8 @@ export class Lesson {
       this.again();
     });
     for (const place of document.querySelectorAll("[data-formula]")) this.set(place);
+    $("#lesson-map").innerHTML = graph(2, "one", () => "",
+      "x and W(1), b(1) give z(1), then a(1), z(2), a(2) and with t the cost C; gradients go back the same way");
     this.places = QUESTIONS.map((question, k) => {
       const place = $(`[data-question="${k}"]`);
       this.build(question, k, place);
