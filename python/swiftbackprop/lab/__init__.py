@@ -7,6 +7,7 @@ from swiftbackprop.lab._attribution import Finding
 from swiftbackprop.lab._boundary import decision_boundary
 from swiftbackprop.lab._compare import Comparison, Way, compare
 from swiftbackprop.lab._exercises import Exercise, Overview, exercise, overview
+from swiftbackprop.lab._grade import Grade, grade
 from swiftbackprop.lab._judge import Answer
 from swiftbackprop.lab._own_backward import BackwardReport, check_backward
 from swiftbackprop.lab._own_gradient import FunctionReport, check_gradient
@@ -21,6 +22,7 @@ __all__ = [
     "Finding",
     "Fit",
     "FunctionReport",
+    "Grade",
     "GradientCheck",
     "GradientReport",
     "Growth",
@@ -33,6 +35,7 @@ __all__ = [
     "compare",
     "decision_boundary",
     "exercise",
+    "grade",
     "overview",
     "scaling",
     "step_b",

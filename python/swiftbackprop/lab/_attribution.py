@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -99,10 +100,8 @@ class _Walk:
             if m == 0:
                 return
             right_z = self._right("grad_z", m, grad_a)
-            hidden = () if ("grad_a", m) in self._given else self._through_grad_a(m, above.value)
-            wrongs = [*net.wrong("grad_z", m, grad_a.value), *hidden]
-            given_a = ("grad_a", m) in self._given
-            lines = [] if given_a else list(net.lines_of_grad_z(m, above.value))
+            wrongs = partial(self._wrong_grad_z, m, grad_a.value, above.value)
+            lines = partial(self._lines_of_grad_z, m, above.value)
             if ("grad_z", m) in self._given:
                 yield from self._judge("grad_z", m, right_z, grad_a.value, wrongs, lines)
                 grad_z = self._as_had("grad_z", m, right_z)
@@ -137,6 +136,16 @@ class _Walk:
             return right
         return _Step(value, f"{quantity}({m})")
 
+    def _wrong_grad_z(self, m: int, grad_a: FloatArray, above: FloatArray) -> Iterator[Wrong]:
+        """Yield what the usual mistakes make of grad_z(m), and those in a grad_a(m) not given."""
+        yield from self._net.wrong("grad_z", m, grad_a)
+        if ("grad_a", m) not in self._given:
+            yield from self._through_grad_a(m, above)
+
+    def _lines_of_grad_z(self, m: int, above: FloatArray) -> Iterator[Line]:
+        if ("grad_a", m) not in self._given:
+            yield from self._net.lines_of_grad_z(m, above)
+
     def _through_grad_a(self, m: int, above: FloatArray) -> Iterator[Wrong]:
         """Yield what grad_z(m) becomes by a mistake in a grad_a(m) that was not returned."""
         shape = self._net.truth["grad_a", m].shape
@@ -153,8 +162,8 @@ class _Walk:
         m: int,
         right: _Step,
         source: FloatArray,
-        wrongs: list[Wrong] | None = None,
-        lines: list[Line] | None = None,
+        wrongs: Callable[[], Iterable[Wrong]] | None = None,
+        lines: Callable[[], Iterable[Line]] | None = None,
     ) -> Iterator[Finding]:
         """Yield the finding on a quantity, if it was returned."""
         g = self._given.get((quantity, m))
@@ -167,11 +176,10 @@ class _Walk:
             words = f"it follows from {right.source} by the right formula"
             yield _finding(quantity, m, g, truth, "follows", Diagnosis((), words), right.source)
         else:
-            if wrongs is None:
-                wrongs = list(self._net.wrong(quantity, m, source))
-            if lines is None:
-                lines = list(self._net.lines(quantity, m, source))
-            found = diagnose(quantity, g, right.value, wrongs, self._net.N, lines)
+            of, lines_of = self._net.wrong, self._net.lines
+            others = of(quantity, m, source) if wrongs is None else wrongs()
+            open_ = lines_of(quantity, m, source) if lines is None else lines()
+            found = diagnose(quantity, g, right.value, others, self._net.N, open_)
             if right.source:
                 found = self._simpler(found, self._by_itself(quantity, m, g))
             yield _finding(quantity, m, g, truth, "wrong", found)
@@ -197,7 +205,11 @@ class _Walk:
     # --- A grad_z that was not returned -------------------------------------------------
 
     def _hidden_grad_z(
-        self, m: int, right: _Step, wrongs: list[Wrong], lines: list[Line]
+        self,
+        m: int,
+        right: _Step,
+        wrongs: Callable[[], Iterable[Wrong]],
+        lines: Callable[[], Iterable[Line]],
     ) -> tuple[Finding, FloatArray] | None:
         """Return a mistake in grad_z(m) that two or more quantities agree on, and its value."""
         witnesses = [(name, k) for name, k in self._given if name != "grad_z" and k <= m]
@@ -206,17 +218,17 @@ class _Walk:
         own = [w for w in witnesses if w[1] == m]
         if not own or any(self._follows(w, m, right.value) for w in own):
             return None
-        for kind, sentence, value in self._hypotheses(right, wrongs):
+        for kind, sentence, value in self._hypotheses(right, list(wrongs())):
             agreeing = [w for w in witnesses if self._follows(w, m, value)]
             if len(agreeing) >= 2 and set(own) <= set(agreeing):
                 shown = " and ".join(f"{name}({k})" for name, k in agreeing[:2])
                 words = f"{sentence} (not returned, but {shown} show it)"
                 finding = Finding("grad_z", m, "wrong", kind, words, error=np.nan, returned=False)
                 return finding, value
-        return self._hidden_on_a_line(m, own, lines)
+        return self._hidden_on_a_line(m, own, lines())
 
     def _hidden_on_a_line(
-        self, m: int, own: list[tuple[str, int]], lines: list[Line]
+        self, m: int, own: list[tuple[str, int]], lines: Iterable[Line]
     ) -> tuple[Finding, FloatArray] | None:
         """Return a mistake with an unknown number in it that the layer's quantities show."""
         for line in lines:

@@ -19,9 +19,13 @@ from swiftbackprop._net.repr import sizes_of
 from swiftbackprop.lab._attribution import Finding, attribute
 from swiftbackprop.lab._formulas import Formulas
 from swiftbackprop.lab._returned import QUANTITIES, read
+from swiftbackprop.lab._returned import Returned as Read
 from swiftbackprop.lab._without_gradients import without_gradients
 
-__all__ = ["BackwardReport", "check_backward"]
+__all__ = [
+    *("BackwardReport", "check_backward"),
+    *("findings_of", "in_order", "missing", "sentence_of"),
+]
 
 Returned: TypeAlias = Mapping[str, Any] | Sequence[Any] | FloatArray
 
@@ -56,12 +60,12 @@ class BackwardReport(Report):
         return f"Your backward pass of {self._net}, beside the network's own: {word}"
 
     def _rows(self) -> list[tuple[str, ...]]:
-        return [(f.name, _error(f), f.verdict, _sentence(f)) for f in self.findings]
+        return [(f.name, _error(f), f.verdict, sentence_of(f)) for f in self.findings]
 
     def _failures(self) -> list[str]:
         return [
             f"{f.quantity} of layer {f.m} is {'missing' if f.verdict == 'missing' else 'wrong'}: "
-            f"{_sentence(f)}"
+            f"{sentence_of(f)}"
             for f in self.findings
             if not f.ok
         ]
@@ -80,7 +84,7 @@ def _error(finding: Finding) -> str:
     return "" if np.isnan(finding.error) else number(finding.error)
 
 
-def _sentence(f: Finding) -> str:
+def sentence_of(f: Finding) -> str:
     if f.ok or f.sentence:
         return f.sentence
     return (
@@ -168,14 +172,21 @@ def check_backward(
     clone.forward(rows.copy())
     with without_gradients(clone, net):
         returned = student_fn(clone, rows.copy(), y)
-        given = read(returned, clone, formulas.truth, columns)
+    found, given = findings_of(returned, clone, formulas, required, columns)
+    title = f"Network({sizes_of(net)})"
+    return BackwardReport(title, len(rows), found, given.columns)
+
+
+def findings_of(
+    returned: Any, net: NetworkBase, formulas: Formulas, required: tuple[str, ...], columns: bool
+) -> tuple[tuple[Finding, ...], Read]:
+    """Return the findings on what a backward pass returned, and how it was read."""
+    given = read(returned, net, formulas.truth, columns)
     if not given.arrays:
         names = ", ".join(QUANTITIES)
         raise ValueError(f"student_fn returned no gradient: expected one or more of {names}")
-    found = [_in_order(finding, given.reversed) for finding in attribute(formulas, given.arrays)]
-    found += _missing(required, found, len(net.sizes) - 1)
-    title = f"Network({sizes_of(net)})"
-    return BackwardReport(title, len(rows), tuple(found), given.columns)
+    found = [in_order(finding, given.reversed) for finding in attribute(formulas, given.arrays)]
+    return (*found, *missing(required, found, formulas.L)), given
 
 
 def _as_quantities(names: Iterable[str]) -> tuple[str, ...]:
@@ -186,7 +197,7 @@ def _as_quantities(names: Iterable[str]) -> tuple[str, ...]:
     return found
 
 
-def _in_order(finding: Finding, turned: frozenset[str]) -> Finding:
+def in_order(finding: Finding, turned: frozenset[str]) -> Finding:
     """Return the finding on an array that stood in a list the wrong way round."""
     if finding.quantity not in turned or not finding.returned:
         return finding
@@ -195,11 +206,11 @@ def _in_order(finding: Finding, turned: frozenset[str]) -> Finding:
         f"layer 1 on, as {finding.quantity}[::-1]"
     )
     kinds = ("reversed list", *finding.kinds)
-    also = f"; and {_sentence(finding)}" if finding.verdict == "wrong" else ""
+    also = f"; and {sentence_of(finding)}" if finding.verdict == "wrong" else ""
     return replace(finding, verdict="wrong", kinds=kinds, sentence=words + also)
 
 
-def _missing(required: tuple[str, ...], found: list[Finding], L: int) -> Iterator[Finding]:
+def missing(required: tuple[str, ...], found: list[Finding], L: int) -> Iterator[Finding]:
     """Yield a finding for everything that had to be returned and was not."""
     there = {finding.name for finding in found if finding.returned}
     for m in range(L, 0, -1):

@@ -16,6 +16,8 @@ from swiftbackprop.lab._diagnosis import agrees
 __all__ = ["QUANTITIES", "Returned", "read"]
 
 QUANTITIES = ("grad_W", "grad_b", "grad_z", "grad_a")
+_FROM_ZERO = ("grad_a", "a")  # whose lists may begin with layer 0
+_MATRICES, _VECTORS = ("grad_W", "W"), ("grad_b", "b")
 Arrays: TypeAlias = dict[tuple[str, int], FloatArray]
 
 
@@ -38,7 +40,11 @@ class Returned(NamedTuple):
 
 
 def read(
-    value: Any, net: NetworkBase, truth: Mapping[tuple[str, int], FloatArray], columns: bool
+    value: Any,
+    net: NetworkBase,
+    truth: Mapping[tuple[str, int], FloatArray],
+    columns: bool,
+    names: tuple[str, ...] = QUANTITIES,
 ) -> Returned:
     """Read a result in any of its forms.
 
@@ -51,10 +57,12 @@ def read(
         The right arrays.
     columns : bool
         Whether an example is a column; what is plainly one by its shapes is read so anyway.
+    names : tuple of str
+        What may be there; of lists without names, the first two.
     """
     arrays: Arrays = {}
     turned = set()
-    for quantity, parts, is_list in _parts(value, net, truth):
+    for quantity, parts, is_list in _parts(value, net, truth, names):
         found = dict(_numbers(quantity, parts))
         if is_list and (other := _reversed(found, truth)):
             turned.add(quantity)
@@ -70,14 +78,17 @@ def read(
 
 
 def _parts(
-    value: Any, net: NetworkBase, truth: Mapping[tuple[str, int], FloatArray]
+    value: Any,
+    net: NetworkBase,
+    truth: Mapping[tuple[str, int], FloatArray],
+    names: tuple[str, ...],
 ) -> Iterator[tuple[str, Mapping[int, Any], bool]]:
     """Yield quantity, arrays by layer, and whether they were a list."""
     L = len(net.layers)
     if isinstance(value, Mapping):
         for key, item in value.items():
-            quantity, m = _key(key, L)
-            parts = {m: item} if m is not None else _by_layer(quantity, item, L)
+            quantity, m = _key(key, L, names)
+            parts = {m: item} if m is not None else _by_layer(quantity, item, L, names)
             yield quantity, parts, m is None and not isinstance(item, Mapping)
         return
     if isinstance(value, np.ndarray) and value.dtype != object:
@@ -88,25 +99,26 @@ def _parts(
             )
         pairs, is_list = [pair[:2] for pair in net.unflatten(value)], False
     elif isinstance(value, list | tuple):
-        pairs, is_list = _pairs(value, L, truth), True
+        pairs, is_list = _pairs(value, L, truth, names), True
     else:
+        first, second = names[:2]
         raise TypeError(
-            "student_fn returns a dict such as {'grad_W': [...], 'grad_b': [...]}, or a list of "
-            f"pairs (grad_W, grad_b), not {type(value).__name__}"
+            f"student_fn returns a dict such as {{'{first}': [...], '{second}': [...]}}, or a list "
+            f"of pairs ({first}, {second}), not {type(value).__name__}"
         )
-    for quantity, arrays in zip(("grad_W", "grad_b"), zip(*pairs, strict=True), strict=True):
+    for quantity, arrays in zip(names[:2], zip(*pairs, strict=True), strict=True):
         yield quantity, dict(enumerate(arrays, start=1)), is_list
 
 
-def _key(key: object, L: int) -> tuple[str, int | None]:
+def _key(key: object, L: int, names: tuple[str, ...]) -> tuple[str, int | None]:
     """Return quantity and layer of a dict's key; no layer if it is a list's."""
     match = re.fullmatch(r"(\w*?)_?\(?(\d+)?\)?", str(key))
     quantity, digits = match.groups() if match else (str(key), None)
-    if quantity not in QUANTITIES:
-        named = quantity if translated("quantity", quantity) in QUANTITIES else str(key)
-        raise ValueError(f"student_fn returned an {unknown('quantity', named, QUANTITIES)}")
+    if quantity not in names:
+        named = quantity if translated("quantity", quantity) in names else str(key)
+        raise ValueError(f"student_fn returned an {unknown('quantity', named, names)}")
     m = None if digits is None else int(digits)
-    first = 0 if quantity == "grad_a" else 1
+    first = 0 if quantity in _FROM_ZERO else 1
     if m is not None and not first <= m <= L:
         raise ValueError(
             f"student_fn returned {key!r}, but {quantity} is of the layers {first} to {L}"
@@ -114,16 +126,16 @@ def _key(key: object, L: int) -> tuple[str, int | None]:
     return quantity, m
 
 
-def _by_layer(quantity: str, value: Any, L: int) -> dict[int, Any]:
+def _by_layer(quantity: str, value: Any, L: int, names: tuple[str, ...]) -> dict[int, Any]:
     """Return a list's arrays by the number of their layer."""
     if isinstance(value, Mapping):
-        return {_key(f"{quantity}{m}", L)[1] or 0: array for m, array in value.items()}
+        return {_key(f"{quantity}{m}", L, names)[1] or 0: array for m, array in value.items()}
     if not isinstance(value, list | tuple):
         raise TypeError(
             f"{quantity} is a list with one array for each layer 1 to {L}, not "
             f"{type(value).__name__}; a single array has its layer in the key, as {quantity}1"
         )
-    first = 0 if quantity == "grad_a" and len(value) == L + 1 else 1
+    first = 0 if quantity in _FROM_ZERO and len(value) == L + 1 else 1
     if len(value) != L + 1 - first:
         raise ValueError(
             f"{quantity} lists {len(value)} arrays, and the network has {L} layers: one for "
@@ -133,9 +145,13 @@ def _by_layer(quantity: str, value: Any, L: int) -> dict[int, Any]:
 
 
 def _pairs(
-    returned: Sequence[Any], L: int, truth: Mapping[tuple[str, int], FloatArray]
+    returned: Sequence[Any],
+    L: int,
+    truth: Mapping[tuple[str, int], FloatArray],
+    names: tuple[str, ...],
 ) -> list[tuple[Any, Any]]:
     """Return pairs from pairs, or from a list of grad_W and one of grad_b, by their shapes."""
+    first, second = names[:2]
     items = [list(item) if isinstance(item, list | tuple) else [] for item in returned]
     readings = []
     if len(items) == L and all(len(item) == 2 for item in items):
@@ -144,15 +160,16 @@ def _pairs(
         readings.append(list(zip(*items, strict=True)))
     if not readings:
         raise ValueError(
-            f"a list from student_fn has a pair (grad_W, grad_b) for each of the {L} layers, or "
-            f"it is two lists, (grad_Ws, grad_bs), of {L} arrays each"
+            f"a list from student_fn has a pair ({first}, {second}) for each of the {L} layers, or "
+            f"it is two lists, ({first}s, {second}s), of {L} arrays each"
         )
 
     def fit(pairs: list[tuple[Any, Any]]) -> int:
-        sizes = {name: [truth[name, m].size for m in range(1, L + 1)] for name in QUANTITIES[:2]}
-        dimensions = sum((np.ndim(W) == 2) + (np.ndim(b) == 1) for W, b in pairs)
-        return dimensions + sum(
-            (np.size(W) in sizes["grad_W"]) + (np.size(b) in sizes["grad_b"]) for W, b in pairs
+        rights = [[truth[name, m] for m in range(1, L + 1)] for name in (first, second)]
+        return sum(
+            (np.ndim(array) == right[0].ndim) + (np.size(array) in {r.size for r in right})
+            for pair in pairs
+            for array, right in zip(pair, rights, strict=True)
         )
 
     return max(readings, key=fit)
@@ -205,15 +222,15 @@ def _are_columns(arrays: Arrays, truth: Mapping[tuple[str, int], FloatArray]) ->
     told = []
     for (name, m), array in arrays.items():
         right = truth[name, m].shape
-        if name == "grad_b":
+        if name in _VECTORS:
             told.append(array.shape == (*right, 1))
-        elif name != "grad_W" and right[0] != right[1]:
+        elif name not in _MATRICES and right[0] != right[1]:
             told.append(array.shape == right[::-1])
     return bool(told) and all(told)
 
 
 def _as_rows(array: FloatArray, key: tuple[str, int], right: FloatArray) -> FloatArray:
     """Return an array of columns as one of rows."""
-    if key[0] == "grad_b":
+    if key[0] in _VECTORS:
         return array[:, 0] if array.shape == (*right.shape, 1) else array
-    return array.T if key[0] != "grad_W" and array.shape == right.shape[::-1] else array
+    return array.T if key[0] not in _MATRICES and array.shape == right.shape[::-1] else array

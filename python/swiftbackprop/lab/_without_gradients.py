@@ -10,7 +10,7 @@ from swiftbackprop._engine.loader import core
 from swiftbackprop._net.arrays import FloatArray
 from swiftbackprop._net.base import NetworkBase
 
-__all__ = ["without_gradients"]
+__all__ = ["allow_everywhere", "refuse_everywhere", "without_gradients"]
 
 _GRADIENTS = {
     core.GRADIENTS: "gradients",
@@ -21,6 +21,9 @@ _GRADIENTS = {
     core.GRAD_GAMMA: "grad_gamma",
     core.GRAD_BETA: "grad_beta",
 }
+
+
+_ACTIVATIONS = {core.Z: "z", core.A: "a", core.U: "u"}
 
 
 def _refuse(what: str) -> NoReturn:
@@ -58,6 +61,66 @@ class _Exercise(NetworkBase):
         if what in _GRADIENTS:
             _refuse(_GRADIENTS[what])
         return super()._view(what, m)
+
+
+def _refuse_pass(what: str) -> NoReturn:
+    raise RuntimeError(
+        f"the network was asked for {what}, and here the forward pass is yours to compute: from "
+        "layer.W, layer.b and layer.activation of net.layers"
+    )
+
+
+class _Untouched(_Exercise):
+    """Refuses what gives z and a away too."""
+
+    def forward(self, *arguments: Any, **keywords: Any) -> NoReturn:
+        _refuse_pass("forward")
+
+    def predict(self, *arguments: Any, **keywords: Any) -> NoReturn:
+        _refuse_pass("predict")
+
+    def _evaluate(self, *arguments: Any) -> NoReturn:
+        _refuse_pass("evaluate")
+
+    def _pass_forward(self, *arguments: Any) -> NoReturn:
+        _refuse_pass("a forward pass")
+
+    def _view(self, what: int, m: int) -> FloatArray:
+        if what in _ACTIVATIONS and m:
+            _refuse_pass(_ACTIVATIONS[what])
+        return super()._view(what, m)
+
+
+def allow_everywhere() -> None:
+    """Take back what `refuse_everywhere` did."""
+    for name in vars(_Exercise).keys() | vars(_Untouched).keys():
+        if not name.startswith("__") and name in vars(NetworkBase):
+            delattr(NetworkBase, name)
+
+
+def refuse_everywhere(*, forward: bool) -> None:
+    """Refuse gradients of every network, in a process that ends afterwards.
+
+    Parameters
+    ----------
+    forward : bool
+        Whether z and a are refused as well.
+    """
+    inherited = super(NetworkBase, NetworkBase)._view
+    refused = _Untouched if forward else _Exercise
+
+    def view(self: NetworkBase, what: int, m: int) -> FloatArray:
+        if what in _GRADIENTS:
+            _refuse(_GRADIENTS[what])
+        if forward and what in _ACTIVATIONS and m:
+            _refuse_pass(_ACTIVATIONS[what])
+        return inherited(self, what, m)
+
+    allow_everywhere()
+    for source in refused.__mro__[: refused.__mro__.index(NetworkBase)]:
+        for name, value in vars(source).items():
+            if callable(value) and not name.startswith("__"):
+                setattr(NetworkBase, name, view if name == "_view" else value)
 
 
 @contextmanager

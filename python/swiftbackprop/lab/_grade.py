@@ -1,0 +1,375 @@
+"""Marks for forward, backward and step that students wrote, their mistakes held in a process."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
+from types import ModuleType
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from swiftbackprop._inspect.in_double import as_inputs, in_double
+from swiftbackprop._inspect.report import Report
+from swiftbackprop._net.arrays import FloatArray, as_labels
+from swiftbackprop._net.base import NetworkBase
+from swiftbackprop._net.labels import encode
+from swiftbackprop._net.names import unknown
+from swiftbackprop.lab._attribution import Finding
+from swiftbackprop.lab._contained import Outcome, contained
+from swiftbackprop.lab._formulas import Formulas
+from swiftbackprop.lab._own_backward import findings_of, sentence_of
+from swiftbackprop.lab._own_forward import findings_of_forward, findings_of_step
+from swiftbackprop.lab._without_gradients import (
+    allow_everywhere,
+    refuse_everywhere,
+    without_gradients,
+)
+
+__all__ = ["Grade", "grade"]
+
+Functions: TypeAlias = Mapping[str, Callable[..., Any]]
+
+_RATE = 0.5  # of the update; no fraction of N
+_FUNCTIONS = {"forward": ("z", "a"), "backward": ("grad_W", "grad_b"), "step": ("W", "b")}
+_MADE_BY = {
+    **dict.fromkeys(("z", "a"), "forward"),
+    **dict.fromkeys(("grad_z", "grad_a", "grad_W", "grad_b"), "backward"),
+    **dict.fromkeys(("W", "b"), "step"),
+}
+
+
+class Grade(Report):
+    """What `grade` found; shown as a table.
+
+    Attributes
+    ----------
+    name : str
+        Of the submission: its file's or module's, without the ending.
+    marks : dict of str to float
+        For each required quantity, such as "grad_W", the share of the layers in which it is
+        right, from 0 to 1. One that was computed rightly from a wrong one counts as right,
+        unless that is not required itself and would cost nothing.
+    score : float
+        The mean of the marks.
+    findings : tuple of Finding
+        For each layer, in the order of forward, backward and step; also on quantities that
+        were returned and not required.
+    problems : dict of str to str
+        For "forward", "backward" or "step", why there is no result, if there is none.
+    """
+
+    _head = ("quantity", "verdict", "what is wrong")
+
+    def __init__(
+        self,
+        name: str,
+        required: tuple[str, ...],
+        findings: tuple[Finding, ...],
+        problems: dict[str, str],
+        hints: bool,
+        blind: tuple[str, ...] = (),
+    ) -> None:
+        self._blind = blind
+        self.name, self.findings, self.problems, self._hints = name, findings, problems, hints
+        self.marks: dict[str, float] = {}
+        for quantity in required:
+            own = [self._counts(f, required) for f in findings if f.quantity == quantity]
+            self.marks[quantity] = sum(own) / len(own) if own else 0.0
+        self.score = sum(self.marks.values()) / max(1, len(self.marks))
+
+    @staticmethod
+    def _counts(f: Finding, required: tuple[str, ...]) -> bool:
+        """Whether a quantity has its mark.
+
+        One that follows from a mistake has, if the mistake costs a mark of its own; else it
+        costs those of its layer.
+        """
+        name, _, m = f.source.partition("(")
+        is_charged = name not in required and m.rstrip(")") == str(f.m)
+        return f.ok or (f.verdict == "follows" and not is_charged)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything as dicts, lists, numbers and text.
+
+        Returns
+        -------
+        dict
+            With "name", "score", "marks", "problems" and "findings"; each finding with
+            "quantity", "layer", "verdict", and with hints "kinds" and "sentence".
+        """
+        findings = []
+        for f in self.findings:
+            row: dict[str, Any] = {"quantity": f.quantity, "layer": f.m, "verdict": f.verdict}
+            if self._hints:
+                row |= {"kinds": list(f.kinds), "sentence": "" if f.ok else sentence_of(f)}
+            findings.append(row)
+        return {
+            "name": self.name,
+            "score": self.score,
+            "marks": dict(self.marks),
+            "problems": dict(self.problems),
+            "findings": findings,
+        }
+
+    def to_json(self) -> str:
+        """Return `to_dict` as JSON.
+
+        Returns
+        -------
+        str
+        """
+        return json.dumps(self.to_dict(), ensure_ascii=False)
+
+    def _title(self) -> str:
+        marks = ", ".join(f"{quantity} {mark:.0%}" for quantity, mark in self.marks.items())
+        return f"{self.name}: {self.score:.0%} ({marks})"
+
+    def _rows(self) -> list[tuple[str, ...]]:
+        return [(f.name, f.verdict, self._sentence(f)) for f in self.findings]
+
+    def _sentence(self, f: Finding) -> str:
+        return "" if f.ok or not self._hints else sentence_of(f)
+
+    def _failures(self) -> list[str]:
+        said = [f"{function} {problem}" for function, problem in self.problems.items()]
+        required = tuple(self.marks)
+        sources = {f.source for f in self.findings if not self._counts(f, required)}
+        for f in self.findings:
+            made = _MADE_BY[f.quantity] not in self.problems
+            costs = f.quantity in required or f.name in sources
+            if made and costs and f.verdict in ("wrong", "missing"):
+                said.append(f"{f.name} is {f.verdict}{': ' * self._hints}{self._sentence(f)}")
+        return said
+
+    def _notes(self) -> list[str]:
+        return [*(f"{name} {problem}." for name, problem in self.problems.items()), *self._blind]
+
+
+def grade(
+    student: ModuleType | Functions | str | os.PathLike[str],
+    net: NetworkBase,
+    X: npt.ArrayLike,
+    y: npt.ArrayLike,
+    *,
+    require: Iterable[str] = ("forward", "backward", "step"),
+    columns: bool = False,
+    hints: bool = True,
+    timeout: float = 10.0,
+    memory: int = 1024,
+) -> Grade:
+    """Grade forward, backward and step that a student wrote.
+
+    The functions run in a process of their own, where every network refuses its gradients, and
+    to forward its z and a. What they raise, print, allocate or never end stays there.
+
+    Parameters
+    ----------
+    student : module, dict of functions, or path of a .py file
+        With functions named "forward", "backward" and "step":
+
+        - ``forward(net, X)`` returns z and a of every layer from the first, as
+          ``{"z": [...], "a": [...]}`` or a list of pairs (z, a);
+        - ``backward(net, X, y)`` returns gradients in any form that `check_backward` takes;
+          on its `net` forward was run;
+        - ``step(net, gradients, rate)`` gets a list of pairs (grad_W, grad_b), and returns the
+          new W and b as ``{"W": [...], "b": [...]}`` or a list of pairs, or changes layer.W
+          and layer.b of `net` and returns None.
+
+        `net` is a copy in float64, X is in float64.
+    net : Network
+    X : array_like, shape (N, D(0))
+        Some rows, of which N is best no other size in the network.
+    y : array_like, shape (N, D(L)) or (N,)
+    require : iterable of str, default ("forward", "backward", "step")
+        What is marked: quantities of z, a, grad_z, grad_a, grad_W, grad_b, W, b; or functions,
+        "forward" for z and a, "backward" for grad_W and grad_b, "step" for W and b.
+    columns : bool, default False
+        Whether an example is a column of what is returned, as on the slides; where the shapes
+        say so it is seen without this.
+    hints : bool, default True
+        Whether it is said what is wrong, and not only that.
+    timeout : float, default 10.0
+        Seconds for the three functions together.
+    memory : int, default 1024
+        Megabytes that they may take.
+
+    Returns
+    -------
+    Grade
+
+    Raises
+    ------
+    ValueError, TypeError
+        If the arguments do not fit; never for what a student's function does.
+
+    Notes
+    -----
+    The process holds mistakes, not malice: it runs with the rights of its user. Grade the
+    files of strangers in a container.
+
+    Examples
+    --------
+    >>> import numpy as np, swiftbackprop as sb
+    >>> def backward(net, X, y):
+    ...     (layer,) = net.layers
+    ...     grad_z = (layer.a - y) / len(X)
+    ...     return {"grad_W": [grad_z.T @ X], "grad_b": [grad_z.mean(axis=0)]}
+    >>> net = sb.Network([3, 2], seed=0)
+    >>> sb.lab.grade({"backward": backward}, net, np.eye(5, 3), np.ones((5, 2)),
+    ...              require=["backward"])
+    student: 50% (grad_W 100%, grad_b 0%)
+    quantity   verdict  what is wrong
+    grad_W(1)  right
+    grad_b(1)  wrong    it is a mean over the N = 5 rows in place of the sum: every row of ...
+    """
+    required = _as_required(require)
+    if not 0 < timeout < float("inf"):
+        raise ValueError(f"timeout must be above 0 seconds, got {timeout!r}")
+    if memory < 1:
+        raise ValueError(f"memory must be 1 megabyte or more, got {memory!r}")
+    task = _Task(student, net, X, y, columns)
+    wanted = [name for name in _FUNCTIONS if any(_MADE_BY[q] == name for q in required)]
+    outcomes = contained(
+        {name: partial(task.run, name) for name in wanted},
+        timeout=timeout,
+        memory=memory,
+        where=task.path,
+    )
+    findings, problems = task.judged(outcomes, required)
+    return Grade(task.name, required, findings, problems, hints, task.blind(required))
+
+
+def _as_required(names: Iterable[str]) -> tuple[str, ...]:
+    found: dict[str, None] = {}
+    for name in (names,) if isinstance(names, str) else names:
+        if name not in _FUNCTIONS and name not in _MADE_BY:
+            raise ValueError(unknown("quantity", str(name), [*_FUNCTIONS, *_MADE_BY]))
+        found |= dict.fromkeys(_FUNCTIONS.get(name, (name,)))
+    if not found:
+        raise ValueError("require must name one quantity or more")
+    return tuple(found)
+
+
+class _Task:
+    """A submission and the data it is tried on."""
+
+    def __init__(
+        self, student: Any, net: NetworkBase, X: npt.ArrayLike, y: npt.ArrayLike, columns: bool
+    ) -> None:
+        self._student, self._columns, self.path, self.name = student, columns, "", "student"
+        if isinstance(student, str | os.PathLike):
+            self.path = os.path.abspath(os.fsdecode(student))
+            if not os.path.isfile(self.path):
+                raise ValueError(f"there is no file {os.fsdecode(student)!r}")
+            self.name = os.path.splitext(os.path.basename(self.path))[0]
+        elif isinstance(student, ModuleType):
+            self.name = student.__name__.rpartition(".")[2]
+            self.path = getattr(student, "__file__", None) or ""
+        elif not isinstance(student, Mapping):
+            raise TypeError(
+                "student is a module, a dict of functions or the path of a .py file, not "
+                f"{type(student).__name__}"
+            )
+        self._net, self._X = in_double(net), as_inputs(net, X)
+        # The right quantities, kept from the student's process until it has ended.
+        self._formulas: Formulas | None = None
+        self._y = y
+        self._targets = encode(net, y, "y") if as_labels(y, "y").dtype.kind == "U" else y
+        if len(self._X) == 0:
+            raise ValueError("X has no rows: grading needs one or more")
+
+    # --- In the student's process --------------------------------------------------------
+
+    def run(self, name: str) -> Any:
+        """Load the submission if need be, and call one of its functions."""
+        # The update alone is given gradients, and they are computed when it comes to it.
+        allow_everywhere()
+        pairs = self._gradients() if name == "step" else []
+        net = self._net.copy()
+        if name != "forward":
+            net.forward(self._X.copy())
+        refuse_everywhere(forward=name == "forward")
+        with without_gradients(net):
+            function = self._function(name)
+            if name == "forward":
+                return function(net, self._X.copy())
+            if name == "backward":
+                return function(net, self._X.copy(), self._targets)
+            returned = function(net, pairs, _RATE)
+        if returned is not None:
+            return returned
+        return [(layer.W.copy(), layer.b.copy()) for layer in net.layers]
+
+    def _gradients(self) -> list[tuple[FloatArray, FloatArray]]:
+        truth = Formulas(self._net.copy(), self._X, self._y).truth
+        layers = range(1, len(self._net.sizes))
+        return [(truth["grad_W", m], truth["grad_b", m]) for m in layers]
+
+    def _function(self, name: str) -> Callable[..., Any]:
+        if isinstance(self._student, str | os.PathLike):
+            spec = importlib.util.spec_from_file_location("submission", self.path)
+            if spec is None or spec.loader is None:
+                raise ImportError(f"{self.name} is not a .py file")
+            module = importlib.util.module_from_spec(spec)
+            spec.loader.exec_module(module)
+            self._student = module
+        functions = self._student if isinstance(self._student, Mapping) else vars(self._student)
+        function = functions.get(name)
+        if not callable(function):
+            raise NameError(f"there is no function {name!r}")
+        return function  # type: ignore[no-any-return]
+
+    # --- Afterwards ----------------------------------------------------------------------
+
+    def _right(self) -> Formulas:
+        if self._formulas is None:
+            self._formulas = Formulas(self._net.copy(), self._X, self._y)
+        return self._formulas
+
+    def blind(self, required: tuple[str, ...]) -> tuple[str, ...]:
+        """Return what these data cannot show."""
+        said = []
+        if "z" in required and not any(b.any() for b in self._right().b[1:]):
+            said.append("b is 0 in every layer of net: a missing b cannot be seen.")
+        if len(self._X) == 1 and {"grad_W", "grad_b"} & set(required):
+            said.append("X has one row: a missing 1/N cannot be seen.")
+        return tuple(said)
+
+    def judged(
+        self, outcomes: Mapping[str, Outcome], required: tuple[str, ...]
+    ) -> tuple[tuple[Finding, ...], dict[str, str]]:
+        """Return the findings on all that was returned, and why something was not."""
+        found: list[Finding] = []
+        problems = {}
+        for name, (value, problem) in outcomes.items():
+            wanted = tuple(quantity for quantity in required if _MADE_BY[quantity] == name)
+            if not problem:
+                try:
+                    found += self._findings(name, value, wanted)
+                    continue
+                except (TypeError, ValueError) as error:
+                    problem = str(error).replace("student_fn returned", "returned")
+                    problem = problem.replace("student_fn", name)
+            problems[name] = problem
+            layers = range(1, self._right().L + 1)
+            found += [
+                Finding(quantity, m, "missing", ("missing",), f"{name} {problem}", error=np.nan)
+                for m in layers
+                for quantity in wanted
+            ]
+        return tuple(found), problems
+
+    def _findings(self, name: str, value: Any, wanted: tuple[str, ...]) -> tuple[Finding, ...]:
+        formulas = self._right()
+        if value is None:
+            raise ValueError("returned None")
+        if name == "forward":
+            return findings_of_forward(value, self._net, formulas, wanted, self._columns)
+        if name == "step":
+            return findings_of_step(value, self._net, formulas, wanted, _RATE)
+        return findings_of(value, self._net, formulas, wanted, self._columns)[0]
