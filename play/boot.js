@@ -3,6 +3,10 @@
 (() => {
   const names = JSON.parse(document.currentScript.dataset.modules);
   const local = location.protocol === "file:";
+  // All at once, and not one after another as they name each other.
+  const preload = (href) => {
+    document.head.append(Object.assign(document.createElement("link"), { rel: "modulepreload", href }));
+  };
   const begin = () => {
     const place = (name) =>
       local
@@ -14,6 +18,7 @@
       imports: Object.fromEntries(names.map((name) => [`play/${name}`, place(name)])),
     });
     document.head.append(map);
+    if (!local) for (const name of names) preload(place(name));
     const main = document.createElement("script");
     main.type = "module";
     main.textContent = 'import "play/main.js";';

@@ -62,14 +62,11 @@ def is_newer(target: Path, sources: list[Path]) -> bool:
     return target.exists() and target.stat().st_mtime > changed
 
 
-def build_engine(target: Path) -> None:
-    """Compile and link the engine, every file of its folder, if one changed."""
-    swift = sorted((ROOT / "Sources" / "SwiftBackprop").rglob("*.swift"))
-    c = sorted((PLAY / "engine").glob("*.c"))
-    headers = [*INCLUDE.glob("*.h"), *(PLAY / "engine" / "include").glob("*.h")]
-    if is_newer(target, [*swift, *c, *headers, Path(__file__)]):
+def compile_swift(target: Path, headers: list[Path]) -> None:
+    """Compile the engine, every file of its folder at once, if one changed."""
+    sources = sorted((ROOT / "Sources" / "SwiftBackprop").rglob("*.swift"))
+    if is_newer(target, [*sources, *headers, Path(__file__)]):
         return
-    OBJECTS.mkdir(parents=True, exist_ok=True)
     module_map = OBJECTS / "module.modulemap"
     module_map.write_text(f'module CBridge {{ umbrella "{INCLUDE}" export * }}\n', "utf-8")
     flags = [part for flag in FOR_C for part in ("-Xcc", flag)]
@@ -79,8 +76,18 @@ def build_engine(target: Path) -> None:
         *("-parse-as-library", "-module-name", "SwiftBackprop"),
         *("-Xfrontend", "-function-sections", "-Xfrontend", "-disable-stack-protector"),
         *("-Xcc", f"-fmodule-map-file={module_map}", *flags),
-        *("-c", *swift, "-o", OBJECTS / "engine.o"),
+        *("-c", *sources, "-o", target),
     )
+
+
+def build_engine(target: Path) -> None:
+    """Compile what changed, and link it."""
+    OBJECTS.mkdir(parents=True, exist_ok=True)
+    headers = [*INCLUDE.glob("*.h"), *(PLAY / "engine" / "include").glob("*.h")]
+    compile_swift(OBJECTS / "engine.o", headers)
+    c = sorted((PLAY / "engine").glob("*.c"))
+    if is_newer(target, [OBJECTS / "engine.o", *c, *headers]):
+        return
     for source in c:
         run(
             *(tool("clang"), "--target=wasm32-unknown-unknown", "-O3", "-ffreestanding"),

@@ -171,7 +171,7 @@ export class Settings {
         hidden, output: $("#output").value, loss: { name: loss },
         optimizer: { name: $("#optimizer").value, parameters },
         seed: this.whole("#seed", 0, 2 ** 31, "The seed"),
-        batch: this.whole("#batch", 1, 2000, "Rows of a batch"),
+        batch: this.whole("#batch", 1, 2000, "The batch size"),
       },
     };
   }

@@ -256,7 +256,7 @@ def test_settings_that_are_refused(play: Play) -> None:
     page = play.page
     for selector, value, words in (
         ("#seed", "-1", "The seed must be a whole number"),
-        ("#batch", "0", "Rows of a batch must be"),
+        ("#batch", "0", "The batch size must be"),
         ("#layers input", "999", "Layer 1 must have from 1 to 256 units"),
         ("#rate input", "-1", "lr"),
     ):
@@ -372,7 +372,7 @@ def test_every_quantity_is_shown_as_the_package_has_it(play: Play, deck: str) ->
     )
     X = np.array([[0, 0], [0, 1], [1, 0], [1, 1]], np.float32)
     columns = [[play.read("a(0)", i, n) for i in range(2)] for n in range(4)]
-    order = [int(np.flatnonzero((column == X).all(axis=1))[0]) for column in columns]
+    order = [int(np.flatnonzero(np.all(np.equal(X, column), axis=1))[0]) for column in columns]
     y = np.array([0, 1, 1, 0])[order]
     net.forward(X[order])
     cost = net.backward(y)
@@ -596,4 +596,4 @@ def test_the_engine_is_small() -> None:
     page = (ROOT / "docs" / "play.md").read_text("utf-8")
     said = re.search(r"compressed\s+it\s+has\s+(\d+)\s+KB", page)
     assert said, "docs/play.md says how large the engine is"
-    assert abs(int(said[1]) * 1000 - compressed) < 20_000
+    assert abs(int(said[1]) * 1000 / compressed - 1) < 0.3

@@ -123,62 +123,62 @@ int sb_set_blas_threads(int count) { return count == 1; }
 // C [m, n] <- alpha A B + beta C. A is read by strides; B, if it is transposed, is first copied
 // into rows. A tile of C, 4 rows by 2 vectors, stays in locals, which the browser keeps in
 // registers. Sums go over k in its order, in each element alike.
-#define PRODUCT(NAME, T, VECTOR)                                                               \
-  typedef T VECTOR __attribute__((vector_size(16), aligned(sizeof(T))));                      \
-  static inline void NAME##_tile(int rows, int k, T alpha, const T *a, long row, long col,    \
-                                 const T *b, long ldb, T beta, T *c, long ldc) {              \
-    enum { WIDTH = 16 / sizeof(T) };                                                          \
-    VECTOR sum[4][2] = {{{0}}};                                                               \
-    for (int p = 0; p < k; p++) {                                                             \
-      VECTOR left = *(const VECTOR *)(b + p * ldb);                                           \
-      VECTOR right = *(const VECTOR *)(b + p * ldb + WIDTH);                                  \
-      for (int i = 0; i < rows; i++) {                                                        \
-        T factor = a[i * row + p * col];                                                      \
-        sum[i][0] += factor * left;                                                           \
-        sum[i][1] += factor * right;                                                          \
-      }                                                                                       \
-    }                                                                                         \
-    for (int i = 0; i < rows; i++) {                                                          \
-      for (int half = 0; half < 2; half++) {                                                  \
-        VECTOR *place = (VECTOR *)(c + i * ldc + half * WIDTH);                               \
-        *place = beta == 0 ? alpha * sum[i][half] : alpha * sum[i][half] + beta * *place;     \
-      }                                                                                       \
-    }                                                                                         \
-  }                                                                                           \
-  static void NAME(int order, int transa, int transb, int m, int n, int k, T alpha,           \
-                   const T *a, int lda, const T *b, int ldb, T beta, T *c, int ldc) {         \
-    (void)order;                                                                              \
-    const int wide = 2 * 16 / (int)sizeof(T);                                                 \
-    long row = transa == 112 ? 1 : lda, col = transa == 112 ? lda : 1;                        \
-    long down = transb == 112 ? 1 : ldb, across = transb == 112 ? ldb : 1;                    \
-    T *copy = transb == 112 && n >= wide ? malloc((size_t)k * n * sizeof(T)) : NULL;          \
-    if (copy != NULL) {                                                                       \
-      for (int p = 0; p < k; p++) {                                                           \
-        for (int j = 0; j < n; j++) copy[(long)p * n + j] = b[p * down + j * across];         \
-      }                                                                                       \
-      b = copy, down = n, across = 1;                                                         \
-    }                                                                                         \
-    int j = 0;                                                                                \
-    for (; across == 1 && j + wide <= n; j += wide) {                                         \
-      int i = 0;                                                                              \
-      for (; i + 4 <= m; i += 4) {                                                            \
-        NAME##_tile(4, k, alpha, a + i * row, row, col, b + j, down, beta,                    \
-                    c + (long)i * ldc + j, ldc);                                              \
-      }                                                                                       \
-      for (; i < m; i++) {                                                                    \
-        NAME##_tile(1, k, alpha, a + i * row, row, col, b + j, down, beta,                    \
-                    c + (long)i * ldc + j, ldc);                                              \
-      }                                                                                       \
-    }                                                                                         \
-    for (; j < n; j++) {                                                                      \
-      for (int i = 0; i < m; i++) {                                                           \
-        T sum = 0;                                                                            \
-        for (int p = 0; p < k; p++) sum += a[i * row + p * col] * b[p * down + j * across];   \
-        T *place = c + (long)i * ldc + j;                                                     \
-        *place = beta == 0 ? alpha * sum : alpha * sum + beta * *place;                       \
-      }                                                                                       \
-    }                                                                                         \
-    free(copy);                                                                               \
+#define PRODUCT(NAME, T, VECTOR)                                                                  \
+  typedef T VECTOR __attribute__((vector_size(16), aligned(sizeof(T))));                          \
+  static inline void NAME##_tile(int rows, int k, T alpha, const T *a, long row, long col,        \
+                                 const T *b, long ldb, T beta, T *c, long ldc) {                  \
+    enum { WIDTH = 16 / sizeof(T) };                                                              \
+    VECTOR sum[4][2] = {{{0}}};                                                                   \
+    for (int p = 0; p < k; p++) {                                                                 \
+      VECTOR left = *(const VECTOR *)(b + p * ldb);                                               \
+      VECTOR right = *(const VECTOR *)(b + p * ldb + WIDTH);                                      \
+      for (int i = 0; i < rows; i++) {                                                            \
+        T factor = a[i * row + p * col];                                                          \
+        sum[i][0] += factor * left;                                                               \
+        sum[i][1] += factor * right;                                                              \
+      }                                                                                           \
+    }                                                                                             \
+    for (int i = 0; i < rows; i++) {                                                              \
+      for (int half = 0; half < 2; half++) {                                                      \
+        VECTOR *place = (VECTOR *)(c + i * ldc + half * WIDTH);                                   \
+        *place = beta == 0 ? alpha * sum[i][half] : alpha * sum[i][half] + beta * *place;         \
+      }                                                                                           \
+    }                                                                                             \
+  }                                                                                               \
+  static void NAME(int order, int transa, int transb, int m, int n, int k, T alpha, const T *a,   \
+                   int lda, const T *b, int ldb, T beta, T *c, int ldc) {                         \
+    (void)order;                                                                                  \
+    const int wide = 2 * 16 / (int)sizeof(T);                                                     \
+    long row = transa == 112 ? 1 : lda, col = transa == 112 ? lda : 1;                            \
+    long down = transb == 112 ? 1 : ldb, across = transb == 112 ? ldb : 1;                        \
+    T *copy = transb == 112 && n >= wide ? malloc((size_t)k * n * sizeof(T)) : NULL;              \
+    if (copy != NULL) {                                                                           \
+      for (int p = 0; p < k; p++) {                                                               \
+        for (int j = 0; j < n; j++) copy[(long)p * n + j] = b[p * down + j * across];             \
+      }                                                                                           \
+      b = copy, down = n, across = 1;                                                             \
+    }                                                                                             \
+    int j = 0;                                                                                    \
+    for (; across == 1 && j + wide <= n; j += wide) {                                             \
+      int i = 0;                                                                                  \
+      for (; i + 4 <= m; i += 4) {                                                                \
+        NAME##_tile(4, k, alpha, a + i * row, row, col, b + j, down, beta, c + (long)i * ldc + j, \
+                    ldc);                                                                         \
+      }                                                                                           \
+      for (; i < m; i++) {                                                                        \
+        NAME##_tile(1, k, alpha, a + i * row, row, col, b + j, down, beta, c + (long)i * ldc + j, \
+                    ldc);                                                                         \
+      }                                                                                           \
+    }                                                                                             \
+    for (; j < n; j++) {                                                                          \
+      for (int i = 0; i < m; i++) {                                                               \
+        T sum = 0;                                                                                \
+        for (int p = 0; p < k; p++) sum += a[i * row + p * col] * b[p * down + j * across];       \
+        T *place = c + (long)i * ldc + j;                                                         \
+        *place = beta == 0 ? alpha * sum : alpha * sum + beta * *place;                           \
+      }                                                                                           \
+    }                                                                                             \
+    free(copy);                                                                                   \
   }
 PRODUCT(single_product, float, four_floats)
 PRODUCT(double_product, double, two_doubles)
