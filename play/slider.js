@@ -3,6 +3,7 @@ import { colour, context, css, onTheme, short } from "play/theme.js";
 
 const $ = (selector) => document.querySelector(selector);
 const PLACES = 61;
+const STEPS = 200; // of the slider, on either side
 
 export class Slider {
   constructor(app) {
@@ -52,17 +53,18 @@ export class Slider {
       }
     });
     const slider = $("#slider");
-    [slider.min, slider.max] = this.range;
-    slider.step = reach / 200;
-    slider.value = this.value;
+    // Whole steps from the old value: there the move is 0 exactly.
+    Object.assign(slider, { min: -STEPS, max: STEPS, step: 1, value: 0 });
+    this.unit = reach / STEPS;
     const place = what === "W" ? `${i + 1}, ${j + 1}` : i + 1;
     $("#move-name").textContent = `${what}(${m})[${place}]`;
     this.moved();
   }
 
   moved() {
-    const value = Number($("#slider").value);
-    const by = value - this.value;
+    const by = Number($("#slider").value) * this.unit;
+    const value = this.value + by;
+    $("#slider").ariaValueText = short(value, 4);
     let cost = NaN;
     this.app.attempt(() => (cost = this.at(value)));
     this.now = [value, cost];
@@ -122,7 +124,7 @@ export class Slider {
   }
 
   put() {
-    $("#slider").value = this.value;
+    $("#slider").value = 0;
     this.moved();
   }
 

@@ -427,6 +427,7 @@ def test_a_moved_weight_beside_what_the_gradient_foretold(play: Play) -> None:
     def told() -> list[float]:
         return [number(play.text(f"#move-{name}")) for name in ("real", "foretold")]
 
+    assert told() == [0, 0]
     slider.press("ArrowRight")
     real, foretold = told()
     assert real != 0
