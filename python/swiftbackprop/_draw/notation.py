@@ -29,6 +29,21 @@ class Letters(NamedTuple):
     grad_W: str
     grad_b: str
 
+    def with_nabla(self) -> Letters:
+        """Return letters whose gradients are as on the slides, which deck two's are already.
+
+        Examples
+        --------
+        >>> from swiftbackprop._draw.notation import letters
+        >>> letters("deck1").with_nabla().quantity("grad_z", 3)
+        '∇z(3)C'
+        """
+        if "grad_" not in self.grad_z:
+            return self
+        return self._replace(
+            **{f"grad_{letter}": f"∇{letter}({{}}){self.cost}" for letter in ("z", "a", "W", "b")}
+        )
+
     def quantity(self, name: str, m: int) -> str:
         """Return a quantity of layer m, such as "grad_z", in this deck's letters."""
         if name.startswith("grad_"):

@@ -6,11 +6,12 @@ import math
 
 from swiftbackprop._draw.svg import label
 
-__all__ = ["CELL", "FULL", "LINE", "bracket", "cut", "tiny"]
+__all__ = ["CELL", "FULL", "LINE", "WIDE", "bracket", "cut", "tiny"]
 
 LINE = 15  # between the lines of a column of numbers
 CELL = 54  # the width of a number
-FULL = 4  # numbers of a column or row of a matrix; longer ones are cut
+FULL = 6  # numbers of a column; longer ones are cut
+WIDE = 4  # numbers of a row
 
 
 def tiny(value: float) -> str:
@@ -36,9 +37,9 @@ def tiny(value: float) -> str:
     return f"−{text[1:]}" if text.startswith("-") else text
 
 
-def cut(values: list[str], dots: str) -> list[str]:
+def cut(values: list[str], dots: str, most: int = FULL) -> list[str]:
     """Return the first two and the last of many, with dots between."""
-    return values if len(values) <= FULL else [*values[:2], dots, values[-1]]
+    return values if len(values) <= most else [*values[:2], dots, values[-1]]
 
 
 def bracket(x: float, top: float, rows: list[list[str]], colour: str, kind: str) -> str:

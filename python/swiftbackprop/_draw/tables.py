@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from html import escape
+
+from swiftbackprop._draw.svg import ORANGE
 
 __all__ = ["html_table", "size", "text_table", "time_of"]
 
@@ -27,18 +29,20 @@ def html_table(
     rows: Sequence[Sequence[str]],
     notes: Sequence[str],
     left: int = 1,
+    bad: Collection[int] = (),
 ) -> str:
-    """Return a title, a table and sentences below it."""
+    """Return a title, a table and sentences below it; rows in `bad` have a coloured ground."""
     sides = [f'style="text-align:{"left" if place < left else "right"}"' for place in range(99)]
 
-    def line(cells: Sequence[str], tag: str) -> str:
+    def line(cells: Sequence[str], tag: str, is_bad: bool = False) -> str:
         inner = (
             f"<{tag} {side}>{escape(cell)}</{tag}>"
             for side, cell in zip(sides, cells, strict=False)
         )
-        return f"<tr>{''.join(inner)}</tr>"
+        ground = f' class="bad" style="background:{ORANGE}33"' if is_bad else ""
+        return f"<tr{ground}>{''.join(inner)}</tr>"
 
-    body = "".join(line(row, "td") for row in rows)
+    body = "".join(line(row, "td", place in bad) for place, row in enumerate(rows))
     said = "".join(f"<div>{escape(note)}</div>" for note in notes)
     return (
         f"<div><div><b>{escape(title)}</b></div><table><thead>{line(head, 'th')}</thead>"

@@ -6,18 +6,21 @@ carries what flows along it.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
 
 from swiftbackprop._draw.notation import math_svg
-from swiftbackprop._draw.number_text import CELL, FULL, LINE, bracket, cut, tiny
-from swiftbackprop._draw.svg import INK, PURPLE, Picture, arrow, label
+from swiftbackprop._draw.number_text import CELL, FULL, LINE, WIDE, bracket, cut, tiny
+from swiftbackprop._draw.svg import BLUE, INK, ORANGE, PURPLE, Picture, arrow, label
 from swiftbackprop._inspect.trace_steps import LayerParts, Parts
 from swiftbackprop._net.arrays import FloatArray
 
 __all__ = ["draw"]
 
+_GROUNDS = {"read": BLUE, "written": ORANGE}
 _RADIUS = 22
 _EDGE = 136  # from node to node
 _PAD = 10
@@ -27,7 +30,7 @@ _GAP = 0  # stands for the layers left out
 
 
 class Card(NamedTuple):
-    """What enters a node from below: W, b or t."""
+    """What enters a node from below: W, b or t; its name is as for `draw`."""
 
     name: str
     title: str
@@ -59,19 +62,46 @@ class Sketch(NamedTuple):
     middle: float
     floor: float
     out: list[str]
+    # By the name of a quantity, how it is drawn; those that are not there are as ever.
+    lit: Mapping[str, str]
+
+    def drawn(self, name: str, box: tuple[float, float, float, float], content: str) -> str:
+        """Return what is drawn of a quantity, in its state; box is x, y, width and height."""
+        state = self.lit.get(name, "")
+        if state == "later":
+            return f'<g opacity="0.15">{content}</g>'
+        if state not in _GROUNDS:
+            return content
+        x, y, width, height = box
+        return (
+            f'<rect class="{state}" x="{x:.1f}" y="{y:.1f}" width="{width:.1f}" '
+            f'height="{height:.1f}" rx="5" fill="{_GROUNDS[state]}" fill-opacity="0.3"/>{content}'
+        )
 
     def column(self, values: FloatArray) -> list[str]:
         """Return the numbers of the example, cut in the middle if they are many."""
         return cut([tiny(value) for value in values[self.example]], "⋮")
 
 
-def draw(parts: Parts, C: float, example: int) -> Picture:
-    """Return the picture, with the values of one row of the batch."""
+def draw(
+    parts: Parts, C: float, example: int, lit: Mapping[str, str] = MappingProxyType({})
+) -> Picture:
+    """Return the picture, with the values of one row of the batch.
+
+    Parameters
+    ----------
+    parts : Parts
+    C : float
+    example : int
+    lit : dict, optional
+        What is drawn otherwise, by the names of a trace's steps, or "W(1)", "b(1)", "t":
+        "read" and "written" have a coloured ground, "later" is faint.
+    """
     has_numbers = max(parts.sizes) <= _MOST_UNITS
     longest = min(FULL, max(parts.sizes)) if has_numbers else 0
     middle = 50 + max(longest * LINE + 4, 24)
     floor = middle + 34 + longest * LINE + 24
-    sketch = Sketch(parts, example, has_numbers, middle, floor, [])
+    sketch = Sketch(parts, example, has_numbers, middle, floor, [], lit)
     cards = {m: _cards(sketch, m) for m in _chosen(len(parts.layers)) if m}
     right = _chain(sketch, cards, C)
     lowest = floor + max(card.height for pair in cards.values() for card in pair)
@@ -108,9 +138,10 @@ def _matrix(sketch: Sketch, W: FloatArray) -> list[list[str]]:
     if not sketch.has_numbers:
         return []
     rows = list(W) if len(W) <= FULL else [W[0], W[1], None, W[-1]]
-    width = min(W.shape[1], FULL)
+    width = min(W.shape[1], WIDE)
     return [
-        ["⋮"] * width if row is None else cut([tiny(value) for value in row], "⋯") for row in rows
+        ["⋮"] * width if row is None else cut([tiny(value) for value in row], "⋯", WIDE)
+        for row in rows
     ]
 
 
@@ -121,11 +152,11 @@ def _cards(sketch: Sketch, m: int) -> tuple[Card, Card]:
     column = np.s_[:, np.newaxis]
     return (
         Card(
-            *("W", f"{of('W', m)}\u2002{outputs} × {inputs}", of("grad_W", m)),
+            *(f"W({m})", f"{of('W', m)}\u2002{outputs} × {inputs}", of("grad_W", m)),
             *(_matrix(sketch, layer.W), _matrix(sketch, layer.grad_W), False),
         ),
         Card(
-            *("b", of("b", m), of("grad_b", m)),
+            *(f"b({m})", of("b", m), of("grad_b", m)),
             *(_matrix(sketch, layer.b[column]), _matrix(sketch, layer.grad_b[column])),
             sketch.parts.letters.cost == "L",
         ),
@@ -138,7 +169,7 @@ def _chain(sketch: Sketch, cards: dict[int, tuple[Card, Card]], C: float) -> flo
     first = cards[1][0]
     z = max(26 + 2 * _RADIUS + _EDGE - _RADIUS, first.width + 24)
     x, before = z - _EDGE, 0.0
-    _node(sketch, x, "x", f"{parts.sizes[0]} × 1", "")
+    _node(sketch, x, "a(0)", "x", f"{parts.sizes[0]} × 1", "")
     grown = 0.0  # where the cards so far end
     gap = False
     for m in _chosen(len(parts.layers)):
@@ -153,7 +184,7 @@ def _chain(sketch: Sketch, cards: dict[int, tuple[Card, Card]], C: float) -> flo
         else:
             source = parts.X if m == 1 else parts.layers[m - 2].a
             back = None if m == 1 else parts.layers[m - 2].grad_a
-            _edge(sketch, before, z, source, back, of("grad_a", m - 1))
+            _edge(sketch, before, z, source, back, of("grad_a", m - 1), ("a", m - 1))
         gap = False
         _enter(sketch, z, W, -1)
         _enter(sketch, z, b, 1)
@@ -172,27 +203,30 @@ def _reach(cards: dict[int, tuple[Card, Card]], m: int, grown: float) -> float:
 
 def _layer(sketch: Sketch, layer: LayerParts, z: float, a: float) -> None:
     of, units = sketch.parts.letters.quantity, f"{layer.z.shape[1]} × 1"
-    _edge(sketch, z, a, layer.z, layer.grad_z, of("grad_z", layer.m))
-    _node(sketch, z, of("z", layer.m), units, "")
-    _node(sketch, a, of("a", layer.m), units, _short(layer.rule))
+    m = layer.m
+    _edge(sketch, z, a, layer.z, layer.grad_z, of("grad_z", m), ("z", m))
+    _node(sketch, z, f"z({m})", of("z", m), units, "")
+    _node(sketch, a, f"a({m})", of("a", m), units, _short(layer.rule))
 
 
 def _short(name: str) -> str:
     return name if len(name) <= 12 else f"{name[:11]}…"
 
 
-def _node(sketch: Sketch, x: float, name: str, shape: str, rule: str) -> None:
+def _node(sketch: Sketch, x: float, key: str, name: str, shape: str, rule: str) -> None:
     y = sketch.middle
-    sketch.out.append(
+    content = [
         f'<g class="node"><circle cx="{x:.1f}" cy="{y:.1f}" r="{_RADIUS}" fill="{INK}" '
         f'fill-opacity="0.06" stroke="{INK}" stroke-width="1.3"/>'
         f"{label(x, y + 5, math_svg(name, 15), 15, more=_SERIF)}"
-    )
+    ]
     if shape:
-        sketch.out.append(label(x, y - _RADIUS - 7, shape, 11, more=_FAINT))
+        content.append(label(x, y - _RADIUS - 7, shape, 11, more=_FAINT))
     if rule:
-        sketch.out.append(label(x, y - _RADIUS - 21, math_svg(rule, 11), 11))
-    sketch.out.append("</g>")
+        content.append(label(x, y - _RADIUS - 21, math_svg(rule, 11), 11))
+    content.append("</g>")
+    box = (x - _RADIUS - 3, y - _RADIUS - 3, 2 * _RADIUS + 6, 2 * _RADIUS + 6)
+    sketch.out.append(sketch.drawn(key, box, "".join(content)))
 
 
 _SERIF = ' font-family="Georgia,DejaVu Serif,serif" font-style="italic"'
@@ -200,25 +234,35 @@ _FAINT = ' fill-opacity="0.7"'
 
 
 def _edge(
-    sketch: Sketch, x1: float, x2: float, value: FloatArray, slope: FloatArray | None, name: str
+    sketch: Sketch,
+    x1: float,
+    x2: float,
+    value: FloatArray,
+    slope: FloatArray | None,
+    name: str,
+    of: tuple[str, int],
 ) -> None:
     """Draw what flows between two nodes: the value of the first, and its gradient back."""
     y, near, far = sketch.middle, x1 + _RADIUS + 2, x2 - _RADIUS - 2
-    centre = (x1 + x2) / 2
+    centre, half, key = (x1 + x2) / 2, CELL / 2 + 6, f"{of[0]}({of[1]})"
     sketch.out.append(arrow(near, y - 5, far, y - 5, INK, "forward"))
     if sketch.has_numbers:
         numbers = sketch.column(value)
         top = y - 14 - LINE * len(numbers)
-        sketch.out.append(bracket(centre, top, [[n] for n in numbers], INK, "value"))
+        content = bracket(centre, top, [[n] for n in numbers], INK, "value")
+        box = (centre - half, top - 4, 2 * half, LINE * len(numbers) + 8.0)
+        sketch.out.append(sketch.drawn(key, box, content))
     if slope is None:
         return
     sketch.out.append(arrow(far, y + 5, near, y + 5, PURPLE, "backward"))
-    below = y + 14
+    below, content = y + 14, ""
     if sketch.has_numbers:
         numbers = sketch.column(slope)
-        sketch.out.append(bracket(centre, below, [[n] for n in numbers], PURPLE, "gradient"))
+        content = bracket(centre, below, [[n] for n in numbers], PURPLE, "gradient")
         below += LINE * len(numbers) + 3
-    sketch.out.append(label(centre, below + 11, math_svg(name, 11), 11, PURPLE))
+    content += label(centre, below + 11, math_svg(name, 11), 11, PURPLE)
+    box = (centre - half, y + 10, 2 * half, below + 16 - y - 10)
+    sketch.out.append(sketch.drawn(f"grad_{key}", box, content))
 
 
 def _leap(sketch: Sketch, x1: float, x2: float, m: int) -> None:
@@ -255,17 +299,22 @@ def _card(sketch: Sketch, left: float, card: Card) -> None:
         f'<g class="node"><rect x="{left:.1f}" y="{top:.1f}" width="{card.width:.1f}" '
         f'height="{card.height:.1f}" rx="6" fill="{INK}" fill-opacity="0.04" stroke="{INK}" '
         f'stroke-opacity="0.6"{dash}/>',
-        label(centre, top + 18, math_svg(card.title, 13), 13, more=_SERIF),
     ]
+    content = label(centre, top + 18, math_svg(card.title, 13), 13, more=_SERIF)
     y = top + 26
     if card.numbers:
-        out.append(bracket(centre, y, card.numbers, INK, "value"))
+        content += bracket(centre, y, card.numbers, INK, "value")
         y += len(card.numbers) * LINE + 4
+    box = (left + 2, top + 2, card.width - 4, y - top - 2)
+    out.append(sketch.drawn(card.name, box, content))
+    start, content = y, ""
     if card.gradient:
-        out.append(label(centre, y + 14, math_svg(card.gradient, 11), 11, PURPLE))
+        content += label(centre, y + 14, math_svg(card.gradient, 11), 11, PURPLE)
         y += 21
     if card.slopes:
-        out.append(bracket(centre, y, card.slopes, PURPLE, "gradient"))
+        content += bracket(centre, y, card.slopes, PURPLE, "gradient")
+    box = (left + 2, start + 1, card.width - 4, card.height - (start - top) - 3)
+    out.append(sketch.drawn(f"grad_{card.name}", box, content) if content else "")
     sketch.out.append("".join([*out, "</g>"]))
 
 
@@ -273,11 +322,13 @@ def _cost(sketch: Sketch, a: float, C: float) -> float:
     """Draw C and t behind the last a; return where they end."""
     parts, last = sketch.parts, sketch.parts.last
     letter, x = parts.letters.cost, a + _EDGE
-    _edge(sketch, a, x, last.a, last.grad_a, parts.letters.quantity("grad_a", last.m))
-    _node(sketch, x, letter, "", "")
+    name = parts.letters.quantity("grad_a", last.m)
+    _edge(sketch, a, x, last.a, last.grad_a, name, ("a", last.m))
+    _node(sketch, x, "C", letter, "", "")
     y, beside = sketch.middle, x + _RADIUS + 8
     start = ' text-anchor="start"'
-    sketch.out.append(label(beside, y - 1, f"{letter} = {tiny(C)}", 13, more=start))
+    value = label(beside, y - 1, f"{letter} = {tiny(C)}", 13, more=start)
+    sketch.out.append(sketch.drawn("C", (beside - 4, y - 15, 88, 19), value))
     name = math_svg(_short_loss(parts.loss.name), 11)
     sketch.out.append(label(beside, y + 14, name, 11, more=start + _FAINT))
     target = parts.target(sketch.example)

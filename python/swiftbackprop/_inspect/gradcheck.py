@@ -120,6 +120,9 @@ class GradientReport(Report):
             for c in self.checks
         ]
 
+    def _bad(self) -> list[int]:
+        return [place for place, c in enumerate(self.checks) if not c.ok]
+
     def _failures(self) -> list[str]:
         return [
             f"{c.quantity} of layer {c.m} is wrong: relative error {number(c.error)}, allowed "

@@ -126,7 +126,9 @@ class HealthReport:
         from swiftbackprop._draw.tables import html_table
 
         notes = [str(found) for found in self.findings]
-        return html_table(self._headline(), _HEAD, self._table(), notes, left=2)
+        named = {finding.m for finding in self.findings}
+        bad = [place for place, layer in enumerate(self.layers) if layer.m in named]
+        return html_table(self._headline(), _HEAD, self._table(), notes, left=2, bad=bad)
 
 
 def _share(value: float | None) -> str:

@@ -51,6 +51,10 @@ class Report:
         """Return a sentence for everything that is wrong."""
         raise NotImplementedError
 
+    def _bad(self) -> Sequence[int]:
+        """Return the places of the rows that are wrong."""
+        return ()
+
     def _notes(self) -> list[str]:
         """Return the lines below the table."""
         return []
@@ -61,7 +65,12 @@ class Report:
 
     def _repr_html_(self) -> str:
         return html_table(
-            self._title(), self._head, self._rows(), self._notes(), left=len(self._head)
+            self._title(),
+            self._head,
+            self._rows(),
+            self._notes(),
+            left=len(self._head),
+            bad=self._bad(),
         )
 
 

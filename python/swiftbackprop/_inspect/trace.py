@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from swiftbackprop._draw.array_text import short_value
 from swiftbackprop._draw.notation import Letters, letters, math_html, math_latex
 from swiftbackprop._draw.svg import Picture
 from swiftbackprop._inspect import trace_steps
@@ -17,13 +18,13 @@ from swiftbackprop._net.arrays import FloatArray, as_row
 from swiftbackprop._net.labels import encode
 
 if TYPE_CHECKING:
+    from swiftbackprop._inspect.player import Player
     from swiftbackprop._net.base import NetworkBase
 
 __all__ = ["Step", "Trace", "take"]
 
 Cells: TypeAlias = tuple[str, str, str, str, str]
 
-_NUMBERS = 6  # of an array, in a row of the printed table
 _ROWS = 48  # of either way; what lies between is left out
 _WIDTH = 100  # of the notes
 
@@ -108,12 +109,18 @@ class Trace:
     """
 
     def __init__(
-        self, net: NetworkBase, C: float, y: npt.ArrayLike, weighted: bool, symbols: str
+        self,
+        net: NetworkBase,
+        C: float,
+        y: npt.ArrayLike,
+        sample_weight: npt.ArrayLike | None,
+        symbols: str,
     ) -> None:
+        self._net, self._sample_weight = net, sample_weight
         self.symbols = symbols
         self.C = C
         self._letters: Letters = letters(symbols)
-        self._parts = trace_steps.Parts.of(net, y, weighted, self._letters)
+        self._parts = trace_steps.Parts.of(net, y, sample_weight is not None, self._letters)
         self.steps: tuple[Step, ...] = tuple(
             Step(number, *line)
             for number, line in enumerate(trace_steps.lines(self._parts, C), start=1)
@@ -185,6 +192,47 @@ class Trace:
 
         return computation_graph.draw(self._parts, self.C, as_row(example, self._parts.rows))
 
+    def play(self, *, columns: bool = False, example: int = 0) -> Player:
+        """Go through both passes one quantity at a time.
+
+        In a notebook with ipywidgets the player has buttons and a slider for a weight; else,
+        or in a program, it has methods: `Player.next`, `Player.back`, `Player.set`.
+
+        Parameters
+        ----------
+        columns : bool, default False
+            Whether an example is a column of the arrays shown, as on the slides.
+        example : int, default 0
+            The row of the batch whose values stand in the graph.
+
+        Returns
+        -------
+        Player
+
+        Raises
+        ------
+        IndexError
+            If there is no such row.
+
+        Examples
+        --------
+        >>> import numpy as np, swiftbackprop as sb
+        >>> net = sb.Network([2, 1], initializer=[([[1.0, 2.0]], [0.5])], dtype="float64")
+        >>> player = net.trace(np.array([[3.0, -1.0]]), np.array([2.0])).play(columns=True)
+        >>> player.to("grad_W(1)")
+        step 7 of 8, backward: ∇W(1)C = ∇z(1)C a(0)ᵀ
+        reads ∇z(1)C, a(0); writes ∇W(1)C of shape (1, 2)
+        [[-1.5, 0.5]]
+        >>> player.set("W(1)", 0, 1, 2.1)
+        step 7 of 8, backward: ∇W(1)C = ∇z(1)C a(0)ᵀ
+        reads ∇z(1)C, a(0); writes ∇W(1)C of shape (1, 2)
+        [[-1.8, 0.6]]
+        C changed by 0.055, from 0.125 to 0.18; the gradient said 0.05
+        """
+        from swiftbackprop._inspect.player import Player
+
+        return Player(self, columns=columns, example=as_row(example, self._parts.rows))
+
     def __repr__(self) -> str:
         return f"<Trace of {self._parts.sizes_text}, N = {self._parts.rows}: print it>"
 
@@ -214,7 +262,7 @@ def take(
     letters(symbols)  # says what is wrong before anything is computed
     net.forward(X)
     C = net.backward(y, sample_weight=sample_weight)
-    return Trace(net, C, np.array(encode(net, y, "y")), sample_weight is not None, symbols)
+    return Trace(net, C, np.array(encode(net, y, "y")), sample_weight, symbols)
 
 
 def _cells(step: Step) -> Cells:
@@ -233,35 +281,6 @@ def _shown(rows: list[Cells]) -> list[Cells]:
 def _line(row: Cells, widths: list[int]) -> str:
     text = "  ".join(cell.ljust(width) for cell, width in zip(row, [*widths, 0], strict=True))
     return f"  {text}".rstrip()
-
-
-def short_value(value: FloatArray | float) -> str:
-    """Return the first numbers of an array in one line.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from swiftbackprop._inspect.trace import short_value
-    >>> short_value(np.arange(12.0).reshape(4, 3) / 3)
-    '[[0, 0.3333, 0.6667], [1, 1.333, 1.667], ...]'
-    """
-    array = np.asarray(value)
-    if array.ndim == 0:
-        return _number(array)
-    if array.ndim == 1:
-        return _row(array, _NUMBERS)
-    full = max(1, _NUMBERS // max(1, array.shape[1]))
-    rows = [_row(row, _NUMBERS) for row in array[:full]]
-    return f"[{', '.join([*rows, *(['...'] if len(array) > full else [])])}]"
-
-
-def _row(row: FloatArray, most: int) -> str:
-    numbers = [_number(value) for value in row[:most]]
-    return f"[{', '.join([*numbers, *(['...'] if len(row) > most else [])])}]"
-
-
-def _number(value: npt.ArrayLike) -> str:
-    return f"{float(np.asarray(value)) + 0.0:.4g}"  # no -0
 
 
 def _html(trace: Trace) -> str:

@@ -135,6 +135,10 @@ class Grade(Report):
     def _sentence(self, f: Finding) -> str:
         return "" if f.ok or not self._hints else sentence_of(f)
 
+    def _bad(self) -> list[int]:
+        required = tuple(self.marks)
+        return [place for place, f in enumerate(self.findings) if not self._counts(f, required)]
+
     def _failures(self) -> list[str]:
         said = [f"{function} {problem}" for function, problem in self.problems.items()]
         required = tuple(self.marks)

@@ -72,7 +72,9 @@ class Answer:
 
     def _repr_html_(self) -> str:
         notes = [self.sentence] if self.sentence else []
-        return html_table(self._title(), self._head(), self._rows(), notes, left=2)
+        # Spaces that keep the columns of an array below each other.
+        rows = [tuple(cell.replace(" ", "\u2007") for cell in row) for row in self._rows()]
+        return html_table(self._title(), self._head(), rows, notes, left=2)
 
 
 def _lines(value: FloatArray) -> list[str]:

@@ -62,6 +62,9 @@ class BackwardReport(Report):
     def _rows(self) -> list[tuple[str, ...]]:
         return [(f.name, _error(f), f.verdict, sentence_of(f)) for f in self.findings]
 
+    def _bad(self) -> list[int]:
+        return [place for place, f in enumerate(self.findings) if not f.ok]
+
     def _failures(self) -> list[str]:
         return [
             f"{f.quantity} of layer {f.m} is {'missing' if f.verdict == 'missing' else 'wrong'}: "

@@ -83,6 +83,9 @@ class FunctionReport(Report):
         compared = f"{self.checked} of {self.size}"
         return [(compared, str(self.kinks), number(self.error), verdict)]
 
+    def _bad(self) -> list[int]:
+        return [] if self.ok else [0]
+
     def _failures(self) -> list[str]:
         if self._agrees and not self.mistake:
             return []
