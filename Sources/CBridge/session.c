@@ -11,7 +11,23 @@ typedef struct {
   sb_fit *fit;
   int64_t generation;  // of the process that began it
   Py_buffer buffers[ARRAYS];
+  int64_t valid_rows;
+  Py_buffer outputs;  // where a(L) of the validation rows goes; obj is NULL for nowhere
 } Fit;
+
+// The buffer of an array [rows, D(L)] of the network's dtype, to be written.
+static bool acquire_outputs(Net *net, PyObject *array, int64_t rows, Py_buffer *outputs) {
+  if (PyObject_GetBuffer(array, outputs, PyBUF_WRITABLE | PyBUF_C_CONTIGUOUS) != 0) {
+    outputs->obj = NULL;
+    return false;
+  }
+  const int64_t item = net->dtype == SB_FLOAT32 ? 4 : 8;
+  if (outputs->itemsize == item && outputs->len == rows * net->outputs * item) return true;
+  PyBuffer_Release(outputs);
+  outputs->obj = NULL;
+  PyErr_SetString(PyExc_ValueError, "outputs is an array (N, D(L)) of the network's dtype");
+  return false;
+}
 
 static void fit_finish(Fit *self) {
   if (self->fit == NULL) return;
@@ -19,6 +35,7 @@ static void fit_finish(Fit *self) {
   self->fit = NULL;
   if (self->net->busy_generation == self->generation) self->net->busy_generation = 0;
   sb_release_all(self->buffers, ARRAYS);
+  sb_release_all(&self->outputs, 1);
 }
 
 PyObject *sb_net_fit(Net *self, PyObject *const *args, Py_ssize_t nargs) {
@@ -40,6 +57,7 @@ PyObject *sb_net_fit(Net *self, PyObject *const *args, Py_ssize_t nargs) {
   sb_array arrays[ARRAYS];
   const sb_array *given[ARRAYS];
   if (!sb_acquire_all(args, ARRAYS, fit->buffers, arrays, given)) goto failed;
+  fit->valid_rows = given[3] == NULL ? 0 : given[3]->rows;
 
   sb_fit_config config = {given[0], given[1], given[2], given[3], given[4],
                           given[5], epochs,   batch,    shuffle,  pause};
@@ -133,6 +151,23 @@ static PyObject *fit_set_rates(Fit *self, PyObject *argument) {
   Py_RETURN_NONE;
 }
 
+static PyObject *fit_set_outputs(Fit *self, PyObject *argument) {
+  Py_buffer outputs;
+  if (!acquire_outputs(self->net, argument, self->valid_rows, &outputs)) return NULL;
+  sb_error error = {0};
+  Work work = sb_begin_work(self->net, 0);
+  sb_status status = sb_fit_set_outputs(self->fit, outputs.buf, &error);
+  if (status == SB_OK) {
+    Py_buffer old = self->outputs;
+    self->outputs = outputs;
+    outputs = old;
+  }
+  sb_end_work(self->net, work);
+  sb_release_all(&outputs, 1);
+  if (status != SB_OK) return sb_raise(self->net->state, &error);
+  Py_RETURN_NONE;
+}
+
 static PyObject *fit_end(Fit *self, PyObject *Py_UNUSED(unused)) {
   // Under the lock, should another thread be in run.
   Work work = sb_begin_work(self->net, 0);
@@ -159,6 +194,8 @@ static PyMethodDef fit_methods[] = {
     {"epoch", (PyCFunction)fit_epoch, METH_O, "epoch(index): the record of an ended epoch."},
     {"set_rates", (PyCFunction)fit_set_rates, METH_O,
      "set_rates(rates): lr for the batches of an epoch."},
+    {"set_outputs", (PyCFunction)fit_set_outputs, METH_O,
+     "set_outputs(array): write a(L) of the validation rows there too."},
     {"end", (PyCFunction)fit_end, METH_NOARGS, "end(): give the network back."},
     {NULL, NULL, 0, NULL},
 };
@@ -178,8 +215,8 @@ PyType_Spec sb_fit_spec = {
 };
 
 PyObject *sb_net_evaluate(Net *self, PyObject *const *args, Py_ssize_t nargs) {
-  if (nargs != 3) {
-    PyErr_SetString(PyExc_TypeError, "_evaluate() takes 3 arguments");
+  if (nargs != 3 && nargs != 4) {
+    PyErr_SetString(PyExc_TypeError, "_evaluate() takes 3 or 4 arguments");
     return NULL;
   }
   if (!sb_is_ready(self) || sb_is_called_inside(self)) return NULL;
@@ -191,11 +228,19 @@ PyObject *sb_net_evaluate(Net *self, PyObject *const *args, Py_ssize_t nargs) {
   sb_error error = {0};
   sb_question question = {0};
   sb_metrics metrics = {0};
+  Py_buffer outputs = {0};
   if (!sb_acquire_all(args, 3, buffers, arrays, given)) goto done;
+  bool keeps = nargs == 4 && args[3] != Py_None;
+  if (keeps && given[0] != NULL && !acquire_outputs(self, args[3], given[0]->rows, &outputs)) {
+    goto done;
+  }
 
   Work work = sb_begin_work(self, 0);
   sb_status status =
       sb_evaluation_begin(self->net, given[0], given[1], given[2], &evaluation, &error);
+  if (status == SB_OK && keeps) {
+    status = sb_evaluation_set_outputs(evaluation, outputs.buf, &error);
+  }
   sb_end_work(self, work);
   int32_t ended = 0;
   while (status == SB_OK && !ended) {
@@ -228,6 +273,7 @@ PyObject *sb_net_evaluate(Net *self, PyObject *const *args, Py_ssize_t nargs) {
 done:
   sb_evaluation_end(evaluation);
   sb_release_all(buffers, 3);
+  sb_release_all(&outputs, 1);
   return result;
 }
 #else

@@ -114,6 +114,10 @@ class Fit:
         # val_loss, val_accuracy, val_mse, val_mae, val_r2).
         ...
 
+    def set_outputs(self, outputs: _FloatArray, /) -> None:
+        # a(L) of the validation rows goes there too, at every epoch's end.
+        ...
+
     def set_rates(self, rates: _FloatArray, /) -> None:
         # lr for the first batches of every epoch from now on, dense float64.
         ...
@@ -200,9 +204,10 @@ class Net:
     # first..last from a(first - 1); put what = A, GRAD_A or GRAD_Z of layer m; the way back from
     # layer first down to last; and grad_W and grad_b.
     def _evaluate(
-        self, X: Any, y: Any, sample_weight: Any, /
+        self, X: Any, y: Any, sample_weight: Any, outputs: _FloatArray | None = None, /
     ) -> tuple[float, float, float, float, float]:
-        # (loss, accuracy, mse, mae, r2); takes arrays of any numeric dtype and strides.
+        # (loss, accuracy, mse, mae, r2); takes arrays of any numeric dtype and strides. a(L) goes
+        # to outputs.
         ...
 
     def _fit(

@@ -309,14 +309,16 @@ class Network(NetworkExchange, NetworkStudy, PicklableNetwork):
         if weights is not None:
             check_some_weight(weights, "sample_weight")
         asked, X, y = as_metrics(metrics), as_data(X, "X"), encode(self, y, "y")
-        loss, accuracy, mse, mae, r2 = self._evaluate(X, y, weights)
+        if self.loss.flags & core.RULE_CLASSES:
+            asked = without_accuracy(asked)
+        # The metrics are of what the engine has evaluated: X goes through it once.
+        a = np.empty((len(X), self.sizes[-1]), self.dtype) if asked and X.ndim else None
+        loss, accuracy, mse, mae, r2 = self._evaluate(X, y, weights, a)
         if self.loss.flags & core.RULE_CLASSES:
             result = {"loss": loss, "accuracy": accuracy}
-            asked = without_accuracy(asked)
         else:
             result = {"loss": loss, "mse": mse, "mae": mae, "r2": r2}
-        if asked:
-            a = self.predict(X)
+        if a is not None:
             result |= {name: metric(y, a, weights) for name, metric in asked.items()}
         return result
 

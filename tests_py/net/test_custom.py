@@ -528,6 +528,25 @@ def test_a_thread_of_a_function_may_predict() -> None:
     assert np.array_equal(results[0], wanted)
 
 
+def test_a_function_that_changes_dropout() -> None:
+    """The masks of the batch at hand stay what they are."""
+    X, y = data([4, 3], 40, "squared_error", "float32")
+    sizes = [0.5, 0.0, 0.3]
+
+    def changes(z: np.ndarray) -> np.ndarray:
+        net.dropout = sizes[len(z) % 3]
+        return np.sin(z)
+
+    net = quiet_network(
+        [4, 600, 3], activation=sb.CustomActivation(changes, d_sine), dropout=0.4, seed=0
+    )
+    for _ in range(20):
+        net.fit(X, y, epochs=1, batch_size=7, progress=False)
+        net.forward(X, training=True)
+        net.backward(y)
+    assert np.isfinite(net.parameters).all()
+
+
 @pytest.mark.parametrize("name", ["all", "classes"])
 def test_threads_on_one_network(name: str) -> None:
     net, twin = twins(name, [5, 8, 7, 3])

@@ -168,3 +168,61 @@ def test_auc_of_a_class_without_weight() -> None:
 def test_k_of_numpy() -> None:
     assert sb.metrics.top_k(np.int64(2))([2, 0], [[0.5, 0.1, 0.4], [0.2, 0.3, 0.5]]) == 0.5  # type: ignore[arg-type]
     refused(lambda: sb.metrics.top_k(1.5), TypeError, "k is an int")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("in_chunks", [False, True])
+def test_rows_go_through_the_network_once(in_chunks: bool, dtype: str) -> None:
+    """For loss and metrics together; what a metric gets are the outputs at that epoch's end."""
+    rows: list[int] = []
+
+    def counting(z: np.ndarray) -> np.ndarray:
+        rows.append(len(z))
+        return np.tanh(z)
+
+    activation = sb.CustomActivation(counting, lambda z: 1 - np.tanh(z) ** 2)
+    net = sb.Network([3, 5, 2], activation=activation, dtype=dtype, seed=0)
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(2500, 3)), rng.normal(size=(2500, 2))
+    train, valid = (X[:64], y[:64]), (X[64:], y[64:])
+    seen: list[np.ndarray] = []
+    wanted: list[np.ndarray] = []
+
+    def metric(t: np.ndarray, a: np.ndarray) -> float:
+        seen.append(a)
+        assert t.shape == a.shape
+        assert a.dtype == dtype
+        return 0.5
+
+    def after(net: sb.Network, epoch: int, logs: Any) -> None:
+        count = len(rows)
+        wanted.append(net.predict(valid[0]))
+        del rows[count:]
+
+    net.fit(
+        *(([train],) if in_chunks else train), epochs=3, batch_size=32, validation_data=valid,
+        metrics=[metric, "rmse"], callbacks=[after], progress=False,
+    )  # fmt: skip
+    assert sum(rows) == 3 * (64 + len(valid[0]))
+    assert len(seen) == 3
+    for a, b in zip(seen, wanted, strict=True):
+        assert np.array_equal(a, b)
+    assert net.history is not None
+    assert net.history["val_rmse"][-1] == pytest.approx(
+        np.sqrt(net.history["val_mse"][-1]), rel=1e-5
+    )
+    rows.clear()
+    found = net.evaluate(X, y, metrics=["rmse"])
+    assert sum(rows) == len(X)
+    assert found["rmse"] == pytest.approx(np.sqrt(found["mse"]), rel=1e-5)
+
+
+def test_outputs_of_another_shape_are_refused() -> None:
+    net = sb.Network([3, 2], seed=0)
+    X, y = np.zeros((5, 3), "f4"), np.zeros((5, 2), "f4")
+    session = net._fit(X, y, None, X, y, None, 1, 5, False, 0)
+    for wrong in (np.zeros((4, 2), "f4"), np.zeros((5, 2)), np.zeros((2, 5), "f4").T):
+        refused(lambda wrong=wrong: session.set_outputs(wrong), (ValueError, TypeError))
+        refused(lambda wrong=wrong: net._evaluate(X, y, None, wrong), (ValueError, TypeError))
+    session.end()
+    refused(lambda: session.set_outputs(np.zeros((5, 2), "f4")), RuntimeError)

@@ -399,6 +399,10 @@ typedef struct sb_evaluation sb_evaluation;
 sb_status sb_evaluation_begin(sb_net *net, const sb_array *x, const sb_array *y,
                               const sb_array *weights, sb_evaluation **evaluation, sb_error *error);
 
+// From now on a(L) of every row goes to `outputs` [N, D(L)] too, dense, of the net's dtype, which
+// must stay valid until sb_evaluation_end; NULL: nowhere.
+sb_status sb_evaluation_set_outputs(sb_evaluation *evaluation, void *outputs, sb_error *error);
+
 // Works for about max_ns nanoseconds (at least one block). *done becomes 1 at the end.
 sb_status sb_evaluation_run(sb_evaluation *evaluation, int64_t max_ns, int32_t *done,
                             sb_error *error);
@@ -495,6 +499,10 @@ sb_status sb_fit_run(sb_fit *fit, int64_t max_ns, sb_progress *progress, sb_erro
 // (from 0) of every epoch sets the optimizer's lr to rates[k]. They are copied; 0 of them end
 // it. A rate that the optimizer refuses is an error of sb_fit_run.
 sb_status sb_fit_set_rates(sb_fit *fit, const double *rates, int64_t count, sb_error *error);
+
+// From now on a(L) of every validation row goes to `outputs` [n, D(L)] too, at every epoch's end,
+// dense, of the net's dtype, which must stay valid until sb_fit_end; NULL: nowhere.
+sb_status sb_fit_set_outputs(sb_fit *fit, void *outputs, sb_error *error);
 
 // The record of epoch 0..ended-1.
 sb_status sb_fit_epoch(const sb_fit *fit, int64_t epoch, sb_epoch *record, sb_error *error);

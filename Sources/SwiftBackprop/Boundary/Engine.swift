@@ -64,6 +64,7 @@ protocol Engine: AnyObject {
 
 /// An evaluation in slices.
 protocol EvaluationSession: AnyObject {
+  var outputs: UnsafeMutableRawPointer? { get set }
   /// Works for about that long; true at the end.
   func run(for nanoseconds: Int64) throws(EngineError) -> Bool
   func metrics() throws(EngineError) -> sb_metrics
@@ -73,6 +74,7 @@ protocol EvaluationSession: AnyObject {
 protocol FitSession: AnyObject {
   /// lr for the batches of an epoch, from the next batch on; empty to leave it alone.
   var rates: [Double] { get set }
+  var outputs: UnsafeMutableRawPointer? { get set }
   /// Makes the gradients of the last batch complete.
   func settle()
   func run(for nanoseconds: Int64) throws(EngineError)

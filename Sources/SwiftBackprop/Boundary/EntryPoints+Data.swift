@@ -76,6 +76,14 @@ private func evaluationSession(_ evaluation: OpaquePointer?) throws(EngineError)
     .takeUnretainedValue().session
 }
 
+@_cdecl("sb_evaluation_set_outputs")
+public func sb_evaluation_set_outputs(
+  _ evaluation: OpaquePointer?, _ outputs: UnsafeMutableRawPointer?,
+  _ error: UnsafeMutablePointer<sb_error>?
+) -> sb_status {
+  status(error) { () throws(EngineError) in try evaluationSession(evaluation).outputs = outputs }
+}
+
 @_cdecl("sb_evaluation_run")
 public func sb_evaluation_run(
   _ evaluation: OpaquePointer?, _ maxNanoseconds: Int64, _ done: UnsafeMutablePointer<Int32>?,

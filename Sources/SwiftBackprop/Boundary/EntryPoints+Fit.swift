@@ -54,6 +54,14 @@ public func sb_fit_set_rates(
   }
 }
 
+@_cdecl("sb_fit_set_outputs")
+public func sb_fit_set_outputs(
+  _ fit: OpaquePointer?, _ outputs: UnsafeMutableRawPointer?,
+  _ error: UnsafeMutablePointer<sb_error>?
+) -> sb_status {
+  status(error) { () throws(EngineError) in try fitSession(fit).outputs = outputs }
+}
+
 @_cdecl("sb_fit_epoch")
 public func sb_fit_epoch(
   _ fit: OpaquePointer?, _ epoch: Int64, _ record: UnsafeMutablePointer<sb_epoch>?,

@@ -30,6 +30,8 @@ final class Continuation<T: Scalar> {
   var explicit: ExternalForward<T>?
   var backward: ExternalBackward<T>?
   var tape: Tape<T>?
+  /// What the masks of the tape look at, should dropout change meanwhile
+  var rates: Storage<Double>?
   var workspace: Workspace<T>?
   var secondOrder: SecondOrderMemory<T>?
   var row = 0
@@ -55,7 +57,7 @@ final class Continuation<T: Scalar> {
   /// Begins with something new, such as the next batch.
   func restart() {
     (done, next, isPending, isAnswered) = (0, 0, false, false)
-    (flags, tape) = (OverflowFlags(), nil)
+    (flags, tape, rates) = (OverflowFlags(), nil, nil)
   }
 
   /// Begins with the block of rows that `row` is the first of, unless it has begun.

@@ -11,6 +11,8 @@ class Evaluation<T: Scalar> {
   final private var sums: MetricSums
   final private var next = 0
   final private let continuation: Continuation<T>?
+  /// Where a(L) of every row goes too [N, D(L)]; nil for nowhere
+  final var outputs: UnsafeMutableRawPointer?
   /// Whether the data still have to be checked; false from the second round on.
   final private var isUnchecked = true
 
@@ -88,6 +90,10 @@ class Evaluation<T: Scalar> {
       sums.addHits(a, t, w, range.count, areClasses: network.areClasses(y))
     } else {
       sums.addErrors(a, t, w, range.count)
+    }
+    if let outputs {
+      (outputs.assumingMemoryBound(to: T.self) + range.lowerBound * y.outputs)
+        .copy(from: a, count: range.count * y.outputs)
     }
     next = range.upperBound
     call?.restart()

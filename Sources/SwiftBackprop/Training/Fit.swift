@@ -13,6 +13,11 @@ class Fit<T: Scalar> {
   final private let memory: Workspace<T>
   /// Of the parts' shares of a(0) W(1)ᵀ.
   final private var shares: Storage<T>?
+  /// Where a(L) of every validation row goes too; nil for nowhere
+  final var outputs: UnsafeMutableRawPointer? {
+    get { validation?.outputs }
+    set { validation?.outputs = newValue }
+  }
   /// The rows' order in this epoch; nil without shuffling.
   final private let order: UnsafeMutablePointer<Int32>?
   final private let orderBlock: Block?
@@ -249,7 +254,7 @@ class Fit<T: Scalar> {
   final private func ask(
     _ tape: inout Tape<T>, _ selected: RowSelection, _ call: Continuation<T>
   ) throws(EngineError) {
-    call.tape = tape
+    if call.tape == nil { (call.tape, call.rates) = (tape, network.rates) }
     try call.once { () throws(EngineError) in
       _ = memory.load(x, inPlace: inPlace, selected)
       y.read(selected, into: memory.targets.t)

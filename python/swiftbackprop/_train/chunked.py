@@ -132,7 +132,9 @@ class ChunkedSession(Session):
         self.open_rows, self.open_loss = 0, 0.0  # of the piece at hand, so far
 
     def _evaluate(self, X: Any, y: Any, weights: Any) -> Record:
-        return (self.evaluate or self.net._evaluate)(X, y, weights)
+        if self.evaluate is not None:
+            return self.evaluate(X, y, weights)
+        return super()._evaluate(X, y, weights)
 
     def _loss(self) -> float:
         rows = self.rows + self.open_rows

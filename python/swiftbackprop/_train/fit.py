@@ -21,7 +21,7 @@ from swiftbackprop._train.callback import CallbackLike, as_callbacks, call, sets
 from swiftbackprop._train.chunked import ChunkedSession, as_pieces
 from swiftbackprop._train.class_weight import ClassWeights, class_numbers
 from swiftbackprop._train.history import History
-from swiftbackprop._train.session import BATCH_DONE, Record
+from swiftbackprop._train.session import BATCH_DONE, Record, TrainingSession
 from swiftbackprop.metrics import MetricLike, as_metrics, without_accuracy
 
 if TYPE_CHECKING:
@@ -278,7 +278,7 @@ def fit(net: NetworkBase, data: Data | ChunkedData, options: Options) -> History
     callbacks = as_callbacks(options.callbacks)
     run = _Run(net, data, callbacks, options)
     history = run.history
-    session: core.Fit | ChunkedSession | None = None
+    session: TrainingSession | None = None
     try:
         # Inside, so that Ctrl-C at any moment gives the network back.
         if isinstance(data, ChunkedData):
@@ -359,17 +359,23 @@ class _Run:
         self.extra = [f"val_{name}" for name in self.metrics]
         if any(map(sets_rate, callbacks)):
             self.extra.append("lr")
+        self.outputs: FloatArray | None = None  # a(L) of the validation rows, for metrics
         self.history = History(dict.fromkeys([*self.columns, *self.extra, "seconds"], 0))
         self.columns["seconds"] = seconds
 
-    def begin(self, session: core.Fit | ChunkedSession) -> None:
+    def begin(self, session: TrainingSession) -> None:
+        X = self.data.valid_X
+        if self.metrics and X is not None:
+            # What the engine has validated with: X goes through it once.
+            self.outputs = np.empty((len(X), self.net.sizes[-1]), self.net.dtype)
+            session.set_outputs(self.outputs)
         for callback in self.callbacks:
             self.begun.append(callback)
             call(callback, "on_train_begin", self.net)
         if self.epochs:
             self.begin_epoch(session, 0)
 
-    def begin_epoch(self, session: core.Fit | ChunkedSession, epoch: int) -> None:
+    def begin_epoch(self, session: TrainingSession, epoch: int) -> None:
         for callback in self.callbacks:
             call(callback, "on_epoch_begin", self.net, epoch)
             if sets_rate(callback) and callback.per_batch:
@@ -382,7 +388,7 @@ class _Run:
                 if rates is not None:
                     session.set_rates(rates)
 
-    def advance(self, session: core.Fit | ChunkedSession) -> str:
+    def advance(self, session: TrainingSession) -> str:
         """Work slice by slice; return why training ended."""
         done, phase, batch, ended = False, 0, 0, 0
         slice_ns = 0 if self.batch_callbacks else _SLICE_NS
@@ -407,9 +413,7 @@ class _Run:
                     self.begin_epoch(session, epoch + 1)
         return "completed"
 
-    def collect(
-        self, session: core.Fit | ChunkedSession, ended: int, *, is_over: bool = False
-    ) -> None:
+    def collect(self, session: TrainingSession, ended: int, *, is_over: bool = False) -> None:
         """Store the records of the epochs that have ended since."""
         for epoch in range(self.history.epochs, ended):
             record = session.epoch(epoch)
@@ -421,9 +425,9 @@ class _Run:
         values = dict.fromkeys(self.extra, math.nan)
         if "lr" in values:
             values["lr"] = self.net.optimizer.lr
-        X, y = self.data.valid_X, self.data.valid_y
-        if self.metrics and not is_over and X is not None and y is not None:
-            a = self.net.predict(X)
+        if self.outputs is not None and not is_over:
+            y: Any = self.data.valid_y
+            a = self.outputs.copy()  # a metric may keep it
             for name, metric in self.metrics.items():
                 values[f"val_{name}"] = metric(y, a, self.data.valid_weights)
         return values
@@ -447,7 +451,7 @@ class _Run:
         ]
         return any(answer is not None and bool(answer) for answer in answers)
 
-    def end(self, session: core.Fit | ChunkedSession) -> None:
+    def end(self, session: TrainingSession) -> None:
         """Store what is not stored yet, give the network back, and tell every callback."""
         with ExitStack() as last:  # all of them, whatever one of them raises
             for callback in reversed(self.begun):

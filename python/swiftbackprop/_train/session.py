@@ -1,14 +1,14 @@
-"""Training sessions in Python: what they share with each other and with the engine's."""
+"""Training sessions: what the loop of `fit` asks of each, and what those in Python share."""
 
 from __future__ import annotations
 
 import time
-from typing import Any
+from typing import Any, Protocol
 
 from swiftbackprop._engine.loader import core
 from swiftbackprop._net.arrays import FloatArray
 
-__all__ = ["BATCH_DONE", "Record", "Session", "check"]
+__all__ = ["BATCH_DONE", "Progress", "Record", "Session", "TrainingSession", "check"]
 
 # loss, accuracy, penalty, seconds, then those of the validation data: as core.Fit.epoch.
 Record = tuple[float, ...]
@@ -21,8 +21,32 @@ _CHECK_ROWS = 1024
 _SLICE_NS = 50_000_000
 
 
+# Epochs ended, batches of the next one done and their number, its running loss, whether all is
+# done, and the phase.
+Progress = tuple[int, int, int, float, bool, int]
+
+
+class TrainingSession(Protocol):
+    """A training in slices: the engine's, `core.Fit`, or one in Python."""
+
+    def run(self, max_ns: int, /) -> Progress:
+        """Work for about that long."""
+
+    def epoch(self, index: int, /) -> Record:
+        """Return the record of an epoch that has ended; ValueError if there is none."""
+
+    def set_rates(self, rates: FloatArray, /) -> None:
+        """Take lr for the batches of every epoch from now on."""
+
+    def set_outputs(self, outputs: FloatArray, /) -> None:
+        """Write a(L) of the validation rows there too, at every epoch's end."""
+
+    def end(self) -> None:
+        """Give the network back."""
+
+
 class Session:
-    """A session with the methods of `core.Fit`, whose epochs are made of units of work.
+    """A `TrainingSession` in Python, whose epochs are made of units of work.
 
     Parameters
     ----------
@@ -49,8 +73,9 @@ class Session:
         self.seconds = 0.0
         self.records: list[Record] = []
         self.rates: FloatArray | tuple[()] = ()
+        self.outputs: FloatArray | None = None
 
-    def run(self, max_ns: int) -> tuple[int, int, int, float, bool, int]:
+    def run(self, max_ns: int, /) -> Progress:
         """Work for about that long; as `core.Fit.run`.
 
         With pause 2 it ends after a batch, with phase `BATCH_DONE`, or with an epoch.
@@ -92,18 +117,22 @@ class Session:
         self.batch, self.seconds = 0, 0.0
 
     def _evaluate(self, X: Any, y: Any, weights: Any) -> Record:
-        found: Record = self.net._evaluate(X, y, weights)
+        found: Record = self.net._evaluate(X, y, weights, self.outputs)
         return found
 
-    def epoch(self, index: int) -> Any:
+    def epoch(self, index: int, /) -> Record:
         """Return the record of an epoch that has ended."""
         if index >= len(self.records):
             raise ValueError(f"there is no epoch {index}")
         return self.records[index]
 
-    def set_rates(self, rates: FloatArray) -> None:
+    def set_rates(self, rates: FloatArray, /) -> None:
         """Take lr for the batches of every epoch from now on."""
         self.rates = rates.copy()
+
+    def set_outputs(self, outputs: FloatArray, /) -> None:
+        """Write a(L) of the validation rows there too, at every epoch's end."""
+        self.outputs = outputs
 
     def end(self) -> None:
         """Give the network back."""

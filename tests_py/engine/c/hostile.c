@@ -412,6 +412,8 @@ static void fit_wrongly(sb_net *net) {
   REFUSE(sb_evaluation_begin(net, &wide, &y, NULL, &evaluation, &error));
   REFUSE(sb_evaluation_begin(net, &x, &y, NULL, NULL, &error));
   REFUSE(sb_evaluation_run(NULL, 1, &done, &error));
+  REFUSE(sb_evaluation_set_outputs(NULL, NULL, &error));
+  REFUSE(sb_fit_set_outputs(NULL, NULL, &error));
   REFUSE(sb_evaluation_result(NULL, &metrics, &error));
   ACCEPT(sb_evaluation_begin(net, &x, &y, NULL, &evaluation, &error));
   REFUSE_AS(SB_ERROR_ORDER, sb_evaluation_result(evaluation, &metrics, &error));
