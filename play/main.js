@@ -33,7 +33,10 @@ class App {
       this.complain("");
       return true;
     } catch (error) {
-      if (!(error instanceof EngineError)) throw error;
+      if (!(error instanceof EngineError)) {
+        this.complain(`The page has failed (${error.message}): load it again.`);
+        throw error;
+      }
       const advice = error.status === DIVERGED ? " Take a smaller learning rate, and start again." : "";
       this.complain(`${error.message}.${advice}`);
       return false;

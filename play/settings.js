@@ -36,7 +36,10 @@ export class Settings {
     this.fill($("#loss"), losses.map((rule) => [rule.name, rule.name.replaceAll("_", " ")]));
     this.fill($("#optimizer"), optimizers.map((rule) => [rule.name, rule.name]));
     $("#own-text").value = OWN;
-    $("#data").addEventListener("change", () => this.begin());
+    $("#data").addEventListener("change", () => {
+      this.begin();
+      this.changed();
+    });
     $("#optimizer").addEventListener("change", () => this.hyper());
     $("#loss").addEventListener("change", () => {
       $("#output").value = this.find(LOSS, $("#loss").value).canonicalOutput;
@@ -131,6 +134,7 @@ export class Settings {
     const name = $("#data").value;
     for (const [selector, on] of [
       ["#cloud", name === "circles" || name === "spirals"], ["#own", name === "own"],
+      ["#data-more", name !== "xor" && name !== "digits"],
     ]) $(selector).hidden = !on;
     const options = {
       count: this.whole("#count", 4, 1000, "The number of points"),

@@ -7,7 +7,7 @@ const $ = (selector) => document.querySelector(selector);
 const LEAD = {
   points: "A network learns to tell two kinds of points apart. Press Train, and watch the colours follow the points.",
   digits: "A network learns to read digits. Press Train, then draw one yourself.",
-  own: "A network learns your numbers: write them under Data, and press Train.",
+  own: "A network learns your numbers: write them below, under Data, and press Train.",
 };
 // Batches in a frame, by the choice of speed; slow: one each half a second.
 const SPEED = { slow: 1, normal: 10, fast: Infinity };

@@ -129,3 +129,34 @@ def test_the_lists_of_rules_are_the_engine_s(page: Page) -> None:
     )
     native = [list(map(str, names)) for names in (sb.activations(), sb.losses(), sb.optimizers())]
     assert [sorted(names) for names in got] == [sorted(names) for names in native]
+
+
+def test_closed_models_leave_no_memory_behind(page: Page) -> None:
+    sizes = page.evaluate(
+        """async () => {
+            const {load} = await import("play/engine.js");
+            const {file} = await import("play/files.js");
+            const {Model} = await import("play/model.js");
+            const {Plane} = await import("play/draw.js");
+            const {dataset} = await import("play/data.js");
+            const engine = await load(file);
+            const data = await dataset("spirals", {count: 500, noise: 0.1});
+            const spec = {
+                hidden: [{units: 32, activation: "tanh"}], output: "softmax", seed: 1, batch: 50,
+                loss: {name: "cross_entropy"}, optimizer: {name: "adam"},
+            };
+            const sizes = [];
+            for (let k = 0; k < 60; k++) {
+                const model = new Model(engine, data, spec);
+                const plane = new Plane(model);
+                model.train(1000, 12);
+                model.net.view("z", 1);
+                model.look([0, 1], [1, 0]);
+                plane.close();
+                model.close();
+                if (k % 20 === 19) sizes.push(engine.memory.buffer.byteLength);
+            }
+            return sizes;
+        }"""
+    )
+    assert sizes[1] == sizes[2], sizes
