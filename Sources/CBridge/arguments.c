@@ -103,7 +103,7 @@ bool sb_take(Net *self, PyObject *obj, PyObject *copy, const char *hook, Py_buff
   if (made == NULL) return false;
   bool taken = sb_acquire(made, buffer, array);
   Py_DECREF(made);
-  if (!taken) PyErr_Format(PyExc_TypeError, "%s made nothing the engine can read", hook);
+  if (!taken) PyErr_Format(PyExc_TypeError, "%s returned no array that the engine can read", hook);
   return taken;
 }
 

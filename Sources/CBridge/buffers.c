@@ -4,7 +4,7 @@
 
 // ---------------------------------------------------------------- in
 
-// The engine's code of a struct-module format character, -1 for what is no number.
+// The engine's code of a struct-module format character, -1 for other types.
 static int32_t dtype_of(char code, Py_ssize_t size) {
   static const int32_t signed_codes[] = {SB_INT8, SB_INT16, SB_INT32, SB_INT64};
   static const int32_t unsigned_codes[] = {SB_UINT8, SB_UINT16, SB_UINT32, SB_UINT64};

@@ -104,7 +104,7 @@ static bool acquire_dense(PyObject **objects, int count, Py_buffer *buffers) {
     const char *format = buffers[i].format == NULL ? "B" : buffers[i].format;
     if ((strcmp(format, "f") != 0 && strcmp(format, "d") != 0) ||
         strcmp(format, buffers[0].format) != 0 || buffers[i].len != buffers[0].len) {
-      PyErr_SetString(PyExc_TypeError, "arrays of one size, float32 or float64, are needed");
+      PyErr_SetString(PyExc_TypeError, "expected arrays of one size, float32 or float64");
       return false;
     }
   }

@@ -52,7 +52,7 @@ static void net_dealloc(Net *self) {
 // Whether a tuple has `count` items; `what` says of which kind.
 static bool has_size(PyObject *tuple, int64_t count, const char *what) {
   if (PyTuple_Size(tuple) == count) return true;
-  PyErr_Format(PyExc_ValueError, "one %s per layer is needed", what);
+  PyErr_Format(PyExc_ValueError, "expected one %s per layer", what);
   return false;
 }
 
@@ -81,7 +81,7 @@ static bool read_norms(PyObject *tuple, int64_t layers, sb_norm *norms) {
   for (int64_t m = 0; m < layers; m++) {
     PyObject *item = PyTuple_GetItem(tuple, (Py_ssize_t)m);
     if (!PyTuple_Check(item)) {
-      PyErr_SetString(PyExc_TypeError, "a norm is (kind, after, eps, momentum)");
+      PyErr_SetString(PyExc_TypeError, "a norm must be (kind, after, eps, momentum)");
       return false;
     }
     if (!PyArg_ParseTuple(item, "iidd", &norms[m].kind, &norms[m].after, &norms[m].epsilon,
@@ -96,7 +96,7 @@ static bool read_norms(PyObject *tuple, int64_t layers, sb_norm *norms) {
 // threads and what numbers call in Python may have made one meanwhile, after it.
 static bool is_unmade(Net *self) {
   if (self->net == NULL && !self->closed) return true;
-  PyErr_SetString(PyExc_RuntimeError, "this network was made already");
+  PyErr_SetString(PyExc_RuntimeError, "__init__() was already called on this network");
   return false;
 }
 

@@ -90,7 +90,7 @@ PyObject *sb_net_generator(Net *self, PyObject *Py_UNUSED(unused)) {
 PyObject *sb_net_set_generator(Net *self, PyObject *argument) {
   unsigned long long s[4];
   if (!PyTuple_Check(argument) || !PyArg_ParseTuple(argument, "KKKK", &s[0], &s[1], &s[2], &s[3])) {
-    if (!PyErr_Occurred()) PyErr_SetString(PyExc_TypeError, "a state is a tuple of four numbers");
+    if (!PyErr_Occurred()) PyErr_SetString(PyExc_TypeError, "a state must be a tuple of four numbers");
     return NULL;
   }
   if (!sb_is_idle(self)) return NULL;
@@ -114,7 +114,7 @@ PyObject *sb_net_draw_order(Net *self, PyObject *argument) {
     status = sb_draw_order(self->net, order.buf, order.len / order.itemsize, &error);
     sb_end_work(self, work);
   } else {
-    PyErr_SetString(PyExc_TypeError, "an order is an array of int32");
+    PyErr_SetString(PyExc_TypeError, "an order must be an array of int32");
   }
   PyBuffer_Release(&order);
   if (PyErr_Occurred()) return NULL;

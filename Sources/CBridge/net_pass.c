@@ -16,7 +16,7 @@ static const Method methods[] = {
 static const Method *find_method(PyObject *name) {
   if (name == NULL) return &methods[0];
   if (!PyUnicode_Check(name)) {
-    PyErr_Format(PyExc_TypeError, "method is %R, and a str is wanted: matrices, vectors or loops",
+    PyErr_Format(PyExc_TypeError, "method must be a str (matrices, vectors or loops), got %R",
                  name);
     return NULL;
   }

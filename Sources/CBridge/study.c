@@ -62,7 +62,7 @@ static PyObject *study(Net *self, PyObject *const *args, int count, Call call, T
   sb_error error = {0};
   if (!sb_acquire_all(args, count, buffers, arrays, task->given)) goto done;
   if (task->given[0] == NULL) {
-    PyErr_SetString(PyExc_TypeError, "X is missing");
+    PyErr_SetString(PyExc_TypeError, "X must be an array, got None");
     goto done;
   }
   if (rows < 0) rows = arrays[0].rows;
@@ -80,9 +80,9 @@ done:
   return result;
 }
 
-static bool takes(const char *name, Py_ssize_t given, Py_ssize_t wanted) {
-  if (given == wanted) return true;
-  PyErr_Format(PyExc_TypeError, "%s() takes %zd arguments", name, wanted);
+static bool takes(const char *name, Py_ssize_t given, Py_ssize_t count) {
+  if (given == count) return true;
+  PyErr_Format(PyExc_TypeError, "%s() takes %zd arguments but %zd were given", name, count, given);
   return false;
 }
 

@@ -107,7 +107,7 @@ class Network<T: Scalar> {
     random = Random(seed: config.seed)
     for (value, name): (Double, StaticString) in [(l1, "l1"), (l2, "l2"), (clipNorm, "clip_norm")] {
       guard value >= 0, value.isFinite else {
-        throw .value("\(name) must be finite and at least 0")
+        throw .value("\(name) must be a finite number >= 0")
       }
     }
     for (index, parameter) in optimizerEntry.info.parameters.enumerated() {

@@ -16,6 +16,7 @@ import numpy as np
 
 import swiftbackprop as sb
 from swiftbackprop._draw.matplotlib_axes import FAINT, curves, need_matplotlib, tidy
+from swiftbackprop._net.checks import from_text
 from swiftbackprop.datasets import Dataset, load_digits, load_fashion_mnist
 
 _WRONG, _INK = "#c8102e", "#222222"
@@ -103,13 +104,13 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument(
         "--epochs",
-        type=_at_least(1),
+        type=from_text(int, min_=1),
         metavar="N",
         help=f"passes over the training images (default: {default_epochs})",
     )
     parser.add_argument(
         "--seed",
-        type=_at_least(0),
+        type=from_text(int, min_=0),
         default=0,
         metavar="S",
         help="of the initial weights and of the shuffling (default: 0)",
@@ -119,16 +120,6 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     if options.output.suffix.lower() != ".png" or not options.output.parent.is_dir():
         parser.error(f"--output {options.output}: name a .png file in a folder that exists")
     return options
-
-
-def _at_least(least: int) -> Callable[[str], int]:
-    def integer(text: str) -> int:
-        value = int(text)
-        if not least <= value < 2**63:
-            raise argparse.ArgumentTypeError(f"{value} is not between {least} and 2**63 - 1")
-        return value
-
-    return integer
 
 
 def _run(options: argparse.Namespace) -> int:

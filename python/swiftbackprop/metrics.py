@@ -14,8 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from swiftbackprop._net.arrays import as_data, check_some_weight
+from swiftbackprop._net.checks import as_int, got
 from swiftbackprop._net.names import translated, unknown
-from swiftbackprop._net.rule import as_count
 
 __all__ = [
     "accuracy",
@@ -125,7 +125,7 @@ def _case(y: Any, a: Any, sample_weight: Any) -> _Case:
     w = as_data(sample_weight, "sample_weight").astype(np.float64)
     if w.size != len(out) or not np.isfinite(w).all() or (w < 0).any():
         raise ValueError(
-            f"sample_weight has shape {w.shape}: expected {len(out)} finite numbers of at least 0"
+            f"sample_weight has shape {w.shape}: expected {len(out)} finite numbers >= 0"
         )
     check_some_weight(w, "sample_weight")
     return _Case(t, out, w.ravel())
@@ -188,7 +188,7 @@ def top_k(k: int) -> Callable[..., float]:
     >>> sb.metrics.top_k(2)([2, 0], [[0.5, 0.1, 0.4], [0.2, 0.3, 0.5]])
     0.5
     """
-    k = as_count(k, "k", least=1)
+    k = as_int(k, "k", min_=1)
 
     def metric(
         y: npt.ArrayLike, a: npt.ArrayLike, sample_weight: npt.ArrayLike | None = None
@@ -419,7 +419,7 @@ _NAMED = {f.__name__: f for f in (*OF_CLASSES, *OF_NUMBERS)}
 def as_metrics(given: Iterable[MetricLike]) -> dict[str, Callable[..., float]]:
     """Return metrics by their names, each a function of y, a and sample_weight."""
     if isinstance(given, str) or not isinstance(given, Iterable):
-        raise TypeError(f"metrics is a list of names and functions, not {given!r}")
+        raise TypeError(f"metrics must be a list of names and functions, got {got(given)}")
     named: dict[str, Callable[..., float]] = {}
     for metric in given:
         name, function = _as_metric(metric)
@@ -450,7 +450,7 @@ def _as_metric(metric: MetricLike) -> tuple[str, Callable[..., float]]:
     if metric in _NAMED.values():
         return metric.__name__, metric
     if not callable(metric):
-        raise TypeError(f"a metric is a name or a function f(y, a), not {metric!r}")
+        raise TypeError(f"a metric must be a name or a function f(y, a), got {got(metric)}")
     name = getattr(metric, "__name__", type(metric).__name__)
     try:
         weighted = "sample_weight" in inspect.signature(metric).parameters
@@ -462,6 +462,6 @@ def _as_metric(metric: MetricLike) -> tuple[str, Callable[..., float]]:
         try:
             return float(value)
         except (TypeError, ValueError):
-            raise TypeError(f"the metric {name} returns a number, not {value!r}") from None
+            raise TypeError(f"the metric {name} must return a number, got {got(value)}") from None
 
     return name, call

@@ -13,6 +13,7 @@ from swiftbackprop._engine.loader import core
 from swiftbackprop._export.mixin import NetworkExchange
 from swiftbackprop._inspect.mixin import NetworkStudy
 from swiftbackprop._net.arrays import FloatArray, as_data, check_some_weight
+from swiftbackprop._net.checks import as_int
 from swiftbackprop._net.labels import as_classes, encode, find_classes
 from swiftbackprop._net.names import known_keywords, meant
 from swiftbackprop._net.normalization import NormLike
@@ -420,14 +421,14 @@ class Network(NetworkExchange, NetworkStudy, PicklableNetwork):
         options = fit.Options(*(epochs, batch_size, shuffle, callbacks, progress, metrics))
         if y is None:
             if stratify:
-                raise ValueError("stratify=True is for arrays: give X and y, and validation_split")
+                raise ValueError("stratify=True needs arrays: give X and y, and validation_split")
             pieces = fit.gather_pieces(
                 *(self, X, steps_per_epoch, batch_size, class_weight),
                 *(sample_weight, validation_data, validation_split),
             )
             return fit.fit(self, pieces, options)
         if steps_per_epoch is not None:
-            raise ValueError("steps_per_epoch is for data in pieces, without y")
+            raise ValueError("steps_per_epoch needs data in pieces, without y")
         arrays: Any = X
         before, steps = self._classes, self.step_count
         self._classes = find_classes(self, y)
@@ -472,7 +473,7 @@ class Network(NetworkExchange, NetworkStudy, PicklableNetwork):
         """
         from swiftbackprop._net.step_plan import plan
 
-        return plan(self, X, fit.as_count(batch_size, "batch_size", least=1), shuffle)
+        return plan(self, X, as_int(batch_size, "batch_size", min_=1), shuffle)
 
     def stop(self) -> None:
         """End the running `fit` at its next batch; from a callback or another thread."""

@@ -1,4 +1,4 @@
-"""Learning-rate schedules: small recipes for `swiftbackprop.LearningRateScheduler`.
+"""Learning-rate schedules for `swiftbackprop.LearningRateScheduler`.
 
 A schedule is a factor of the optimizer's learning rate as a function of time t, counted in
 epochs: t = 0 at the start, 1.5 in the middle of the second epoch. It takes numbers and arrays.
@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from swiftbackprop._net.checks import as_int, as_number, got
 from swiftbackprop._net.names import unknown
 
 __all__ = [
@@ -29,17 +30,6 @@ __all__ = [
 ]
 
 _Array = npt.NDArray[np.float64]
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float | np.number) and not isinstance(value, bool)
-
-
-def _check(name: str, value: float, least: float, most: float = math.inf) -> None:
-    """Refuse a number that is not in (least, most]."""
-    if not _is_number(value) or not least < value <= most or math.isinf(value):
-        limit = f" and at most {most:g}" if most < math.inf else ""
-        raise ValueError(f"{name} is a number above {least:g}{limit}; got {value!r}")
 
 
 class Schedule:
@@ -62,7 +52,7 @@ class Schedule:
 
     def factor(self, t: _Array) -> npt.ArrayLike:
         """Return the factor at times t, an array of float64."""
-        raise NotImplementedError(f"{type(self).__name__} wants a method factor(t)")
+        raise NotImplementedError(f"{type(self).__name__} needs a method factor(t)")
 
     def __call__(self, t: npt.ArrayLike) -> Any:
         """Return the factor at time t, in epochs; an array for an array."""
@@ -83,7 +73,7 @@ class Constant(Schedule):
     value: float = 1.0
 
     def __post_init__(self) -> None:
-        _check("value", self.value, 0)
+        as_number(self.value, "value", above=0)
 
     def factor(self, t: _Array) -> npt.ArrayLike:
         """Return value."""
@@ -111,8 +101,8 @@ class Step(Schedule):
     gamma: float = 0.1
 
     def __post_init__(self) -> None:
-        _check("every", self.every, 0)
-        _check("gamma", self.gamma, 0, 1)
+        as_number(self.every, "every", above=0)
+        as_number(self.gamma, "gamma", above=0, max_=1)
 
     def factor(self, t: _Array) -> npt.ArrayLike:
         """Return gamma^floor(t / every)."""
@@ -131,7 +121,7 @@ class Exponential(Schedule):
     gamma: float = 0.95
 
     def __post_init__(self) -> None:
-        _check("gamma", self.gamma, 0, 1)
+        as_number(self.gamma, "gamma", above=0, max_=1)
 
     def factor(self, t: _Array) -> npt.ArrayLike:
         """Return gamma^t."""
@@ -154,7 +144,7 @@ class InverseScaling(Schedule):
     power: float = 0.5
 
     def __post_init__(self) -> None:
-        _check("power", self.power, 0)
+        as_number(self.power, "power", above=0)
 
     def factor(self, t: _Array) -> npt.ArrayLike:
         """Return 1 / (1 + t)^power."""
@@ -194,12 +184,10 @@ class Cosine(Schedule):
     start: float = 0.1
 
     def __post_init__(self) -> None:
-        _check("epochs", self.epochs, 0)
-        if not _is_number(self.warmup) or not 0 <= self.warmup < self.epochs:
-            raise ValueError(f"warmup lies in [0, epochs); got {self.warmup!r}")
-        for name, value in (("least", self.least), ("start", self.start)):
-            if not _is_number(value) or not 0 <= value <= 1:
-                raise ValueError(f"{name} lies in [0, 1]; got {value!r}")
+        as_number(self.epochs, "epochs", above=0)
+        as_number(self.warmup, "warmup", min_=0, below=self.epochs)
+        as_number(self.least, "least", min_=0, max_=1)
+        as_number(self.start, "start", min_=0, max_=1)
 
     def factor(self, t: _Array) -> npt.ArrayLike:
         """Return the factor."""
@@ -239,11 +227,10 @@ class OneCycle(Schedule):
     per_batch = True
 
     def __post_init__(self) -> None:
-        _check("epochs", self.epochs, 0)
-        _check("div", self.div, 0)
-        _check("final_div", self.final_div, 0)
-        if not _is_number(self.rise) or not 0 < self.rise < 1:
-            raise ValueError(f"rise lies in (0, 1); got {self.rise!r}")
+        as_number(self.epochs, "epochs", above=0)
+        as_number(self.div, "div", above=0)
+        as_number(self.final_div, "final_div", above=0)
+        as_number(self.rise, "rise", above=0, below=1)
 
     def factor(self, t: _Array) -> npt.ArrayLike:
         """Return the factor."""
@@ -288,14 +275,10 @@ class ReduceOnPlateau:
     mode: str | None = None
 
     def __post_init__(self) -> None:
-        _check("factor", self.factor, 0, 1)
+        as_number(self.factor, "factor", above=0, max_=1)
         check_monitor(self.monitor, self.patience, self.min_delta, self.mode)
-        if not isinstance(self.cooldown, int) or self.cooldown < 0:
-            raise ValueError(
-                f"cooldown is a whole number of epochs, at least 0; got {self.cooldown!r}"
-            )
-        if not _is_number(self.min_lr) or not 0 <= self.min_lr < math.inf:
-            raise ValueError(f"min_lr is a number, at least 0; got {self.min_lr!r}")
+        as_int(self.cooldown, "cooldown", min_=0)
+        as_number(self.min_lr, "min_lr", min_=0)
 
 
 # --- What watches a quantity; early stopping uses it too ---------------------------------
@@ -313,13 +296,11 @@ def is_score(name: str) -> bool:
 def check_monitor(monitor: object, patience: object, min_delta: object, mode: object) -> None:
     """Refuse arguments of `BestValue`."""
     if monitor is not None and not isinstance(monitor, str):
-        raise TypeError(f"monitor is the name of a column of the history, not {monitor!r}")
-    if not isinstance(patience, int) or patience < 0:
-        raise ValueError(f"patience is a whole number of epochs, at least 0; got {patience!r}")
-    if not isinstance(min_delta, int | float) or not 0 <= min_delta < math.inf:
-        raise ValueError(f"min_delta is a number, at least 0; got {min_delta!r}")
+        raise TypeError(f"monitor must be the name of a column of the history, got {got(monitor)}")
+    as_int(patience, "patience", min_=0)
+    as_number(min_delta, "min_delta", min_=0)
     if mode not in (None, "min", "max"):
-        raise ValueError(f'mode is "min", "max" or None; got {mode!r}')
+        raise ValueError(f'mode must be "min", "max" or None, got {mode!r}')
 
 
 class BestValue:
@@ -337,7 +318,7 @@ class BestValue:
         if self.monitor is None:
             self.monitor = "val_loss" if "val_loss" in logs else "loss"
         if self.monitor not in logs:
-            hint = "; val_ columns want validation data" if self.monitor[:4] == "val_" else ""
+            hint = "; val_ columns need validation data" if self.monitor[:4] == "val_" else ""
             raise ValueError(f"monitor: {unknown('column', self.monitor, logs)}{hint}")
         value = logs[self.monitor]
         larger = is_score(self.monitor)

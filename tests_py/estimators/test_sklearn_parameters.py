@@ -54,7 +54,7 @@ def test_a_strange_value_is_refused_by_name(kind: Any, name: str) -> None:
 )
 def test_hidden_layer_sizes_say_what_they_are(value: Any) -> None:
     model = MLPClassifier(hidden_layer_sizes=value)
-    words = "hidden_layer_sizes is an int or a sequence of ints; got "
+    words = "hidden_layer_sizes must be an int or a sequence of ints, got "
     refused(lambda: model.fit(*IRIS), ValueError, words)
 
 

@@ -85,7 +85,7 @@ def test_norms_in_the_order_of_keras() -> None:
     other.set_weights(weights)
     same_layers(net, other)
     refused(lambda: other.set_weights(weights[:-2]), ValueError,
-            "10 arrays.*3 layers want 12.*gamma")  # fmt: skip
+            "expected 12 arrays.*gamma.*got 10")  # fmt: skip
     weights[5] = -weights[5]
     refused(lambda: other.set_weights(weights), ValueError, r"weights\[5\], running_var.*variance")
     same_layers(net, other)
@@ -116,9 +116,9 @@ def test_weights_that_do_not_fit_change_nothing() -> None:
 
     zeros = [np.zeros_like(array) for array in net.get_weights()]
     says(3, TypeError, "int")
-    says(zeros[:-1], ValueError, "5 arrays.*3 layers want 6")
-    says([zeros[0].T, *zeros[1:]], ValueError, r"weights\[0\].*\(5, 7\), not \(7, 5\).*transpose")
-    says([*zeros[:-1], np.zeros(4)], ValueError, r"weights\[5\].*\(3,\), not \(4,\)")
+    says(zeros[:-1], ValueError, "expected 6 arrays.*3 layers.*got 5")
+    says([zeros[0].T, *zeros[1:]], ValueError, r"weights\[0\].*\(5, 7\), got \(7, 5\).*transpose")
+    says([*zeros[:-1], np.zeros(4)], ValueError, r"weights\[5\].*\(3,\), got \(4,\)")
     says([*zeros[:-1], np.full(3, np.inf)], ValueError, r"weights\[5\].*infinity")
     says([None, *zeros[1:]], TypeError, r"weights\[0\] is None")
     says([[[1, 2], [3]], *zeros[1:]], ValueError, r"weights\[0\], of type list, cannot be read")
@@ -182,20 +182,20 @@ ones = np.ones
 
 DAMAGED: dict[str, tuple[dict[str, Any], type[Exception], str]] = {
     "one bias": ({"intercepts_": [ones(3)]}, ValueError, "2 arrays in coefs_ and 1 in intercepts_"),
-    "no bias": ({"intercepts_": None}, TypeError, "intercepts_ is a list of arrays.*not None"),
-    "no layers": ({"coefs_": [], "intercepts_": []}, TypeError, r"coefs_ is a list.*not \[\]"),
+    "no bias": ({"intercepts_": None}, TypeError, "intercepts_ must be a list of arrays.*got None"),
+    "no layers": ({"coefs_": [], "intercepts_": []}, TypeError, r"coefs_ must be a list.*got \[\]"),
     "vector": ({"coefs_": [ones(3), ones((3, 1))]}, ValueError, r"coefs_\[0\].*\(D\(0\), D\(1\)\)"),
     "chain": ({"coefs_": [ones((2, 3)), ones((4, 1))]}, ValueError, r"W of layer 2.*\(1, 3\)"),
-    "bias": ({"intercepts_": [ones(4), ones(1)]}, ValueError, r"b of layer 1.*\(3,\), not \(4,\)"),
+    "bias": ({"intercepts_": [ones(4), ones(1)]}, ValueError, r"b of layer 1.*\(3,\), got \(4,\)"),
     "NaN": ({"intercepts_": [ones(3), ones(1) * np.nan]}, ValueError, "b of layer 2.*NaN"),
     "objects": (
         {"coefs_": [ones((2, 3), object), ones((3, 1))]},
         TypeError,
         r"\[0\].*object",
     ),
-    "text": ({"coefs_": "ab"}, TypeError, "coefs_ is a list of arrays.*'ab'"),
-    "activation": ({"activation": 3}, TypeError, "activation is a name.*not 3"),
-    "activations": ({"activation": ["relu"] * 2}, ValueError, "activation lists 2"),
+    "text": ({"coefs_": "ab"}, TypeError, "coefs_ must be a list of arrays.*'ab'"),
+    "activation": ({"activation": 3}, TypeError, "activation must be a name.*got 3"),
+    "activations": ({"activation": ["relu"] * 2}, ValueError, "activation: expected 1.*got 2"),
     "one unit": ({"out_activation_": "softmax"}, ValueError, "softmax.*one unit"),
 }
 
@@ -297,7 +297,7 @@ def test_the_buffer_protocol_of_python_itself() -> None:
     np.testing.assert_array_equal(net.predict([tuple(row) for row in X.tolist()]), net.predict(X))
     column = python_array("d", np.linspace(0, 1, 40))
     sb.Network([5, 1], seed=0).fit(X, column, epochs=1, progress=False)
-    refused(lambda: net.predict(numbers), ValueError, r"X has shape \(200,\).*\(N, 5\)")
+    refused(lambda: net.predict(numbers), ValueError, r"X: .*\(N, 5\), got \(200,\)")
     refused(lambda: net.predict(X.tobytes()), TypeError, "of type bytes; expected an array")
 
 

@@ -96,8 +96,8 @@ def test_a_norm_bounds_the_whole_gradient() -> None:
 def test_wrong_arguments() -> None:
     net = quiet_network([3, 4, 2], output="softmax", seed=0)
     X, y = np.zeros((5, 3)), np.zeros(5, int)
-    refused(lambda: net.gradient_norms(X.T, y), ValueError, r"X has shape \(3, 5\)")
-    refused(lambda: net.gradient_norms(X, y[:4]), ValueError, "y has shape")
+    refused(lambda: net.gradient_norms(X.T, y), ValueError, r"X: layer 1 expected .* got \(3, 5\)")
+    refused(lambda: net.gradient_norms(X, y[:4]), ValueError, "y: layer L expected")
     refused(lambda: net.gradient_norms(X, y - 1), ValueError, r"y\[0\] is -1")
     refused(lambda: net.gradient_norms(X, y.astype(float)), TypeError, "astype")
     wrong = X.copy()

@@ -326,7 +326,7 @@ def test_what_a_report_shows() -> None:
 
 def test_what_does_not_fit_is_refused() -> None:
     net = network([20])
-    refused(lambda: net.health(X.T, Y), ValueError, "layer 1 wants")
+    refused(lambda: net.health(X.T, Y), ValueError, "layer 1 expected")
     refused(lambda: net.health(X, Y[:10]), ValueError, "rows")
     refused(lambda: net.health("X", Y), TypeError, "X")
 
@@ -406,7 +406,7 @@ def test_rows_that_do_not_fit_stop_it_before_training() -> None:
     )
     np.testing.assert_array_equal(net.parameters, before)
     refused(lambda: sb.HealthCheck(X, Y[:5]), ValueError, "300 rows and y has 5")
-    refused(lambda: sb.HealthCheck(X, Y, rows=0), ValueError, "rows is at least 1")
+    refused(lambda: sb.HealthCheck(X, Y, rows=0), ValueError, "rows must be an int >= 1")
     refused(lambda: sb.HealthCheck(X, Y).on_epoch_end(net, 0, {}), RuntimeError, "on_train_begin")
 
 

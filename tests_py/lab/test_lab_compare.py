@@ -116,7 +116,11 @@ def test_wrong_arguments_of_compare() -> None:
     refused(lambda: sb.lab.compare(net, X.T, t), ValueError, r"D\(0\)")
     refused(lambda: sb.lab.compare(net, X, t[:3]), ValueError, "N = 12")
     refused(lambda: sb.lab.compare(net, X, t, sample_weight=[1.0]), ValueError, "sample_weight")
-    refused(lambda: sb.lab.compare(net, X, t, repeats=0), ValueError, "repeats is at least 1")
+    refused(
+        lambda: sb.lab.compare(net, X, t, repeats=0),
+        ValueError,
+        "repeats must be an int >= 1, got 0",
+    )
     refused(lambda: sb.lab.compare("net", X, t), TypeError, "Network")  # type: ignore[arg-type]
     net.close()
     refused(lambda: sb.lab.compare(net, X, t), RuntimeError, "closed")
@@ -314,13 +318,13 @@ def test_how_a_scaling_shows_itself() -> None:
 
 def test_wrong_arguments_of_scaling() -> None:
     scaling: Any = sb.lab.scaling
-    refused(lambda: scaling(M=(4,)), ValueError, "M is at least two sizes in ascending order")
-    refused(lambda: scaling(H=(8, 4)), ValueError, "H is at least two sizes in ascending order")
+    refused(lambda: scaling(M=(4,)), ValueError, "M must be two or more sizes in ascending order")
+    refused(lambda: scaling(H=(8, 4)), ValueError, "H must be two or more sizes in ascending order")
     refused(lambda: scaling(H=(4, 4)), ValueError, "ascending")
-    refused(lambda: scaling(H=(0, 4)), ValueError, "every H is at least 1")
-    refused(lambda: scaling(M=(1.5, 4)), TypeError, "every M is an int")
-    refused(lambda: scaling(fixed_M=0), ValueError, "fixed_M is at least 1")
-    refused(lambda: scaling(rows=0), ValueError, "rows is at least 1")
+    refused(lambda: scaling(H=(0, 4)), ValueError, "every H must be an int >= 1")
+    refused(lambda: scaling(M=(1.5, 4)), TypeError, "every M must be an int")
+    refused(lambda: scaling(fixed_M=0), ValueError, "fixed_M must be an int >= 1")
+    refused(lambda: scaling(rows=0), ValueError, "rows must be an int >= 1")
     refused(lambda: scaling(methods=["loop"]), ValueError, "loops, matrices, vectors")
     refused(lambda: scaling(methods=[]), ValueError, "loops, matrices, vectors")
     refused(lambda: scaling(dtype="int32"), (TypeError, ValueError), "float32")

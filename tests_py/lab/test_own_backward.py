@@ -799,20 +799,20 @@ def test_a_report_shows_itself() -> None:
     [
         ({}, ValueError, "student_fn returned no gradient: expected one or more of grad_W, "
          "grad_b, grad_z, grad_a"),
-        (None, TypeError, "student_fn returns a dict such as {'grad_W': [...], 'grad_b': [...]}, "
-         "or a list of pairs (grad_W, grad_b), not NoneType"),
+        (None, TypeError, "student_fn must return a dict such as {'grad_W': [...], 'grad_b': "
+         "[...]} or a list of pairs (grad_W, grad_b), got NoneType"),
         ({"gradW": []}, ValueError, "student_fn returned an unknown quantity 'gradW'; did you mean "
          "'grad_W'? allowed: grad_W, grad_b, grad_z, grad_a"),
-        ({"grad_W4": 0}, ValueError, "student_fn returned 'grad_W4', but grad_W is of the layers "
-         "1 to 3"),
-        ({"grad_z0": 0}, ValueError, "student_fn returned 'grad_z0', but grad_z is of the layers "
-         "1 to 3"),
-        ({"grad_W": [0, 1]}, ValueError, "grad_W lists 2 arrays, and the network has 3 layers: one "
-         "for each, from layer 1; None for one that is not there"),
-        ({"grad_b": np.zeros(5)}, TypeError, "grad_b is a list with one array for each layer 1 to "
-         "3, not ndarray; a single array has its layer in the key, as grad_b1"),
-        ([(1, 2)], ValueError, "a list from student_fn has a pair (grad_W, grad_b) for each of the "
-         "3 layers, or it is two lists, (grad_Ws, grad_bs), of 3 arrays each"),
+        ({"grad_W4": 0}, ValueError, "student_fn returned 'grad_W4', but grad_W belongs to the "
+         "layers 1 to 3"),
+        ({"grad_z0": 0}, ValueError, "student_fn returned 'grad_z0', but grad_z belongs to the "
+         "layers 1 to 3"),
+        ({"grad_W": [0, 1]}, ValueError, "grad_W: expected 3 arrays, one for each layer from "
+         "layer 1 (None for one that was not computed), got 2"),
+        ({"grad_b": np.zeros(5)}, TypeError, "grad_b must be a list with one array for each "
+         "layer 1 to 3, got ndarray; a single array has its layer in the key, as grad_b1"),
+        ([(1, 2)], ValueError, "a list from student_fn must have a pair (grad_W, grad_b) for each "
+         "of the 3 layers, or be two lists, (grad_Ws, grad_bs), of 3 arrays each"),
         ({"grad_b1": "abc"}, TypeError, None),
         ({"dW1": 0}, ValueError, "student_fn returned an unknown quantity 'dW' (it is called "
          "'grad_W' here); allowed: grad_W, grad_b, grad_z, grad_a"),
@@ -835,5 +835,5 @@ def test_arguments_in_another_order() -> None:
     net = sb.Network([2, 1], seed=0)
     refused(
         lambda: check_backward(net, Student(), np.ones((3, 2)), np.ones(3)),  # type: ignore[arg-type]
-        TypeError, "net is a Network, not Student",
+        TypeError, "net must be a Network, got",
     )  # fmt: skip

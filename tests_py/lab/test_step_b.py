@@ -62,8 +62,8 @@ def test_what_it_says() -> None:
 def test_wrong_arguments() -> None:
     net = quiet_network([2, 3, 2], loss="squared_error", seed=0)
     X, t = np.ones((4, 2)), np.zeros((4, 2))
-    refused(lambda: sb.lab.step_b(net, X, t, 0), ValueError, "layer is 0, ")
-    refused(lambda: sb.lab.step_b(net, X, t, 3), ValueError, "layer is 3, ")
-    refused(lambda: sb.lab.step_b(net, X, t, 1.5), TypeError, "layer is an int")
-    refused(lambda: sb.lab.step_b(net, X.T, t, 1), ValueError, "X has shape")
-    refused(lambda: sb.lab.step_b(net, X, t[:3], 1), ValueError, "y has shape")
+    refused(lambda: sb.lab.step_b(net, X, t, 0), ValueError, "layer must be .*, got 0")
+    refused(lambda: sb.lab.step_b(net, X, t, 3), ValueError, "layer must be .*, got 3")
+    refused(lambda: sb.lab.step_b(net, X, t, 1.5), TypeError, "layer must be an int")
+    refused(lambda: sb.lab.step_b(net, X.T, t, 1), ValueError, "X: layer 1 expected")
+    refused(lambda: sb.lab.step_b(net, X, t[:3], 1), ValueError, "y: layer L expected")

@@ -1150,7 +1150,7 @@ def test_evaluate_refuses_no_rows() -> None:
             refused(
                 lambda net=net, y=y: net.evaluate(np.zeros((0, 4)), y),
                 ValueError,
-                r"X has shape \(0, 4\): there is no example in it",
+                r"X: expected at least one row, got shape \(0, 4\)",
             )
 
 

@@ -1,6 +1,6 @@
 """Wrong calls that students make, and what each is answered, to the letter.
 
-A message names the layer, the shape it got and the one it wants in the lectures' letters,
+A message names the layer, the shape expected and got in the lectures' letters,
 and says what to write. Other errors are in test_errors.py and its neighbours.
 """
 
@@ -37,26 +37,26 @@ WRONG_CALLS: dict[str, tuple[Callable[[], object], type[Exception], str]] = {
     # --- X
     "columns for rows": (
         lambda: network().forward(inputs().T), ValueError,
-        "X has shape (3, 20), but layer 1 wants (N, D(0)) = (N, 3); X.T has the shape that fits: "
+        "X: layer 1 expected shape (N, D(0)) = (N, 3), got (3, 20); X.T has the shape that fits: "
         "examples are rows here, the lectures' columns",
     ),
     "one example without its axis": (
         lambda: network().predict(inputs()[0]), ValueError,
-        "X has shape (3,), but layer 1 wants (N, D(0)) = (N, 3); for one example write X[None, :]",
+        "X: layer 1 expected shape (N, D(0)) = (N, 3), got (3,); for one example write X[None, :]",
     ),
     "one number an example without its axis": (
         lambda: quiet_network([1, 4, 1]).forward(np.arange(5.0)), ValueError,
-        "X has shape (5,), but layer 1 wants (N, D(0)) = (N, 1); for one number per example write "
+        "X: layer 1 expected shape (N, D(0)) = (N, 1), got (5,); for one number per example write "
         "X[:, None]",
     ),
     "a vector": (
         lambda: network().forward(np.arange(20.0)), ValueError,
-        "X has shape (20,), but layer 1 wants (N, D(0)) = (N, 3); X is a matrix with one example "
+        "X: layer 1 expected shape (N, D(0)) = (N, 3), got (20,); X is a matrix with one example "
         "a row",
     ),
     "one image": (
         lambda: quiet_network([784, 10]).predict(np.zeros((28, 28))), ValueError,
-        "X has shape (28, 28), but layer 1 wants (N, D(0)) = (N, 784); for one example write "
+        "X: layer 1 expected shape (N, D(0)) = (N, 784), got (28, 28); for one example write "
         "X.reshape(1, -1)",
     ),
     "images": (
@@ -66,12 +66,12 @@ WRONG_CALLS: dict[str, tuple[Callable[[], object], type[Exception], str]] = {
     ),
     "another number of inputs": (
         lambda: network().forward(inputs(N, 5)), ValueError,
-        "X has shape (20, 5), but layer 1 wants (N, D(0)) = (N, 3); D(0), the first of the sizes, "
+        "X: layer 1 expected shape (N, D(0)) = (N, 3), got (20, 5); D(0), the first of the sizes, "
         "is the number of columns of X",
     ),
     "sizes reversed": (
         lambda: quiet_network([10, 32, 64]).forward(np.zeros((5, 64))), ValueError,
-        "X has shape (5, 64), but layer 1 wants (N, D(0)) = (N, 10); D(L) is 64: are the sizes in "
+        "X: layer 1 expected shape (N, D(0)) = (N, 10), got (5, 64); D(L) is 64: are the sizes in "
         "reverse order? They go from inputs to outputs",
     ),
     "integers and copy=False": (
@@ -82,87 +82,85 @@ WRONG_CALLS: dict[str, tuple[Callable[[], object], type[Exception], str]] = {
     # --- y
     "one-hot transposed": (
         lambda: backward(ONE_HOT.T), ValueError,
-        "y has shape (4, 20), but X has N = 20 rows and layer L has D(L) = 4 units: wanted (20, 4) "
-        "or (20,); y.T has the shape that fits: one row per example",
+        "y: layer L expected shape (N, D(L)) = (20, 4) or (20,), got (4, 20); "
+        "y.T has the shape that fits: one row per example",
     ),
     "labels as a column": (
         lambda: backward(labels()[:, None]), ValueError,
-        "y has shape (20, 1), but layer L wants (N, D(L)) = (20, 4); class indices are integers of "
+        "y: layer L expected shape (N, D(L)) = (20, 4), got (20, 1); class indices are integers of "
         "shape (20,), write y.ravel()",
     ),
     "labels as a column of floats": (
         lambda: backward(labels()[:, None].astype(float)), ValueError,
-        "y has shape (20, 1), but layer L wants (N, D(L)) = (20, 4); class indices are integers of "
+        "y: layer L expected shape (N, D(L)) = (20, 4), got (20, 1); class indices are integers of "
         "shape (20,), write y.ravel().astype(int)",
     ),
     "labels as floats": (
         lambda: backward(labels().astype(float)), TypeError,
-        "y has shape (20,) and is not of an integer type, but layer L has D(L) = 4 units: class "
-        "indices are integers, write y.astype(int); values come as rows of shape (20, 4)",
+        "y: layer L expected integers (class indices) of shape (N,) = (20,) or numbers of shape "
+        "(N, D(L)) = (20, 4), got numbers of shape (20,); for class indices write y.astype(int)",
     ),
     "labels from 1": (
         lambda: backward(labels() + 1), ValueError,
-        "y[3] is 4, but with D(L) = 4 outputs class indices lie in 0..3; do the labels start at 1? "
+        "y: expected class indices in 0..D(L)-1 = 0..3, got 4 in row 3; do the labels start at 1? "
         "Then write y - 1",
     ),
     "too many classes": (
         lambda: backward(np.arange(N) % 10), ValueError,
-        "y[4] is 4, but with D(L) = 4 outputs class indices lie in 0..3; classes 0..9 want "
+        "y: expected class indices in 0..D(L)-1 = 0..3, got 4 in row 4; classes 0..9 need "
         "D(L) = 10 outputs, the last of the sizes",
     ),
     "negative labels": (
         lambda: backward(labels() - 1), ValueError,
-        "y[0] is -1, but with D(L) = 4 outputs class indices lie in 0..3; the first class is 0, "
-        "and none is negative",
+        "y: expected class indices in 0..D(L)-1 = 0..3, got -1 in row 0; the first class is 0",
     ),
     "one-hot rows of too many classes": (
         lambda: backward(np.eye(10)[labels()]), ValueError,
-        "y has shape (20, 10), but layer L wants (N, D(L)) = (20, 4); D(L), the last of the sizes, "
+        "y: layer L expected shape (N, D(L)) = (20, 4), got (20, 10); D(L), the last of the sizes, "
         "is the number of columns of y",
     ),
     "one-hot rows for one output": (
         lambda: backward(ONE_HOT, single("binary_cross_entropy")), ValueError,
-        "y has shape (20, 4), but layer L wants (N, D(L)) = (20, 1); one output wants one number "
-        "per example, for classes 0 or 1: write y.argmax(axis=1) if the rows of y are one-hot",
+        "y: layer L expected shape (N, D(L)) = (20, 1), got (20, 4); one output needs one number "
+        "per example, 0 or 1 for classes: write y.argmax(axis=1) if the rows of y are one-hot",
     ),
     "a row for a column": (
         lambda: backward(np.zeros((1, N)), single()), ValueError,
-        "y has shape (1, 20), but X has N = 20 rows and layer L has D(L) = 1 unit: wanted (20, 1); "
+        "y: layer L expected shape (N, D(L)) = (20, 1), got (1, 20); "
         "y.T has the shape that fits: one row per example",
     ),
     "another batch": (
         lambda: backward(labels()[:16]), ValueError,
-        "y has shape (16,), but X has N = 20 rows and layer L has D(L) = 4 units: wanted (20, 4) "
-        "or (20,); are X and y of the same batch?",
+        "y: layer L expected shape (N, D(L)) = (20, 4) or (20,), got (16,); "
+        "X has N = 20 rows: are X and y of the same batch?",
     ),
     "text": (
         lambda: backward(np.array(["cat", "dog"] * 10)), ValueError,
-        "y has labels of text ('cat'), and the network knows none yet: fit it with them, or set "
-        "net.classes_ to all labels, in the order of the outputs",
+        "y has labels of text ('cat'), but the network has no classes_ yet: fit it with them, or "
+        "set net.classes_ to all labels, in the order of the outputs",
     ),
     "labels -1 and 1": (
         lambda: backward(labels() % 2 * 2 - 1, single("binary_cross_entropy")), ValueError,
-        "binary_cross_entropy wants targets in [0, 1], but row 0 of y has -1; labels -1 and 1 "
+        "binary_cross_entropy expects targets in [0, 1], but row 0 of y has -1; labels -1 and 1 "
         "become 0 and 1 by (y + 1) / 2",
     ),
     "classes for one output": (
         lambda: backward(labels(), single("binary_cross_entropy")), ValueError,
-        "binary_cross_entropy wants targets in [0, 1], but row 2 of y has 2; more than two classes "
-        "want cross_entropy and one output for each",
+        "binary_cross_entropy expects targets in [0, 1], but row 2 of y has 2; more than two "
+        "classes need cross_entropy and one output for each",
     ),
     "counts below 0": (
         lambda: backward(labels() - 1.0, single("poisson")), ValueError,
-        "poisson wants targets >= 0, but row 0 of y has -1",
+        "poisson expects targets >= 0, but row 0 of y has -1",
     ),
     "rows that are no probabilities": (
         lambda: backward(ONE_HOT * 2), ValueError,
-        "cross_entropy wants rows that sum to 1 (one-hot rows or probabilities), but row 0 of y "
-        "does not",
+        "cross_entropy expects rows that sum to 1 (one-hot rows or probabilities), but row 0 of y "
+        "sums to 2",
     ),
     "weights of another batch": (
         lambda: backward(labels(), sample_weight=np.ones(16)), ValueError,
-        "sample_weight has shape (16,), but X has N = 20 rows: wanted (20,), one weight for each "
-        "row",
+        "sample_weight: expected shape (N,) = (20,), one weight for each row of X, got (16,)",
     ),
     "backward first": (
         lambda: network().backward(labels()), RuntimeError,
@@ -171,38 +169,38 @@ WRONG_CALLS: dict[str, tuple[Callable[[], object], type[Exception], str]] = {
     # --- W and b
     "W transposed": (
         lambda: setattr(layer(), "W", np.zeros((D0, 6))), ValueError,
-        "W of layer 1 has shape (D(1), D(0)) = (6, 3), not (3, 6); its transpose .T has that "
+        "W of layer 1: expected shape (D(1), D(0)) = (6, 3), got (3, 6); its transpose .T has that "
         "shape: rows are units, columns their inputs",
     ),
     "W of another layer": (
         lambda: setattr(layer(), "W", np.zeros((4, 6))), ValueError,
-        "W of layer 1 has shape (D(1), D(0)) = (6, 3), not (4, 6); W has a row for every unit, a "
-        "column for every unit of the layer before",
+        "W of layer 1: expected shape (D(1), D(0)) = (6, 3), got (4, 6); W has a row for every "
+        "unit, a column for every unit of the layer before",
     ),
     "W flat": (
         lambda: setattr(layer(), "W", np.zeros(18)), ValueError,
-        "W of layer 1 has shape (D(1), D(0)) = (6, 3), not (18,); has a flat array this order? "
-        "Then write .reshape(6, 3)",
+        "W of layer 1: expected shape (D(1), D(0)) = (6, 3), got (18,); has a flat array this "
+        "order? Then write .reshape(6, 3)",
     ),
     "b as a column": (
         lambda: setattr(layer(), "b", np.zeros((6, 1))), ValueError,
-        "b of layer 1 has shape (D(1),) = (6,), not (6, 1); b has one axis: write .ravel()",
+        "b of layer 1: expected shape (D(1),) = (6,), got (6, 1); b has one axis: write .ravel()",
     ),
     "b of another layer": (
         lambda: setattr(layer(), "b", np.zeros(4)), ValueError,
-        "b of layer 1 has shape (D(1),) = (6,), not (4,); b has a number for every unit of its "
-        "layer",
+        "b of layer 1: expected shape (D(1),) = (6,), got (4,); b has a number for every unit of "
+        "its layer",
     ),
     "b as a number": (
         lambda: setattr(layer(), "b", 0.5), ValueError,
-        "b of layer 1 has shape (D(1),) = (6,), and 0.5 is a number: to fill it write "
+        "b of layer 1: expected shape (D(1),) = (6,), got the number 0.5; to fill it write "
         "layer.b[...] = 0.5",
     ),
     "pairs transposed": (
         lambda: network().flatten([(np.zeros((3, 6)), np.zeros(6)), (np.zeros((4, 6)), [0] * 4)]),
         ValueError,
-        "layer 1 wants W of shape (D(1), D(0)) = (6, 3) and b of shape (D(1),) = (6,), not (3, 6) "
-        "and (6,)",
+        "layer 1: expected W of shape (D(1), D(0)) = (6, 3) and b of shape (D(1),) = (6,), got "
+        "(3, 6) and (6,)",
     ),
     # --- Layers
     "layer(0).W": (
@@ -244,7 +242,7 @@ WRONG_CALLS: dict[str, tuple[Callable[[], object], type[Exception], str]] = {
     ),
     "an activation too many": (
         lambda: sb.Network([3, 6, 5, 4], activation=["relu"] * 3), ValueError,
-        "activation lists 3 rules, but the network has 2 hidden layers: the last layer's is the "
+        "activation: expected 2, one for each hidden layer, got 3; that of the last layer is the "
         "argument output",
     ),
     "an unknown activation": (
@@ -259,15 +257,16 @@ WRONG_CALLS: dict[str, tuple[Callable[[], object], type[Exception], str]] = {
     ),
     "sizes as a number": (
         lambda: sb.Network(5), TypeError,
-        "sizes lists the widths of all layers, such as [784, 128, 10], and is not 5 (int)",
+        "sizes must be a list of the widths of all layers, such as [784, 128, 10], got 5 (int)",
     ),
     "an optimizer's class": (
         lambda: sb.Network([3, 1], optimizer=sb.Adam), TypeError,
-        "optimizer is the class Adam; make an instance: Adam()",
+        "optimizer must be an instance, got the class: write Adam()",
     ),
     "lr by its long name": (
         lambda: sb.SGD(learning_rate=0.1), TypeError,
-        "sgd: unknown parameter 'learning_rate' (it is called 'lr' here); allowed: lr",
+        "SGD() got an unexpected keyword argument 'learning_rate' (it is called 'lr' here); "
+        "allowed: lr",
     ),
 }  # fmt: skip
 

@@ -123,7 +123,7 @@ def test_labels_in_pieces_and_with_a_loss_of_ones_own() -> None:
 def test_labels_that_do_not_fit() -> None:
     net = network()
     refused(lambda: net.fit(X, np.where(NUMBERS, "a", "b"), verbose=0), ValueError, "2 labels")
-    refused(lambda: net.evaluate(X, TREES), ValueError, "knows none yet")
+    refused(lambda: net.evaluate(X, TREES), ValueError, "has no classes_ yet")
     assert net.classes_ is None
     late = (X, np.where(NUMBERS, "oak", "ash"))
     refused(
@@ -146,7 +146,7 @@ def test_labels_that_do_not_fit() -> None:
     refused(lambda: network(1).fit(X, ["a"] * 60, verbose=0), ValueError, "1 labels? of text")
     numbers = sb.Network([3, 1], seed=0)
     refused(lambda: numbers.fit(X, ["1.5", "2"] * 30, verbose=0), ValueError, "squared_error")
-    with pytest.raises(TypeError, match="labels of classes are text"):
+    with pytest.raises(TypeError, match="labels of classes must be text"):
         net.classes_ = [1, 2, 3]  # type: ignore[list-item]
 
 
@@ -275,10 +275,14 @@ def test_the_plane_between_labels() -> None:
 def test_labels_without_rows() -> None:
     net, none = network(), np.array([], str)
     for call in (net.evaluate, net.fit, net.score):
-        refused(lambda call=call: call(X[:0], none), ValueError, "X has shape .0, 3.")
-        refused(lambda call=call: call(X, none), ValueError, "y has shape .0,.")
+        refused(
+            lambda call=call: call(X[:0], none),
+            ValueError,
+            "X: expected at least one row, got shape .0, 3.",
+        )
+        refused(lambda call=call: call(X, none), ValueError, "y: .* got .0,.")
     assert net.classes_ is None
-    with pytest.raises(TypeError, match="classes_ is a list of labels, not 3 "):
+    with pytest.raises(TypeError, match="classes_ must be a list of labels, got 3 "):
         net.classes_ = 3  # type: ignore[assignment]
 
 

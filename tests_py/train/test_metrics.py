@@ -167,7 +167,7 @@ def test_auc_of_a_class_without_weight() -> None:
 
 def test_k_of_numpy() -> None:
     assert sb.metrics.top_k(np.int64(2))([2, 0], [[0.5, 0.1, 0.4], [0.2, 0.3, 0.5]]) == 0.5  # type: ignore[arg-type]
-    refused(lambda: sb.metrics.top_k(1.5), TypeError, "k is an int")  # type: ignore[arg-type]
+    refused(lambda: sb.metrics.top_k(1.5), TypeError, "k must be an int")  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])

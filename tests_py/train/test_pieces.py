@@ -172,14 +172,14 @@ def test_progress_without_a_known_length(capsys: pytest.CaptureFixture[str]) -> 
 def test_wrong_pieces() -> None:
     X, y = data()
     fit = network().fit
-    refused(lambda: fit(X), TypeError, "does y miss")
-    refused(lambda: fit(3), TypeError, "does y miss")
-    refused(lambda: fit({"X": X, "y": y}), TypeError, "not a dict", "does y miss")
+    refused(lambda: fit(X), TypeError, "did you forget y")
+    refused(lambda: fit(3), TypeError, "did you forget y")
+    refused(lambda: fit({"X": X, "y": y}), TypeError, "got dict", "did you forget y")
 
     class Frame(list[str]):
         columns = ("a", "b")
 
-    refused(lambda: fit(Frame("ab")), TypeError, "not a Frame", "does y miss")
+    refused(lambda: fit(Frame("ab")), TypeError, "got Frame", "did you forget y")
     refused(lambda: fit([X, y], progress=False), TypeError, "piece 1", "a pair")
     refused(lambda: fit([], progress=False), ValueError, "no piece")
     refused(lambda: fit([(X, y)], sample_weight=np.ones(96)), ValueError, "with the pieces")
@@ -211,13 +211,13 @@ def test_an_iterator_that_ends_too_early_says_when() -> None:
     once = iter(shards(X, y, 16))
     refused(
         lambda: net.fit(once, epochs=2, steps_per_epoch=4, progress=False),
-        ValueError, "epoch 2 wants 4 pieces", "after 2",
+        ValueError, "epoch 2: expected 4 pieces", "got 2",
     )  # fmt: skip
     assert net.step_count == 6
     assert net.history is not None
     assert (net.history.epochs, net.history.stop_reason) == (1, "error")
     refused(lambda: net.fit(once, progress=False, epochs=1), ValueError, "no piece")
-    refused(lambda: net.fit([], steps_per_epoch=2, progress=False), ValueError, "after 0")
+    refused(lambda: net.fit([], steps_per_epoch=2, progress=False), ValueError, "got 0")
 
 
 def test_schedules_follow_batches_where_their_number_is_known() -> None:
@@ -300,17 +300,17 @@ def test_messages_name_the_piece() -> None:
     bad[5, 1] = np.inf
     huge = X[:48] * 1e300
     wrong: list[tuple[Any, Any, str]] = [
-        ((X[:, :3], y), ValueError, r"epoch 1, piece 2: X has shape \(96, 3\)"),
-        ((X[:0], y[:0]), ValueError, "epoch 1, piece 2: .*no example"),
+        ((X[:, :3], y), ValueError, r"epoch 1, piece 2: X: layer 1 expected .* got \(96, 3\)"),
+        ((X[:0], y[:0]), ValueError, "epoch 1, piece 2: X: expected at least one row"),
         ((X, y[:7]), ValueError, "epoch 1, piece 2: .*96"),
         ((bad, y[:48]), ValueError, "epoch 1, piece 2: .*row 5"),
         ((X, y + 1), ValueError, "epoch 1, piece 2: .*0..2"),
-        ("ab", TypeError, "epoch 1, piece 2: expected a pair .* not a str"),
+        ("ab", TypeError, "epoch 1, piece 2: expected a pair .* got a str"),
         ({"X": X}, TypeError, "epoch 1, piece 2: .*dict"),
         ((X, y, None, None), TypeError, "piece 2: .*tuple of 4"),
         ((X, y, np.ones(3)), ValueError, "epoch 1, piece 2: .*3"),
         ((X, None), TypeError, "epoch 1, piece 2: y is None"),
-        ((np.array(["a"]), y), TypeError, "epoch 1, piece 2: X has dtype"),
+        ((np.array(["a"]), y), TypeError, "epoch 1, piece 2: X: expected real numbers, got dtype"),
         ((huge, y[:48]), sb.DivergenceError, "epoch 1, piece 2: batch 1 of 3: "),
     ]
     for item, kind, pattern in wrong:
@@ -320,7 +320,7 @@ def test_messages_name_the_piece() -> None:
             kind, pattern,
         )  # fmt: skip
         assert not net._busy
-    refused(lambda: net.fit("X.npy"), TypeError, "not a str", "does y miss")
+    refused(lambda: net.fit("X.npy"), TypeError, "got str", "did you forget y")
     refused(lambda: net.fit(lambda: 3, epochs=1, progress=False), TypeError, "returned a int")
     refused(lambda: net.fit(good, steps_per_epoch=0), ValueError, "steps_per_epoch")
 

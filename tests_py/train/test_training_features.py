@@ -77,7 +77,11 @@ def test_max_norm_can_be_set_and_is_checked() -> None:
     assert net.max_norm is None
     assert sb.Network([1, 1]).max_norm is None
     for bad in (0, -1.0, float("inf")):
-        refused(lambda bad=bad: sb.Network([1, 1], max_norm=bad), ValueError, "max_norm", "above 0")
+        refused(
+            lambda bad=bad: sb.Network([1, 1], max_norm=bad),
+            ValueError,
+            "max_norm must be a finite number > 0 or None",
+        )
 
 
 # --- frozen layers ------------------------------------------------------------------------

@@ -129,7 +129,7 @@ public func sb_set_option(
     }
     func check(_ name: StaticString) throws(EngineError) {
       guard value >= 0, value.isFinite else {
-        throw .value("\(name) must be finite and at least 0")
+        throw .value("\(name) must be a finite number >= 0")
       }
     }
     switch option {
@@ -173,7 +173,7 @@ public func sb_set_generator(
 ) -> sb_status {
   status(error) { () throws(EngineError) in
     guard let state, state[0] | state[1] | state[2] | state[3] != 0 else {
-      throw .value("a generator's state is four numbers that are not all zero")
+      throw .value("a generator's state must be four numbers that are not all zero")
     }
     try engine(net).random.state = (state[0], state[1], state[2], state[3])
   }

@@ -25,7 +25,7 @@ struct Layout {
     var (offsets, biases) = ([0], [Int]())
     for m in 0..<sizes.count {
       guard sizes[m] > 0, sizes[m] <= Int(Int32.max) else {
-        throw .value("the size of layer \(m) is \(sizes[m]); it must lie in 1..\(Int32.max)")
+        throw .value("the size of layer \(m) must be an int in 1..\(Int32.max), got \(sizes[m])")
       }
       guard m > 0 else { continue }
       let (weights, tooMany) = sizes[m].multipliedReportingOverflow(by: sizes[m - 1])

@@ -54,11 +54,11 @@ struct Norm {
       let isBatch = norm.kind == SB_NORM_BATCH
       guard norm.epsilon >= minEpsilon, norm.epsilon <= 1 else {
         throw .value(
-          "eps of the normalisation of layer \(m) lies in (0, 1], and is no less than the smallest "
-            + "normal number of the network's dtype")
+          "eps of the normalisation of layer \(m) must be a number in (0, 1] and not less than the "
+            + "smallest normal number of the network's dtype")
       }
       guard !isBatch || norm.momentum >= 0 && norm.momentum <= 1 else {
-        throw .value("momentum of the normalisation of layer \(m) lies in [0, 1]")
+        throw .value("momentum of the normalisation of layer \(m) must be a number in [0, 1]")
       }
       guard isBatch || cols > 1 else {
         throw .value(
@@ -237,8 +237,7 @@ extension Network {
   func checkBatch(rows: Int) throws(EngineError) {
     guard rows > 1 || !normalisesBatches else {
       throw .value(
-        "batch norm in training wants at least 2 rows, and this batch has one: a single row has "
-          + "no variance")
+        "batch norm in training needs at least 2 rows, got 1: a single row has no variance")
     }
   }
 

@@ -84,7 +84,8 @@ extension Network {
   func setDropout(_ m: Int, _ rate: Double) throws(EngineError) {
     guard m >= 1, m <= layout.layers else { throw EngineError.noOption }
     guard rate >= 0, rate < 1 else {
-      throw .value("dropout of layer \(m) is the probability to drop a unit, in [0, 1)")
+      throw .value(
+        "dropout of layer \(m) must be a number in [0, 1), the probability to drop a unit")
     }
     var changed = dropout
     changed[m - 1] = rate

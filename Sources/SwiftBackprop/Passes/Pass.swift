@@ -63,13 +63,13 @@ extension Network {
     let inputs = layout.sizes[0]
     guard x.array.ndim == 2, x.cols == inputs else {
       throw .shape(
-        "X has shape \(x.shape), but layer 1 wants (N, D(0)) = (N, \(inputs)); \(hint(x))")
+        "X: layer 1 expected shape (N, D(0)) = (N, \(inputs)), got \(x.shape); \(hint(x))")
     }
     guard x.rows > 0 || mayBeEmpty else {
-      throw .shape("X has shape \(x.shape): there is no example in it")
+      throw .shape("X: expected at least one row, got shape \(x.shape)")
     }
     guard x.rows <= Int(Int32.max) else {
-      throw .shape("X has \(x.rows) rows; at most \(Int32.max) are possible")
+      throw .shape("X must have at most \(Int32.max) rows, got \(x.rows)")
     }
   }
 
@@ -168,11 +168,11 @@ extension Network {
     }
     if isBatchNormalised, method == .vectors {
       throw .value(
-        "one example after the other has no statistics of the batch, which batch norm wants in "
-          + "training: take method=\"loops\", or leave it out")
+        "method=\"vectors\" takes one example after the other, and batch norm in training needs the "
+          + "statistics of the batch: take method=\"loops\", or leave it out")
     }
     if isMasked, method != .matrices {
-      throw .value("a pass with dropout is computed by matrices: leave method out")
+      throw .value("a pass with dropout needs method=\"matrices\": leave method out")
     }
   }
 

@@ -25,7 +25,7 @@ enum Rules {
     for (index, info) in infos.enumerated() where !info.isExternal {
       known = known + (index == 0 ? "" : ", ") + "\(info.name)"
     }
-    throw .value("unknown \(kind) '\(cString: name)'; known are: \(known)")
+    throw .value("unknown \(kind) '\(cString: name)'; allowed: \(known)")
   }
 
   /// The parameters given, or the defaults, each within what its rule allows.
@@ -44,15 +44,15 @@ enum Rules {
   static func check(
     _ value: Double, _ parameter: RuleParameter, of info: RuleInfo
   ) throws(EngineError) {
-    let (fits, wanted): (Bool, StaticString) =
+    let (fits, expected): (Bool, StaticString) =
       switch parameter.allowed {
       case .any: (value.isFinite, "finite")
-      case .positive: (value.isFinite && value > 0, "greater than 0")
-      case .nonNegative: (value.isFinite && value >= 0, "at least 0")
-      case .unitInterval: (value >= 0 && value < 1, "at least 0 and less than 1")
+      case .positive: (value.isFinite && value > 0, "a finite number > 0")
+      case .nonNegative: (value.isFinite && value >= 0, "a finite number >= 0")
+      case .unitInterval: (value >= 0 && value < 1, "a number in [0, 1)")
       }
     guard fits else {
-      throw .value("\(parameter.name) of \(info.name) must be \(wanted)")
+      throw .value("\(parameter.name) of \(info.name) must be \(expected)")
     }
   }
 }
@@ -77,7 +77,7 @@ func checkScalar(_ dtype: Int32) throws(EngineError) {
 extension Rules {
   private static func check(order: Int32) throws(EngineError) {
     guard order >= 0, order <= 2 else {
-      throw .value("the order is 0 (the value), 1 or 2 (a derivative)")
+      throw .value("the order must be 0 (the value), 1 or 2 (a derivative)")
     }
   }
 

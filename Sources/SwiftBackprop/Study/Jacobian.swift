@@ -19,7 +19,7 @@ enum LayerQuantity {
     switch code {
     case SB_Z: self = .z
     case SB_A: self = .a
-    default: throw .value("a Jacobian is of z or a, with respect to z or a")
+    default: throw .value("of and wrt of a Jacobian must be z or a")
     }
   }
 }
@@ -36,8 +36,8 @@ struct JacobianTask {
       let hint: Message = wrt == .z && m == 0 ? ": layer 0, the input, has a and no z" : ""
       let letter: StaticString = wrt == .z ? "z" : "a"
       throw .value(
-        "layer is \(m), but with respect to \(letter) it lies in "
-          + "\(first)..L = \(first)..\(layers)\(hint)")
+        "layer must be an int in \(first)..L = \(first)..\(layers) for a Jacobian with respect to "
+          + "\(letter), got \(m)\(hint)")
     }
     guard of == .a || wrt == .z || m < layers else {
       throw .value(

@@ -207,8 +207,7 @@ extension Network {
     let count = layout.parameterCount
     guard v.array.ndim == 1, v.rows == count else {
       throw .shape(
-        "v has shape \(v.shape), but the network has P = \(count) parameters: "
-          + "wanted (\(count),), in the order of net.parameters")
+        "v: expected shape (P,) = (\(count),), in the order of net.parameters, got \(v.shape)")
     }
     v.read(RowSelection(0..<count), into: direction.base)
     guard largestMagnitude(direction.base, count) < T.infinityBits else {

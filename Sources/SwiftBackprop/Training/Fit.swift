@@ -44,8 +44,12 @@ class Fit<T: Scalar> {
   init(_ network: Network<T>, _ config: sb_fit_config) throws(EngineError) {
     try BLAS.require()
     guard let xArray = config.x, let yArray = config.y else { throw .value("X or y is missing") }
-    guard config.epochs >= 0 else { throw .value("epochs must be at least 0") }
-    guard config.batch_size >= 1 else { throw .value("batch_size must be at least 1") }
+    guard config.epochs >= 0 else {
+      throw .value("epochs must be an int >= 0, got \(Int(clamping: config.epochs))")
+    }
+    guard config.batch_size >= 1 else {
+      throw .value("batch_size must be an int >= 1, got \(Int(clamping: config.batch_size))")
+    }
     let x = try Source(xArray.pointee).scaled(by: network.inputScale)
     try network.checkShape(x)
     self.network = network
@@ -60,7 +64,7 @@ class Fit<T: Scalar> {
           weights: optional(config.valid_weights))
       }
     } else if config.valid_x != nil || config.valid_y != nil {
-      throw .value("validation data are an X and a y")
+      throw .value("validation data must be an X and a y")
     } else {
       validation = nil
     }
@@ -83,7 +87,7 @@ class Fit<T: Scalar> {
     continuation = network.sessionContinuation()
   }
 
-  /// Refuses minibatches of one row where batch norm wants two.
+  /// Refuses minibatches of one row where batch norm needs two.
   private static func checkLastBatch(
     _ network: Network<T>, rows: Int, batchSize: Int
   ) throws(EngineError) {
@@ -92,8 +96,8 @@ class Fit<T: Scalar> {
     while better < rows, rows % better == 1 { better += 1 }
     throw .value(
       "N = \(rows) rows in minibatches of \(batchSize) leave one of a single row, and batch norm "
-        + "wants at least 2, for one row has no variance"
-        + (rows > 1 ? ": batch_size=\(better) leaves none" : ""))
+        + "needs at least 2: one row has no variance"
+        + (rows > 1 ? "; batch_size=\(better) leaves none" : ""))
   }
 
   final private var batches: Int { (x.rows + batchSize - 1) / batchSize }
@@ -268,7 +272,7 @@ class Fit<T: Scalar> {
   }
 
   /// Brings some rows of X, unless they are there, or of a(0) W(1)ᵀ, where it was made by shares,
-  /// and of y to where the pass wants them.
+  /// and of y to where the pass needs them.
   final private func begin(
     _ tape: Tape<T>, _ selected: RowSelection, _ rows: Range<Int>, _ plan: Plan
   ) {
@@ -339,7 +343,7 @@ class Fit<T: Scalar> {
         penalty: network.sharesPenalties ? penaltySum / Double(x.rows) : network.penalty(),
         seconds: 0, valid: valid ?? none))
     // The next order is drawn when it is needed: who stores the network between two epochs
-    // finds the generator as the next `fit` wants it.
+    // finds the generator as the next `fit` needs it.
     next = 0
     phase = records.count == epochs ? .done : .starting
   }

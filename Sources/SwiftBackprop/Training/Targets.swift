@@ -12,22 +12,20 @@ struct Targets {
     self.outputs = outputs
     areIndices = source.array.ndim == 1 && outputs > 1
     guard source.rows == rows else {
-      let wanted: Message = outputs > 1 ? " or (\(rows),)" : ""
-      let units: StaticString = outputs == 1 ? "unit" : "units"
+      let or: Message = outputs > 1 ? " or (\(rows),)" : ""
       throw .shape(
-        "y has shape \(source.shape), but X has N = \(rows) rows and layer L has "
-          + "D(L) = \(outputs) \(units): wanted (\(rows), \(outputs))"
-          + "\(wanted); \(hintForRows(rows))")
+        "y: layer L expected shape (N, D(L)) = (\(rows), \(outputs))\(or), got "
+          + "\(source.shape); \(hintForRows(rows))")
     }
     guard !areIndices || source.isInteger else {
       throw .type(
-        "y has shape (\(rows),) and is not of an integer type, but layer L has "
-          + "D(L) = \(outputs) units: class indices are integers, write y.astype(int); "
-          + "values come as rows of shape (\(rows), \(outputs))")
+        "y: layer L expected integers (class indices) of shape (N,) = (\(rows),) or numbers of "
+          + "shape (N, D(L)) = (\(rows), \(outputs)), got numbers of shape (\(rows),); for class "
+          + "indices write y.astype(int)")
     }
     guard areIndices || source.cols == outputs else {
       throw .shape(
-        "y has shape \(source.shape), but layer L wants (N, D(L)) = (\(rows), \(outputs)); "
+        "y: layer L expected shape (N, D(L)) = (\(rows), \(outputs)), got \(source.shape); "
           + hintForColumns(rows))
     }
   }
@@ -36,13 +34,13 @@ struct Targets {
   private func hintForRows(_ rows: Int) -> Message {
     source.array.ndim == 2 && source.cols == rows && source.rows == outputs
       ? "y.T has the shape that fits: one row per example"
-      : "are X and y of the same batch?"
+      : "X has N = \(rows) rows: are X and y of the same batch?"
   }
 
   /// What may be wrong where y has N rows, but not D(L) columns.
   private func hintForColumns(_ rows: Int) -> Message {
     if outputs == 1 {
-      return "one output wants one number per example, for classes 0 or 1: "
+      return "one output needs one number per example, 0 or 1 for classes: "
         + "write y.argmax(axis=1) if the rows of y are one-hot"
     }
     if source.cols == 1 {
@@ -91,8 +89,8 @@ struct Targets {
       }
       if domain == .distribution, (sum - 1).magnitude > 1e-3 {
         throw .value(
-          "\(loss) wants rows that sum to 1 (one-hot rows or probabilities), but row \(n) "
-            + "of y does not")
+          "\(loss) expects rows that sum to 1 (one-hot rows or probabilities), but row \(n) of y "
+            + "sums to \(decimal(Double(sum)))")
       }
     }
   }
@@ -101,16 +99,16 @@ struct Targets {
   private func outside(
     _ domain: TargetDomain, loss: StaticString, row: Int, value: Double
   ) -> EngineError {
-    let wanted: StaticString = domain == .probability ? "in [0, 1]" : ">= 0"
+    let expected: StaticString = domain == .probability ? "in [0, 1]" : ">= 0"
     var hint: Message = ""
     if domain == .probability {
       if value == -1 { hint = "; labels -1 and 1 become 0 and 1 by (y + 1) / 2" }
       if value > 1, value == value.rounded() {
-        hint = "; more than two classes want cross_entropy and one output for each"
+        hint = "; more than two classes need cross_entropy and one output for each"
       }
     }
     return .value(
-      "\(loss) wants targets \(wanted), but row \(row) of y has \(decimal(value))\(hint)")
+      "\(loss) expects targets \(expected), but row \(row) of y has \(decimal(value))\(hint)")
   }
 
   private func checkIndices(_ range: Range<Int>) throws(EngineError) {
@@ -118,8 +116,8 @@ struct Targets {
       let index = source.index(n)
       guard index >= 0, index < outputs else {
         throw .value(
-          "y[\(n)] is \(index), but with D(L) = \(outputs) outputs class indices lie in "
-            + "0..\(outputs - 1); \(hintForIndices())")
+          "y: expected class indices in 0..D(L)-1 = 0..\(outputs - 1), got \(index) in row \(n); "
+            + "\(hintForIndices())")
       }
     }
   }
@@ -133,11 +131,11 @@ struct Targets {
       smallest = Swift.min(smallest, index)
       largest = Swift.max(largest, index)
     }
-    if smallest < 0 { return "the first class is 0, and none is negative" }
+    if smallest < 0 { return "the first class is 0" }
     if smallest > 0 && largest - smallest < outputs {
       return "do the labels start at \(smallest)? Then write y - \(smallest)"
     }
-    return "classes 0..\(largest) want D(L) = \(largest &+ 1) outputs, the last of the sizes"
+    return "classes 0..\(largest) need D(L) = \(largest &+ 1) outputs, the last of the sizes"
   }
 }
 
@@ -150,8 +148,8 @@ struct RowWeights {
     guard let source else { return }
     guard source.rows == rows, source.cols == 1 else {
       throw .shape(
-        "sample_weight has shape \(source.shape), but X has N = \(rows) rows: wanted (\(rows),), "
-          + "one weight for each row")
+        "sample_weight: expected shape (N,) = (\(rows),), one weight for each row of X, got "
+          + "\(source.shape)")
     }
   }
 
@@ -163,8 +161,8 @@ struct RowWeights {
     source.read(RowSelection(range), into: scratch)
     for n in 0..<range.count where !(scratch[n] >= 0 && scratch[n] < .infinity) {
       throw .value(
-        "sample_weight[\(range.lowerBound + n)] is negative, NaN or infinite; "
-          + "weights are finite and at least 0")
+        "sample_weight must be finite numbers >= 0, got a negative number, NaN or infinity in row "
+          + "\(range.lowerBound + n)")
     }
   }
 

@@ -7,7 +7,6 @@ texts, the column would be ninety categories that mean nothing, without a warnin
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -24,7 +23,6 @@ __all__ = [
     "as_numbers",
     "as_texts",
     "kind_of",
-    "listed",
     "why_none",
 ]
 
@@ -247,17 +245,3 @@ def why_none(name: str, column: pandas.Series, kind: str, train: npt.NDArray[Any
         several = f"{values.nunique()} different texts in {len(values)} rows"
         return "identifies rows: each has a text of its own" if every else f"has {several}"
     return ""
-
-
-def listed(names: Iterable[str], most: int = 12) -> str:
-    """Return names for a line of a report.
-
-    Examples
-    --------
-    >>> from swiftbackprop._cli.columns import listed
-    >>> listed(["a", "b", "c"], most=2)
-    'a, b and 1 more'
-    """
-    names = list(names)
-    shown = ", ".join(names[:most])
-    return shown + (f" and {len(names) - most} more" if len(names) > most else "")

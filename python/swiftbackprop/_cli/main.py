@@ -22,6 +22,7 @@ from swiftbackprop._export import files
 from swiftbackprop._export.atomic_file import as_target, write_whole
 from swiftbackprop._import.load import read_notes
 from swiftbackprop._net.arrays import FloatArray
+from swiftbackprop._net.checks import listed
 
 if TYPE_CHECKING:
     from swiftbackprop._cli.preprocessing import Preparation, Target
@@ -216,8 +217,8 @@ def _class_weight(given: str | None, classes: Sequence[str]) -> Mapping[int, flo
             weights[classes.index(name.strip())] = as_amount(number)
         except (ValueError, argparse.ArgumentTypeError):
             raise ValueError(
-                f'--class-weight is balanced or such as "{classes[-1]}=5": {part!r} names none of '
-                f"the classes {', '.join(classes[:20])} and its weight"
+                f'--class-weight must be balanced or such as "{classes[-1]}=5", got {part!r}; the '
+                f"classes are {listed(classes, 20)}"
             ) from None
     return weights
 
@@ -299,7 +300,7 @@ def _description(
     table: Table, preparation: Preparation, column: Any, drop: Sequence[str]
 ) -> list[str]:
     """Return the lines that say what was taken for what."""
-    from swiftbackprop._cli.columns import DATE, NUMBER, TEXT, listed
+    from swiftbackprop._cli.columns import DATE, NUMBER, TEXT
     from swiftbackprop._cli.preprocessing import is_few
 
     target = preparation.target

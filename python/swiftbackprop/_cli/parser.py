@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import math
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
 import swiftbackprop as sb
+from swiftbackprop._net.checks import from_text
 from swiftbackprop._net.names import unknown
 from swiftbackprop._net.spec import DTYPES
 from swiftbackprop.metrics import OF_CLASSES, OF_NUMBERS
@@ -18,6 +18,12 @@ __all__ = ["ARRAYS", "ENDINGS", "TEXT", "as_amount", "make_parser"]
 TEXT = (".csv", ".tsv", ".txt")
 ARRAYS = (".npy", ".npz", ".parquet", ".xlsx")
 ENDINGS = (*TEXT, *ARRAYS)
+
+_count = from_text(int, min_=1, max_=2**31 - 1)
+_seed = from_text(int, min_=0, max_=2**31 - 1)
+as_amount = from_text(float, min_=0)
+_share = from_text(float, above=0, below=1)
+_rate = from_text(float, min_=0, below=1)
 
 _METRICS = ["loss", *(f.__name__ for f in (*OF_CLASSES, *OF_NUMBERS))]
 
@@ -177,43 +183,3 @@ def _metric(text: str) -> str:
     if text not in _METRICS:
         raise argparse.ArgumentTypeError(unknown("metric", text, _METRICS))
     return text
-
-
-def _whole(text: str, least: int) -> int:
-    digits = text.strip()
-    if not (digits.isascii() and digits.isdecimal()) or not least <= int(digits[:20]) < 2**31:
-        raise argparse.ArgumentTypeError(
-            f"must be a whole number between {least} and {2**31 - 1}, got {text!r}"
-        )
-    return int(digits)
-
-
-def _count(text: str) -> int:
-    return _whole(text, 1)
-
-
-def _seed(text: str) -> int:
-    return _whole(text, 0)
-
-
-def as_amount(text: str) -> float:
-    """Return a finite number of at least 0; else raises argparse.ArgumentTypeError."""
-    return _number(text, "at least 0", lambda value: 0 <= value < math.inf)
-
-
-def _share(text: str) -> float:
-    return _number(text, "between 0 and 1", lambda value: 0 < value < 1)
-
-
-def _rate(text: str) -> float:
-    return _number(text, "from 0 to below 1", lambda value: 0 <= value < 1)
-
-
-def _number(text: str, limits: str, allowed: Callable[[float], bool]) -> float:
-    try:
-        value = math.nan if "_" in text else float(text)
-    except ValueError:
-        value = math.nan
-    if not allowed(value):
-        raise argparse.ArgumentTypeError(f"must be a number {limits}, got {text!r}")
-    return value

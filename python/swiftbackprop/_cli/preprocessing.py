@@ -29,12 +29,12 @@ from swiftbackprop._cli.columns import (
     as_numbers,
     as_texts,
     kind_of,
-    listed,
     why_none,
 )
 from swiftbackprop._cli.table import Table, plain
+from swiftbackprop._export.json_checks import check, entries, parse, take
 from swiftbackprop._net.arrays import FloatArray
-from swiftbackprop._net.checks import check, entries, parse, take
+from swiftbackprop._net.checks import listed
 
 if TYPE_CHECKING:
     from swiftbackprop.network import Network

@@ -18,6 +18,7 @@ import numpy as np
 import pandas
 
 from swiftbackprop._cli.parser import ARRAYS, ENDINGS, TEXT
+from swiftbackprop._net.checks import listed
 from swiftbackprop._net.names import nearest
 
 __all__ = ["Reading", "Table", "plain", "read_table"]
@@ -90,9 +91,7 @@ class Table:
 
     def names(self) -> str:
         """Return the names of the columns, for a sentence."""
-        names = list(self.frame)
-        shown = ", ".join(names[:20])
-        return f"it has {shown}" + (f" and {len(names) - 20} more" if len(names) > 20 else "")
+        return f"it has {listed(self.frame, 20)}"
 
     def _data(self) -> str:
         """Return a half sentence, if the names of the columns may be data."""
@@ -202,7 +201,7 @@ def _decode(path: str, raw: bytes, encoding: str | None) -> tuple[str, str | Non
         raise ValueError(f"--encoding {encoding}: Python knows no encoding of that name") from None
     except UnicodeError as error:
         if encoding or utf_16:
-            raise ValueError(f"{path} is not read as {wanted}: {error}") from None
+            raise ValueError(f"{path} cannot be read as {wanted}: {error}") from None
         # Every byte has a meaning in Latin-1, which is what is left of Windows' own.
         guessed = "Windows-1252; --encoding says otherwise"
         try:

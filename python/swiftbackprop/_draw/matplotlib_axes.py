@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from swiftbackprop._draw.svg import BLUE, ORANGE
+from swiftbackprop._net.checks import got
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -46,7 +47,7 @@ def as_axes(ax: Axes | None, what: str, size: tuple[float, float]) -> Axes:
 
         return pyplot.subplots(figsize=size, layout="constrained")[1]
     if not hasattr(ax, "add_artist"):
-        raise TypeError(f"ax is the axes of matplotlib to draw into, not {type(ax).__name__}")
+        raise TypeError(f"ax must be matplotlib axes, got {got(ax)}")
     return ax
 
 

@@ -108,7 +108,7 @@ class Picture:
         name = os.path.basename(os.fsdecode(path))
         kind = os.path.splitext(name)[1].lower()
         if kind not in (".svg", ".pdf", ".png"):
-            raise ValueError(f"a drawing is saved as .svg, .pdf or .png, not as {name!r}")
+            raise ValueError(f"path must end in .svg, .pdf or .png, got {name!r}")
         content = str(self).encode() if kind == ".svg" else self._converted(kind)
         write_whole(path, lambda file: file.write(content))
 

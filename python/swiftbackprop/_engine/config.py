@@ -126,9 +126,11 @@ def set_num_threads(n: int) -> None:
     try:
         count = operator.index(n)
     except TypeError:
-        raise TypeError(f"the number of threads is an int, not {type(n).__name__}") from None
+        raise TypeError(
+            f"n must be an int, the number of threads, got {n!r:.60} ({type(n).__name__})"
+        ) from None
     if count < 1:
-        raise ValueError(f"the number of threads must be at least 1, not {count}")
+        raise ValueError(f"n, the number of threads, must be an int >= 1, got {count}")
     library = blas.library
     if library is None:
         raise RuntimeError(blas.problem)

@@ -80,9 +80,9 @@ def _as_input_dtype(net: NetworkBase, dtype: npt.DTypeLike | None) -> np.dtype[A
     try:
         wanted = np.dtype(dtype)
     except TypeError:
-        raise TypeError(f"input_dtype is a dtype, such as 'uint8', not {dtype!r}") from None
+        raise TypeError(f"input_dtype must be a dtype, such as 'uint8', got {dtype!r}") from None
     if wanted != net.dtype and wanted.kind not in "iu":
-        raise ValueError(f"input_dtype is {net.dtype} or one of integers, and not {wanted}")
+        raise ValueError(f"input_dtype must be {net.dtype} or an integer dtype, got {wanted}")
     return wanted
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict, fields
 from typing import Any, TypeVar
 
-from swiftbackprop._net.checks import check, entries, optional, short, take
+from swiftbackprop._export.json_checks import check, entries, optional, take
+from swiftbackprop._net.checks import short
 from swiftbackprop._net.names import unknown
 from swiftbackprop._net.normalization import BatchNorm, LayerNorm, Norm
 from swiftbackprop._net.optimizers import optimizer as make_optimizer
@@ -52,10 +53,10 @@ def read_spec(data: dict[str, Any]) -> tuple[NetworkSpec, int]:
     """Return the spec and the seed that a description gives."""
     dtype = take(data, "dtype", "a str")
     if dtype not in DTYPES:
-        raise ValueError(f"dtype is {short(dtype)}")
+        raise ValueError(f"dtype must be float32 or float64, got {short(dtype)}")
     activations = [_rule(Activation, each) for each in entries(data, "activations", "a dict")]
     if not activations:
-        raise ValueError("activations is empty")
+        raise ValueError("activations must not be empty")
     optimizer = take(data, "optimizer", "a dict")
     spec = make_spec(
         sizes=entries(data, "sizes", "an int"),
@@ -74,7 +75,7 @@ def read_spec(data: dict[str, Any]) -> tuple[NetworkSpec, int]:
     )
     seed = take(data, "seed", "a str")
     if not (seed.isascii() and seed.isdecimal() and len(seed) <= 20):
-        raise ValueError(f"seed is {short(seed)}")
+        raise ValueError(f"seed must be the digits of an int >= 0, got {short(seed)}")
     return spec, as_seed(int(seed))
 
 
@@ -94,14 +95,14 @@ def _norm(data: dict[str, Any] | None) -> Norm | None:
     names = [field.name for field in fields(kinds[name]) if field.name != "after"]
     numbers = {each: take(data, each, "a number") for each in names}
     if data:
-        raise ValueError(f"{name} norm has more than is known: {short(data)}")
+        raise ValueError(f"unknown fields of {name} norm: {short(data)}")
     return kinds[name](after=after, **numbers)
 
 
 def _name(data: dict[str, Any]) -> str:
     name: str = take(data, "name", "a str")
     if len(name) > _LONGEST_NAME:
-        raise ValueError(f"{short(name)} is no name")
+        raise ValueError(f"name must have at most {_LONGEST_NAME} characters, got {short(name)}")
     return name
 
 
@@ -110,7 +111,9 @@ def numbers(data: dict[str, Any], name: str) -> dict[str, float]:
     values: dict[str, float] = take(data, name, "a dict")
     for each, value in values.items():
         if len(each) > _LONGEST_NAME:
-            raise ValueError(f"{short(each)} is no name")
+            raise ValueError(
+                f"name must have at most {_LONGEST_NAME} characters, got {short(each)}"
+            )
         check(value, each, "a number")
         float(value)  # an int may be larger than any
     return values
@@ -123,6 +126,8 @@ def read_generator(data: dict[str, Any]) -> tuple[int, int, int, int] | None:
     words = entries(data, "generator", "a str")
     digits = set("0123456789abcdef")
     if len(words) != _STATE_WORDS or any(len(w) != 16 or set(w) - digits for w in words):
-        raise ValueError(f"generator is {short(words)}")
+        raise ValueError(
+            f"generator must be four words of 16 hexadecimal digits, got {short(words)}"
+        )
     s0, s1, s2, s3 = (int(word, 16) for word in words)
     return s0, s1, s2, s3

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -10,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from swiftbackprop._net.arrays import FloatArray, as_data
+from swiftbackprop._net.checks import as_int, got, listed
 from swiftbackprop._net.names import unknown
 from swiftbackprop._net.spec import as_parameter
 from swiftbackprop._net.state import vectors
@@ -60,7 +60,7 @@ def load_state_dict(net: NetworkBase, state: Mapping[str, npt.ArrayLike]) -> Non
     """Write all arrays, given by PyTorch's names."""
     if not isinstance(state, Mapping):
         raise TypeError(
-            f"a state dict maps names to arrays, as state_dict() does; got a {type(state).__name__}"
+            f"state must be a dict from names to arrays, as state_dict() returns, got {got(state)}"
         )
     wanted = _by_torch(net)
     names = [each.name for each in wanted]
@@ -73,7 +73,7 @@ def load_state_dict(net: NetworkBase, state: Mapping[str, npt.ArrayLike]) -> Non
             )
     missing = [name for name in names if name not in state]
     if missing:
-        raise ValueError(f"the state dict lacks {', '.join(missing)}")
+        raise ValueError(f"missing in the state dict: {listed(missing)}")
     for name in counters:
         _check_counter(name, state.get(name, 0))
     _write(net, wanted, [state[name] for name in names])
@@ -117,12 +117,7 @@ def _counter(running_var: _Array) -> str:
 
 def _check_counter(name: str, value: Any) -> None:
     """Refuse what is no count of batches; momentum here does not depend on it."""
-    try:
-        count = operator.index(value)
-    except (TypeError, ValueError, RuntimeError):  # each library has its own
-        raise TypeError(f"{name} is a whole number, not {value!r:.60}") from None
-    if count < 0:
-        raise ValueError(f"{name} is at least 0; got {count}")
+    as_int(value, name, min_=0)
 
 
 # --- Keras ----------------------------------------------------------------------------------
@@ -136,13 +131,13 @@ def kernels(net: NetworkBase) -> list[FloatArray]:
 def set_kernels(net: NetworkBase, weights: Iterable[npt.ArrayLike]) -> None:
     """Write all arrays, given as `kernels` returns them."""
     if isinstance(weights, str | bytes) or not isinstance(weights, Iterable):
-        raise TypeError(f"weights is a list of arrays, not a {type(weights).__name__}")
+        raise TypeError(f"weights must be a list of arrays, got {got(weights)}")
     given, wanted = list(weights), _by_keras(net)
     if len(given) != len(wanted):
         order = ", ".join(f"{_symbol(each)}" for each in wanted[:4])
         raise ValueError(
-            f"weights lists {len(given)} arrays; the {len(net.layers)} layers want {len(wanted)}: "
-            f"{order} and so on"
+            f"weights: expected {len(wanted)} arrays for the {len(net.layers)} layers, {order} and "
+            f"so on, got {len(given)}"
         )
     for place, each in enumerate(wanted):
         if each.letter != "W":
@@ -152,8 +147,8 @@ def set_kernels(net: NetworkBase, weights: Iterable[npt.ArrayLike]) -> None:
         if kernel.shape != shape:
             hint = "; its transpose .T has that shape" if kernel.T.shape == shape else ""
             raise ValueError(
-                f"{each.name}, {_symbol(each)}, has shape (D({each.m - 1}), D({each.m})) = "
-                f"{shape}, not {kernel.shape}{hint}"
+                f"{each.name}, {_symbol(each)}: expected shape (D({each.m - 1}), D({each.m})) = "
+                f"{shape}, got {kernel.shape}{hint}"
             )
         given[place] = kernel.T
     _write(net, wanted, given)
@@ -184,7 +179,7 @@ def _write(net: NetworkBase, arrays: Iterable[_Array], values: Iterable[Any]) ->
         what = f"{each.name}, {each.letter} of layer {each.m},"
         array = as_parameter(as_data(value, each.name), what, own.shape, each.m, own.dtype)
         if each.letter == "running_var" and (array < 0).any():
-            raise ValueError(f"{what} is a variance: at least 0")
+            raise ValueError(f"{what} must be >= 0: it is a variance")
         checked.append((own, array))
     for own, array in checked:
         own[...] = array

@@ -9,6 +9,7 @@ import numpy as np
 
 from swiftbackprop._import.sklearn_models import holder
 from swiftbackprop._net.arrays import FloatArray, as_data
+from swiftbackprop._net.checks import got
 from swiftbackprop._net.names import translated
 from swiftbackprop._net.normalization import Norm
 from swiftbackprop._net.rules import Activation, as_rule
@@ -146,7 +147,7 @@ def from_sklearn(mlp: Any) -> Network:
     if isinstance(names, str):
         names = [names] * (len(pairs) - 1)
     elif not isinstance(names, Iterable):
-        raise TypeError(f"activation is a name, or one for each hidden layer, not {names!r}")
+        raise TypeError(f"activation must be a name, or one for each hidden layer, got {names!r}")
     hidden = [_known(name) for name in names]
     return _network(pairs, hidden, _known(mlp.out_activation_), None)
 
@@ -157,13 +158,15 @@ def _pairs(mlp: Any) -> list[tuple[FloatArray, FloatArray]]:
     for name in ("coefs_", "intercepts_"):
         arrays = getattr(mlp, name, None)
         if not isinstance(arrays, list | tuple) or not arrays:
-            raise TypeError(f"{name} is a list of arrays, one for each layer, not {arrays!r:.60}")
+            raise TypeError(
+                f"{name} must be a list of arrays, one for each layer, got {got(arrays)}"
+            )
         lists.append([as_data(array, f"{name}[{place}]") for place, array in enumerate(arrays)])
     coefs, intercepts = lists
     if len(coefs) != len(intercepts):
         raise ValueError(
-            f"there are {len(coefs)} arrays in coefs_ and {len(intercepts)} in intercepts_: wanted "
-            "is one of each for every layer"
+            f"expected one array for each layer in coefs_ and in intercepts_, got {len(coefs)} and "
+            f"{len(intercepts)}"
         )
     for place, W in enumerate(coefs):
         if W.ndim != 2:

@@ -25,9 +25,10 @@ from swiftbackprop._export.files import (
     shapes,
     slot_name,
 )
+from swiftbackprop._export.json_checks import check, optional, parse
 from swiftbackprop._export.spec_json import numbers, read_generator, read_spec
 from swiftbackprop._net.arrays import FloatArray
-from swiftbackprop._net.checks import check, optional, parse, short
+from swiftbackprop._net.checks import as_int, short
 from swiftbackprop._net.state import OptimizerState, set_options, vectors
 from swiftbackprop.network import Network
 
@@ -150,13 +151,13 @@ class _Reader:
         spec, seed = read_spec(description)
         self.notes(description)
         steps = optional(description, "steps", "an int")
-        if steps is not None and not 0 <= steps <= 2**53:
-            raise ValueError(f"steps is {short(steps)}")
+        if steps is not None:
+            as_int(steps, "steps", min_=0, max_=2**53)
         classes = optional(description, "classes", "a list")
         state, values = read_generator(description), numbers(description, "options")
         checksum: str | None = optional(description, "checksum", "a str")
         if description:
-            raise ValueError(f"its description has more than is known: {short(description)}")
+            raise ValueError(f"unknown fields of its description: {short(description)}")
         groups = ["layers", "initial"] if "initial.1.W" in self.names else ["layers"]
         wanted = dict(chain.from_iterable(shapes(group, spec) for group in groups))
         for name, shape in wanted.items():  # all of them, before there is memory for any
@@ -178,7 +179,7 @@ class _Reader:
         slots = [slot_name(k) for k in range(0 if steps is None else net._slot_count())]
         known = len(wanted) + len(slots)
         if known != len(self.names):
-            raise ValueError(f"it holds {len(self.names)} tensors, and {known} are wanted")
+            raise ValueError(f"expected {known} tensors, got {len(self.names)}")
         for name in slots:
             self.expect(name, (spec.n_parameters,), spec.dtype)
         set_options(net, values)
@@ -196,9 +197,9 @@ class _Reader:
         lazy = self.file.get_slice(name)
         got, kind = tuple(lazy.get_shape()), lazy.get_dtype()
         if got != shape:
-            raise ValueError(f"{name} has shape {got}, and {shape} is wanted")
+            raise ValueError(f"{name}: expected shape {shape}, got {got}")
         if kind != DTYPES[dtype.name]:
-            raise ValueError(f"{name} is of type {kind}, and {DTYPES[dtype.name]} is wanted")
+            raise ValueError(f"{name}: expected dtype {DTYPES[dtype.name]}, got {kind}")
 
     def tensor(self, name: str) -> FloatArray:
         array: FloatArray = self.file.get_tensor(name)

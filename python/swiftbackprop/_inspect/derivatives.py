@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import operator
 from typing import SupportsIndex
 
 import numpy.typing as npt
@@ -10,6 +9,7 @@ import numpy.typing as npt
 from swiftbackprop._engine.loader import core
 from swiftbackprop._net.arrays import FloatArray, as_data
 from swiftbackprop._net.base import NetworkBase
+from swiftbackprop._net.checks import as_int, got
 from swiftbackprop._net.labels import encode
 
 __all__ = ["NetworkDerivatives"]
@@ -22,21 +22,15 @@ def _weights(sample_weight: npt.ArrayLike | None) -> FloatArray | None:
 def _quantity(name: object, argument: str) -> int:
     """Return the engine's number of "z" or "a"."""
     if not isinstance(name, str):
-        raise TypeError(f'{argument} is "z" or "a", not of type {type(name).__name__}')
+        raise TypeError(f'{argument} must be "z" or "a", got {got(name)}')
     if name not in ("z", "a"):
-        raise ValueError(f'unknown {argument}={name!r}: a Jacobian has {argument}="z" or "a"')
+        raise ValueError(f'{argument} must be "z" or "a", got {name!r}')
     return core.Z if name == "z" else core.A
 
 
 def _layer_number(layer: SupportsIndex, last: int) -> int:
-    """Return a layer's number; the engine says which of those that it can read fit."""
-    try:
-        number = operator.index(layer)
-    except TypeError:
-        raise TypeError(f"layer is an int, m of the layer, not {type(layer).__name__}") from None
-    if abs(number) > 2**31:
-        raise ValueError(f"layer is {number}, but the layers are 0..L = 0..{last}")
-    return number
+    """Return the number of a layer."""
+    return as_int(layer, "layer", min_=0, max_=last)
 
 
 class NetworkDerivatives(NetworkBase):

@@ -23,8 +23,8 @@ from swiftbackprop._inspect.report import (
     worst_of,
 )
 from swiftbackprop._net.arrays import FloatArray, as_data, check_some_weight
+from swiftbackprop._net.checks import as_int
 from swiftbackprop._net.repr import sizes_of
-from swiftbackprop._train.fit import as_count
 
 if TYPE_CHECKING:
     from swiftbackprop._net.base import NetworkBase
@@ -149,7 +149,7 @@ def gradcheck(
     seed: int,
 ) -> GradientReport:
     """Check every gradient of a network; see `Network.gradcheck`."""
-    count = None if per_array is None else as_count(per_array, "per_array", least=1)
+    count = None if per_array is None else as_int(per_array, "per_array", min_=1)
     clone = in_double(net)
     rows = as_inputs(net, X)
     weights = None if sample_weight is None else as_data(sample_weight, "sample_weight")

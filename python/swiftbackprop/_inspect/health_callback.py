@@ -14,6 +14,7 @@ from swiftbackprop._engine.loader import core
 from swiftbackprop._inspect.health import examine
 from swiftbackprop._inspect.health_report import HealthReport
 from swiftbackprop._net.arrays import as_data, as_labels
+from swiftbackprop._net.checks import as_int
 from swiftbackprop._net.state import parameters_and_buffers, write_parameters_and_buffers
 from swiftbackprop._train.callback import Callback
 
@@ -79,15 +80,14 @@ class HealthCheck(Callback):
         every: int = 1,
         seed: int = 0,
     ) -> None:
-        from swiftbackprop._train.fit import as_count
 
         data, targets = as_data(X, "X"), as_labels(y, "y")
         if len(data) != len(targets):
             raise ValueError(
                 f"X has {len(data)} rows and y has {len(targets)}: one target for each example"
             )
-        self._every = as_count(every, "every", least=1)
-        most = min(as_count(rows, "rows", least=1), len(data))
+        self._every = as_int(every, "every", min_=1)
+        most = min(as_int(rows, "rows", min_=1), len(data))
         drawn = np.sort(np.random.default_rng(seed).permutation(len(data))[:most])
         self._X, self._y = data[drawn], targets[drawn]
         self._clone: NetworkBase | None = None

@@ -9,7 +9,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from swiftbackprop._draw.line_chart import chart
-from swiftbackprop._net.rule import as_number
+from swiftbackprop._net.checks import as_number
 from swiftbackprop._train.callback import Callback
 from swiftbackprop._train.history import History
 
@@ -50,9 +50,7 @@ class LivePlot(Callback):
 
     def __init__(self, *, diagram: bool = True, seconds: float = 0.5) -> None:
         self._diagram = bool(diagram)
-        self._seconds = as_number(seconds, "seconds")
-        if not 0 <= self._seconds < math.inf:
-            raise ValueError(f"seconds is finite and at least 0; got {seconds}")
+        self._seconds = as_number(seconds, "seconds", min_=0)
         self._handle: Any = None
         self._next = 0.0
 
@@ -113,7 +111,7 @@ def _charts(history: History) -> list[str]:
 
 
 def _notebook_display() -> Any:
-    """Return IPython's function that displays in a notebook; None if this is none."""
+    """Return IPython's function that displays in a notebook; None if this is not one."""
     ipython = sys.modules.get("IPython")  # a kernel has imported it
     shell = ipython.get_ipython() if ipython else None
     if getattr(shell, "kernel", None) is None:

@@ -75,7 +75,7 @@ def _image_shape(shape: Any, inputs: int, m: int) -> tuple[int, int] | None:
         height, width = (int(size) for size in shape)
     except (TypeError, ValueError):
         raise TypeError(
-            f"shape is (height, width) of an image, None or 'auto', not {shape!r}"
+            f"shape must be (height, width) of an image, None or 'auto', got {shape!r}"
         ) from None
     if height < 1 or width < 1 or height * width != inputs:
         raise ValueError(

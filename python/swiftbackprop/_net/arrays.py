@@ -199,8 +199,7 @@ def _check_dtype(array: FloatArray, value: Any, what: str) -> None:
     if kind == "V" and array.dtype.names is None:  # bfloat16 and its like, of other packages
         kind = "O"
     raise TypeError(
-        f"{what} has dtype {name}, and real numbers are wanted: "
-        f"{_ADVICE.get(kind, 'convert it first')}"
+        f"{what}: expected real numbers, got dtype {name}: {_ADVICE.get(kind, 'convert it first')}"
     )
 
 
@@ -233,7 +232,7 @@ def as_row(example: int, rows: int) -> int:
         number = operator.index(example)
     except TypeError:
         kind = type(example).__name__
-        raise TypeError(f"example is the number of a row, an int, not {kind}") from None
+        raise TypeError(f"example must be an int, the number of a row, got {kind}") from None
     if not -rows <= number < rows:
         raise IndexError(f"there is no example {number}: rows are numbered 0 to {rows - 1}")
     return number % rows

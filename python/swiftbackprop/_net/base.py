@@ -93,7 +93,7 @@ class NetworkBase(SpecifiedNet):
 
     @property
     def norm(self) -> tuple[Norm | None, ...]:
-        """The normalisation of each layer, None where there is none."""
+        """The normalisation of each layer; None for a layer without."""
         return self._spec.norms or (None,) * len(self.layers)
 
     @property
@@ -162,10 +162,7 @@ class NetworkBase(SpecifiedNet):
         """
         vector = as_data(v, "v")
         if vector.shape != (self.n_parameters,):
-            raise ValueError(
-                f"v has shape {vector.shape}, but the network has P = "
-                f"{self.n_parameters} parameters: wanted ({self.n_parameters},)"
-            )
+            raise ValueError(f"v: expected shape (P,) = ({self.n_parameters},), got {vector.shape}")
         parts: list[tuple[FloatArray, ...]] = []
         start = 0
         for (outputs, inputs), vectors in zip(self._spec.shapes, self._spec.vectors, strict=True):
@@ -192,7 +189,7 @@ class NetworkBase(SpecifiedNet):
         if [len(g) - 1 for g in given] != counts:
             more = ", or (W, b, gamma, beta) if it is normalised," if self._spec.norms else ""
             raise ValueError(
-                f"flatten wants a pair (W, b){more} for each of the {len(shapes)} layers"
+                f"flatten needs a pair (W, b){more} for each of the {len(shapes)} layers"
             )
         parts = []
         for m, (arrays, (outputs, inputs)) in enumerate(zip(given, shapes, strict=True), start=1):
@@ -206,8 +203,8 @@ class NetworkBase(SpecifiedNet):
                 shape = (vectors[0] if bad is None else bad).shape
                 others = "b, gamma and beta" if len(vectors) > 1 else "b"
                 raise ValueError(
-                    f"layer {m} wants W of shape (D({m}), D({m - 1})) = {(outputs, inputs)} and "
-                    f"{others} of shape (D({m}),) = {(outputs,)}, not {W.shape} and {shape}"
+                    f"layer {m}: expected W of shape (D({m}), D({m - 1})) = {(outputs, inputs)} "
+                    f"and {others} of shape (D({m}),) = {(outputs,)}, got {W.shape} and {shape}"
                 )
             parts += [W.T.ravel(), *vectors]
         return np.concatenate(parts)

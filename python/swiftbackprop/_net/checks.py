@@ -1,85 +1,181 @@
-"""JSON from files, which may hold anything: entries are taken out one by one, and checked."""
+"""Checks of arguments, whose errors all read "epochs must be an int >= 1, got 0"."""
 
 from __future__ import annotations
 
-import json
 import math
-from typing import Any, NoReturn
+import numbers
+import operator
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from typing import Any
 
-__all__ = ["check", "entries", "optional", "parse", "short", "take"]
+import numpy as np
 
-_KINDS: dict[str, tuple[type, ...]] = {
-    "a number": (int, float),
-    "an int": (int,),
-    "true or false": (bool,),
-    "a str": (str,),
-    "a list": (list,),
-    "a dict": (dict,),
-    "a dict or null": (dict, type(None)),
-}
+__all__ = ["as_bool", "as_int", "as_number", "from_text", "got", "listed", "short"]
 
 
-def parse(text: str) -> dict[str, Any]:
-    """Return an object of JSON.
+def as_int(
+    value: Any, name: str, *, min_: int | None = None, max_: int = 2**63 - 1, also: str = ""
+) -> int:
+    """Return an int between two bounds.
+
+    Parameters
+    ----------
+    value : int or anything with ``__index__``
+    name : str
+        What the error calls it.
+    min_, max_ : int, optional
+        The bounds, both allowed.
+    also : str, default ""
+        What else is allowed, for the error.
 
     Raises
     ------
+    TypeError
+        If it is no int.
     ValueError
-        If the text is none.
+        If it is out of bounds.
+
+    Examples
+    --------
+    >>> as_int(0, "epochs", min_=1)
+    Traceback (most recent call last):
+      ...
+    ValueError: epochs must be an int >= 1, got 0
     """
+    words = "an int" if min_ is None else f"an int >= {min_}"
+    if min_ is not None and max_ < 2**63 - 1:
+        words = f"an int in {min_}..{max_}"
     try:
-        data = json.loads(text, parse_constant=_no_constant, object_pairs_hook=_object)
-    except (ValueError, RecursionError) as error:
-        raise ValueError(f"its description is damaged ({error})") from None
-    if not isinstance(data, dict):
-        raise ValueError("its description is no object")
-    return data
+        number = operator.index(value)
+    except (TypeError, ValueError, RuntimeError):  # each array library has its own
+        number = None
+    if number is None or isinstance(value, bool):
+        raise TypeError(f"{name} must be {words}{also}, got {got(value)}")
+    if number > max_ or (min_ is not None and number < min_):
+        raise ValueError(f"{name} must be {words}{also}, got {short(number)}")
+    return number
 
 
-def take(data: dict[str, Any], name: str, kind: str) -> Any:
-    """Take an entry out of an object."""
-    if name not in data:
-        raise ValueError(f"{name} is missing in its description")
-    return check(data.pop(name), name, kind)
+def as_number(
+    value: Any,
+    name: str,
+    *,
+    min_: float | None = None,
+    above: float | None = None,
+    max_: float = math.inf,
+    below: float = math.inf,
+    also: str = "",
+) -> float:
+    """Return a real number as a float.
+
+    Parameters
+    ----------
+    value : float
+    name : str
+        What the error calls it.
+    min_, above : float, optional
+        The lower bound: allowed itself, or not. With one of them the number has to be finite.
+    max_, below : float, optional
+        The upper bound: allowed itself, or not.
+    also : str, default ""
+        What else is allowed, for the error.
+
+    Raises
+    ------
+    TypeError
+        If it is no real number.
+    ValueError
+        If it is out of bounds.
+
+    Examples
+    --------
+    >>> as_number(1, "dropout", min_=0, below=1)
+    Traceback (most recent call last):
+      ...
+    ValueError: dropout must be a number in [0, 1), got 1
+    """
+    low = above if min_ is None else min_
+    high = min(max_, below)
+    words = "a number"
+    if low is not None and high == math.inf:
+        words = f"a finite number {'>' if min_ is None else '>='} {low:g}"
+    elif low is not None:
+        words = f"a number in {'(['[min_ is not None]}{low:g}, {high:g}{')]'[high < below]}"
+    if not isinstance(value, numbers.Real) or isinstance(value, bool):
+        raise TypeError(f"{name} must be {words}{also}, got {got(value)}")
+    try:
+        number = float(value)
+    except OverflowError:
+        number = math.inf if value == abs(value) else -math.inf
+    if low is not None and not (
+        (low < number or number == min_) and number <= max_ and number < below
+    ):
+        raise ValueError(f"{name} must be {words}{also}, got {number:.15g}")
+    return number
 
 
-def optional(data: dict[str, Any], name: str, kind: str) -> Any:
-    """Take an entry that may be null or missing."""
-    if data.get(name) is None:
-        return data.pop(name, None)
-    return take(data, name, kind)
+def as_bool(value: Any, name: str) -> bool:
+    """Return a bool; anything else, such as "no" or 2, raises a TypeError."""
+    if not isinstance(value, bool | np.bool_):
+        raise TypeError(f"{name} must be True or False, got {got(value)}")
+    return bool(value)
 
 
-def entries(data: dict[str, Any], name: str, kind: str) -> list[Any]:
-    """Take a list out, all of whose entries are of one kind."""
-    return [check(entry, name, kind) for entry in take(data, name, "a list")]
+def from_text(kind: type[int] | type[float], **bounds: Any) -> Callable[[str], Any]:
+    """Return a ``type`` for argparse: `as_int` or `as_number` of what the text says.
+
+    Examples
+    --------
+    >>> from_text(int, min_=1)("12")
+    12
+    """
+    check: Callable[..., Any] = as_int if kind is int else as_number
+
+    def read(text: str) -> Any:
+        value: Any = text
+        if text.isascii() and "_" not in text:
+            with suppress(ValueError):
+                value = kind(text)
+        try:
+            return check(value, "", **bounds)
+        except (TypeError, ValueError) as error:
+            from argparse import ArgumentTypeError
+
+            words = str(error).partition(", got ")[0].strip()
+            raise ArgumentTypeError(f"{words}, got {text!r}") from None
+
+    return read
 
 
-def check(value: Any, name: str, kind: str) -> Any:
-    """Return a value that is of this kind, and finite."""
-    # To Python a bool is an int too.
-    if not isinstance(value, _KINDS[kind]) or (type(value) is bool) != (_KINDS[kind] == (bool,)):
-        raise ValueError(f"{name} is {short(value)} and not {kind}")
-    if isinstance(value, float) and not math.isfinite(value):
-        raise ValueError(f"{name} is {value}")
-    return value
+def got(value: object) -> str:
+    """Return a value that has the wrong type as an error shows it, with its type.
+
+    Examples
+    --------
+    >>> got("10")
+    "'10' (str)"
+    """
+    return f"{short(value)} ({type(value).__name__})"
 
 
 def short(value: object) -> str:
-    """Return a value as text that is not too long for a message."""
+    """Return the repr of a value, cut to 60 characters."""
     try:
-        text = repr(value)
+        text = " ".join(repr(value).split())
     except ValueError:  # an int of thousands of digits
-        text = "an int out of all bounds"
+        text = "an int of too many digits"
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
-def _no_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no number")
+def listed(names: Iterable[object], max_: int = 10) -> str:
+    """Return names, separated by commas, of which only the first are shown.
 
-
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    data = dict(pairs)
-    if len(data) != len(pairs):
-        raise ValueError("a name stands twice in one object")
-    return data
+    Examples
+    --------
+    >>> listed(["a", "b", "c"], max_=2)
+    'a, b and 1 more'
+    """
+    shown = [str(name) for name in names]
+    more = f" and {len(shown) - max_} more" if len(shown) > max_ else ""
+    return ", ".join(shown[:max_]) + more

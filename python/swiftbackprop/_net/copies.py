@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from swiftbackprop._net.arrays import FloatArray, as_array, as_data
+from swiftbackprop._net.checks import got
 from swiftbackprop._net.specified import SpecifiedNet
 
 __all__ = ["as_input", "as_target", "as_weights", "explain_copy"]
@@ -100,7 +101,7 @@ def explain_copy(X: Any, net: SpecifiedNet) -> str:
     copy of 40 bytes; predict, evaluate and fit convert a block of rows at a time.
     """
     if not isinstance(net, SpecifiedNet):
-        raise TypeError(f"net is a Network, not {type(net).__name__}")
+        raise TypeError(f"net must be a Network, got {got(net)}")
     reason = _reason(X, net)
     if not reason:
         return "X is used in place: no call copies it; fit gathers one minibatch of rows at a time."
@@ -159,7 +160,7 @@ def _layout_reason(array: FloatArray) -> str:
         return f"{strides}, and BLAS does not read backwards"
     if any(stride == 0 for stride in array.strides):
         return f"{strides}: it is broadcast, and BLAS does not read a row twice"
-    return f"{strides}, and BLAS wants rows (or columns) that are dense and do not overlap"
+    return f"{strides}, and BLAS needs rows (or columns) that are dense and do not overlap"
 
 
 def _in_bytes(size: float) -> str:

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from swiftbackprop._engine.loader import core
 from swiftbackprop._net.arrays import FloatArray, as_floats
+from swiftbackprop._net.checks import got
 from swiftbackprop._net.rule import RuleInfo, find
 from swiftbackprop._net.rules import Activation, Loss
 
@@ -169,9 +170,9 @@ def _describe(
     names = ("function", "derivative", "second_derivative")
     for what, function in zip(names, functions, strict=False):
         if not callable(function) and (function is not None or what != "second_derivative"):
-            raise TypeError(f"{what} of a custom {kind} is a function, not {function!r}")
+            raise TypeError(f"{what} of a custom {kind} must be a function, got {got(function)}")
     if name is not None and not isinstance(name, str):
-        raise TypeError(f"name is a str, not {name!r}")
+        raise TypeError(f"name must be a str, got {got(name)}")
     called = name or str(getattr(functions[0], "__name__", f"custom_{kind}"))
     partners = (partner, "") if kind == "loss" else ("", partner)
     return RuleInfo(called, called, "a function of one's own", *partners, flags, {})

@@ -9,6 +9,7 @@ import numpy as np
 
 from swiftbackprop._engine.loader import core
 from swiftbackprop._net.arrays import FloatArray, as_labels
+from swiftbackprop._net.checks import got, listed
 from swiftbackprop._net.custom import is_custom
 
 if TYPE_CHECKING:
@@ -30,13 +31,13 @@ def as_classes(net: SpecifiedNet, given: Iterable[str]) -> FloatArray:
     outputs, m = net.sizes[-1], len(net.sizes) - 1
     count = max(outputs, 2)
     if not isinstance(given, Iterable):
-        raise TypeError(f"classes_ is a list of labels, not {given!r} ({type(given).__name__})")
+        raise TypeError(f"classes_ must be a list of labels, got {got(given)}")
     labels = [given] if isinstance(given, str) else list(given)
     for label in labels:
         if not isinstance(label, str):
-            raise TypeError(f"labels of classes are text; got {label!r} ({type(label).__name__})")
+            raise TypeError(f"labels of classes must be text, got {got(label)}")
     if len(labels) != count or len(set(labels)) != count:
-        shown = ", ".join(map(repr, labels[:5])) + (", ..." if len(labels) > 5 else "")
+        shown = listed(map(repr, labels), 5)
         raise ValueError(
             f"{len(set(labels))} labels of text ({shown}), and a network with D({m}) = {outputs} "
             f"outputs tells {count} classes apart: make it with as many outputs as there are "
@@ -81,8 +82,8 @@ def encode(net: SpecifiedNet, y: Any, what: str) -> FloatArray:
     classes = net._classes
     if classes is None:
         raise ValueError(
-            f"{what} has labels of text ({str(labels[0])!r}), and the network knows none yet: fit "
-            "it with them, or set net.classes_ to all labels, in the order of the outputs"
+            f"{what} has labels of text ({str(labels[0])!r}), but the network has no classes_ yet: "
+            "fit it with them, or set net.classes_ to all labels, in the order of the outputs"
         )
     order = np.argsort(classes)
     places = order[np.searchsorted(classes, labels, sorter=order) % len(classes)]
@@ -90,8 +91,8 @@ def encode(net: SpecifiedNet, y: Any, what: str) -> FloatArray:
     if wrong.any():
         row = int(np.argmax(wrong))
         raise ValueError(
-            f"{what} has the label {str(labels[row])!r} in row {row}, which is none of "
-            f"net.classes_: {', '.join(map(repr, classes.tolist()))}"
+            f"{what} has the label {str(labels[row])!r} in row {row}, which is not in "
+            f"net.classes_: {listed(map(repr, classes.tolist()), 20)}"
         )
     return np.asarray(places, np.int64)
 

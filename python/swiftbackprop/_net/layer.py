@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from swiftbackprop._engine.loader import core
 from swiftbackprop._net.arrays import FloatArray
+from swiftbackprop._net.checks import got
 from swiftbackprop._net.names import meant
 from swiftbackprop._net.normalization import Norm
 from swiftbackprop._net.rules import Activation
@@ -239,7 +240,7 @@ class Layer:
     @running_var.setter
     def running_var(self, value: npt.ArrayLike) -> None:
         if np.any(np.asarray(value) < 0):
-            raise ValueError(f"running_var of layer {self.m} is a variance: at least 0")
+            raise ValueError(f"running_var of layer {self.m} must be >= 0: it is a variance")
         self._assign("running_var", value)
 
     @property
@@ -368,7 +369,7 @@ def find_layer(net: SpecifiedNet, m: int) -> Layer:
     try:
         number = operator.index(m)
     except TypeError:
-        raise TypeError(f"a layer's number is an int, not {type(m).__name__}") from None
+        raise TypeError(f"m must be an int, the number of a layer, got {got(m)}") from None
     last = len(net.sizes) - 1
     if not 0 <= number <= last:
         hint = f"; the last is net.layer({last})" if number < 0 else ""

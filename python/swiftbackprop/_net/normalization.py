@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, TypeAlias
 
 from swiftbackprop._engine.loader import core
+from swiftbackprop._net.checks import as_bool, as_number, got
 from swiftbackprop._net.names import unknown
-from swiftbackprop._net.rule import as_number
 
 __all__ = [
     "BatchNorm",
@@ -33,11 +33,8 @@ class Norm:
 
     def _check(self) -> None:
         """Complete the fields and refuse what has no meaning."""
-        object.__setattr__(self, "eps", as_number(self.eps, "eps"))
-        if not 0 < self.eps <= 1:
-            raise ValueError(f"eps lies in (0, 1]; got {self.eps}")
-        if not isinstance(self.after, bool):
-            raise TypeError(f"after is True or False, not {self.after!r}")
+        object.__setattr__(self, "eps", as_number(self.eps, "eps", above=0, max_=1))
+        as_bool(self.after, "after")
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,9 +82,8 @@ class BatchNorm(Norm):
 
     def __post_init__(self) -> None:
         self._check()
-        object.__setattr__(self, "momentum", as_number(self.momentum, "momentum"))
-        if not 0 <= self.momentum <= 1:
-            raise ValueError(f"momentum lies in [0, 1]; got {self.momentum}")
+        momentum = as_number(self.momentum, "momentum", min_=0, max_=1)
+        object.__setattr__(self, "momentum", momentum)
 
     def _as_engine_norm(self) -> tuple[int, int, float, float]:
         return core.NORM_BATCH, int(self.after), self.eps, self.momentum
@@ -157,8 +153,8 @@ def as_norms(
         made = tuple(_as_norm(entry, f"norm of layer {m}") for m, entry in enumerate(norm, 1))
         if len(made) not in (layers - 1, layers):
             raise ValueError(
-                f"norm lists {len(made)} entries, but the network has {layers} layers: one entry "
-                f"for each, or for each of the {layers - 1} hidden ones"
+                f"norm: expected {layers} entries, one for each layer, or {layers - 1}, one for "
+                f"each hidden layer, got {len(made)}"
             )
         made = (*made, None)[:layers]
     for m, recipe in enumerate(made, start=1):
@@ -178,8 +174,8 @@ def _as_norm(value: Any, what: str) -> Norm | None:
             raise ValueError(unknown(what, value, _KINDS))
         return _KINDS[value]()
     if isinstance(value, type) and issubclass(value, Norm):
-        raise TypeError(f"{what} is the class {value.__name__}; make an instance: it wants ()")
+        raise TypeError(f"{what} must be an instance, got the class: write {value.__name__}()")
     raise TypeError(
-        f"{what} is 'batch', 'layer', a recipe such as BatchNorm(momentum=0.1), or None, not "
-        f"{value!r} ({type(value).__name__})"
+        f"{what} must be 'batch', 'layer', an instance such as BatchNorm(momentum=0.1), or None, "
+        f"got {got(value)}"
     )

@@ -9,8 +9,9 @@ from typing import Any, ClassVar
 
 from swiftbackprop._engine.loader import core
 from swiftbackprop._net.arrays import FloatArray
+from swiftbackprop._net.checks import as_number, got
 from swiftbackprop._net.names import unknown
-from swiftbackprop._net.rule import Rule, RuleInfo, as_number, find, known, try_on_a_net
+from swiftbackprop._net.rule import Rule, RuleInfo, find, known, try_on_a_net
 
 __all__ = [
     "LiveOptimizer",
@@ -48,17 +49,18 @@ class Optimizer(Rule):
         info = self._class_info
         if info is None:
             raise TypeError(
-                "Optimizer is the base of the optimizers; make one of "
+                "Optimizer is the base class of the optimizers; make one of "
                 f"{', '.join(optimizer_classes())}"
             )
         names = list(info.parameters)
         if len(values) > len(names):
             raise TypeError(
-                f"{info.title} takes {len(names)} values ({', '.join(names)}), not {len(values)}"
+                f"{info.title}() takes {len(names)} positional arguments ({', '.join(names)}) but "
+                f"{len(values)} were given"
             )
         given = dict(zip(names, values, strict=False))
         for name in given.keys() & parameters.keys():
-            raise TypeError(f"{info.title}: {name} is given twice")
+            raise TypeError(f"{info.title}() got multiple values for argument {name!r}")
         self._set(info, given | parameters)
 
     def _try(self) -> None:
@@ -127,12 +129,9 @@ def as_optimizer(value: object) -> Optimizer:
     if isinstance(value, str):
         return optimizer(value)
     if isinstance(value, type) and issubclass(value, Optimizer):
-        raise TypeError(
-            f"optimizer is the class {value.__name__}; make an instance: {value.__name__}()"
-        )
+        raise TypeError(f"optimizer must be an instance, got the class: write {value.__name__}()")
     raise TypeError(
-        f"optimizer is a name or an instance such as Adam(0.001), not {value!r} "
-        f"({type(value).__name__})"
+        f"optimizer must be a name or an instance such as Adam(0.001), got {got(value)}"
     )
 
 
@@ -198,7 +197,7 @@ class LiveOptimizer:
         try:
             self._net._set_option(option, number)
         except ValueError as error:
-            raise ValueError(f"{error}; got {number!r}") from None
+            raise ValueError(f"{error}, got {number!r}") from None
 
     def __reduce__(self) -> str | tuple[Any, ...]:
         return self.recipe.__reduce__()  # a copy belongs to no network: it is the settings

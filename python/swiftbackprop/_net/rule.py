@@ -5,14 +5,12 @@ Their names, parameters, defaults and flags are asked of the engine.
 
 from __future__ import annotations
 
-import math
-import numbers
-import operator
 from collections.abc import Mapping
 from functools import cache
 from typing import Any, ClassVar, NamedTuple, NoReturn, Self
 
 from swiftbackprop._engine.loader import core
+from swiftbackprop._net.checks import as_number, got
 from swiftbackprop._net.names import translated, unknown
 
 KINDS = {
@@ -56,38 +54,11 @@ def find(kind: int, name: str) -> RuleInfo:
     """
     word = KINDS[kind]
     if not isinstance(name, str):
-        raise TypeError(f"{word}: a name is a str, not {type(name).__name__}")
+        raise TypeError(f"{word} must be a str, got {got(name)}")
     rules = known(kind)
     if name not in rules:
         raise ValueError(unknown(word, name, rules))
     return rules[name]
-
-
-def as_number(value: Any, name: str) -> float:
-    """Return a real number as a float.
-
-    Raises
-    ------
-    TypeError
-        If it is none.
-    """
-    if not isinstance(value, numbers.Real) or isinstance(value, bool):
-        raise TypeError(f"{name} is a number, not {value!r} ({type(value).__name__})")
-    try:
-        return float(value)
-    except OverflowError:
-        return math.inf if value == abs(value) else -math.inf
-
-
-def as_count(value: int, name: str, least: int) -> int:
-    """Return an integer argument of at least `least`."""
-    try:
-        number = operator.index(value)
-    except TypeError:
-        raise TypeError(f"{name} is an int, not {value!r} ({type(value).__name__})") from None
-    if not least <= number < 2**63:
-        raise ValueError(f"{name} is at least {least}; got {number}")
-    return number
 
 
 class Rule:
@@ -109,7 +80,11 @@ class Rule:
         for name in given:
             if name not in info.parameters:
                 sentence = unknown("parameter", name, info.parameters)
-                raise TypeError(f"{info.name}: {sentence}{self._having(name, info)}")
+                raise TypeError(
+                    f"{info.title if self._kind == core.OPTIMIZER else info.name}() got an "
+                    f"unexpected keyword argument{sentence.removeprefix('unknown parameter')}"
+                    f"{self._having(name, info)}"
+                )
         values = {
             name: as_number(given.get(name, default), f"{name} of {info.name}")
             for name, default in info.parameters.items()
@@ -120,7 +95,7 @@ class Rule:
             try:
                 self._try()
             except ValueError as error:
-                raise ValueError(f"{error}; got {self!r}") from None
+                raise ValueError(f"{error}, got {self!r}") from None
 
     def _having(self, name: str, info: RuleInfo) -> str:
         """Return which other rules have a parameter that this one has not, as a half sentence."""

@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from swiftbackprop._engine.loader import core
 from swiftbackprop._net.arrays import FloatArray, as_floats
+from swiftbackprop._net.checks import got
 from swiftbackprop._net.rule import KINDS, Rule, known, try_on_a_net
 
 __all__ = [
@@ -210,10 +211,7 @@ def as_rule(kind: type[R], value: object, what: str) -> R:
     own = ""
     if callable(value) and kind in (Activation, Loss):
         own = f"; a function of your own goes with its derivative into sb.Custom{kind.__name__}"
-    raise TypeError(
-        f"{what} is a name or what sb.{word}(...) returns, not {value!r} "
-        f"({type(value).__name__}){own}"
-    )
+    raise TypeError(f"{what} must be a name or what sb.{word}(...) returns, got {got(value)}{own}")
 
 
 def activation(name: str, /, **parameters: float) -> Activation:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import math
 import numbers
-import operator
 import os
 import warnings
 from collections.abc import Iterable
@@ -17,10 +15,11 @@ import numpy.typing as npt
 
 from swiftbackprop._engine.loader import core
 from swiftbackprop._net.arrays import FloatArray, as_data
+from swiftbackprop._net.checks import as_int, as_number, got
 from swiftbackprop._net.names import unknown
 from swiftbackprop._net.normalization import Norm, NormLike, as_norms
 from swiftbackprop._net.optimizers import LiveOptimizer, Optimizer, as_optimizer
-from swiftbackprop._net.rule import as_number, known
+from swiftbackprop._net.rule import known
 from swiftbackprop._net.rules import Activation, Initializer, Loss, as_rule
 
 ActivationLike: TypeAlias = str | Activation
@@ -117,26 +116,17 @@ def make_spec(
 
 def as_clip_norm(value: float | None) -> float:
     """Return the limit of the gradients' norm as the engine has it: 0 for none."""
-    limit = 0.0 if value is None else as_number(value, "clip_norm")
-    if value is not None and not 0 < limit < math.inf:
-        raise ValueError(f"clip_norm is a finite number above 0, or None for no limit; got {limit}")
-    return limit
+    return 0.0 if value is None else as_number(value, "clip_norm", above=0, also=" or None")
 
 
 def as_max_norm(value: float | None) -> float:
     """Return the limit of the norm of a row of W as the engine has it: 0 for none."""
-    limit = 0.0 if value is None else as_number(value, "max_norm")
-    if value is not None and not 0 < limit < math.inf:
-        raise ValueError(f"max_norm is a finite number above 0, or None for no limit; got {limit}")
-    return limit
+    return 0.0 if value is None else as_number(value, "max_norm", above=0, also=" or None")
 
 
 def as_input_scale(value: float) -> float:
-    """Return what integers in X are multiplied with."""
-    scale = as_number(value, "input_scale")
-    if not 0 < scale < math.inf:
-        raise ValueError(f"input_scale is a finite number above 0, such as 1/255; got {scale}")
-    return scale
+    """Return the factor of integers in X."""
+    return as_number(value, "input_scale", above=0, also=", such as 1/255")
 
 
 def as_dropout(dropout: float | Iterable[float], layers: int) -> tuple[float, ...]:
@@ -147,44 +137,33 @@ def as_dropout(dropout: float | Iterable[float], layers: int) -> tuple[float, ..
     rates = [as_rate(rate, f"dropout of layer {m}") for m, rate in enumerate(dropout, start=1)]
     if len(rates) not in (layers - 1, layers):
         raise ValueError(
-            f"dropout lists {len(rates)} numbers, but the network has {layers} layers: one "
-            f"number for each, or for each of the {layers - 1} hidden ones"
+            f"dropout: expected {layers} numbers, one for each layer, or {layers - 1}, one for "
+            f"each hidden layer, got {len(rates)}"
         )
     return (*rates, 0.0)[:layers]
 
 
 def as_rate(value: Any, what: str) -> float:
-    rate = as_number(value, what)
-    if not 0 <= rate < 1:
-        raise ValueError(f"{what} is the probability to drop a unit, in [0, 1); got {rate}")
-    return rate
+    """Return the probability to drop a unit."""
+    return as_number(value, what, min_=0, below=1)
 
 
 def as_sizes(sizes: Iterable[int]) -> tuple[int, ...]:
     """Return D(0), ..., D(L) as ints of at least 1."""
     if isinstance(sizes, str | bytes) or not isinstance(sizes, Iterable):
         raise TypeError(
-            "sizes lists the widths of all layers, such as [784, 128, 10], and is not "
-            f"{sizes!r} ({type(sizes).__name__})"
+            "sizes must be a list of the widths of all layers, such as [784, 128, 10], "
+            f"got {got(sizes)}"
         )
-    widths = []
-    for m, size in enumerate(sizes):
-        try:
-            width = operator.index(size)
-        except TypeError:
-            raise TypeError(
-                f"sizes[{m}] is {size!r} ({type(size).__name__}); widths are ints"
-            ) from None
-        if not 1 <= width <= _LARGEST_SIZE:
-            raise ValueError(
-                f"sizes[{m}] is {width}; D({m}), the width of layer {m}, lies in 1..{_LARGEST_SIZE}"
-            )
-        widths.append(width)
+    widths = tuple(
+        as_int(size, f"sizes[{m}], the width D({m}),", min_=1, max_=_LARGEST_SIZE)
+        for m, size in enumerate(sizes)
+    )
     if len(widths) < 2:
         raise ValueError(
-            f"sizes has {len(widths)} entries; a network needs at least two: inputs and outputs"
+            f"sizes must have at least 2 entries, D(0) inputs and D(L) outputs, got {len(widths)}"
         )
-    return tuple(widths)
+    return widths
 
 
 def draw_seed() -> int:
@@ -196,13 +175,7 @@ def as_seed(seed: int | None) -> int:
     """Return a seed in 0..2**64-1; None draws one."""
     if seed is None:
         return draw_seed()
-    try:
-        number = operator.index(seed)
-    except TypeError:
-        raise TypeError(f"seed is an int or None, not {seed!r} ({type(seed).__name__})") from None
-    if not 0 <= number < 2**64:
-        raise ValueError(f"seed lies in 0..2**64-1; got {number}")
-    return number
+    return as_int(seed, "seed", min_=0, max_=2**64 - 1, also=" or None")
 
 
 def as_dtype(dtype: npt.DTypeLike) -> np.dtype[Any]:
@@ -218,10 +191,8 @@ def as_dtype(dtype: npt.DTypeLike) -> np.dtype[Any]:
 
 
 def as_penalty(value: float, name: str) -> float:
-    number = as_number(value, name)
-    if not 0 <= number < math.inf:
-        raise ValueError(f"{name} is finite and at least 0; got {number}")
-    return number
+    """Return the factor of a penalty."""
+    return as_number(value, name, min_=0)
 
 
 def _hidden(
@@ -231,13 +202,13 @@ def _hidden(
     if isinstance(activation, str | Activation):
         return (as_rule(Activation, activation, "activation"),) * layers
     if not isinstance(activation, Iterable):
-        as_rule(Activation, activation, "activation")  # says what is wanted
+        as_rule(Activation, activation, "activation")  # raises
         return ()
     rules = tuple(as_rule(Activation, rule, "activation") for rule in activation)
     if len(rules) != layers:
         raise ValueError(
-            f"activation lists {len(rules)} rules, but the network has {layers} hidden "
-            f"layer{'s' * (layers != 1)}: the last layer's is the argument output"
+            f"activation: expected {layers}, one for each hidden layer, got {len(rules)}; that of "
+            "the last layer is the argument output"
         )
     return rules
 
@@ -274,7 +245,7 @@ def _check_rows(activations: tuple[Activation, ...], sizes: tuple[int, ...]) -> 
 def warn_of_clipping(spec: NetworkSpec, stacklevel: int) -> None:
     """Warn of a logarithm that is clipped because a(L) may lie outside its domain.
 
-    The losses of classes want outputs in [0, 1], poisson wants them above 0.
+    The losses of classes need outputs in [0, 1], poisson needs them above 0.
     """
     loss, output = spec.loss, spec.activations[-1]
     if loss.flags & core.RULE_CLASSES:
@@ -305,12 +276,12 @@ def _initializers(
     if isinstance(initializer, str | Initializer):
         return (as_rule(Initializer, initializer, "initializer"),) * layers, ()
     if not isinstance(initializer, Iterable):
-        as_rule(Initializer, initializer, "initializer")  # says what is wanted
+        as_rule(Initializer, initializer, "initializer")  # raises
     items = list(initializer)
     if len(items) != layers:
         raise ValueError(
-            f"initializer lists {len(items)} entries, but the network has {layers} "
-            "layers: one name or one pair (W, b) for each"
+            f"initializer: expected {layers} entries, a name or a pair (W, b) for each layer, "
+            f"got {len(items)}"
         )
     if all(isinstance(item, str | Initializer) for item in items):
         return tuple(as_rule(Initializer, item, "initializer") for item in items), ()
@@ -323,8 +294,7 @@ def _pair(
 ) -> tuple[FloatArray, FloatArray]:
     if not isinstance(item, tuple | list) or len(item) != 2:
         raise TypeError(
-            f"initializer[{m - 1}] is a {type(item).__name__}; expected the pair "
-            f"(W, b) of layer {m}"
+            f"initializer[{m - 1}]: expected the pair (W, b) of layer {m}, got {got(item)}"
         )
     W = as_parameter(item[0], f"W of layer {m}", (sizes[m], sizes[m - 1]), m, dtype)
     return W, as_parameter(item[1], f"b of layer {m}", (sizes[m],), m, dtype)
@@ -344,18 +314,18 @@ def as_parameter(
     if isinstance(value, numbers.Number):
         letter = what.split()[0]
         raise ValueError(
-            f"{what} has shape {letters} = {shape}, and {value!r} is a number: to fill it write "
-            f"layer.{letter}[...] = {value!r}"
+            f"{what}: expected shape {letters} = {shape}, got the number {value!r}; to fill it "
+            f"write layer.{letter}[...] = {value!r}"
         )
     array = as_data(value, what)
     if array.shape != shape:
         raise ValueError(
-            f"{what} has shape {letters} = {shape}, not {array.shape}{_hint(array, shape)}"
+            f"{what}: expected shape {letters} = {shape}, got {array.shape}{_hint(array, shape)}"
         )
     with np.errstate(over="ignore"):
         copy = np.array(array, dtype)
     if finite and not np.isfinite(copy).all():
-        raise ValueError(f"{what} would contain NaN or infinity")
+        raise ValueError(f"{what} contains NaN or infinity (or a value beyond {copy.dtype})")
     return copy
 
 

@@ -83,7 +83,7 @@ def set_options(net: NetworkBase, values: Mapping[str, float]) -> None:
         kind, _, place = name.partition(".")
         m = int(place) if place.isascii() and place.isdecimal() and len(place) < 10 else 0
         if kind in _SWITCHES and value not in (0, 1):
-            raise ValueError(f"{name} is 0 or 1; got {value}")
+            raise ValueError(f"{name} must be 0 or 1, got {value}")
         if kind == "input_scale":
             as_input_scale(value)
         if kind in _LAYER_OPTIONS and 1 <= m < len(net.sizes):

@@ -39,11 +39,11 @@ def plan(net: NetworkBase, X: Any, batch_size: int, shuffle: bool) -> str:
         shape, inputs = np.shape(X), net.sizes[0]
         if len(shape) != 2 or shape[1] != inputs:
             raise ValueError(
-                f"X has shape {shape}, but layer 1 wants (N, D(0)) = (N, {inputs}): "
-                "one row per example"
+                f"X: layer 1 expected shape (N, D(0)) = (N, {inputs}), got {shape}: one row per "
+                "example"
             )
         if not shape[0]:
-            raise ValueError("X has no rows: give at least one to hear how they are read")
+            raise ValueError("X has no rows: expected at least one")
         rows = min(batch_size, shape[0])
     rows = min(rows, 2**31 - 1)  # more rows than a network takes
     allowed = get_num_threads() or 1

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import csv
-import math
 import os
 from collections.abc import Callable, Mapping
 from typing import IO, TYPE_CHECKING, Any
@@ -13,8 +12,8 @@ import numpy as np
 
 from swiftbackprop._export.mixin import CANNOT_SAVE, NetworkExchange
 from swiftbackprop._net.arrays import FloatArray
+from swiftbackprop._net.checks import as_int, as_number, got
 from swiftbackprop._net.custom import refuse_own
-from swiftbackprop._net.rule import as_count, as_number
 from swiftbackprop._net.state import parameters_and_buffers, write_parameters_and_buffers
 from swiftbackprop._train.callback import Callback
 from swiftbackprop.schedules import BestValue, ReduceOnPlateau, Schedule, check_monitor
@@ -80,16 +79,17 @@ class Checkpoint(Callback):
         try:
             self._template = os.fsdecode(path)
         except TypeError:
-            raise TypeError(f"path is a str or a Path, not {type(path).__name__}") from None
+            raise TypeError(f"path must be a str or a Path, got {got(path)}") from None
         try:
             self._template.format(epoch=1)
         except (KeyError, IndexError, ValueError, AttributeError):
             raise ValueError(
-                f"path is {self._template!r}: braces hold the epoch, as {{epoch}} or {{epoch:03d}}"
+                "path may have {epoch} or such as {epoch:03d} in braces and nothing else, got "
+                f"{self._template!r}"
             ) from None
-        self._every = as_count(every, "every", least=1)
+        self._every = as_int(every, "every", min_=1)
         if monitor is not None and self._every != 1:
-            raise ValueError("every and monitor are given: one of them is enough")
+            raise ValueError("give either every or monitor, not both")
         check_monitor(monitor, 0, 0.0, mode)
         self._monitor, self._mode = monitor, mode
         self._watch = BestValue(monitor, 0.0, mode)
@@ -253,20 +253,18 @@ class LearningRateScheduler(Callback):
             callable(schedule) or isinstance(schedule, ReduceOnPlateau)
         ):
             raise TypeError(
-                "schedule is one of swiftbackprop.schedules, such as Cosine(20), or a function "
-                f"f(epoch, lr), not {schedule!r}"
+                "schedule must be one of swiftbackprop.schedules, such as Cosine(20), or a "
+                f"function f(epoch, lr), got {got(schedule)}"
             )
         timed = isinstance(schedule, Schedule)
         if per_batch and not timed:
-            raise ValueError("per_batch=True wants a schedule of time, such as Cosine(20)")
+            raise ValueError("per_batch=True needs a schedule of time, such as Cosine(20)")
         if isinstance(schedule, ReduceOnPlateau) and start:
-            raise ValueError("start wants a schedule of time, such as Cosine(20), or a function")
+            raise ValueError("start needs a schedule of time, such as Cosine(20), or a function")
         if lr is not None and not timed:
-            raise ValueError("lr wants a schedule of time: for others set net.optimizer.lr")
-        self.start = as_count(start, "start", least=0)
-        self.lr = None if lr is None else as_number(lr, "lr")
-        if self.lr is not None and not 0 <= self.lr < math.inf:
-            raise ValueError(f"lr is finite and at least 0; got {self.lr}")
+            raise ValueError("lr needs a schedule of time: for others set net.optimizer.lr")
+        self.start = as_int(start, "start", min_=0)
+        self.lr = None if lr is None else as_number(lr, "lr", min_=0)
         self.schedule = schedule
         self.per_batch = (
             bool(per_batch)
@@ -358,7 +356,7 @@ class CSVLogger(Callback):
                 found = next(csv.reader(file), [])
             if found != names:
                 raise ValueError(
-                    f"{self.path} has the columns {', '.join(found)}, not {', '.join(names)}"
+                    f"{self.path}: expected the columns {', '.join(names)}, got {', '.join(found)}"
                 )
         writer.writerow([epoch, *(repr(value) for value in logs.values())])
         try:

@@ -7,6 +7,8 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from swiftbackprop._net.checks import got
+
 __all__ = ["Callback", "CallbackLike", "as_callbacks", "call", "sets_rate", "wants_batches"]
 
 
@@ -79,16 +81,18 @@ _METHODS = ("on_train_begin", "on_epoch_begin", "on_batch_end", "on_epoch_end", 
 def as_callbacks(given: Iterable[CallbackLike]) -> list[Any]:
     if isinstance(given, str | bytes | np.ndarray) or not isinstance(given, Iterable):
         raise TypeError(
-            f"callbacks is a list of callbacks, not a single {type(given).__name__} ({given!r})"
+            f"callbacks must be a list of callbacks, got {got(given)}: write [callback]"
         )
     callbacks = list(given)
     for callback in callbacks:
         if isinstance(callback, type):
-            raise TypeError(f"{callback.__name__} is a class: write {callback.__name__}(...)")
+            raise TypeError(
+                f"a callback must be an instance, got the class: write {callback.__name__}(...)"
+            )
         if not callable(callback) and not any(hasattr(callback, n) for n in _METHODS):
             raise TypeError(
-                f"an item of callbacks is callable or has one of {', '.join(_METHODS)}; "
-                f"{callback!r} ({type(callback).__name__}) is neither"
+                f"an item of callbacks must be callable or have one of {', '.join(_METHODS)}, got "
+                f"{got(callback)}"
             )
     return callbacks
 

@@ -39,15 +39,15 @@ def as_pieces(given: Any, epochs: int, steps_per_epoch: int | None) -> Callable[
     is_data = is_data or isinstance(given, str | bytes | Mapping)
     if is_data or not isinstance(given, Iterable):
         raise TypeError(
-            "without y, X is an iterable of pairs (X, y), such as a list of shards or a "
-            f"generator, or a function that returns one, not a {type(given).__name__}: "
-            "does y miss?"
+            "without y, X must be an iterable of pairs (X, y), such as a list of shards or a "
+            "generator, or a function that returns one, got "
+            f"{type(given).__name__}: did you forget y?"
         )
     if not isinstance(given, Iterator):
         return lambda: iter(given)
     if epochs > 1 and steps_per_epoch is None:
         raise ValueError(
-            f"a {type(given).__name__} can be gone through once, and epochs is {epochs}: give a "
+            f"a {type(given).__name__} can be iterated only once, but epochs is {epochs}: give a "
             "list, a function that makes a new one, or steps_per_epoch"
         )
     return lambda: given
@@ -56,7 +56,7 @@ def as_pieces(given: Any, epochs: int, steps_per_epoch: int | None) -> Callable[
 def _iterator_of(returned: Any) -> Iterator[Any]:
     if not isinstance(returned, Iterable):
         raise TypeError(
-            "a function as X returns an iterable of pairs (X, y); this one returned a "
+            "a function as X must return an iterable of pairs (X, y), got "
             f"{type(returned).__name__}"
         )
     return iter(returned)
@@ -66,7 +66,7 @@ def _read(net: NetworkBase, item: Any) -> _Piece:
     if not isinstance(item, tuple | list) or len(item) not in (2, 3):
         size = f" of {len(item)}" if isinstance(item, tuple | list) else ""
         raise TypeError(
-            f"expected a pair (X, y) or (X, y, sample_weight), not a {type(item).__name__}{size}"
+            f"expected a pair (X, y) or (X, y, sample_weight), got a {type(item).__name__}{size}"
         )
     weights = item[2] if len(item) == 3 else None
     return (
@@ -185,7 +185,7 @@ class ChunkedSession(Session):
             raise ValueError(f"epoch {number}: there was no piece of data")
         if self.steps is not None and is_new:
             raise ValueError(
-                f"epoch {number} wants {self.steps} pieces, and the data ended after {self.taken}"
+                f"epoch {number}: expected {self.steps} pieces, got {self.taken}: the data ended"
             )
         return self.steps is not None and self._take()
 

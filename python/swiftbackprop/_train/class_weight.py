@@ -9,7 +9,7 @@ import numpy as np
 
 from swiftbackprop._engine.loader import core
 from swiftbackprop._net.arrays import FloatArray
-from swiftbackprop._net.rule import as_number
+from swiftbackprop._net.checks import as_number, got, listed
 
 if TYPE_CHECKING:
     from swiftbackprop._net.base import NetworkBase
@@ -36,14 +36,14 @@ class ClassWeights:
         self.outputs, self.labels = net.sizes[-1], net._classes
         if not net.loss.flags & core.RULE_CLASSES:
             raise ValueError(
-                f"class_weight is for losses of classes, and {net.loss.name} is none: "
-                "give sample_weight"
+                f"class_weight needs a loss of classes, got {net.loss.name}: give sample_weight "
+                "instead"
             )
         self.count = max(self.outputs, 2)
         self.dtype = net.dtype
         if isinstance(given, str):
             if given != "balanced":
-                raise ValueError(f'class_weight is a dict or "balanced"; got {given!r}')
+                raise ValueError(f'class_weight must be a dict or "balanced", got {given!r}')
             counts = np.bincount(self.classes(y), minlength=self.count)
             present = np.count_nonzero(counts)
             table = np.where(counts > 0, len(y) / (present * np.maximum(counts, 1)), 1.0)
@@ -51,7 +51,7 @@ class ClassWeights:
             table = self._table(given)
         else:
             raise TypeError(
-                f'class_weight is a dict from classes to weights, or "balanced", not {given!r}'
+                f'class_weight must be a dict of weights or "balanced", got {got(given)}'
             )
         self.table = table.astype(self.dtype)
 
@@ -60,13 +60,10 @@ class ClassWeights:
         names = [] if self.labels is None else self.labels.tolist()
         for name, value in given.items():
             key: Any = names.index(name) if name in names else name
-            number = as_number(value, f"class_weight[{name!r}]")
             if not isinstance(key, int | np.integer) or not 0 <= key < self.count:
-                known = ", ".join(map(repr, names)) or f"0..{self.count - 1}"
+                known = listed(map(repr, names), 20) or f"0..{self.count - 1}"
                 raise ValueError(f"class_weight has the key {name!r}; the classes are {known}")
-            if not 0 <= number < np.inf:
-                raise ValueError(f"class_weight[{name!r}] is finite and at least 0; got {number}")
-            table[key] = number
+            table[key] = as_number(value, f"class_weight[{name!r}]", min_=0)
         return table
 
     def classes(self, y: FloatArray) -> FloatArray:
@@ -74,7 +71,7 @@ class ClassWeights:
         found = class_numbers(y, self.outputs)
         if found is None:
             raise ValueError(
-                f"class_weight wants class numbers 0..{self.count - 1} or one-hot rows as y; "
+                f"class_weight needs class numbers 0..{self.count - 1} or one-hot rows as y; "
                 "give sample_weight instead"
             )
         return found

@@ -15,8 +15,8 @@ import numpy.typing as npt
 
 from swiftbackprop._engine.loader import core
 from swiftbackprop._net.arrays import FloatArray, as_data, check_some_weight
+from swiftbackprop._net.checks import as_int, as_number, listed
 from swiftbackprop._net.labels import encode
-from swiftbackprop._net.rule import as_count, as_number
 from swiftbackprop._train.callback import CallbackLike, as_callbacks, call, sets_rate, wants_batches
 from swiftbackprop._train.chunked import ChunkedSession, as_pieces
 from swiftbackprop._train.class_weight import ClassWeights, class_numbers
@@ -32,7 +32,6 @@ __all__ = [
     "ChunkedData",
     "Data",
     "Options",
-    "as_count",
     "columns",
     "fit",
     "gather",
@@ -78,7 +77,7 @@ def as_progress(progress: bool, verbose: object) -> bool:
     if verbose == "auto" or (isinstance(verbose, int | np.bool_) and 0 <= verbose <= 2):
         return bool(verbose)
     raise ValueError(
-        f'verbose is 0 or False for no progress bar, else 1, 2, True or "auto"; got {verbose!r}'
+        f'verbose must be 0 or False for no progress bar, or 1, 2, True or "auto", got {verbose!r}'
     )
 
 
@@ -93,24 +92,22 @@ def gather(
 ) -> Data:
     """Return the arrays of a session; nothing is copied that is an array already."""
     train = _three(net, "", X, y, sample_weight)
-    split = as_number(validation_split, "validation_split")
-    if not 0 <= split < 1:
-        raise ValueError(f"validation_split lies in [0, 1); got {split}")
+    split = as_number(validation_split, "validation_split", min_=0, below=1)
     if validation_data is None:
         if stratify and not split:
-            raise ValueError("stratify=True goes with validation_split: give both")
+            raise ValueError("stratify=True needs validation_split: give both")
         return _split(net, train, split, stratify) if split else Data(*train)
     if stratify:
-        raise ValueError("stratify=True is for validation_split, and validation_data is given")
+        raise ValueError("stratify=True needs validation_split, not validation_data")
     if split:
-        raise ValueError("validation_split and validation_data are given: one of them is enough")
+        raise ValueError("give either validation_split or validation_data, not both")
     if not isinstance(validation_data, tuple | list) or len(validation_data) not in (
         2,
         3,
     ):
         size = f" of {len(validation_data)}" if hasattr(validation_data, "__len__") else ""
         raise TypeError(
-            "validation_data is a tuple (X, y) or (X, y, sample_weight), not a "
+            "validation_data must be a tuple (X, y) or (X, y, sample_weight), got a "
             f"{type(validation_data).__name__}{size}"
         )
     return Data(*train, *_three(net, _VALID, *validation_data))
@@ -188,7 +185,7 @@ def _warn_of_sides(net: NetworkBase, one: FloatArray, other: FloatArray, share: 
         alone = sorted(k for k, n in counts.items() if n * of_others >= 1 and k not in present)
         if alone:
             names = [str(net._classes[k]) if net._classes is not None else str(k) for k in alone]
-            shown = ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")
+            shown = listed(names, 5)
             sides.append(f"class {shown} is among the rows {where} alone")
     if sides:
         warnings.warn(
@@ -224,9 +221,9 @@ def gather_pieces(
     if sample_weight is not None:
         raise ValueError("without y, weights come with the pieces: (X, y, sample_weight)")
     if validation_split:
-        raise ValueError("validation_split wants arrays: give validation_data")
+        raise ValueError("validation_split needs arrays: give validation_data")
     if class_weight == "balanced":
-        raise ValueError('class_weight="balanced" wants all of y: give a dict')
+        raise ValueError('class_weight="balanced" needs all of y: give a dict')
     none = np.zeros((1, net.sizes[0])), np.zeros(0, np.int64)
     classes = None if class_weight is None else ClassWeights(net, class_weight, none[1])
     valid = gather(net, *none, None, validation_data, 0.0)
@@ -234,7 +231,7 @@ def gather_pieces(
         weights = classes.weigh(valid.valid_y, valid.valid_weights)
         check_some_weight(weights, _WEIGHTED)
         valid = replace(valid, valid_weights=weights)
-    count = None if steps is None else as_count(steps, "steps_per_epoch", least=1)
+    count = None if steps is None else as_int(steps, "steps_per_epoch", min_=1)
     return ChunkedData(pieces, valid, count, classes, 0 if batch_size else count or 0)
 
 
@@ -247,7 +244,7 @@ def _begin_pieces(
         net,
         as_pieces(data.source, epochs, data.steps),
         epochs,
-        None if size is None else as_count(size, "batch_size", least=1),
+        None if size is None else as_int(size, "batch_size", min_=1),
         data.steps,
         data.batches,
         bool(options.shuffle),
@@ -274,7 +271,7 @@ def with_class_weight(
 
 def fit(net: NetworkBase, data: Data | ChunkedData, options: Options) -> History:
     """Train a network; `Network.fit` documents it."""
-    epochs = as_count(options.epochs, "epochs", least=0)
+    epochs = as_int(options.epochs, "epochs", min_=0)
     callbacks = as_callbacks(options.callbacks)
     run = _Run(net, data, callbacks, options)
     history = run.history
@@ -311,7 +308,7 @@ def fit(net: NetworkBase, data: Data | ChunkedData, options: Options) -> History
 
 
 def _begin(net: NetworkBase, data: Data, options: Options, epochs: int, pause: int) -> core.Fit:
-    batch_size = as_count(_size(options), "batch_size", least=1)
+    batch_size = as_int(_size(options), "batch_size", min_=1)
     return net._fit(
         data.X,
         data.y,
@@ -381,7 +378,7 @@ class _Run:
             if sets_rate(callback) and callback.per_batch:
                 if not self.batches:
                     raise ValueError(
-                        "a schedule that follows every batch wants to know how many there are: "
+                        "a schedule that changes the rate with every batch needs their number: "
                         "give steps_per_epoch and no batch_size, or X and y as arrays"
                     )
                 rates = callback.batch_rates(epoch, self.batches)

@@ -10,6 +10,7 @@ import numpy.typing as npt
 from swiftbackprop._draw.matplotlib_axes import FAINT, as_axes, tidy
 from swiftbackprop._engine.loader import core
 from swiftbackprop._net.arrays import FloatArray, as_data
+from swiftbackprop._net.checks import as_int
 from swiftbackprop._net.labels import encode
 
 if TYPE_CHECKING:
@@ -73,10 +74,8 @@ def decision_boundary(
     >>> axes.get_xlabel(), axes.get_ylabel()
     ('x₁', 'x₂')
     """
-    from swiftbackprop._train.fit import as_count
-
     points, t = as_data(X, "X"), encode(net, y, "y")
-    side = as_count(resolution, "resolution", least=2)
+    side = as_int(resolution, "resolution", min_=2)
     _check(net, points, t)
     axes = as_axes(ax, "decision_boundary", (6, 5))
     low, high = points.min(axis=0).astype(float), points.max(axis=0).astype(float)

@@ -20,7 +20,7 @@ from swiftbackprop._inspect.report import (
     worst_of,
 )
 from swiftbackprop._net.arrays import FloatArray
-from swiftbackprop._train.fit import as_count
+from swiftbackprop._net.checks import as_int
 from swiftbackprop.lab._mistakes import mistake
 
 __all__ = ["FunctionReport", "check_gradient"]
@@ -158,7 +158,7 @@ def check_gradient(
     point = np.array(x, np.float64)
     cost = _Cost(f, point)
     g = np.array(grad(point.copy()) if callable(grad) else grad, np.float64)
-    count = None if per_array is None else as_count(per_array, "per_array", least=1)
+    count = None if per_array is None else as_int(per_array, "per_array", min_=1)
     places = chosen(point.size, count, np.random.default_rng(seed))
     size = float(np.sqrt(np.mean(point**2))) if point.size else 0.0
     n, rounding = np.full(point.shape, np.nan), np.zeros(point.shape)

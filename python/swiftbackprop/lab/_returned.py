@@ -103,8 +103,8 @@ def _parts(
     else:
         first, second = names[:2]
         raise TypeError(
-            f"student_fn returns a dict such as {{'{first}': [...], '{second}': [...]}}, or a list "
-            f"of pairs ({first}, {second}), not {type(value).__name__}"
+            f"student_fn must return a dict such as {{'{first}': [...], '{second}': [...]}} or a "
+            f"list of pairs ({first}, {second}), got {type(value).__name__}"
         )
     for quantity, arrays in zip(names[:2], zip(*pairs, strict=True), strict=True):
         yield quantity, dict(enumerate(arrays, start=1)), is_list
@@ -121,7 +121,7 @@ def _key(key: object, L: int, names: tuple[str, ...]) -> tuple[str, int | None]:
     first = 0 if quantity in _FROM_ZERO else 1
     if m is not None and not first <= m <= L:
         raise ValueError(
-            f"student_fn returned {key!r}, but {quantity} is of the layers {first} to {L}"
+            f"student_fn returned {key!r}, but {quantity} belongs to the layers {first} to {L}"
         )
     return quantity, m
 
@@ -132,14 +132,14 @@ def _by_layer(quantity: str, value: Any, L: int, names: tuple[str, ...]) -> dict
         return {_key(f"{quantity}{m}", L, names)[1] or 0: array for m, array in value.items()}
     if not isinstance(value, list | tuple):
         raise TypeError(
-            f"{quantity} is a list with one array for each layer 1 to {L}, not "
+            f"{quantity} must be a list with one array for each layer 1 to {L}, got "
             f"{type(value).__name__}; a single array has its layer in the key, as {quantity}1"
         )
     first = 0 if quantity in _FROM_ZERO and len(value) == L + 1 else 1
     if len(value) != L + 1 - first:
         raise ValueError(
-            f"{quantity} lists {len(value)} arrays, and the network has {L} layers: one for "
-            "each, from layer 1; None for one that is not there"
+            f"{quantity}: expected {L} arrays, one for each layer from layer 1 (None for one that "
+            f"was not computed), got {len(value)}"
         )
     return dict(enumerate(value, start=first))
 
@@ -160,8 +160,8 @@ def _pairs(
         readings.append(list(zip(*items, strict=True)))
     if not readings:
         raise ValueError(
-            f"a list from student_fn has a pair ({first}, {second}) for each of the {L} layers, or "
-            f"it is two lists, ({first}s, {second}s), of {L} arrays each"
+            f"a list from student_fn must have a pair ({first}, {second}) for each of the {L} "
+            f"layers, or be two lists, ({first}s, {second}s), of {L} arrays each"
         )
 
     def fit(pairs: list[tuple[Any, Any]]) -> int:

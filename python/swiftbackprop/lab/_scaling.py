@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from swiftbackprop._draw.matplotlib_axes import need_matplotlib
 from swiftbackprop._draw.tables import html_table, size, text_table, time_of
+from swiftbackprop._net.checks import as_int
 from swiftbackprop.lab._compare import Method
 from swiftbackprop.lab._timing import samples, threads
 
@@ -313,13 +314,11 @@ def scaling(
     >>> [(growth.method, growth.over) for growth in result.growths]
     [('loops', 'H'), ('matrices', 'H'), ('loops', 'M'), ('matrices', 'M')]
     """
-    from swiftbackprop._train import fit
-
     layers, units = _ascending(M, "M"), _ascending(H, "H")
-    fixed_M = fit.as_count(fixed_M, "fixed_M", least=1)
-    fixed_H = fit.as_count(fixed_H, "fixed_H", least=1)
-    rows = fit.as_count(rows, "rows", least=1)
-    repeats = fit.as_count(repeats, "repeats", least=1)
+    fixed_M = as_int(fixed_M, "fixed_M", min_=1)
+    fixed_H = as_int(fixed_H, "fixed_H", min_=1)
+    rows = as_int(rows, "rows", min_=1)
+    repeats = as_int(repeats, "repeats", min_=1)
     for method in methods or ("none",):
         if method not in _COLOURS:
             raise ValueError(f"unknown method {method!r}; allowed: {', '.join(_COLOURS)}")
@@ -342,11 +341,9 @@ def scaling(
 
 def _ascending(sizes: Sequence[int], name: str) -> tuple[int, ...]:
     """Check a list of sizes."""
-    from swiftbackprop._train import fit
-
-    checked = tuple(fit.as_count(value, f"every {name}", least=1) for value in sizes)
+    checked = tuple(as_int(value, f"every {name}", min_=1) for value in sizes)
     if len(checked) < 2 or list(checked) != sorted(set(checked)):
-        raise ValueError(f"{name} is at least two sizes in ascending order; got {list(sizes)}")
+        raise ValueError(f"{name} must be two or more sizes in ascending order, got {list(sizes)}")
     return checked
 
 

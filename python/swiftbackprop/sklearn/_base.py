@@ -317,11 +317,11 @@ class Estimator(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
         data = self.validation_data
         if data is not None:
             if X is not None:
-                raise ValueError("X_val and validation_data are given: one of them is enough")
+                raise ValueError("give either X_val or validation_data, not both")
             if not isinstance(data, tuple | list) or len(data) not in (2, 3):
                 size = f" of {len(data)}" if isinstance(data, tuple | list) else ""
                 raise TypeError(
-                    "validation_data is a tuple (X, y) or (X, y, sample_weight); got a "
+                    "validation_data must be a tuple (X, y) or (X, y, sample_weight), got a "
                     f"{type(data).__name__}{size}"
                 )
             X, y, weights = (*data, None)[:3]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -10,8 +10,8 @@ from scipy import sparse
 from sklearn.utils.multiclass import type_of_target, unique_labels
 
 from swiftbackprop._net.arrays import FloatArray, check_objects
+from swiftbackprop._net.checks import as_number, listed
 from swiftbackprop._net.frames import check_columns
-from swiftbackprop._net.rule import as_number
 
 
 class Labels(NamedTuple):
@@ -167,7 +167,7 @@ def class_factors(given: Any, labels: Labels, y: FloatArray) -> list[FloatArray]
         raise ValueError(f"class_weight has {len(given)} dicts, and y has {labels.outputs} labels")
     for j, table in enumerate(given):
         if not isinstance(table, Mapping):
-            raise _wrong_type(f"a list of dicts; its item {j} is none", table)
+            raise _wrong_type(f"a list of dicts, and its item {j} is not a dict", table)
     return [_table(table, [0, 1], f"class_weight[{j}]") for j, table in enumerate(given)]
 
 
@@ -194,16 +194,13 @@ def _balanced(places: FloatArray, count: int) -> FloatArray:
 def _table(given: Mapping[Any, Any], classes: list[Any], name: str) -> FloatArray:
     for key in given:
         if key not in classes:
-            raise ValueError(f"{name} has the key {key!r}, and the classes are {_listed(classes)}")
+            raise ValueError(
+                f"{name} has the key {key!r}, and the classes are {listed(map(_shown, classes))}"
+            )
     table = np.ones(len(classes))
     for place, label in enumerate(classes):
         value = given.get(label, 1.0)
-        number = as_number(value, f"{name}[{_shown(label)}]")
-        if not 0 <= number < np.inf:
-            raise ValueError(
-                f"{name}[{_shown(label)}] must be finite and at least 0, got {value!r}"
-            )
-        table[place] = number
+        table[place] = as_number(value, f"{name}[{_shown(label)}]", min_=0)
     return table
 
 
@@ -213,8 +210,3 @@ def _wrong_type(what: str, given: Any) -> TypeError:
 
 def _shown(label: Any) -> str:
     return repr(label.item() if isinstance(label, np.generic) else label)
-
-
-def _listed(labels: Iterable[Any], most: int = 10) -> str:
-    shown = [_shown(label) for label in labels]
-    return ", ".join(shown[:most] + ["..."] * (len(shown) > most))

@@ -26,7 +26,7 @@ def as_hidden_layers(sizes: Any) -> tuple[int, ...]:
     is_sequence = isinstance(given, Sequence) and not isinstance(given, str | bytes)
     widths = tuple(given) if is_sequence else (given,)
     if any(not isinstance(n, Integral) or isinstance(n, bool) for n in widths):
-        raise ValueError(f"hidden_layer_sizes is an int or a sequence of ints; got {sizes!r}")
+        raise ValueError(f"hidden_layer_sizes must be an int or a sequence of ints, got {sizes!r}")
     if any(width <= 0 for width in widths):
         raise ValueError(f"hidden_layer_sizes must be > 0, got {list(widths)}.")
     return tuple(int(width) for width in widths)
@@ -38,13 +38,13 @@ def as_activations(given: Any, layers: int) -> tuple[Activation, ...]:
         return (_as_activation(given, "activation"),) * layers
     if not isinstance(given, Sequence):
         raise TypeError(
-            f"activation is a name, an Activation or a list with one for each hidden layer; got "
-            f"{given!r}"
+            "activation must be a name, an Activation or a list with one for each hidden layer, "
+            f"got {given!r}"
         )
     rules = tuple(_as_activation(rule, f"activation[{i}]") for i, rule in enumerate(given))
     if len(rules) != layers:
         raise ValueError(
-            f"activation lists {len(rules)} rules, but there are {layers} hidden layers"
+            f"activation: expected {layers}, one for each hidden layer, got {len(rules)}"
         )
     return rules
 
@@ -54,7 +54,7 @@ def _as_activation(given: Any, where: str) -> Activation:
     if isinstance(given, Activation):
         return given
     if not isinstance(given, str):
-        raise TypeError(f"{where} is a name or an Activation; got {given!r}")
+        raise TypeError(f"{where} must be a name or an Activation, got {given!r}")
     return Activation(_ACTIVATIONS.get(given, given))
 
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import numbers
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from sklearn.utils import check_random_state
 
+from swiftbackprop._net.checks import as_bool, as_int, as_number
 from swiftbackprop._net.names import unknown
 from swiftbackprop._net.spec import as_dropout, as_dtype
 from swiftbackprop._train.callback import as_callbacks
@@ -24,59 +26,44 @@ SOLVERS = ("lbfgs", "sgd", "adam")
 SCHEDULES = ("constant", "invscaling", "adaptive")
 
 
-def _is_real(value: Any) -> bool:
-    return isinstance(value, numbers.Real) and not isinstance(value, bool | np.bool_)
+def _batch_size(value: Any, name: str) -> None:
+    if not isinstance(value, str) or value != "auto":
+        as_int(value, name, min_=1, also=" or 'auto'")
 
 
-def _is_count(value: Any) -> bool:
-    return isinstance(value, int | np.integer) and _is_real(value) and bool(value >= 1)
+def _verbose(value: Any, name: str) -> None:
+    if not isinstance(value, bool | np.bool_):
+        as_number(value, name, min_=0, also=", True or False")
 
 
-def _is_bool(value: Any) -> bool:
-    return isinstance(value, bool | np.bool_)
+def _patience(value: Any, name: str) -> None:
+    if not isinstance(value, float | np.floating) or value != np.inf:
+        as_int(value, name, min_=1, also=" or infinity")
 
 
-def _is_positive(value: Any) -> bool:
-    return _is_real(value) and bool(0 < value < np.inf)
-
-
-def _is_not_negative(value: Any) -> bool:
-    return _is_real(value) and bool(0 <= value < np.inf)
-
-
-def _is_share(value: Any) -> bool:
-    return _is_real(value) and bool(0 <= value < 1)
-
-
-# Parameter -> what is allowed, in words, and whether a value is.
-_ALLOWED: dict[str, tuple[str, Callable[[Any], bool]]] = {
-    "alpha": ("a finite number of at least 0", _is_not_negative),
-    "batch_size": (
-        "an int of at least 1 or 'auto'",
-        lambda v: v == "auto" if isinstance(v, str) else _is_count(v),
-    ),
-    "learning_rate_init": ("a finite number above 0", _is_positive),
-    "power_t": ("a finite number of at least 0", _is_not_negative),
-    "max_iter": ("an int of at least 1", _is_count),
-    "shuffle": ("True or False", _is_bool),
-    "tol": ("a finite number of at least 0", _is_not_negative),
-    "verbose": (
-        "True, False or a number of at least 0",
-        lambda v: _is_bool(v) or _is_not_negative(v),
-    ),
-    "warm_start": ("True or False", _is_bool),
-    "momentum": ("a number in [0, 1)", _is_share),
-    "nesterovs_momentum": ("True or False", _is_bool),
-    "early_stopping": ("True or False", _is_bool),
-    "validation_fraction": ("a number in [0, 1)", _is_share),
-    "beta_1": ("a number in [0, 1)", _is_share),
-    "beta_2": ("a number in [0, 1)", _is_share),
-    "epsilon": ("a finite number above 0", _is_positive),
-    "n_iter_no_change": (
-        "an int of at least 1, or infinity",
-        lambda v: _is_count(v) or (_is_real(v) and bool(v == np.inf)),
-    ),
-    "max_fun": ("an int of at least 1", _is_count),
+_count = partial(as_int, min_=1)
+_positive = partial(as_number, above=0)
+_not_negative = partial(as_number, min_=0)
+_share = partial(as_number, min_=0, below=1)
+_CHECKS: dict[str, Callable[[Any, str], object]] = {
+    "alpha": _not_negative,
+    "batch_size": _batch_size,
+    "learning_rate_init": _positive,
+    "power_t": _not_negative,
+    "max_iter": _count,
+    "shuffle": as_bool,
+    "tol": _not_negative,
+    "verbose": _verbose,
+    "warm_start": as_bool,
+    "momentum": _share,
+    "nesterovs_momentum": as_bool,
+    "early_stopping": as_bool,
+    "validation_fraction": _share,
+    "beta_1": _share,
+    "beta_2": _share,
+    "epsilon": _positive,
+    "n_iter_no_change": _patience,
+    "max_fun": _count,
 }
 _CHOICES = {"solver": SOLVERS, "learning_rate": SCHEDULES}
 
@@ -89,15 +76,17 @@ def check_parameters(given: BaseEstimator) -> None:
     ValueError, TypeError
         Naming the parameter, what it may be and what was given.
     """
-    for name, (wanted, fits) in _ALLOWED.items():
+    for name, check in _CHECKS.items():
         value = getattr(given, name)
-        if not fits(value):
-            raise ValueError(f"{name} is {wanted}; got {value!r}{_hint(value)}")
+        try:
+            check(value, name)
+        except (TypeError, ValueError) as error:  # scikit-learn's estimators raise one kind
+            raise ValueError(f"{error}{_hint(value)}") from None
     for name, choices in _CHOICES.items():
         value = getattr(given, name)
         if not isinstance(value, str):
-            listed = ", ".join(map(repr, choices))
-            raise ValueError(f"{name} is one of {listed}; got {value!r}{_hint(value)}")
+            known = ", ".join(map(repr, choices))
+            raise ValueError(f"{name} must be one of {known}, got {value!r}{_hint(value)}")
         if value not in choices:
             raise ValueError(unknown(name, value, choices))
     layers = _hidden_layers(given)
@@ -136,10 +125,10 @@ def random_state_of(given: BaseEstimator) -> np.random.RandomState:
         hint = _hint(value)
         if isinstance(value, np.random.Generator):
             hint = ": scikit-learn's estimators take no Generator"
-        elif isinstance(value, numbers.Integral) and not _is_bool(value):
+        elif isinstance(value, numbers.Integral) and not isinstance(value, bool | np.bool_):
             hint = f": {error}"
         raise ValueError(
-            f"random_state is None, an int in [0, 2**32) or a RandomState; got {value!r}{hint}"
+            f"random_state must be None, an int in [0, 2**32) or a RandomState, got {value!r}{hint}"
         ) from None
     return random
 

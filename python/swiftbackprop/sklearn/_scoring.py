@@ -43,16 +43,16 @@ def check_scoring(scoring: Any, estimator: Any) -> None:
             near = nearest(scoring, ["loss", *names])
             hint = f"; did you mean {near!r}?" if near else ""
             raise ValueError(
-                f"scoring is {what}; got {scoring!r}{hint} "
+                f"scoring must be {what}, got {scoring!r}{hint} "
                 "(sklearn.metrics.get_scorer_names() lists the names)"
             )
     elif isinstance(scoring, type) or not callable(scoring):
-        raise TypeError(f"scoring is {what}; got {scoring!r}")
+        raise TypeError(f"scoring must be {what}, got {scoring!r}")
     elif getattr(scoring, "__module__", None) == _METRICS:
         name = scoring.__name__
         near = nearest(name, get_scorer_names())
         hint = f": write scoring={near!r}" if near else ""
-        raise TypeError(f"scoring is {what}; got {name}(y, a) of {_METRICS}{hint}")
+        raise TypeError(f"scoring must be {what}, got {name}(y, a) of {_METRICS}{hint}")
     else:
         check_scorer(estimator, scoring)  # tells a metric f(y, a) from a scorer
 
