@@ -265,7 +265,12 @@ def test_wrong_arguments() -> None:
     for bad in (1.0, -0.1, float("nan"), [0.5, 1.0]):
         refused(lambda bad=bad: sb.Network([2, 3, 1], dropout=bad), ValueError, r"\[0, 1\)")
     refused(lambda: sb.Network([2, 3, 1], dropout="0.5"), TypeError, "number")
-    refused(lambda: sb.Network([2, 3, 1], dropout=[0.1] * 3), ValueError, "3 numbers", "2 layers")
+    refused(
+        lambda: sb.Network([2, 3, 1], dropout=[0.1] * 3),
+        ValueError,
+        "dropout: expected 2 numbers",
+        "got 3",
+    )
     net = sb.Network([2, 3, 1])
     refused(lambda: setattr(net.layers[0], "dropout", 2), ValueError, "layer 1", r"\[0, 1\)")
     refused(lambda: net.layer(0).dropout, AttributeError, "layer 0")

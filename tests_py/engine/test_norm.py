@@ -477,8 +477,8 @@ def test_recipes() -> None:
     ("norm", "error", "message"),
     [
         ("bach", ValueError, "batch"),
-        (3, TypeError, "norm is 'batch', 'layer', a recipe"),
-        (sb.BatchNorm, TypeError, "the class BatchNorm; make an instance"),
+        (3, TypeError, "norm must be 'batch', 'layer', an instance"),
+        (sb.BatchNorm, TypeError, "got the class: write BatchNorm"),
         (["batch"], ValueError, "norm: expected 3 entries.* got 1"),
         ([None, None, "layer"], ValueError, "layer norm on layer 3, which has one unit"),
     ],
@@ -496,7 +496,7 @@ def test_wrong_values() -> None:
         sb.BatchNorm(1.5)
     with pytest.raises(TypeError, match="momentum must be a number"):
         sb.BatchNorm("0.1")
-    with pytest.raises(TypeError, match="after is True or False"):
+    with pytest.raises(TypeError, match="after must be True or False"):
         sb.BatchNorm(after=1)
 
 
@@ -548,7 +548,7 @@ def test_loops_and_vectors(name: str, training: bool) -> None:
         for method in ("loops", "vectors"):
             twin = made(NORMS[name], activation=["gelu", "softmax"], loss=loss)
             if method == "vectors" and training and kept:
-                with pytest.raises(ValueError, match="no statistics of the batch"):
+                with pytest.raises(ValueError, match="needs the statistics of the batch"):
                     twin.forward(X, training=True, method=method)
                 continue
             a = twin.forward(X, training=training, method=method)

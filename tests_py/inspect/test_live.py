@@ -151,7 +151,9 @@ def test_outside_a_notebook_nothing_happens(
 
 
 def test_arguments() -> None:
-    refused(lambda: sb.LivePlot(seconds=-1), ValueError, "at least 0; got -1")
+    refused(
+        lambda: sb.LivePlot(seconds=-1), ValueError, "seconds must be a finite number >= 0, got -1"
+    )
     refused(lambda: sb.LivePlot(seconds="fast"), TypeError, "seconds")  # type: ignore[arg-type]
 
 

@@ -22,7 +22,7 @@ from swiftbackprop._net.checks import as_bool, as_int, as_number, from_text, lis
         (lambda: as_int(2.0, "n", min_=1), TypeError, "n must be an int >= 1, got 2.0 (float)"),
         (lambda: as_int(True, "n"), TypeError, "n must be an int, got True (bool)"),
         (lambda: as_int(10**5000, "n", min_=0), ValueError,
-         "n must be an int >= 0, got an int of too many digits"),
+         "n must be an int in 0..9223372036854775807, got an int of too many digits"),
         (lambda: as_int("3", "n", min_=0, also=" or None"), TypeError,
          "n must be an int >= 0 or None, got '3' (str)"),
         (lambda: as_number(-1, "x", min_=0), ValueError, "x must be a finite number >= 0, got -1"),

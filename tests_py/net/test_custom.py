@@ -1045,7 +1045,7 @@ def test_wrong_data_say_what_the_engine_says() -> None:
     refused(lambda: net.backward(y + 1), ValueError, r"0\.\.2")
     refused(lambda: net.backward(X), ValueError, r"\(60, 3\)")
     refused(lambda: net.backward(np.full((60, 3), np.inf)), ValueError, "NaN or infinity")
-    refused(lambda: net.backward(y, sample_weight=-w), ValueError, "at least 0")
+    refused(lambda: net.backward(y, sample_weight=-w), ValueError, ">= 0")
     refused(lambda: net.backward(y, sample_weight=w[:3]), ValueError, r"\(60,\)")
     refused(lambda: net.forward(X.astype("f4"), copy=False), ValueError, "copy=False")
     assert net.backward(y, sample_weight=0 * w) == 0

@@ -61,7 +61,7 @@ WRONG_CALLS: dict[str, tuple[Callable[[], object], type[Exception], str]] = {
     ),
     "images": (
         lambda: quiet_network([784, 10]).predict(np.zeros((5, 28, 28))), ValueError,
-        "X has shape (5, 28, 28), 3 dimensions; expected one or two: write X.reshape(len(X), -1) "
+        "X: expected 1 or 2 dimensions, got shape (5, 28, 28): write X.reshape(len(X), -1) "
         "to make each example a row",
     ),
     "another number of inputs": (

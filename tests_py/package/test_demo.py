@@ -155,9 +155,9 @@ def test_matplotlib_missing_is_said_before_training(tmp_path: Path) -> None:
     ("arguments", "words"),
     [
         (["letters"], "invalid choice: 'letters'"),
-        (["--epochs", "0"], "0 is not between 1 and"),
-        (["--epochs", "many"], "invalid integer value: 'many'"),
-        (["--seed", "-1"], "-1 is not between 0 and"),
+        (["--epochs", "0"], "must be an int >= 1, got '0'"),
+        (["--epochs", "many"], "must be an int >= 1, got 'many'"),
+        (["--seed", "-1"], "must be an int >= 0, got '-1'"),
         (["--output", "nowhere/picture.png"], "a folder that exists"),
         (["--output", "picture.svg"], "name a .png file"),
     ],

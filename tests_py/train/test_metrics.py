@@ -95,7 +95,13 @@ WRONG: dict[str, tuple[Any, Any, Any, type[Exception], list[str]]] = {
     "half a class": ([0, 0.5], TWO, None, ValueError, ["classes", "0.5 in row 1"]),
     "text": (["a", "b"], TWO, None, TypeError, ["y", "encode the text"]),
     "one number": (0, 0.5, None, (TypeError, ValueError), ["y"]),  # type: ignore[dict-item]
-    "no dimension": (np.array(0), np.array(0.5), None, ValueError, ["y has shape"]),
+    "no dimension": (
+        np.array(0),
+        np.array(0.5),
+        None,
+        ValueError,
+        ["y: expected 1 or 2 dimensions"],
+    ),
     "too few rows": ([0], TWO, None, ValueError, [r"\(1,\)", r"\(2, 2\)"]),
     "too many columns": (np.eye(3)[:2], TWO, None, ValueError, [r"\(2, 3\)"]),
     "no rows": (np.zeros(0, int), np.zeros((0, 2)), None, ValueError, ["at least one"]),

@@ -321,7 +321,11 @@ def test_messages_name_the_piece() -> None:
         )  # fmt: skip
         assert not net._busy
     refused(lambda: net.fit("X.npy"), TypeError, "got str", "did you forget y")
-    refused(lambda: net.fit(lambda: 3, epochs=1, progress=False), TypeError, "returned a int")
+    refused(
+        lambda: net.fit(lambda: 3, epochs=1, progress=False),
+        TypeError,
+        "must return an iterable of pairs .*, got int",
+    )
     refused(lambda: net.fit(good, steps_per_epoch=0), ValueError, "steps_per_epoch")
 
 

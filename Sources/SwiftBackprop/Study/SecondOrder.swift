@@ -135,7 +135,7 @@ extension Network {
     try check(blocks, over: x)
     guard external?.hasLoss != true else {
       throw .value(
-        "the Hessian wants the second derivative of the loss, and a loss of your own has none")
+        "the Hessian needs the second derivative of the loss, and a loss of your own has none")
     }
     let key = Continuation<T>.Key(kind: .hessianProduct, rows: x.rows)
     try asking(ifExternal: key) { (call) throws(EngineError) in

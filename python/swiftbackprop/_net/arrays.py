@@ -119,9 +119,7 @@ def _checked(array: FloatArray, value: Any, what: str) -> FloatArray:
         hint = ""
         if array.ndim > 2:
             hint = f": write {what}.reshape(len({what}), -1) to make each example a row"
-        raise ValueError(
-            f"{what} has shape {array.shape}, {array.ndim} dimensions; expected one or two{hint}"
-        )
+        raise ValueError(f"{what}: expected 1 or 2 dimensions, got shape {array.shape}{hint}")
     if array.dtype.char == "g" and not (array.dtype.isnative and array.flags.aligned):
         return array.astype(np.longdouble)  # the buffer protocol has no word for these
     return array

@@ -43,13 +43,13 @@ def as_int(
       ...
     ValueError: epochs must be an int >= 1, got 0
     """
-    words = "an int" if min_ is None else f"an int >= {min_}"
-    if min_ is not None and max_ < 2**63 - 1:
-        words = f"an int in {min_}..{max_}"
     try:
         number = operator.index(value)
     except (TypeError, ValueError, RuntimeError):  # each array library has its own
         number = None
+    words = "an int" if min_ is None else f"an int >= {min_}"
+    if max_ != 2**63 - 1 or (number is not None and number > max_):
+        words = f"an int in {'' if min_ is None else min_}..{max_}"
     if number is None or isinstance(value, bool):
         raise TypeError(f"{name} must be {words}{also}, got {got(value)}")
     if number > max_ or (min_ is not None and number < min_):

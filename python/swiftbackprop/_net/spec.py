@@ -312,7 +312,7 @@ def as_parameter(
     """Return a copy of `value`, which has to have this shape, as W or b of layer m."""
     letters = f"(D({m}), D({m - 1}))" if len(shape) == 2 else f"(D({m}),)"
     if isinstance(value, numbers.Number):
-        letter = what.split()[0]
+        letter = what.partition(" of ")[0].split()[-1]
         raise ValueError(
             f"{what}: expected shape {letters} = {shape}, got the number {value!r}; to fill it "
             f"write layer.{letter}[...] = {value!r}"

@@ -13,6 +13,7 @@ from typing import Any, SupportsIndex
 from swiftbackprop._draw import notation
 from swiftbackprop._draw.tables import html_table, text_table
 from swiftbackprop._net.arrays import FloatArray
+from swiftbackprop._net.checks import got
 from swiftbackprop.lab._expression import shown
 from swiftbackprop.lab._judge import Answer, judge
 from swiftbackprop.lab._questions import layer_of, numbers, question
@@ -81,7 +82,7 @@ class Exercise:
             If it is not text.
         """
         if not isinstance(text, str):
-            raise TypeError(f"an answer is a letter or an expression, not {type(text).__name__}")
+            raise TypeError(f"an answer must be a str, a letter or an expression, got {got(text)}")
         option = self._question.options.get(text.strip().strip("()").upper())
         if option is not None:
             letter = text.strip().strip("()").upper()
