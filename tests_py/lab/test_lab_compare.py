@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib.util
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
 import swiftbackprop as sb
-from helpers import DTYPES, data, quiet_network, refused
+from helpers import DTYPES, data, quiet_network, refused, run_python_ok
+from swiftbackprop.lab import _devices
 from swiftbackprop.lab._scaling import Growth, Scaling, fit_exponent
 from swiftbackprop.lab._timing import peak, samples, threads, work
 
@@ -124,6 +127,69 @@ def test_wrong_arguments_of_compare() -> None:
     refused(lambda: sb.lab.compare("net", X, t), TypeError, "Network")  # type: ignore[arg-type]
     net.close()
     refused(lambda: sb.lab.compare(net, X, t), RuntimeError, "closed")
+
+
+ON_A_CPU = """
+    import importlib, sys
+    sys.path.insert(0, {tests!r})
+    import numpy as np
+    import swiftbackprop as sb
+    from helpers import data, quiet_network
+    from swiftbackprop.lab import _compare, _devices
+
+    library = sys.argv[1]
+    module = importlib.import_module(library)
+    handle = module.devices("cpu")[0] if library == "jax" else module.device("cpu")
+    # The CPU is taken for the GPU that the library would see.
+    _compare.gpus = lambda: ([_devices.Device(library, "a CPU", handle)], "")
+    weights = np.random.default_rng(0).uniform(size=12)
+    for options in (
+        {{"loss": "cross_entropy"}},
+        {{"loss": "squared_error", "output": "sigmoid", "activation": "relu"}},
+        {{"loss": "squared_error", "output": "identity", "activation": "sigmoid"}},
+        {{"loss": "binary_cross_entropy", "output": "sigmoid", "activation": "tanh"}},
+    ):
+        for dtype, limit in (("float32", 1e-5), ("float64", 1e-12)):
+            net = quiet_network([5, 8, 6, 3], dtype=dtype, seed=0, **options)
+            X, t = data([5, 8, 6, 3], 12, options["loss"], dtype)
+            for more in ({{}}, {{"sample_weight": weights}}):
+                result = sb.lab.compare(net, X, t, repeats=1, **more)
+                way = result.rows[-1]
+                assert way.title.endswith(", a CPU"), way
+                assert way.title in repr(result)
+                assert way.seconds > 0
+                assert way.difference < limit, (options, dtype, more, way)
+                assert result.agree
+    net = quiet_network([5, 8, 6, 3], activation="gelu", loss="cross_entropy", seed=0)
+    result = sb.lab.compare(net, *data([5, 8, 6, 3], 12, "cross_entropy", "float32"), repeats=1)
+    assert not any(way.device for way in result.rows)
+    assert "only layers of identity, relu" in repr(result)
+    print(way.title)
+"""
+
+
+@pytest.mark.parametrize(("library", "name"), [("jax", "JAX"), ("torch", "PyTorch")])
+def test_the_same_pass_by_another_library(library: str, name: str) -> None:
+    """In a process of its own: where JAX is at work nothing may fork."""
+    if not importlib.util.find_spec(library):
+        pytest.skip(f"needs {library}")
+    tests = str(Path(__file__).resolve().parent.parent)
+    said = run_python_ok(ON_A_CPU.format(tests=tests), library)
+    assert said.strip() == f"matrices: {name}, a CPU"
+
+
+def test_without_a_gpu_one_line_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_devices, "_DRIVERS", ())
+    result = sb.lab.compare(network(), *batch(), repeats=1)
+    assert not any(way.device for way in result.rows)
+    assert repr(result).count("No GPU here") == 1
+    assert "No GPU here" in result._repr_html_()
+
+
+def test_a_gpu_that_no_library_sees(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_devices, "_DRIVERS", ("/dev/null",))
+    monkeypatch.setattr(_devices, "find_spec", lambda name: None)
+    assert "none of PyTorch, JAX and CuPy" in _devices.gpus()[1]
 
 
 def test_how_a_comparison_shows_itself() -> None:

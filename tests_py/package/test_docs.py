@@ -69,11 +69,10 @@ DOCSTRINGS = docstrings()
 WITH_EXAMPLES = sorted(name for name, doc in DOCSTRINGS.items() if ">>>" in doc)
 
 
-def run_example(text: str, name: str) -> None:
+def run_example(text: str, name: str, names: dict[str, Any] | None = None) -> None:
     """Run `text` as a doctest; a failure shows doctest's own report."""
-    test = doctest.DocTestParser().get_doctest(
-        text, {"sb": sb, "swiftbackprop": sb, "np": np}, name, None, 0
-    )
+    known = {"sb": sb, "swiftbackprop": sb, "np": np} | (names or {})
+    test = doctest.DocTestParser().get_doctest(text, known, name, None, 0)
     report = io.StringIO()
     runner = doctest.DocTestRunner(optionflags=OPTIONS)
     with np.printoptions():
@@ -177,7 +176,10 @@ def test_pictures_are_those_of_the_page(tmp_path: Path, monkeypatch: pytest.Monk
     out = io.StringIO()
     monkeypatch.chdir(tmp_path)
     names: dict[str, Any] = {}
-    for code in re.findall(r"^```python\n(.*?)^```$", page, re.M | re.S):
+    for language, code in re.findall(r"^```(python|pycon)\n(.*?)^```$", page, re.M | re.S):
+        if language == "pycon":
+            run_example(code, PICTURES.name, names)
+            continue
         with contextlib.redirect_stdout(out):
             exec(compile(code, PICTURES.name, "exec"), names)
     (printed,) = re.findall(r"^```text\n(.*?)^```$", page, re.M | re.S)

@@ -13,8 +13,9 @@ from swiftbackprop._draw.tables import html_table, size, text_table, time_of
 from swiftbackprop._net.arrays import FloatArray
 from swiftbackprop._net.checks import as_int, got
 from swiftbackprop._net.copies import as_input, as_target, as_weights
-from swiftbackprop._net.labels import encode
+from swiftbackprop._net.labels import as_rows, encode
 from swiftbackprop._net.step_plan import flops as flops_text
+from swiftbackprop.lab._devices import Device, gpus, passes, unfit
 from swiftbackprop.lab._timing import allowed_threads, peak, samples, threads, work
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ _TITLES: dict[Method, str] = {
     "vectors": "vectors: one example at a time",
     "matrices": "matrices: the whole batch",
 }
+_LIBRARIES = {"torch": "PyTorch", "jax": "JAX", "cupy": "CuPy"}
 _HEAD = ("way", "threads", "time", "GFLOP/s", "of peak", "speed-up", "difference")
 
 
@@ -53,6 +55,8 @@ class Way:
     difference : float
         How far the gradients of W and b are from the loops' at most, divided by the
         largest of them.
+    device : str
+        The library and the GPU that it ran on; "" for the engine itself.
     """
 
     method: Method
@@ -62,6 +66,12 @@ class Way:
     share: float
     ratio: float
     difference: float
+    device: str = ""
+
+    @property
+    def title(self) -> str:
+        """What it is, in some words."""
+        return f"matrices: {self.device}" if self.device else _TITLES[self.method]
 
 
 @dataclass(frozen=True, repr=False)
@@ -71,7 +81,8 @@ class Comparison:
     Attributes
     ----------
     rows : tuple of Way
-        Loops, vectors, matrices on one thread and, where allowed, on several.
+        Loops, vectors, matrices on one thread and, where allowed, on several; then matrices
+        by each of PyTorch, JAX and CuPy that sees a GPU.
     sizes : tuple of int
         D(0), ..., D(L).
     dtype : str
@@ -81,6 +92,8 @@ class Comparison:
         Operations in the products of one forward and backward pass.
     peaks : dict of int to float
         For each number of threads, operations per second of a large matrix product.
+    remark : str
+        Why there is no GPU among the rows, if there is none.
     """
 
     rows: tuple[Way, ...]
@@ -89,6 +102,7 @@ class Comparison:
     examples: int
     work: float
     peaks: dict[int, float]
+    remark: str = ""
 
     @property
     def agree(self) -> bool:
@@ -106,11 +120,15 @@ class Comparison:
     def _cells(self) -> list[tuple[str, ...]]:
         return [
             (
-                _TITLES[way.method],
-                str(way.threads),
+                way.title,
+                "" if way.device else str(way.threads),
                 time_of(way.seconds),
                 size(way.gflops),
-                f"{100 * way.share:.2g} %" if way.share < 0.995 else f"{100 * way.share:.0f} %",
+                ""
+                if way.device
+                else f"{100 * way.share:.2g} %"
+                if way.share < 0.995
+                else f"{100 * way.share:.0f} %",
                 f"{size(way.ratio)} ×",
                 f"{way.difference:.0e}" if way.difference else "0",
             )
@@ -129,6 +147,7 @@ class Comparison:
             f"Peak: {measured}, of a large matrix product by the same BLAS; the share is of "
             "the highest.",
             f"Difference: from the loops' gradients at most, divided by the largest. {verdict}",
+            *([self.remark] if self.remark else []),
         ]
 
     def __repr__(self) -> str:
@@ -178,6 +197,9 @@ def compare(
     are computed at once. The peak is measured here and now: the fastest of several products
     of two matrices of 1024 × 1024 numbers by the engine's own BLAS, on one thread or on all.
 
+    Where there is a GPU, and PyTorch, JAX or CuPy sees it, the same formulas run there as well,
+    on numbers that are there already; JAX compiles them first. Without one, a line says so.
+
     Examples
     --------
     >>> import numpy as np, swiftbackprop as sb
@@ -203,19 +225,42 @@ def compare(
         y = _converted_once(clone, as_target(clone, encode(clone, y, "y"), None))
         weights = None if sample_weight is None else as_weights(clone, sample_weight, None)
         timed = [_measured(clone, X, y, weights, *way, repeats) for way in ways]
+        devices, remark = gpus()
+        if devices and (why := unfit(clone)):
+            devices, remark = [], f"{why[0].upper()}{why[1:]}."
+        beside = [_on_device(clone, X, y, weights, device, repeats) for device in devices]
     peaks = {count: max(flops, before[count]) for count, flops in _peaks(net, allowed).items()}
     flops = work(net.sizes, len(X))
     (slowest, wanted), largest = timed[0], float(np.abs(timed[0][1]).max(initial=0))
+    measured: list[tuple[Method, int, str, tuple[float, FloatArray]]] = [
+        *((*way, "", result) for way, result in zip(ways, timed, strict=True)),
+        *(
+            ("matrices", 0, f"{_LIBRARIES[device.library]}, {device.name}", result)
+            for device, result in zip(devices, beside, strict=True)
+        ),
+    ]
     rows = tuple(
         Way(
             *(method, count, seconds, flops / seconds / 1e9),
             share=flops / seconds / max(peaks.values()),
             ratio=slowest / seconds,
             difference=float(np.abs(found - wanted).max(initial=0)) / (largest or 1.0),
+            device=device,
         )
-        for (method, count), (seconds, found) in zip(ways, timed, strict=True)
+        for method, count, device, (seconds, found) in measured
     )
-    return Comparison(rows, net.sizes, net.dtype.name, len(X), flops, peaks)
+    return Comparison(rows, net.sizes, net.dtype.name, len(X), flops, peaks, remark)
+
+
+def _on_device(
+    net: Network, X: Any, y: Any, weights: Any, device: Device, repeats: int
+) -> tuple[float, FloatArray]:
+    """Return the median time of both passes on a device, and the gradients."""
+    share = np.full(len(X), 1 / len(X)) if weights is None else np.asarray(weights, np.float64)
+    total = float(share.sum())
+    share = share / total if total else share
+    run, fetched = passes(device, net, np.asarray(X), as_rows(net, y), share[:, np.newaxis])
+    return statistics.median(samples(run, repeats)), fetched(run())
 
 
 def _peaks(net: Network, allowed: int) -> dict[int, float]:
