@@ -1,4 +1,4 @@
-"""The network: the engine's hot methods, and around them what a notebook wants."""
+"""`Network`, the public class."""
 
 from __future__ import annotations
 
@@ -355,7 +355,7 @@ class Network(NetworkExchange, NetworkStudy, PicklableNetwork):
         X : array_like, shape (N, D(0)), or iterable of (X, y) or (X, y, sample_weight)
             Without `y`: pieces of the data, such as a list of shards, or batches from a
             generator or a data loader. A function that returns an iterator is called for every
-            epoch. An iterator, which can be gone through once, wants one epoch or
+            epoch. An iterator, which can be read only once, needs one epoch or
             `steps_per_epoch`.
         y : array_like, shape (N, D(L)) or (N,), optional
             As for `backward`; or labels of text, (N,), which become `classes_`.

@@ -64,6 +64,8 @@ def test_wrong_arguments() -> None:
     X, t = np.ones((4, 2)), np.zeros((4, 2))
     refused(lambda: sb.lab.step_b(net, X, t, 0), ValueError, "layer must be .*, got 0")
     refused(lambda: sb.lab.step_b(net, X, t, 3), ValueError, "layer must be .*, got 3")
+    refused(lambda: sb.lab.step_b("net", X, t, 1), TypeError, "net must be a Network, got 'net'")
+    refused(lambda: sb.lab.decision_boundary(3, X, t), TypeError, "net must be a Network, got 3")
     refused(lambda: sb.lab.step_b(net, X, t, 1.5), TypeError, "layer must be an int")
     refused(lambda: sb.lab.step_b(net, X.T, t, 1), ValueError, "X: layer 1 expected")
     refused(lambda: sb.lab.step_b(net, X, t[:3], 1), ValueError, "y: layer L expected")

@@ -211,7 +211,7 @@ def _go_downhill(net: NetworkBase, clone: NetworkBase, g: FloatArray) -> bool:
 
 
 def _judge_units(layers: Sequence[LayerHealth]) -> Iterator[HealthFinding]:
-    """Judge each layer; above one that is all dead, others that are come of it."""
+    """Judge each layer. Skip layers above a dead one; they are a consequence."""
     first = min((layer.m for layer in layers if layer.dead == 1), default=len(layers))
     for layer in layers:
         m, last = layer.m, layer is layers[-1]

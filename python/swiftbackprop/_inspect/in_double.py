@@ -9,8 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from swiftbackprop._net.arrays import FloatArray, as_data
-from swiftbackprop._net.base import NetworkBase
-from swiftbackprop._net.checks import got
+from swiftbackprop._net.base import NetworkBase, check_network
 from swiftbackprop._net.state import parameters_and_buffers, write_parameters_and_buffers
 
 __all__ = ["as_inputs", "in_double"]
@@ -28,8 +27,7 @@ def in_double(net: N) -> N:
     TypeError
         If it is no network.
     """
-    if not isinstance(net, NetworkBase):
-        raise TypeError(f"net must be a Network, got {got(net)}")
+    check_network(net)
     spec = replace(net._spec, dtype=np.dtype(np.float64), l1=0.0, l2=0.0, clip_norm=0.0)
     clone = type(net).__new__(type(net))
     clone.__dict__.update(net.__dict__)

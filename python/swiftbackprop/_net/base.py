@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from swiftbackprop._engine.loader import core
 from swiftbackprop._net.arrays import FloatArray, as_data
+from swiftbackprop._net.checks import got
 from swiftbackprop._net.copies import as_input, as_target, as_weights
 from swiftbackprop._net.labels import encode
 from swiftbackprop._net.layer import Layer, Layers, find_layer
@@ -240,3 +241,9 @@ class NetworkBase(SpecifiedNet):
         clone = memo[id(self)] = self.copy()
         clone.__dict__.update(copy.deepcopy(self.__dict__, memo))
         return clone
+
+
+def check_network(net: object) -> None:
+    """Raise a TypeError unless this is a network."""
+    if not isinstance(net, NetworkBase):
+        raise TypeError(f"net must be a Network, got {got(net)}")

@@ -166,7 +166,9 @@ def _describe(
     partner: str,
     flags: int,
 ) -> RuleInfo:
-    find(core.ACTIVATION if kind == "loss" else core.INITIALIZER, partner)  # or says what there is
+    find(
+        core.ACTIVATION if kind == "loss" else core.INITIALIZER, partner
+    )  # raises with the list of valid names
     names = ("function", "derivative", "second_derivative")
     for what, function in zip(names, functions, strict=False):
         if not callable(function) and (function is not None or what != "second_derivative"):

@@ -167,7 +167,7 @@ def as_sizes(sizes: Iterable[int]) -> tuple[int, ...]:
 
 
 def draw_seed() -> int:
-    """Return a seed in 0..2**32-1 that nobody can foresee."""
+    """Return a random seed in 0..2**32-1."""
     return int.from_bytes(os.urandom(4), "little")
 
 

@@ -1,4 +1,4 @@
-"""Callbacks that are there already: what is usual around a training."""
+"""The callbacks of the package, such as `EarlyStopping` and `Checkpoint`."""
 
 from __future__ import annotations
 

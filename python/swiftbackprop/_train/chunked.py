@@ -11,7 +11,7 @@ import numpy as np
 from swiftbackprop._engine.loader import core
 from swiftbackprop._net.arrays import FloatArray, as_data
 from swiftbackprop._net.labels import encode
-from swiftbackprop._train.session import Record, Session, check
+from swiftbackprop._train.session import SLICE_NS, Record, Session, check
 
 if TYPE_CHECKING:
     from swiftbackprop._net.base import NetworkBase
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 __all__ = ["ChunkedSession", "as_pieces"]
 
 _Piece = tuple[FloatArray, FloatArray, FloatArray | None]
-_SLICE_NS = 50_000_000
 
 
 def as_pieces(given: Any, epochs: int, steps_per_epoch: int | None) -> Callable[[], Iterator[Any]]:
@@ -157,7 +156,7 @@ class ChunkedSession(Session):
             return record
         # Of the piece's own session this is the first epoch.
         with _prefixed(f"{self._where}: ", "epoch 1, "):
-            _, batch, _, loss, done, _ = self.session.run(min(max_ns, _SLICE_NS))
+            _, batch, _, loss, done, _ = self.session.run(min(max_ns, SLICE_NS))
         if done:
             batch = self.piece_batches
         elif batch:

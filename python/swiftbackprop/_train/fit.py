@@ -21,7 +21,7 @@ from swiftbackprop._train.callback import CallbackLike, as_callbacks, call, sets
 from swiftbackprop._train.chunked import ChunkedSession, as_pieces
 from swiftbackprop._train.class_weight import ClassWeights, class_numbers
 from swiftbackprop._train.history import History
-from swiftbackprop._train.session import BATCH_DONE, Record, TrainingSession
+from swiftbackprop._train.session import BATCH_DONE, SLICE_NS, Record, TrainingSession
 from swiftbackprop.metrics import MetricLike, as_metrics, without_accuracy
 
 if TYPE_CHECKING:
@@ -39,9 +39,6 @@ __all__ = [
     "with_class_weight",
 ]
 
-# The engine comes back after this time at the latest, at the end of a batch: then
-# signals are handled, so that Ctrl-C acts within a tenth of a second.
-_SLICE_NS = 50_000_000
 _VALID = " of validation_data"
 _WEIGHTED = "the weight, of class_weight and sample_weight, of the validation rows"
 
@@ -388,7 +385,7 @@ class _Run:
     def advance(self, session: TrainingSession) -> str:
         """Work slice by slice; return why training ended."""
         done, phase, batch, ended = False, 0, 0, 0
-        slice_ns = 0 if self.batch_callbacks else _SLICE_NS
+        slice_ns = 0 if self.batch_callbacks else SLICE_NS
         while not done:
             if self.net._stopped:
                 return "stopped"

@@ -18,7 +18,9 @@ BATCH_DONE = 3
 
 _NAN = float("nan")
 _CHECK_ROWS = 1024
-_SLICE_NS = 50_000_000
+# The engine returns after this time at the latest, at the end of a batch; then signals are
+# handled, so that Ctrl-C acts within a tenth of a second.
+SLICE_NS = 50_000_000
 
 
 # Epochs ended, batches of the next one done and their number, its running loss, whether all is
@@ -148,7 +150,7 @@ def check(net: Any, X: Any, y: Any, weights: Any, valid: tuple[Any, Any, Any]) -
     """
     door = core.Net._fit(net, X, y, weights, *valid, 0, _CHECK_ROWS, False, 0)
     try:
-        while not door.run(_SLICE_NS)[4]:
+        while not door.run(SLICE_NS)[4]:
             pass
     finally:
         door.end()

@@ -10,6 +10,7 @@ import numpy.typing as npt
 from swiftbackprop._draw.matplotlib_axes import FAINT, as_axes, tidy
 from swiftbackprop._engine.loader import core
 from swiftbackprop._net.arrays import FloatArray, as_data
+from swiftbackprop._net.base import check_network
 from swiftbackprop._net.checks import as_int
 from swiftbackprop._net.labels import encode
 
@@ -74,6 +75,7 @@ def decision_boundary(
     >>> axes.get_xlabel(), axes.get_ylabel()
     ('x₁', 'x₂')
     """
+    check_network(net)
     points, t = as_data(X, "X"), encode(net, y, "y")
     side = as_int(resolution, "resolution", min_=2)
     _check(net, points, t)

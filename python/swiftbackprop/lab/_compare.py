@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from swiftbackprop._draw.tables import html_table, size, text_table, time_of
 from swiftbackprop._net.arrays import FloatArray
-from swiftbackprop._net.checks import as_int, got
+from swiftbackprop._net.checks import as_int
 from swiftbackprop._net.copies import as_input, as_target, as_weights
 from swiftbackprop._net.labels import as_rows, encode
 from swiftbackprop._net.step_plan import flops as flops_text
@@ -210,10 +210,9 @@ def compare(
     >>> [way.method for way in result.rows[:3]], result.agree
     (['loops', 'vectors', 'matrices'], True)
     """
-    from swiftbackprop._net.base import NetworkBase
+    from swiftbackprop._net.base import check_network
 
-    if not isinstance(net, NetworkBase):
-        raise TypeError(f"net must be a Network, got {got(net)}")
+    check_network(net)
     repeats = as_int(repeats, "repeats", min_=1)
     allowed = allowed_threads()
     ways: list[tuple[Method, int]] = [("loops", 1), ("vectors", 1), ("matrices", 1)]

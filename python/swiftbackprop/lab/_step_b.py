@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from swiftbackprop._net.arrays import FloatArray
+from swiftbackprop._net.base import check_network
 
 if TYPE_CHECKING:
     from swiftbackprop.network import Network
@@ -143,6 +144,7 @@ def step_b(net: Network, X: npt.ArrayLike, y: npt.ArrayLike, m: SupportsIndex) -
      [ 1.  3.]]
     The deck's matrix is grad_W(1).T; they differ by at most 0.0e+00.
     """
+    check_network(net)
     dpi = net.jacobian(X, of="z", wrt="z", layer=m)
     number = operator.index(m)
     clone = net.copy()
