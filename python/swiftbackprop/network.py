@@ -145,8 +145,17 @@ class Network(NetworkExchange, NetworkStudy, PicklableNetwork):
         input_scale: float = 1.0,
     ) -> None:
         spec = make_spec(
-            *(sizes, activation, output, loss, optimizer, dtype),
-            *(initializer, l1, l2, clip_norm, norm),
+            sizes=sizes,
+            activation=activation,
+            output=output,
+            loss=loss,
+            optimizer=optimizer,
+            dtype=dtype,
+            initializer=initializer,
+            l1=l1,
+            l2=l2,
+            clip_norm=clip_norm,
+            norm=norm,
         )
         self._build(spec, as_seed(seed))
         self.max_norm, self.dropout, self.input_scale = max_norm, dropout, input_scale
@@ -418,13 +427,19 @@ class Network(NetworkExchange, NetworkStudy, PicklableNetwork):
         3
         """
         progress = fit.as_progress(progress, verbose)
-        options = fit.Options(*(epochs, batch_size, shuffle, callbacks, progress, metrics))
+        options = fit.Options(epochs, batch_size, shuffle, callbacks, progress, metrics)
         if y is None:
             if stratify:
                 raise ValueError("stratify=True needs arrays: give X and y, and validation_split")
             pieces = fit.gather_pieces(
-                *(self, X, steps_per_epoch, batch_size, class_weight),
-                *(sample_weight, validation_data, validation_split),
+                self,
+                X,
+                steps=steps_per_epoch,
+                batch_size=batch_size,
+                class_weight=class_weight,
+                sample_weight=sample_weight,
+                validation_data=validation_data,
+                validation_split=validation_split,
             )
             return fit.fit(self, pieces, options)
         if steps_per_epoch is not None:
@@ -434,7 +449,13 @@ class Network(NetworkExchange, NetworkStudy, PicklableNetwork):
         self._classes = find_classes(self, y)
         try:
             data = fit.gather(
-                *(self, arrays, y, sample_weight, validation_data, validation_split, stratify)
+                self,
+                arrays,
+                y,
+                sample_weight=sample_weight,
+                validation_data=validation_data,
+                validation_split=validation_split,
+                stratify=stratify,
             )
             data = fit.with_class_weight(self, data, class_weight)
             return fit.fit(self, data, options)
