@@ -213,10 +213,15 @@ def _check(
     worst = worst_of(g, expected)[0]
     limit = relative_error(expected + np.array(rounding), expected) + cost.carried
     return GradientCheck(
-        *(*name, array.size, len(compared), kinks, relative_error(g, expected), limit),
-        tuple(int(i) for i in compared[worst]),
-        float(g[worst]),
-        float(expected[worst]),
+        *name,
+        size=array.size,
+        checked=len(compared),
+        kinks=kinks,
+        error=relative_error(g, expected),
+        limit=limit,
+        worst=tuple(int(i) for i in compared[worst]),
+        g=float(g[worst]),
+        n=float(expected[worst]),
     )
 
 

@@ -240,7 +240,10 @@ def compare(
     ]
     rows = tuple(
         Way(
-            *(method, count, seconds, flops / seconds / 1e9),
+            method=method,
+            threads=count,
+            seconds=seconds,
+            gflops=flops / seconds / 1e9,
             share=flops / seconds / max(peaks.values()),
             ratio=slowest / seconds,
             difference=float(np.abs(found - wanted).max(initial=0)) / (largest or 1.0),
