@@ -35,6 +35,7 @@ html_theme = "furo"
 html_title = "swiftbackprop"
 html_static_path = ["static"]
 html_css_files = ["site.css"]
+html_js_files = ["enlarge.js"]
 html_extra_path = ["root"]  # index.html, which leads to docs/index.html
 html_copy_source = False
 html_show_sphinx = False

@@ -72,7 +72,7 @@ def test_axes_come_back_and_can_be_given(name: str) -> None:
     file = io.BytesIO()
     figure.savefig(file, format="png")
     new.figure.savefig(file, format="svg")
-    refused(lambda: PLOTS[name]("here"), TypeError, "ax is the axes of matplotlib.*not str")
+    refused(lambda: PLOTS[name]("here"), TypeError, "ax must be matplotlib axes.*str")
 
 
 @pytest.mark.parametrize("name", PLOTS)
@@ -360,3 +360,60 @@ def test_what_to_install_is_said(tmp_path: Path) -> None:
             "Scaling.plot",
         )
     ]
+
+
+# --- On light and on dark pages ------------------------------------------------------------
+
+
+def luminance(colour: Any) -> float:
+    parts = np.array(matplotlib.colors.to_rgb(colour))
+    linear = np.where(parts <= 0.04045, parts / 12.92, ((parts + 0.055) / 1.055) ** 2.4)
+    return float(linear @ [0.2126, 0.7152, 0.0722])
+
+
+def contrast(colour: Any, ground: Any) -> float:
+    bright, dark = sorted((luminance(colour) + 0.05, luminance(ground) + 0.05), reverse=True)
+    return bright / dark
+
+
+def drawn(kind: str) -> Any:
+    net = sb.Network([2, 8, 2], loss="cross_entropy", seed=0)
+    if kind == "history":
+        return trained().plot()
+    if kind == "weights":
+        return net.plot_weights(1)
+    if kind == "activations":
+        return net.plot_activations(X2)
+    number = kind == "number"
+    net = sb.Network([2, 8, 1 if number else 2], seed=0)
+    return sb.lab.decision_boundary(net, X2, CLASSES.astype(float) if number else CLASSES)
+
+
+@pytest.mark.parametrize("kind", ["history", "weights", "activations", "boundary", "number"])
+def test_figures_are_read_on_light_and_on_dark_pages(kind: str) -> None:
+    """They have no ground of their own, and their texts are seen on both."""
+    axes = drawn(kind)
+    figure = axes.figure
+    figure.canvas.draw()
+    assert figure.patch.get_alpha() == 0
+    assert axes.patch.get_alpha() == 0
+    legends = {text for ax in figure.axes if ax.get_legend() for text in legend_texts(ax)}
+    for text in figure.findobj(matplotlib.text.Text):
+        if text.get_text() and text.get_visible() and text not in legends:
+            for ground in ("white", "#131416"):
+                assert contrast(text.get_color(), ground) >= 4, text
+
+
+def legend_texts(axes: Any) -> list[Any]:
+    """The texts of a legend that has a ground of its own."""
+    legend = axes.get_legend()
+    if not legend.get_frame().get_alpha():
+        return []
+    return [*legend.get_texts(), legend.get_title()]
+
+
+def test_axes_of_the_users_own_keep_their_ground() -> None:
+    _, axes = pyplot.subplots()
+    trained().plot(ax=axes)
+    assert axes.patch.get_alpha() is None
+    assert axes.figure.patch.get_alpha() is None

@@ -25,10 +25,12 @@ __all__ = [
     "need_matplotlib",
     "signed_colours",
     "tidy",
+    "without_ground",
 ]
 
 TRAINING, VALIDATION = "#2f6fb7", "#e08a1e"
-FAINT, RULE = "#767676", "#e8e8e8"
+# Seen on a light page and on a dark one: figures of ours have no ground of their own.
+FAINT, RULE = "#767676", "#80808044"
 
 
 def need_matplotlib(what: str) -> None:
@@ -45,10 +47,18 @@ def as_axes(ax: Axes | None, what: str, size: tuple[float, float]) -> Axes:
     if ax is None:
         from matplotlib import pyplot
 
-        return pyplot.subplots(figsize=size, layout="constrained")[1]
+        axes = pyplot.subplots(figsize=size, layout="constrained")[1]
+        without_ground(axes)
+        return axes
     if not hasattr(ax, "add_artist"):
         raise TypeError(f"ax must be matplotlib axes, got {got(ax)}")
     return ax
+
+
+def without_ground(axes: Axes) -> None:
+    """Let the page shine through a figure, so that it follows dark mode."""
+    axes.figure.patch.set_alpha(0)
+    axes.patch.set_alpha(0)
 
 
 def tidy(axes: Axes, spines: Sequence[str] = ("bottom",)) -> None:
@@ -56,7 +66,9 @@ def tidy(axes: Axes, spines: Sequence[str] = ("bottom",)) -> None:
     axes.tick_params(length=0, labelcolor=FAINT)
     for name, spine in axes.spines.items():
         spine.set_visible(name in spines)
-        spine.set_color("#bbbbbb")
+        spine.set_color("#999999")
+    for text in (axes.title, axes.xaxis.label, axes.yaxis.label):
+        text.set_color(FAINT)
 
 
 def signed_colours() -> Any:

@@ -51,9 +51,11 @@ def plot_weights(net: NetworkBase, m: int, shape: Any, most: int, ax: Axes | Non
         title = f"The rows of {title}, as images of {image[0]} × {image[1]}"
         if count < units:
             title += f"\nthe first {count} of {units}"
-    axes.set_title(title, loc="left", fontsize=11)
+    axes.set_title(title, loc="left", fontsize=11, color=FAINT)
     tidy(axes, ())
-    axes.figure.colorbar(drawn, ax=axes, fraction=0.046, pad=0.03).outline.set_visible(False)
+    bar = axes.figure.colorbar(drawn, ax=axes, fraction=0.046, pad=0.03)
+    bar.outline.set_visible(False)
+    bar.ax.tick_params(colors=FAINT)
     return axes
 
 

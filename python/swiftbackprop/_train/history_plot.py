@@ -47,7 +47,7 @@ def plot_history(history: Mapping[str, list[float]], names: Sequence[str], ax: A
         tidy(right)
     lines = [line for where in dict.fromkeys((axes, right)) for line in where.get_lines()]
     # On the right axes, which lie above: no curve crosses the legend.
-    right.legend(handles=lines, loc="center right", framealpha=0.9, edgecolor="white")
+    right.legend(handles=lines, loc="center right", framealpha=0, labelcolor=FAINT)
     return axes
 
 

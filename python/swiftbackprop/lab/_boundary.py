@@ -164,6 +164,7 @@ def _number(
     bar = axes.figure.colorbar(drawn, ax=axes, fraction=0.046, pad=0.03)
     bar.set_label("a(L) and t", color=FAINT)
     bar.outline.set_visible(False)
+    bar.ax.tick_params(colors=FAINT)
 
 
 def _over(x1: FloatArray, x2: FloatArray) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from swiftbackprop._draw.matplotlib_axes import need_matplotlib
+from swiftbackprop._draw.matplotlib_axes import FAINT, need_matplotlib, without_ground
 from swiftbackprop._draw.tables import html_table, size, text_table, time_of
 from swiftbackprop._net.checks import as_int
 from swiftbackprop.lab._compare import Method
@@ -181,6 +181,8 @@ class Scaling:
             import matplotlib.pyplot as plt
 
             _, axes = plt.subplots(1, 2, figsize=(10, 4.2), layout="constrained", sharey=True)
+            for ax in axes:
+                without_ground(ax)
         pair = np.asarray(axes, dtype=object).ravel()
         if len(pair) != 2:
             raise ValueError(f"plot needs two axes, for H and for M; got {len(pair)}")
@@ -189,7 +191,7 @@ class Scaling:
             for growth in growths:
                 _draw(ax, growth)
             _dress(ax, growths)
-        pair[0].set_ylabel("seconds, forward and backward")
+        pair[0].set_ylabel("seconds, forward and backward", color=FAINT)
         return pair
 
 
@@ -215,14 +217,17 @@ def _dress(ax: Any, growths: Sequence[Growth]) -> None:
     ax.set_xticks(growth.sizes, [str(value) for value in growth.sizes])
     ax.minorticks_off()
     what, other = ("units H of a layer", "M") if over == "H" else ("layers M", "H")
-    ax.set_xlabel(what)
-    ax.set_title(f"{other} = {growth.fixed}", fontsize="medium")
+    ax.set_xlabel(what, color=FAINT)
+    ax.set_title(f"{other} = {growth.fixed}", fontsize="medium", color=FAINT)
+    ax.tick_params(colors=FAINT)
+    for spine in ax.spines.values():
+        spine.set_color(FAINT)
     ax.plot([], [], "--", color="gray", linewidth=1, label=f"O(M H²): slope {order}")
     if any(growth.fit.used.start > 0 for growth in growths):
         hollow = {"markerfacecolor": "white", "linestyle": "none"}
         ax.plot([], [], "o", color="gray", label="not fitted: calls rule", **hollow)
     ax.grid(alpha=0.25)
-    ax.legend(loc="upper left", frameon=False)
+    ax.legend(loc="upper left", frameon=False, labelcolor=FAINT)
 
 
 def fit_exponent(sizes: Sequence[int], seconds: Sequence[float], overhead: float) -> Fit:
