@@ -98,3 +98,13 @@ def level(request: pytest.FixtureRequest) -> str:
     if find_spec(f"swiftbackprop.{module}") is None:
         pytest.skip(f"level {name} was not built for this machine")
     return name
+
+
+@pytest.fixture(scope="session")
+def good(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """The bytes of a good file."""
+    from model_files import small
+
+    path = tmp_path_factory.mktemp("good") / "net"
+    small().save(path)
+    return path.read_bytes()

@@ -28,7 +28,7 @@ from swiftbackprop._net.spec import (
     make_spec,
     warn_of_clipping,
 )
-from swiftbackprop._train import fit
+from swiftbackprop._train import data, fit
 from swiftbackprop._train.callback import CallbackLike
 from swiftbackprop._train.history import History
 from swiftbackprop.metrics import MetricLike, as_metrics, without_accuracy
@@ -427,11 +427,18 @@ class Network(NetworkExchange, NetworkStudy, PicklableNetwork):
         3
         """
         progress = fit.as_progress(progress, verbose)
-        options = fit.Options(epochs, batch_size, shuffle, callbacks, progress, metrics)
+        options = fit.Options(
+            epochs=epochs,
+            batch_size=batch_size,
+            shuffle=shuffle,
+            callbacks=callbacks,
+            progress=progress,
+            metrics=metrics,
+        )
         if y is None:
             if stratify:
                 raise ValueError("stratify=True needs arrays: give X and y, and validation_split")
-            pieces = fit.gather_pieces(
+            pieces = data.gather_pieces(
                 self,
                 X,
                 steps=steps_per_epoch,
@@ -448,7 +455,7 @@ class Network(NetworkExchange, NetworkStudy, PicklableNetwork):
         before, steps = self._classes, self.step_count
         self._classes = find_classes(self, y)
         try:
-            data = fit.gather(
+            rows = data.gather(
                 self,
                 arrays,
                 y,
@@ -457,8 +464,7 @@ class Network(NetworkExchange, NetworkStudy, PicklableNetwork):
                 validation_split=validation_split,
                 stratify=stratify,
             )
-            data = fit.with_class_weight(self, data, class_weight)
-            return fit.fit(self, data, options)
+            return fit.fit(self, data.with_class_weight(self, rows, class_weight), options)
         except (TypeError, ValueError):
             if self.step_count == steps:
                 self._classes = before  # what could not be used was not learnt
