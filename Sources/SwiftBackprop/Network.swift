@@ -95,7 +95,7 @@ class Network<T: Scalar> {
     let bytes = layout.parameterCount * MemoryLayout<T>.stride * (2 + optimizer.slots)
     guard sb_has_memory(bytes) != 0 else { throw .memory(bytes: bytes) }
     parameters = try Storage(count: layout.parameterCount)
-    stages = chooseStages(activations, norms, layout, parameters)
+    stages = makeStages(activations, norms, layout, parameters)
     gradients = try Storage(count: layout.parameterCount)
     var slots: [Storage<T>] = []
     for _ in 0..<optimizer.slots { slots.append(try Storage(count: layout.parameterCount)) }
@@ -132,7 +132,7 @@ class Network<T: Scalar> {
     (isTrainable, lowestTrained) = (other.isTrainable, other.lowestTrained)
     hasFrozenLayers = other.hasFrozenLayers
     parameters = try Storage(count: layout.parameterCount)
-    stages = chooseStages(activations, norms, layout, parameters)
+    stages = makeStages(activations, norms, layout, parameters)
     gradients = try Storage(count: layout.parameterCount)
     var slots: [Storage<T>] = []
     for slot in other.slots {

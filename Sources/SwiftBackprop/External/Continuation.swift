@@ -100,27 +100,34 @@ extension Network {
   func asking<Result>(
     in session: Continuation<T>?, _ body: (Continuation<T>?) throws(EngineError) -> Result
   ) throws(EngineError) -> Result {
-    guard let session else { return try body(nil) }
-    return try asking(session.key, session: session) { (call) throws(EngineError) in
-      try body(call)
+    let call = try session.map { (session) throws(EngineError) in
+      try resumed(session.key, session: session)
     }
+    do { return try body(call) } catch { throw stopped(call, error, isSession: true) }
   }
 
-  /// The same for a call that is no session.
+  /// The same for a call that is no session. What it has done is kept in the caller's question.
   func asking<Result>(
     ifExternal key: Continuation<T>.Key,
     _ body: (Continuation<T>?) throws(EngineError) -> Result
   ) throws(EngineError) -> Result {
-    guard external != nil else { return try body(nil) }
-    return try asking(key) { (call) throws(EngineError) in try body(call) }
+    let call = external == nil ? nil : try resumed(key)
+    do { return try body(call) } catch { throw stopped(call, error) }
   }
 
-  /// Runs `body` as a call that may stop to ask. What it has done is kept in the caller's
-  /// question, or in `session`.
+  /// The same where it is known that there are such functions.
   func asking<Result>(
-    _ key: Continuation<T>.Key, session: Continuation<T>? = nil,
-    _ body: (Continuation<T>) throws(EngineError) -> Result
+    _ key: Continuation<T>.Key, _ body: (Continuation<T>) throws(EngineError) -> Result
   ) throws(EngineError) -> Result {
+    let call = try resumed(key)
+    do { return try body(call) } catch { throw stopped(call, error) }
+  }
+
+  /// The call that begins, or goes on where it stopped to ask.
+  @inline(never)
+  private func resumed(
+    _ key: Continuation<T>.Key, session: Continuation<T>? = nil
+  ) throws(EngineError) -> Continuation<T> {
     guard let place = questions else {
       throw .order(
         "this network has functions of the caller's: call sb_set_question first, to be asked")
@@ -128,19 +135,24 @@ extension Network {
     let call = session ?? pending(place, key) ?? Continuation(self, key)
     call.resume(isAnswered: place.pointee.answered != 0)
     place.pointee.answered = 0
-    do {
-      return try body(call)
-    } catch {
-      if error.status == SB_ASKS {
-        place.pointee = call.question
-        if session == nil {
-          place.pointee.state = OpaquePointer(Unmanaged.passRetained(call).toOpaque())
-        }
-      } else {
-        call.restart()
-      }
-      throw error
+    return call
+  }
+
+  /// Keeps what the call has done if it stopped to ask; returns the error.
+  @inline(never)
+  private func stopped(
+    _ call: Continuation<T>?, _ error: EngineError, isSession: Bool = false
+  ) -> EngineError {
+    guard let call else { return error }
+    guard error.status == SB_ASKS, let place = questions else {
+      call.restart()
+      return error
     }
+    place.pointee = call.question
+    if !isSession {
+      place.pointee.state = OpaquePointer(Unmanaged.passRetained(call).toOpaque())
+    }
+    return error
   }
 
   /// The call that has stopped to ask, if it is the same as this one.

@@ -17,6 +17,16 @@ struct PassOwners {
   let between: Block
 }
 
+/// What is done of a layer between two questions.
+private enum LayerWork {
+  /// z(m) and a(m)
+  case whole
+  /// z(m) alone
+  case product
+  /// The normalisation behind σ, or what dropout drops
+  case normalisation, mask
+}
+
 extension Network {
   /// Whether σ of layer m is a function of the caller's.
   func isExternal(_ m: Int) -> Bool { external?.layers.contains(m) ?? false }
@@ -43,9 +53,7 @@ extension Network {
   ) throws(EngineError) {
     guard first <= last else { return }
     try call.once { () throws(EngineError) in
-      try overLayers(tape, first...last, call) { tape, span, part, flags in
-        forward(tape, part, &flags, span)
-      }
+      try overLayers(tape, first...last, call, .whole)
     }
   }
 
@@ -53,59 +61,66 @@ extension Network {
   private func forwardExternal(
     _ m: Int, _ tape: Tape<T>, _ owners: PassOwners, _ call: Continuation<T>
   ) throws(EngineError) {
-    let (rows, cols) = (tape.input.rows, layout.sizes[m])
+    let rows = tape.input.rows
     let layer = tape.norms?.layer(m)
     let isBehind = layer?.norm.isAfter == true
     try call.once { () throws(EngineError) in
       var below = tape
       below.masks = nil
       if isBehind { below.norms = nil }
-      try overLayers(below, m...m, call) { tape, span, part, flags in
-        if !isBehind { return forward(tape, part, &flags, span) }
-        let z = place(tape.z, m, part.rows)
-        multiply(activation(m - 1, tape).rows(part.rows), weights(m), into: z)
-        addRow(bias(m), to: z, part.rows.count, cols)
-        flags.see(z: largestMagnitude(z, part.rows.count * cols), m)
-      }
+      try overLayers(below, m...m, call, isBehind ? .product : .whole)
     }
     let between = layer.map { ($0.between, owners.between) }
     let x = isBehind ? nil : between
     let y = (isBehind ? between : nil) ?? (tape.a[m - 1], owners.forward)
     try ask(0, m, x ?? (tape.z[m - 1], owners.forward), y, rows, call)
-    let mask = tape.masks?.mask(m, T.self)
-    guard isBehind || mask != nil else { return }
+    guard isBehind || tape.masks?.mask(m, T.self) != nil else { return }
     try call.once { () throws(EngineError) in
       var above = tape
       if !isBehind { above.norms = nil }
-      try overLayers(above, m...m, call) { tape, span, part, flags in
-        guard isBehind else {
-          mask?.apply(
-            to: place(tape.a, m, part.rows), first: part.rows.lowerBound, part.rows.count, cols)
-          return
-        }
-        var span = span
-        span.isActivated = true
-        flags.see(z: stages[m - 1].forward(tape, part, span), m)
-      }
+      try overLayers(above, m...m, call, isBehind ? .normalisation : .mask)
     }
   }
 
-  /// Runs `body` over the rows for every span of some layers.
+  /// Does some work of layers over all rows, span by span.
   private func overLayers(
-    _ tape: Tape<T>, _ layers: ClosedRange<Int>, _ call: Continuation<T>,
-    _ body: (Tape<T>, Span, Part<T>, inout OverflowFlags<T>) -> Void
+    _ tape: Tape<T>, _ layers: ClosedRange<Int>, _ call: Continuation<T>, _ work: LayerWork
   ) throws(EngineError) {
     let tape = tape.narrowed(to: layers)
     let rows = tape.input.rows
-    var work = 0.0
-    for m in layers { work += 2 * Double(layout.weightCount(m)) * Double(rows) }
-    let flags = try withThreads(rows: rows, work: work) { (plan) throws(EngineError) in
+    var operations = 0.0
+    for m in layers { operations += 2 * Double(layout.weightCount(m)) * Double(rows) }
+    let flags = try withThreads(rows: rows, work: operations) { (plan) throws(EngineError) in
       try overRows(plan, tape, tape.forwardSegments) { segment, part, flags in
-        body(tape, tape.forwardSpan(segment, layers), part, &flags)
+        forward(work, tape, tape.forwardSpan(segment, layers), part, &flags)
       }
     }
     try check(flags)
     call.flags.add(flags)
+  }
+
+  /// Work of the layers of a span, of which there is one where it is not all of their work.
+  @inline(never)
+  private func forward(
+    _ work: LayerWork, _ tape: Tape<T>, _ span: Span, _ part: Part<T>,
+    _ flags: inout OverflowFlags<T>
+  ) {
+    let (m, rows) = (span.layers.lowerBound, part.rows)
+    switch work {
+    case .whole: forward(tape, part, &flags, span)
+    case .product:
+      let (z, cols) = (place(tape.z, m, rows), layout.sizes[m])
+      multiply(activation(m - 1, tape).rows(rows), weights(m), into: z)
+      addRow(bias(m), to: z, rows.count, cols)
+      flags.see(z: largestMagnitude(z, rows.count * cols), m)
+    case .normalisation:
+      var span = span
+      span.isActivated = true
+      flags.see(z: stages[m - 1].forward(tape, part, span), m)
+    case .mask:
+      tape.masks?.mask(m, T.self)?.apply(
+        to: place(tape.a, m, rows), first: rows.lowerBound, rows.count, layout.sizes[m])
+    }
   }
 
   // MARK: backward

@@ -13,7 +13,7 @@ struct Layout {
   let widest: Int
 
   /// L
-  var layers: Int { sizes.count - 1 }
+  let layers: Int
 
   /// `isNormalised` says in place m − 1 whether layer m has γ and β.
   init(sizes: [Int], isNormalised: [Bool]) throws(EngineError) {
@@ -39,6 +39,7 @@ struct Layout {
       units += sizes[m]
     }
     self.sizes = sizes
+    layers = sizes.count - 1
     (self.offsets, self.biases) = (offsets, biases)
     parameterCount = offset
     unitCount = units

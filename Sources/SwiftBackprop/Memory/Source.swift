@@ -142,6 +142,7 @@ struct Source {
 
   /// The class index in column 0 of a row; for integer types only. Beyond Int's range its
   /// largest value.
+  @inline(never)
   func index(_ row: Int) -> Int {
     guard let data = array.data else { return Int.max }
     let p = data + row &* Int(array.row_stride)

@@ -11,6 +11,7 @@ final class Block {
   private static let header = 64
 
   /// Memory of `byteCount` bytes, not initialised.
+  @inline(never)
   init(byteCount: Int) throws(EngineError) {
     let (total, overflow) = byteCount.addingReportingOverflow(2 * Block.header)
     guard byteCount >= 0, !overflow, let memory = sb_allocate(total) else {
@@ -48,6 +49,7 @@ struct Storage<T: Scalar> {
   let count: Int
 
   /// Memory for `count` scalars, not initialised.
+  @inline(never)
   init(count: Int) throws(EngineError) {
     let (bytes, overflow) = count.multipliedReportingOverflow(by: MemoryLayout<T>.stride)
     guard !overflow else { throw .memory(bytes: Int.max) }

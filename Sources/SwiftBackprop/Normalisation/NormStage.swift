@@ -3,24 +3,35 @@
 /// Where the statistics are those of the whole batch, the parts synchronize in between: first
 /// each part makes its sums, and the span is suspended at the layer; the next one resumes with
 /// the statistics of all.
-final class NormStage<T: Scalar>: Stage<T> {
+final class NormStage<T: Scalar> {
+  let m: Int
+  /// D(m)
+  let cols: Int
+  /// Σ D(k), k < m
+  private let units: Int
+  private let kernels: ActivationKernels<T>
+  private let bias: UnsafePointer<T>
   let norm: Norm
   /// γ(m) and β(m) [D(m)]
   let gamma, beta: UnsafePointer<T>
+  /// Where b(m) lies in a flat buffer
+  let vectors: Int
 
   init(
     _ m: Int, _ kernels: ActivationKernels<T>, _ norm: Norm, _ layout: Layout,
-    _ parameters: Storage<T>
+    _ parameters: Storage<T>, units: Int
   ) {
-    self.norm = norm
+    (self.m, self.kernels, self.norm, self.units) = (m, kernels, norm, units)
+    cols = layout.sizes[m]
+    vectors = layout.bias(m)
+    bias = UnsafePointer(parameters.base + vectors)
     gamma = UnsafePointer(parameters.base + layout.gamma(m))
     beta = UnsafePointer(parameters.base + layout.beta(m))
-    super.init(m, kernels, layout, parameters)
   }
 
   /// z ← z + b; u and a ← σ(u) ⊙ r, or σ first. Returns the bits of the largest |z| and
   /// |γ ⊙ x̂ + β|.
-  override func forward(_ tape: Tape<T>, _ part: Part<T>, _ span: Span) -> T.Bits {
+  func forward(_ tape: Tape<T>, _ part: Part<T>, _ span: Span) -> T.Bits {
     guard let layer = tape.norms?.layer(m) else { return 0 }
     let first = part.rows.lowerBound
     let (z, a) = (tape.z[m - 1] + first * cols, tape.a[m - 1] + first * cols)
@@ -62,7 +73,7 @@ final class NormStage<T: Scalar>: Stage<T> {
   /// grad_z from grad_a, or from grad_u where the loss gave that, in the place of grad_z; the
   /// part's sums receive the column sums of grad_z, and those of grad_β and grad_γ. Returns the
   /// bits of the largest gradient.
-  override func backward(_ tape: Tape<T>, _ part: Part<T>, _ span: Span) -> T.Bits {
+  func backward(_ tape: Tape<T>, _ part: Part<T>, _ span: Span) -> T.Bits {
     guard let layer = tape.norms?.layer(m) else { return 0 }
     let first = part.rows.lowerBound
     let (z, a) = (tape.z[m - 1] + first * cols, tape.a[m - 1] + first * cols)
@@ -100,7 +111,7 @@ final class NormStage<T: Scalar>: Stage<T> {
 
   // MARK: derivatives to study
 
-  override func pullBack(
+  func pullBack(
     _ grad: UnsafeMutablePointer<T>, _ tape: Tape<T>, first: Int, _ rows: Int
   ) {
     guard let layer = tape.norms?.layer(m) else { return }
@@ -116,7 +127,7 @@ final class NormStage<T: Scalar>: Stage<T> {
   }
 
   /// ‖grad_γ‖² + ‖grad_β‖² of row n alone.
-  override func normSquare(_ tape: Tape<T>, _ n: Int) -> Double {
+  func normSquare(_ tape: Tape<T>, _ n: Int) -> Double {
     guard let layer = tape.norms?.layer(m), let gradOut = layer.gradOut else { return 0 }
     let row = NormRow(layer, input(layer, tape) + n * cols, row: n, cols)
     var sum = 0.0
@@ -127,7 +138,7 @@ final class NormStage<T: Scalar>: Stage<T> {
     return sum
   }
 
-  override func forwardTangent(_ tape: Tape<T>, _ tangent: Tangent<T>, _ rows: Range<Int>) {
+  func forwardTangent(_ tape: Tape<T>, _ tangent: Tangent<T>, _ rows: Range<Int>) {
     guard let layer = tape.norms?.layer(m) else { return }
     let start = rows.lowerBound * cols
     let (z, a) = (tangent.z[m - 1], tangent.a[m - 1])
@@ -143,7 +154,7 @@ final class NormStage<T: Scalar>: Stage<T> {
     }
   }
 
-  override func backwardTangent(
+  func backwardTangent(
     _ tape: Tape<T>, _ tangent: Tangent<T>, _ part: Part<T>, isGiven: Bool
   ) {
     guard let layer = tape.norms?.layer(m), let gradIn = layer.gradIn else { return }

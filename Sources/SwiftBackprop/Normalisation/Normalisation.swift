@@ -175,6 +175,7 @@ final class NormMemory<T: Scalar> {
   }
 
   /// What a tape needs of it. In evaluation batch norm has its running statistics.
+  @inline(never)
   func begin(_ network: Network<T>, training: Bool) -> Norms<T> {
     var stopCount = 0
     for m in 1...network.layout.layers {

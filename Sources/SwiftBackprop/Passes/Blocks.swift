@@ -16,6 +16,7 @@ func forEachBlock(_ rows: Int, _ cols: Int, _ body: (_ first: Int, _ count: Int)
 ///
 /// The largest |z| is not looked for in passing: it would have to be brought together from its
 /// vector after every row.
+@inline(never)
 func addRow<T: Scalar>(
   _ b: UnsafePointer<T>, to z: UnsafeMutablePointer<T>, _ rows: Int, _ cols: Int
 ) {
@@ -26,6 +27,7 @@ func addRow<T: Scalar>(
 }
 
 /// sums[j] ← sums[j] + Σₙ g[n, j].
+@inline(never)
 func addColumns<T: Scalar>(
   _ g: UnsafePointer<T>, _ rows: Int, _ cols: Int, to sums: UnsafeMutablePointer<T>
 ) {

@@ -15,6 +15,7 @@ extension Network {
   }
 
   /// Whether loss and output activation are taken together: not if dropout stands between.
+  @inline(never)
   func isFused(_ tape: Tape<T>) -> Bool {
     guard isFused, let masks = tape.masks else { return isFused }
     return masks.rates[layout.layers - 1] == 0
@@ -37,6 +38,7 @@ extension Network {
   }
 
   /// C = Σ scale[n]·Cₙ, always in the same order.
+  @inline(never)
   func cost(_ targets: TargetMemory<T>, rows: Int) -> Double {
     var sum = 0.0
     for n in 0..<rows { sum += Double(targets.scale[n]) * Double(targets.cost[n]) }

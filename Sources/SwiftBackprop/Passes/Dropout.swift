@@ -41,6 +41,7 @@ struct Mask<T: Scalar> {
   }
 
   /// x ← x ⊙ r, for rows first, first + 1, ... of the batch; x [rows, cols]
+  @inline(never)
   func apply(to x: UnsafeMutablePointer<T>, first: Int, _ rows: Int, _ cols: Int) {
     let (threshold, scale) = (threshold, scale)
     for n in 0..<rows {

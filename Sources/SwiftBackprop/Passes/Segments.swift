@@ -22,6 +22,7 @@ struct Span {
 
 extension Network {
   /// One segment of forward.
+  @inline(never)
   func forward(
     _ tape: Tape<T>, _ part: Part<T>, _ flags: inout OverflowFlags<T>, segment: Int = 0
   ) {
@@ -30,6 +31,7 @@ extension Network {
   }
 
   /// One segment of backward, from t [N, D(L)] and the row scales wₙ/Σw [N].
+  @inline(never)
   func backward(
     _ tape: Tape<T>, _ targets: TargetMemory<T>, _ part: Part<T>,
     _ flags: inout OverflowFlags<T>, segment: Int = 0
@@ -52,6 +54,7 @@ extension Tape {
     forwardSegments.lowerBound...backwardSegments(lowest: lowest).upperBound
   }
 
+  @inline(never)
   func backwardSegments(lowest: Int) -> ClosedRange<Int> {
     var count = 0
     if let norms {
@@ -60,6 +63,7 @@ extension Tape {
     return 0...count
   }
 
+  @inline(never)
   func forwardSpan(_ segment: Int, _ layers: ClosedRange<Int>) -> Span {
     guard let norms, norms.stopCount > 0 else {
       return Span(layers: layers, hasInputProduct: shares != nil)
@@ -72,6 +76,7 @@ extension Tape {
       hasInputProduct: shares != nil)
   }
 
+  @inline(never)
   func backwardSpan(_ segment: Int, _ layers: ClosedRange<Int>) -> Span {
     guard let norms, norms.stopCount > 0 else { return Span(layers: layers) }
     let isLast = segment == backwardSegments(lowest: layers.lowerBound).upperBound

@@ -44,6 +44,7 @@ struct Matrix<T: Scalar> {
 }
 
 /// The bits of the largest |x|; as integers they order like the magnitudes, NaN on top.
+@inline(never)
 func largestMagnitude<T: Scalar>(_ x: UnsafePointer<T>, _ count: Int) -> T.Bits {
   var largest: T.Bits = 0
   for i in 0..<count { largest = Swift.max(largest, x[i].magnitude.bits) }
@@ -80,7 +81,7 @@ func sumOfMagnitudes<T: Scalar>(_ x: UnsafePointer<T>, _ count: Int) -> Double {
 /// C [m, n] ← factor · A [m, k] · B [k, n], C dense and B perhaps transposed from [n, k]; adds to
 /// C when `accumulate`. The only call of BLAS, which also steps in for packed tiles when there is
 /// no memory left to pack into.
-@inline(__always)
+@inline(never)
 func multiply<T: Scalar>(
   _ a: Matrix<T>, _ b: Matrix<T>, into c: UnsafeMutablePointer<T>, accumulate: Bool = false,
   factor: T = 1

@@ -271,6 +271,7 @@ extension Operands {
   }
 
   /// A tile of which only rows `from`... and the first `cols` columns are stored.
+  @inline(never)
   func edgeTile(
     _ i: Int, _ j: Int, from: Int, cols: Int, _ c: UnsafeMutablePointer<T>, _ stride: Int
   ) {

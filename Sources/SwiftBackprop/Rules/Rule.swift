@@ -39,7 +39,7 @@ struct RuleValues {
   func allSatisfy(_ test: (Double) -> Bool) -> Bool { values.allSatisfy(test) }
   /// The value in place `index`; the list was checked against the rule's own.
   subscript(index: Int) -> Double {
-    get { index < values.count ? values[index] : 0 }
+    @inline(never) get { index < values.count ? values[index] : 0 }
     set { if index < values.count { values[index] = newValue } }
   }
 }

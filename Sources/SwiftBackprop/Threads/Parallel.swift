@@ -30,6 +30,7 @@ struct Plan {
   init(parts: Int) { self.parts = parts }
 
   /// The plan for `rows` rows and `work` floating-point operations with at most `threads`.
+  @inline(never)
   init(
     rows: Int, work: Double, threads: Int, minRows: Int = 32, minWork: Double = 5e6
   ) {
@@ -58,6 +59,7 @@ struct Plan {
   }
 
   /// Share `part` of 0..<count, in multiples of `unit` but for the last.
+  @inline(never)
   func share(_ part: Int, of count: Int, unit: Int = 1) -> Range<Int> {
     let units = (count + unit - 1) / unit
     let first = Swift.min(units * part / parts * unit, count)
@@ -85,6 +87,7 @@ struct OverflowFlags<T: Scalar> {
     if largest >= T.infinityBits, badGradZ == 0 { badGradZ = m }
   }
 
+  @inline(never)
   mutating func add(_ other: OverflowFlags<T>) {
     z = Swift.max(z, other.z)
     gradZ = Swift.max(gradZ, other.gradZ)
@@ -145,6 +148,21 @@ struct PartMemory<T: Scalar> {
     columnSums = panels + parts * panelSize
   }
 
+  /// A part that begins with some rows.
+  @inline(never)
+  func begin(_ part: Int, _ rows: Range<Int>) -> Part<T> {
+    watches[part] = OverflowFlags()
+    return Part(rows: rows, sums: sums(part), norms: norms(part))
+  }
+
+  /// What the first `parts` have seen together.
+  @inline(never)
+  func flags(of parts: Int) -> OverflowFlags<T> {
+    var all = OverflowFlags<T>()
+    for part in 0..<parts { all.add(watches[part]) }
+    return all
+  }
+
   /// Column sums of grad_z of one part [Σ D(m)]
   func sums(_ part: Int) -> UnsafeMutablePointer<T> { columnSums + part * units }
 
@@ -193,14 +211,9 @@ extension Network {
   ) throws(EngineError) -> OverflowFlags<T> {
     let memory = try partMemory(plan.parts)
     concurrently(plan.parts) { part in
-      memory.watches[part] = OverflowFlags()
-      let own = Part(
-        rows: plan.share(part, of: rows), sums: memory.sums(part), norms: memory.norms(part))
-      body(own, &memory.watches[part])
+      body(memory.begin(part, plan.share(part, of: rows)), &memory.watches[part])
     }
-    var all = OverflowFlags<T>()
-    for part in 0..<plan.parts { all.add(memory.watches[part]) }
-    return all
+    return memory.flags(of: plan.parts)
   }
 
   /// The same for every segment of a pass; between two of them the parts synchronize.
@@ -219,6 +232,7 @@ extension Network {
   }
 
   @discardableResult
+  @inline(never)
   func partMemory(_ parts: Int) throws(EngineError) -> PartMemory<T> {
     if let memory = partMemory, memory.parts >= parts { return memory }
     let memory = try PartMemory<T>(
