@@ -250,14 +250,14 @@ def test_errors_stay_where_they_are(tmp_path: Path, code: str, words: list[str])
         "import signal; signal.signal(15, signal.SIG_IGN); signal.signal(24, signal.SIG_IGN)\n"
         "    while True: pass",
         "import os\n    if os.fork() == 0:\n        while True: pass\n    while True: pass",
-        "import numpy; numpy.linalg.svd(numpy.ones((3000, 3000)))",
+        "3 ** 10**9",
     ],
 )
 def test_endless_loops_are_ended(tmp_path: Path, code: str) -> None:
     """What came before them counts, and no process is left."""
     path = submission(tmp_path, ("grad_a = (layers[-1].a - y) / len(X)", code))
-    found = marks(path, timeout=1.5)
-    assert found.problems["backward"] == "did not end within 1.5 s"
+    found = marks(path, timeout=3.0)
+    assert found.problems["backward"] == "did not end within 3 s"
     assert found.marks["z"] == found.marks["a"] == 1.0
     assert found.marks["grad_W"] == found.marks["W"] == 0.0
     assert str(path.name) not in Path(f"/proc/{os.getpid()}/cmdline").read_text()
