@@ -27,6 +27,8 @@ document.addEventListener("DOMContentLoaded", () => {
       place.replaceChildren(copy);
       dialog.showModal();
     });
-    (picture.closest("a, p, div") || picture).after(button);
+    // In the box of a drawing, below the paragraph of a file.
+    if (picture.viewBox) picture.parentElement.append(button);
+    else (picture.closest("p") || picture).after(button);
   }
 });
