@@ -234,7 +234,7 @@ static int module_exec(PyObject *module) {
     return -1;
   }
   if (add_type(module, &sb_view_spec, &state->view_type, "View") != 0 ||
-      add_type(module, &sb_fit_spec, &state->fit_type, "Fit") != 0 ||
+      add_type(module, &sb_fit_spec, &state->fit_type, "FitSession") != 0 ||
       add_type(module, &sb_net_spec, &state->net_type, "Net") != 0) {
     return -1;
   }

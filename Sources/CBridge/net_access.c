@@ -90,7 +90,8 @@ PyObject *sb_net_generator(Net *self, PyObject *Py_UNUSED(unused)) {
 PyObject *sb_net_set_generator(Net *self, PyObject *argument) {
   unsigned long long s[4];
   if (!PyTuple_Check(argument) || !PyArg_ParseTuple(argument, "KKKK", &s[0], &s[1], &s[2], &s[3])) {
-    if (!PyErr_Occurred()) PyErr_SetString(PyExc_TypeError, "a state must be a tuple of four numbers");
+    if (!PyErr_Occurred())
+      PyErr_SetString(PyExc_TypeError, "a state must be a tuple of four numbers");
     return NULL;
   }
   if (!sb_is_idle(self)) return NULL;

@@ -13,7 +13,7 @@ typedef struct {
   Py_buffer buffers[ARRAYS];
   int64_t valid_rows;
   Py_buffer outputs;  // where a(L) of the validation rows goes; obj is NULL for nowhere
-} Fit;
+} FitSession;
 
 // The buffer of an array [rows, D(L)] of the network's dtype, to be written.
 static bool acquire_outputs(Net *net, PyObject *array, int64_t rows, Py_buffer *outputs) {
@@ -29,7 +29,7 @@ static bool acquire_outputs(Net *net, PyObject *array, int64_t rows, Py_buffer *
   return false;
 }
 
-static void fit_finish(Fit *self) {
+static void fit_finish(FitSession *self) {
   if (self->fit == NULL) return;
   sb_fit_end(self->fit);
   self->fit = NULL;
@@ -50,7 +50,7 @@ PyObject *sb_net_fit(Net *self, PyObject *const *args, Py_ssize_t nargs) {
   if (PyErr_Occurred() || !sb_is_idle(self)) return NULL;
 
   PyTypeObject *type = (PyTypeObject *)self->state->fit_type;
-  Fit *fit = (Fit *)((allocfunc)PyType_GetSlot(type, Py_tp_alloc))(type, 0);
+  FitSession *fit = (FitSession *)((allocfunc)PyType_GetSlot(type, Py_tp_alloc))(type, 0);
   if (fit == NULL) return NULL;
   fit->net = (Net *)Py_NewRef((PyObject *)self);
   fit->generation = sb_process_generation();
@@ -81,7 +81,7 @@ failed:
   return NULL;
 }
 
-static PyObject *fit_run(Fit *self, PyObject *argument) {
+static PyObject *fit_run(FitSession *self, PyObject *argument) {
   long long max_ns = PyLong_AsLongLong(argument);
   if (max_ns == -1 && PyErr_Occurred()) return NULL;
   if (sb_is_called_inside(self->net)) return NULL;
@@ -114,7 +114,7 @@ static PyObject *fit_run(Fit *self, PyObject *argument) {
                        progress.done ? Py_True : Py_False, progress.phase);
 }
 
-static PyObject *fit_epoch(Fit *self, PyObject *argument) {
+static PyObject *fit_epoch(FitSession *self, PyObject *argument) {
   long long index = PyLong_AsLongLong(argument);
   if (index == -1 && PyErr_Occurred()) return NULL;
   sb_error error = {0};
@@ -128,7 +128,7 @@ static PyObject *fit_epoch(Fit *self, PyObject *argument) {
                        record.valid.r2);
 }
 
-static PyObject *fit_set_rates(Fit *self, PyObject *argument) {
+static PyObject *fit_set_rates(FitSession *self, PyObject *argument) {
   Py_buffer buffer;
   sb_array rates;
   if (!sb_acquire(argument, &buffer, &rates)) {
@@ -151,7 +151,7 @@ static PyObject *fit_set_rates(Fit *self, PyObject *argument) {
   Py_RETURN_NONE;
 }
 
-static PyObject *fit_set_outputs(Fit *self, PyObject *argument) {
+static PyObject *fit_set_outputs(FitSession *self, PyObject *argument) {
   Py_buffer outputs;
   if (!acquire_outputs(self->net, argument, self->valid_rows, &outputs)) return NULL;
   sb_error error = {0};
@@ -168,7 +168,7 @@ static PyObject *fit_set_outputs(Fit *self, PyObject *argument) {
   Py_RETURN_NONE;
 }
 
-static PyObject *fit_end(Fit *self, PyObject *Py_UNUSED(unused)) {
+static PyObject *fit_end(FitSession *self, PyObject *Py_UNUSED(unused)) {
   // Under the lock, should another thread be in run.
   Work work = sb_begin_work(self->net, 0);
   sb_fit *fit = self->fit;
@@ -181,7 +181,7 @@ static PyObject *fit_end(Fit *self, PyObject *Py_UNUSED(unused)) {
   Py_RETURN_NONE;
 }
 
-static void fit_dealloc(Fit *self) {
+static void fit_dealloc(FitSession *self) {
   PyTypeObject *type = Py_TYPE((PyObject *)self);
   fit_finish(self);
   Py_XDECREF((PyObject *)self->net);
@@ -208,8 +208,8 @@ static PyType_Slot fit_slots[] = {
 };
 
 PyType_Spec sb_fit_spec = {
-    .name = "swiftbackprop._core.Fit",
-    .basicsize = sizeof(Fit),
+    .name = "swiftbackprop._core.FitSession",
+    .basicsize = sizeof(FitSession),
     .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION,
     .slots = fit_slots,
 };

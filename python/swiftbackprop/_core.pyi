@@ -102,7 +102,7 @@ class View:
     ...
 
 @final
-class Fit:
+class FitSession:
     def run(self, max_ns: int, /) -> tuple[int, int, int, float, bool, int]:
         # (epochs ended, batch, batches, running loss, done, phase).
         ...
@@ -223,8 +223,8 @@ class Net:
         shuffle: bool,
         pause: int,  # 0 never, 1 at every epoch's end, 2 at every batch's
         /,
-    ) -> Fit:
-        # Starts a session and marks the net busy until Fit.end (or its deallocation).
+    ) -> FitSession:
+        # Starts a session and marks the net busy until FitSession.end (or its deallocation).
         # Takes arrays of any numeric dtype and strides; holds their buffers.
         ...
 

@@ -364,7 +364,7 @@ def test_two_instances_of_the_module_are_isolated() -> None:
             twin = importlib.util.module_from_spec(spec)
             spec.loader.exec_module(twin)
             assert twin is not core
-            for name in ("Net", "View", "Fit", "DivergenceError"):
+            for name in ("Net", "View", "FitSession", "DivergenceError"):
                 assert getattr(twin, name) is not getattr(core, name), name
             rules = [("tanh", None)], [("he_normal", None)], ("squared_error", None), ("sgd", None)
             nets = []

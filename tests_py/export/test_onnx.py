@@ -163,7 +163,9 @@ def test_a_scale_of_integers_is_not_passed_over(tmp_path: Path) -> None:
             "'float32'")  # fmt: skip
     for dtype, kind in (("float64", ValueError), ("bool", ValueError), ("unit8", TypeError)):
         refused(
-            lambda d=dtype: net.to_onnx(tmp_path / "net", input_dtype=d), kind, "input_dtype must be"
+            lambda d=dtype: net.to_onnx(tmp_path / "net", input_dtype=d),
+            kind,
+            "input_dtype must be",
         )
     assert list(tmp_path.iterdir()) == []
 

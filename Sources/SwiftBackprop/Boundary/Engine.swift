@@ -96,7 +96,7 @@ final class FloatNetwork: Network<Float>, Engine {
   }
 
   func fit(_ config: sb_fit_config) throws(EngineError) -> any FitSession {
-    try FloatFit(self, config)
+    try FloatFitLoop(self, config)
   }
 }
 
@@ -110,14 +110,14 @@ final class DoubleNetwork: Network<Double>, Engine {
   }
 
   func fit(_ config: sb_fit_config) throws(EngineError) -> any FitSession {
-    try DoubleFit(self, config)
+    try DoubleFitLoop(self, config)
   }
 }
 
 final class FloatEvaluation: Evaluation<Float>, EvaluationSession {}
 final class DoubleEvaluation: Evaluation<Double>, EvaluationSession {}
-final class FloatFit: Fit<Float>, FitSession {}
-final class DoubleFit: Fit<Double>, FitSession {}
+final class FloatFitLoop: FitLoop<Float>, FitSession {}
+final class DoubleFitLoop: FitLoop<Double>, FitSession {}
 
 // What else `Engine` asks for, of networks of any number type.
 extension Network {

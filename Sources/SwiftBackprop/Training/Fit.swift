@@ -1,7 +1,7 @@
 import CBridge
 
 /// Training over whole epochs, one batch after the other, in slices that end at a batch's end.
-class Fit<T: Scalar> {
+class FitLoop<T: Scalar> {
   final private let network: Network<T>
   final private let x: Source
   final private let inPlace: Matrix<T>?

@@ -120,7 +120,7 @@ class ChunkedSession(Session):
         self.begin, self.batch_size, self.steps = begin, batch_size, steps
         self.shuffle, self.evaluate, self.classes = shuffle, evaluate, classes
         self.pieces: Iterator[Any] | None = None
-        self.session: core.Fit | None = None
+        self.session: core.FitSession | None = None
         self.piece_rows = self.piece_size = self.piece_batches = self.piece_done = 0
         self.piece_weight = 0.0
         self._start()

@@ -108,7 +108,9 @@ def fit(net: NetworkBase, data: Data | ChunkedData, options: Options) -> History
     return history
 
 
-def _begin(net: NetworkBase, data: Data, options: Options, epochs: int, pause: int) -> core.Fit:
+def _begin(
+    net: NetworkBase, data: Data, options: Options, epochs: int, pause: int
+) -> core.FitSession:
     batch_size = as_int(_size(options), "batch_size", min_=1)
     return net._fit(
         data.X,

@@ -10,7 +10,7 @@ from swiftbackprop._net.arrays import FloatArray
 
 __all__ = ["BATCH_DONE", "Progress", "Record", "Session", "TrainingSession", "check"]
 
-# loss, accuracy, penalty, seconds, then those of the validation data: as core.Fit.epoch.
+# loss, accuracy, penalty, seconds, then those of the validation data: as core.FitSession.epoch.
 Record = tuple[float, ...]
 
 #: The phase in which `Session.run` comes back when a batch is done.
@@ -29,7 +29,7 @@ Progress = tuple[int, int, int, float, bool, int]
 
 
 class TrainingSession(Protocol):
-    """A training in slices: the engine's, `core.Fit`, or one in Python."""
+    """A training in slices: the engine's, `core.FitSession`, or one in Python."""
 
     def run(self, max_ns: int, /) -> Progress:
         """Work for about that long."""
@@ -78,7 +78,7 @@ class Session:
         self.outputs: FloatArray | None = None
 
     def run(self, max_ns: int, /) -> Progress:
-        """Work for about that long; as `core.Fit.run`.
+        """Work for about that long; as `core.FitSession.run`.
 
         With pause 2 it ends after a batch, with phase `BATCH_DONE`, or with an epoch.
         """
