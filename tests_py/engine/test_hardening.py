@@ -450,7 +450,7 @@ def test_rules_that_are_made_as_they_are_read() -> None:
 
 @pytest.mark.parametrize("norm", [None, 3, "batch", [1, 0, 1e-5, 0.1], {}])
 def test_norms_that_are_no_tuples(norm: Any) -> None:
-    with pytest.raises(TypeError, match="a norm is"):
+    with pytest.raises(TypeError, match="a norm must be"):
         create(core.Net(), norms=[(core.NORM_LAYER, 0, 1e-5, 0.0), norm])
 
 
@@ -479,7 +479,7 @@ def test_a_network_that_is_made_while_it_is_made(call: str) -> None:
                     net.close()
             return 3
 
-    with pytest.raises(RuntimeError, match="was made already"):
+    with pytest.raises(RuntimeError, match="already called"):
         create(net, sizes=(2, Number(), 1))
     if call == "close":
         with pytest.raises(RuntimeError, match="closed"):

@@ -981,10 +981,10 @@ def test_what_only_the_engines_rules_can(tmp_path: Path) -> None:
     net = sb.Network([4, 6, 3], activation=SINE, loss=QUARTIC, seed=0)
     X, y = data([4, 3], 20, "squared_error", "float32")
     path, own = tmp_path / "net", r"sine \(layer 1\), quartic \(loss\)"
+    for call in (lambda: net.to_torch(), lambda: net.to_onnx(path)):
+        refused(call, NotImplementedError, r"of yours: sine \(layer 1\);")
     for call in (
         lambda: net.save(path),
-        lambda: net.to_torch(),
-        lambda: net.to_onnx(path),
         lambda: net.fit(X, y, callbacks=[sb.Checkpoint(path)], progress=False),
     ):
         refused(call, NotImplementedError, "of yours", own)

@@ -9,6 +9,7 @@ import inspect
 import io
 import pkgutil
 import re
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
@@ -82,7 +83,11 @@ def run_example(text: str, name: str, names: dict[str, Any] | None = None) -> No
 
 @pytest.mark.parametrize("name", WITH_EXAMPLES)
 def test_docstring_examples(name: str) -> None:
-    run_example(DOCSTRINGS[name], name)
+    """With the names that its module has, as the examples of what is not public need them."""
+    place = name
+    while place not in sys.modules:
+        place = place.rpartition(".")[0]
+    run_example(DOCSTRINGS[name], name, vars(sys.modules[place]))
 
 
 PUBLIC = [

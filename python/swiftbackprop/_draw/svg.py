@@ -103,7 +103,7 @@ class Picture:
         >>> sb.Network([2, 3, 1], seed=0).diagram().save("network.gif")
         Traceback (most recent call last):
             ...
-        ValueError: a drawing is saved as .svg, .pdf or .png, not as 'network.gif'
+        ValueError: path must end in .svg, .pdf or .png, got 'network.gif'
         """
         name = os.path.basename(os.fsdecode(path))
         kind = os.path.splitext(name)[1].lower()

@@ -23,7 +23,6 @@ __all__ = ["CANNOT_SAVE", "NetworkExchange"]
 
 
 CANNOT_SAVE = "pickle keeps functions that can be imported"
-_HAS_WEIGHTS = "state_dict() has the weights"
 
 
 class NetworkExchange(NetworkBase):
@@ -218,7 +217,7 @@ class NetworkExchange(NetworkBase):
         ImportError
             If PyTorch is not installed.
         NotImplementedError
-            If it has a function of your own.
+            If a layer has an activation of your own.
 
         Notes
         -----
@@ -229,7 +228,6 @@ class NetworkExchange(NetworkBase):
         --------
         from_torch : The way back.
         """
-        refuse_own(self._spec, "to_torch", _HAS_WEIGHTS)
         from swiftbackprop._export.torch import sequential
 
         module: torch.nn.Sequential = sequential(self, bool(logits))
@@ -269,9 +267,8 @@ class NetworkExchange(NetworkBase):
         ValueError
             If the weights are larger than an ONNX file can be.
         NotImplementedError
-            If it has a function of your own.
+            If a layer has an activation of your own.
         """
-        refuse_own(self._spec, "to_onnx", _HAS_WEIGHTS)
         from swiftbackprop._export import onnx
 
         onnx.write(self, path, bool(logits), input_dtype)

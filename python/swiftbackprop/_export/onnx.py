@@ -18,6 +18,7 @@ import numpy.typing as npt
 
 from swiftbackprop._export.atomic_file import write_whole
 from swiftbackprop._net.arrays import FloatArray
+from swiftbackprop._net.custom import refuse_own
 from swiftbackprop._net.normalization import BatchNorm, Norm
 from swiftbackprop._net.rules import Activation
 from swiftbackprop._net.state import vectors
@@ -88,6 +89,7 @@ def _as_input_dtype(net: NetworkBase, dtype: npt.DTypeLike | None) -> np.dtype[A
 
 def operators(net: NetworkBase, dtype: np.dtype[Any], x: str) -> tuple[list[Any], list[Any], str]:
     """Return the nodes and constants that compute a(L) of x in numbers of `dtype`, and its name."""
+    refuse_own(net._spec, "to_onnx", "state_dict() has the weights", loss=False)
     graph = _Graph(dtype)
     for layer in net.layers:
         x = graph.layer(layer, x, up_to_z=False)
@@ -95,6 +97,7 @@ def operators(net: NetworkBase, dtype: np.dtype[Any], x: str) -> tuple[list[Any]
 
 
 def _model(net: NetworkBase, logits: bool, input_dtype: np.dtype[Any]) -> Any:
+    refuse_own(net._spec, "to_onnx", "state_dict() has the weights", loss=False)
     graph = _Graph(net.dtype)
     helper = onnx.helper
     element = helper.np_dtype_to_tensor_dtype(net.dtype)

@@ -225,28 +225,29 @@ def is_custom(spec: NetworkSpec) -> bool:
     return any(isinstance(rule, CustomActivation | CustomLoss) for rule in rules)
 
 
-def own_functions(spec: NetworkSpec) -> str:
-    """Name the functions of one's own, and where they are."""
+def own_functions(spec: NetworkSpec, *, loss: bool = True) -> str:
+    """Name the functions of one's own, and where they are; without `loss` those of layers."""
     names = [
         f"{rule.name} (layer {m})"
         for m, rule in enumerate(spec.activations, 1)
         if isinstance(rule, CustomActivation)
     ]
-    if isinstance(spec.loss, CustomLoss):
+    if loss and isinstance(spec.loss, CustomLoss):
         names.append(f"{spec.loss.name} (loss)")
     return ", ".join(names)
 
 
-def refuse_own(spec: NetworkSpec, what: str, instead: str) -> None:
-    """Refuse what functions of one's own have no part in.
+def refuse_own(spec: NetworkSpec, what: str, instead: str, *, loss: bool = True) -> None:
+    """Refuse what functions of one's own have no part in; a loss only if `loss`.
 
     Raises
     ------
     NotImplementedError
         If the network has such functions.
     """
-    if is_custom(spec):
+    own = own_functions(spec, loss=loss)
+    if own:
         raise NotImplementedError(
             f"{what} is for the engine's own functions, and this network has some of yours: "
-            f"{own_functions(spec)}; {instead}"
+            f"{own}; {instead}"
         )

@@ -37,7 +37,9 @@ def to_onnx(model: Any, X: Any, path: str | os.PathLike[str]) -> None:
         If a column of X holds what ONNX has no type for, such as dates.
     ValueError
         If the labels are neither whole numbers nor texts, the weights are larger than an ONNX
-        file can be, or a layer has an activation of your own.
+        file can be.
+    NotImplementedError
+        If a layer has an activation of your own.
 
     See Also
     --------
