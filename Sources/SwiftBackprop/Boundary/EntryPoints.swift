@@ -17,13 +17,11 @@ func handle(_ object: AnyObject) -> OpaquePointer {
   OpaquePointer(Unmanaged.passRetained(object).toOpaque())
 }
 
-@inline(never)
 func engine(_ net: OpaquePointer?) throws(EngineError) -> any Engine {
   guard let net else { throw .order("there is no network: call sb_create_net first") }
   return Unmanaged<NetHandle>.fromOpaque(UnsafeRawPointer(net)).takeUnretainedValue().engine
 }
 
-@inline(never)
 func source(_ array: UnsafePointer<sb_array>?) throws(EngineError) -> Source {
   guard let array else { throw .value("an array is missing") }
   return try Source(array.pointee)

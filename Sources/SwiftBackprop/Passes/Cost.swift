@@ -15,7 +15,6 @@ extension Network {
   }
 
   /// Whether loss and output activation are taken together: not if dropout stands between.
-  @inline(never)
   func isFused(_ tape: Tape<T>) -> Bool {
     guard isFused, let masks = tape.masks else { return isFused }
     return masks.rates[layout.layers - 1] == 0

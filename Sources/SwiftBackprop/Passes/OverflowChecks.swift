@@ -4,7 +4,6 @@ import CBridge
 
 extension Network {
   /// Refuses a pass in which z or grad_z became NaN or infinite.
-  @inline(never)
   func check(_ flags: OverflowFlags<T>) throws(EngineError) {
     if flags.badZ > 0 { throw overflow(in: "z", flags.badZ) }
     if flags.badGradZ > 0 { throw overflow(in: "grad_z", flags.badGradZ) }

@@ -22,7 +22,6 @@ struct Span {
 
 extension Network {
   /// One segment of forward.
-  @inline(never)
   func forward(
     _ tape: Tape<T>, _ part: Part<T>, _ flags: inout OverflowFlags<T>, segment: Int = 0
   ) {
@@ -31,7 +30,6 @@ extension Network {
   }
 
   /// One segment of backward, from t [N, D(L)] and the row scales wₙ/Σw [N].
-  @inline(never)
   func backward(
     _ tape: Tape<T>, _ targets: TargetMemory<T>, _ part: Part<T>,
     _ flags: inout OverflowFlags<T>, segment: Int = 0
@@ -54,7 +52,6 @@ extension Tape {
     forwardSegments.lowerBound...backwardSegments(lowest: lowest).upperBound
   }
 
-  @inline(never)
   func backwardSegments(lowest: Int) -> ClosedRange<Int> {
     var count = 0
     if let norms {
@@ -63,7 +60,6 @@ extension Tape {
     return 0...count
   }
 
-  @inline(never)
   func forwardSpan(_ segment: Int, _ layers: ClosedRange<Int>) -> Span {
     guard let norms, norms.stopCount > 0 else {
       return Span(layers: layers, hasInputProduct: shares != nil)
@@ -76,7 +72,6 @@ extension Tape {
       hasInputProduct: shares != nil)
   }
 
-  @inline(never)
   func backwardSpan(_ segment: Int, _ layers: ClosedRange<Int>) -> Span {
     guard let norms, norms.stopCount > 0 else { return Span(layers: layers) }
     let isLast = segment == backwardSegments(lowest: layers.lowerBound).upperBound

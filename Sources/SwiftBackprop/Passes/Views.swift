@@ -77,7 +77,6 @@ extension Network {
 
 /// A view of `shape` on memory in `block`; dense rows unless `apart` gives the elements
 /// between rows (then the columns are `shape[0]` apart).
-@inline(never)
 func makeView<T: Scalar>(
   _ block: Block, _ start: UnsafeMutablePointer<T>, _ shape: [Int], apart: Int? = nil,
   readonly: Bool = false

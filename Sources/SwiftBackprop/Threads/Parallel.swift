@@ -30,7 +30,6 @@ struct Plan {
   init(parts: Int) { self.parts = parts }
 
   /// The plan for `rows` rows and `work` floating-point operations with at most `threads`.
-  @inline(never)
   init(
     rows: Int, work: Double, threads: Int, minRows: Int = 32, minWork: Double = 5e6
   ) {
@@ -59,7 +58,6 @@ struct Plan {
   }
 
   /// Share `part` of 0..<count, in multiples of `unit` but for the last.
-  @inline(never)
   func share(_ part: Int, of count: Int, unit: Int = 1) -> Range<Int> {
     let units = (count + unit - 1) / unit
     let first = Swift.min(units * part / parts * unit, count)
@@ -87,7 +85,6 @@ struct OverflowFlags<T: Scalar> {
     if largest >= T.infinityBits, badGradZ == 0 { badGradZ = m }
   }
 
-  @inline(never)
   mutating func add(_ other: OverflowFlags<T>) {
     z = Swift.max(z, other.z)
     gradZ = Swift.max(gradZ, other.gradZ)
@@ -149,14 +146,12 @@ struct PartMemory<T: Scalar> {
   }
 
   /// A part that begins with some rows.
-  @inline(never)
   func begin(_ part: Int, _ rows: Range<Int>) -> Part<T> {
     watches[part] = OverflowFlags()
     return Part(rows: rows, sums: sums(part), norms: norms(part))
   }
 
   /// What the first `parts` have seen together.
-  @inline(never)
   func flags(of parts: Int) -> OverflowFlags<T> {
     var all = OverflowFlags<T>()
     for part in 0..<parts { all.add(watches[part]) }
@@ -232,7 +227,6 @@ extension Network {
   }
 
   @discardableResult
-  @inline(never)
   func partMemory(_ parts: Int) throws(EngineError) -> PartMemory<T> {
     if let memory = partMemory, memory.parts >= parts { return memory }
     let memory = try PartMemory<T>(
