@@ -23,6 +23,7 @@ __all__ = ["CANNOT_SAVE", "NetworkExchange"]
 
 
 CANNOT_SAVE = "pickle keeps functions that can be imported"
+_HAS_WEIGHTS = "state_dict() has the weights"
 
 
 class NetworkExchange(NetworkBase):
@@ -228,6 +229,7 @@ class NetworkExchange(NetworkBase):
         --------
         from_torch : The way back.
         """
+        refuse_own(self._spec, "to_torch", _HAS_WEIGHTS, loss=False)
         from swiftbackprop._export.torch import sequential
 
         module: torch.nn.Sequential = sequential(self, bool(logits))
@@ -269,6 +271,7 @@ class NetworkExchange(NetworkBase):
         NotImplementedError
             If a layer has an activation of your own.
         """
+        refuse_own(self._spec, "to_onnx", _HAS_WEIGHTS, loss=False)
         from swiftbackprop._export import onnx
 
         onnx.write(self, path, bool(logits), input_dtype)

@@ -97,7 +97,6 @@ def operators(net: NetworkBase, dtype: np.dtype[Any], x: str) -> tuple[list[Any]
 
 
 def _model(net: NetworkBase, logits: bool, input_dtype: np.dtype[Any]) -> Any:
-    refuse_own(net._spec, "to_onnx", "state_dict() has the weights", loss=False)
     graph = _Graph(net.dtype)
     helper = onnx.helper
     element = helper.np_dtype_to_tensor_dtype(net.dtype)

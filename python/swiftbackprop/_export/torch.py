@@ -10,7 +10,6 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from swiftbackprop._net.arrays import FloatArray
-from swiftbackprop._net.custom import refuse_own
 from swiftbackprop._net.normalization import BatchNorm, Norm
 from swiftbackprop._net.rules import Activation
 
@@ -56,7 +55,6 @@ _MAKERS: dict[str, Callable[[Activation], Any]] = {
 
 def sequential(net: NetworkBase, logits: bool) -> Any:
     """Return a Sequential; `Network.to_torch` documents it."""
-    refuse_own(net._spec, "to_torch", "state_dict() has the weights", loss=False)
     modules: list[Any] = []
     for layer in net.layers:
         norm = [_norm(layer, layer.norm, net.step_count)] if layer.norm else []
