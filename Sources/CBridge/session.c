@@ -230,10 +230,9 @@ PyObject *sb_net_evaluate(Net *self, PyObject *const *args, Py_ssize_t nargs) {
   sb_metrics metrics = {0};
   Py_buffer outputs = {0};
   if (!sb_acquire_all(args, 3, buffers, arrays, given)) goto done;
+  const int64_t rows = given[0] == NULL ? 0 : given[0]->rows;
   bool keeps = nargs == 4 && args[3] != Py_None;
-  if (keeps && given[0] != NULL && !acquire_outputs(self, args[3], given[0]->rows, &outputs)) {
-    goto done;
-  }
+  if (keeps && given[0] != NULL && !acquire_outputs(self, args[3], rows, &outputs)) goto done;
 
   Work work = sb_begin_work(self, 0);
   sb_status status =
@@ -244,7 +243,7 @@ PyObject *sb_net_evaluate(Net *self, PyObject *const *args, Py_ssize_t nargs) {
   sb_end_work(self, work);
   int32_t ended = 0;
   while (status == SB_OK && !ended) {
-    work = sb_begin_work(self, sb_work(self->net, given[0]->rows));
+    work = sb_begin_work(self, sb_work(self->net, rows));
     const bool gone = self->net == NULL;  // closed by another thread meanwhile
     if (!gone) {
       sb_expect(self, &question);
