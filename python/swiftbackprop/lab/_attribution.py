@@ -13,7 +13,7 @@ from swiftbackprop._net.arrays import FloatArray
 from swiftbackprop.lab._diagnosis import Diagnosis, agrees, along, diagnose
 from swiftbackprop.lab._formulas import Formulas, Line, Wrong
 
-__all__ = ["Finding", "attribute"]
+__all__ = ["Finding", "attribute", "finding_of"]
 
 Given = Mapping[tuple[str, int], FloatArray]
 
@@ -174,7 +174,7 @@ class _Walk:
             yield Finding(quantity, m, error=relative_error(g, truth))
         elif right.source and agrees(g, right.value):
             words = f"it follows from {right.source} by the right formula"
-            yield _finding(quantity, m, g, truth, "follows", Diagnosis((), words), right.source)
+            yield finding_of(quantity, m, g, truth, "follows", Diagnosis((), words), right.source)
         else:
             of, lines_of = self._net.wrong, self._net.lines
             others = of(quantity, m, source) if wrongs is None else wrongs()
@@ -182,7 +182,7 @@ class _Walk:
             found = diagnose(quantity, g, right.value, others, self._net.N, open_)
             if right.source:
                 found = self._simpler(found, self._by_itself(quantity, m, g))
-            yield _finding(quantity, m, g, truth, "wrong", found)
+            yield finding_of(quantity, m, g, truth, "wrong", found)
 
     def _by_itself(self, quantity: str, m: int, g: FloatArray) -> Diagnosis | None:
         """Return the diagnosis of a quantity that was computed from right ones after all."""
@@ -278,7 +278,7 @@ class _Walk:
         return agrees(g, value)
 
 
-def _finding(
+def finding_of(
     quantity: str,
     m: int,
     g: FloatArray,
@@ -287,6 +287,7 @@ def _finding(
     found: Diagnosis | None,
     source: str = "",
 ) -> Finding:
+    """Return the finding on a returned g, with its error where that can be computed."""
     kinds, sentence = found or ((), "")
     if g.shape != truth.shape or not np.isfinite(g).all():
         return Finding(quantity, m, verdict, kinds, sentence, source, float("nan"))

@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from swiftbackprop._inspect.report import relative_error, worst_of
+from swiftbackprop._inspect.report import relative_error
 from swiftbackprop._net.arrays import FloatArray
 from swiftbackprop._net.base import NetworkBase
 from swiftbackprop._net.rules import Activation, activations
-from swiftbackprop.lab._attribution import Finding
-from swiftbackprop.lab._diagnosis import agrees, diagnose
+from swiftbackprop.lab._attribution import Finding, finding_of
+from swiftbackprop.lab._diagnosis import Diagnosis, agrees, diagnose
 from swiftbackprop.lab._formulas import Formulas, Wrong
 from swiftbackprop.lab._own_backward import in_order, missing
 from swiftbackprop.lab._returned import read
@@ -67,21 +67,16 @@ def _judge(
         return None, value, source
     if agrees(g, right):
         return Finding(quantity, m, error=relative_error(g, right)), right, ""
-    kinds: tuple[str, ...] = ()
-    sentence = f"it follows from {source} by the right formula"
-    if not (source and agrees(g, value)):
-        found = diagnose(quantity, g, value, wrongs(), len(right))
-        kinds, sentence = found or ((), "")
-        source = f"{quantity}({m})"
-        verdict = "wrong"
+    found: Diagnosis | None
+    if source and agrees(g, value):
+        verdict, found = "follows", Diagnosis((), f"it follows from {source} by the right formula")
     else:
-        verdict = "follows"
+        verdict, found = "wrong", diagnose(quantity, g, value, wrongs(), len(right))
+        source = f"{quantity}({m})"
+    finding = finding_of(quantity, m, g, right, verdict, found, source)
     if g.shape != right.shape or not np.isfinite(g).all():
-        finding = Finding(quantity, m, verdict, kinds, sentence, source, float("nan"))
         return finding, value, ""
-    worst = worst_of(g, right)
-    numbers = (relative_error(g, right), worst, float(g[worst]), float(right[worst]))
-    return Finding(quantity, m, verdict, kinds, sentence, source, *numbers), g, source
+    return finding, g, source
 
 
 def _wrong_z(net: Formulas, m: int, a: FloatArray) -> list[Wrong]:
