@@ -2,27 +2,23 @@ import CBridge
 
 /// The loops around an activation, formed where rule and scalar type are concrete.
 ///
-/// Matrices are dense [rows, cols]. The in-place forms exist because a loop that may
-/// overwrite its own input is not vectorised.
+/// Matrices are dense [rows, cols]. The loops work in place: one that might overwrite another
+/// input of its own is not vectorised.
 struct ActivationKernels<T: Scalar> {
   typealias Input = UnsafePointer<T>
   typealias Output = UnsafeMutablePointer<T>
 
   /// Whether `gradient` reads z, or `maskedGradientInPlace`.
   let needsZ: Bool
+  /// Whether a comes from outside and is there already
+  let isExternal: Bool
   /// Whether |σ(z)| ≤ |z| + 1, so that a bound on z bounds a.
   let growsAtMostLinearly: Bool
   /// Whether σ takes in a whole row, as softmax does, and not one number.
   let actsOnRows: Bool
-  /// a ← σ(z)
-  let value: @Sendable (_ z: Input, _ a: Output, _ rows: Int, _ cols: Int) -> Void
   /// z ← σ(z)
   let valueInPlace: @Sendable (_ z: Output, _ rows: Int, _ cols: Int) -> Void
-  /// grad_z ← Jᵀ grad_a, which is grad_a ⊙ σ′(z) for elementwise σ
-  let gradient:
-    @Sendable (_ gradA: Input, _ z: Input, _ a: Input, _ gradZ: Output, _ rows: Int, _ cols: Int)
-      -> Void
-  /// grad ← Jᵀ grad; z is read only if `needsZ`
+  /// grad ← Jᵀ grad, which is grad ⊙ σ′(z) for elementwise σ; z is read only if `needsZ`
   let gradientInPlace:
     @Sendable (_ grad: Output, _ z: Input, _ a: Input, _ rows: Int, _ cols: Int) -> Void
   /// r ← the change of Jᵀ grad_a when grad_a is fixed and z changes by dz, added to r, which is
@@ -34,23 +30,13 @@ struct ActivationKernels<T: Scalar> {
 
   init<R: Activation>(_ rule: R) {
     needsZ = R.derivativeNeedsZ
+    isExternal = false
     actsOnRows = false
     growsAtMostLinearly = rule.growsAtMostLinearly
-    value = { z, a, rows, cols in
-      for i in 0..<rows &* cols { a[i] = rule.value(z[i]) }
-    }
     valueInPlace = { z, rows, cols in
       for i in 0..<rows &* cols { z[i] = rule.value(z[i]) }
     }
     // Everything is loaded before the select, or the loop would not be vectorised.
-    gradient = { gradA, z, a, gradZ, rows, cols in
-      for i in 0..<rows &* cols {
-        let g = gradA[i]
-        let zi = z[i]
-        let ai = a[i]
-        gradZ[i] = g * rule.derivative(z: zi, a: ai)
-      }
-    }
     gradientInPlace = { grad, z, a, rows, cols in
       for i in 0..<rows &* cols {
         let g = grad[i]
@@ -74,17 +60,10 @@ struct ActivationKernels<T: Scalar> {
   /// softmax, which acts on whole rows.
   init(_ rule: Softmax) {
     needsZ = true
+    isExternal = false
     growsAtMostLinearly = true
     actsOnRows = true
-    value = { z, a, rows, cols in
-      a.copy(from: z, count: rows &* cols)
-      rule.valueInPlace(a, rows, cols)
-    }
     valueInPlace = { z, rows, cols in rule.valueInPlace(z, rows, cols) }
-    gradient = { gradA, _, a, gradZ, rows, cols in
-      gradZ.copy(from: gradA, count: rows &* cols)
-      rule.gradientInPlace(gradZ, a, rows, cols)
-    }
     gradientInPlace = { grad, _, a, rows, cols in rule.gradientInPlace(grad, a, rows, cols) }
     addCurvature = { r, gradA, _, a, dz, rows, cols in
       rule.gradientChange(r, gradA, a, dz, rows, cols)
@@ -92,15 +71,19 @@ struct ActivationKernels<T: Scalar> {
   }
 }
 
-// What is needed rarely, or costs little beside its memory, is made of the loops above: one more
-// loop would be compiled for every rule, number type and instruction set.
+// The other forms are made of the loops above: a copy costs little beside them, and one more loop
+// would be compiled for every rule, number type and instruction set.
 extension ActivationKernels {
   /// a ← σ(z), which may be the same memory.
-  func value(
-    _ z: UnsafeMutablePointer<T>, _ a: UnsafeMutablePointer<T>, _ rows: Int, _ cols: Int,
-    inPlace: Bool
-  ) {
-    if inPlace { valueInPlace(a, rows, cols) } else { value(z, a, rows, cols) }
+  func value(_ z: Input, _ a: Output, _ rows: Int, _ cols: Int) {
+    if a != z && !isExternal { a.copy(from: z, count: rows &* cols) }
+    valueInPlace(a, rows, cols)
+  }
+
+  /// grad_z ← Jᵀ grad_a; z is read only if `needsZ`
+  func gradient(_ gradA: Input, _ z: Input, _ a: Input, _ gradZ: Output, _ rows: Int, _ cols: Int) {
+    gradZ.copy(from: gradA, count: rows &* cols)
+    gradientInPlace(gradZ, z, a, rows, cols)
   }
 
   /// r ← the change of Jᵀ grad_a when grad_a changes by r and z by dz, which is

@@ -29,17 +29,10 @@ extension ActivationKernels {
   /// was multiplied with σ″(z).
   init(external: Void) {
     needsZ = true
+    isExternal = true
     growsAtMostLinearly = false
     actsOnRows = false
-    value = { _, _, _, _ in }
     valueInPlace = { _, _, _ in }
-    gradient = { gradA, slope, _, gradZ, rows, cols in
-      for i in 0..<rows &* cols {
-        let g = gradA[i]
-        let si = slope[i]
-        gradZ[i] = g * si
-      }
-    }
     gradientInPlace = { grad, slope, _, rows, cols in
       for i in 0..<rows &* cols { grad[i] *= slope[i] }
     }

@@ -50,7 +50,7 @@ final class NormStage<T: Scalar> {
           addRow(bias, to: z + start, count, cols)
           largest = Swift.max(largest, largestMagnitude(z + start, count * cols))
           if isAfter {
-            kernels.value(z + start, between + start, count, cols, inPlace: z == between)
+            kernels.value(z + start, between + start, count, cols)
           }
         }
         if addsSums {
@@ -64,7 +64,7 @@ final class NormStage<T: Scalar> {
       guard normalizes else { return }
       if x != y { (y + start).copy(from: x + start, count: count * cols) }
       largest = Swift.max(largest, normalise(layer, y + start, first: first + n, count))
-      if !isAfter { kernels.value(between + start, a + start, count, cols, inPlace: between == a) }
+      if !isAfter { kernels.value(between + start, a + start, count, cols) }
       mask?.apply(to: a + start, first: first + n, count, cols)
     }
     return largest

@@ -39,10 +39,10 @@ final class Stage<T: Scalar> {
     let mask = tape.masks?.mask(m, T.self)
     var largest: T.Bits = 0
     forEachBlock(part.rows.count, cols) { n, count in
-      let (z, a, inPlace) = (z + n * cols, a + n * cols, z == a)
+      let (z, a) = (z + n * cols, a + n * cols)
       addRow(bias, to: z, count, cols)
       largest = Swift.max(largest, largestMagnitude(z, count * cols))
-      kernels.value(z, a, count, cols, inPlace: inPlace)
+      kernels.value(z, a, count, cols)
       mask?.apply(to: a, first: part.rows.lowerBound + n, count, cols)
     }
     return largest
@@ -63,16 +63,14 @@ final class Stage<T: Scalar> {
     forEachBlock(part.rows.count, cols) { n, count in
       let start = n * cols
       let (grad, z, a) = (gradZ + start, z + start, a + start)
-      if isGiven {
-        // grad_z is there
-      } else if let mask {
+      if !isGiven {
         if gradA != gradZ { grad.copy(from: gradA + start, count: count * cols) }
-        mask.apply(to: grad, first: part.rows.lowerBound + n, count, cols)
-        kernels.maskedGradientInPlace(grad, z, a, mask.keep, count, cols)
-      } else if gradA == gradZ {
-        kernels.gradientInPlace(grad, z, a, count, cols)
-      } else {
-        kernels.gradient(gradA + start, z, a, grad, count, cols)
+        if let mask {
+          mask.apply(to: grad, first: part.rows.lowerBound + n, count, cols)
+          kernels.maskedGradientInPlace(grad, z, a, mask.keep, count, cols)
+        } else {
+          kernels.gradientInPlace(grad, z, a, count, cols)
+        }
       }
       addColumns(grad, count, cols, to: sums)
       largest = Swift.max(largest, largestMagnitude(grad, count * cols))
