@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import warnings
 import zlib
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -16,6 +17,7 @@ import numpy as np
 import pytest
 
 import helpers
+from swiftbackprop._engine import loader
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -93,9 +95,11 @@ def level(request: pytest.FixtureRequest) -> str:
     name: str = request.param
     if not helpers.cpu_has(name):
         pytest.skip(f"this CPU cannot run level {name}: not tested here")
-    # SWIFTBACKPROP_BUILD_LEVELS leaves levels out; of "native" the one module is the baseline's.
-    module = {"baseline": "_core", "v3": "_core_v3", "v4": "_core_v4"}[name]
-    if find_spec(f"swiftbackprop.{module}") is None:
+    # SWIFTBACKPROP_BUILD_LEVELS leaves levels out, and "native" makes one module of the best.
+    number, module = loader.LEVELS[name]
+    if import_module("swiftbackprop._core").engine_level() == number:
+        return name
+    if number == 1 or find_spec(f"swiftbackprop.{module}") is None:
         pytest.skip(f"level {name} was not built for this machine")
     return name
 

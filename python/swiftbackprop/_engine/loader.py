@@ -60,7 +60,9 @@ else:
                 f"SWIFTBACKPROP_ISA is {wanted!r}, but this CPU runs "
                 f"{level_name(cpu)} at most: unset the variable or lower it"
             )
-        build = baseline if number == 1 else _find(module)
+        # SWIFTBACKPROP_BUILD_LEVELS=native makes one module, of the best level.
+        only = baseline.engine_level()
+        build = baseline if only == number else _find(module) if number > 1 else None
         if build is None:
             raise ImportError(
                 f"SWIFTBACKPROP_ISA is {wanted!r}, but this installation of "
