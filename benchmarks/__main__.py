@@ -25,6 +25,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     add("--grid", choices=("usual", "full"), default="usual", help="full: momentum, sigmoid, ...")
     add("--only", default="", metavar="SECTION,...", help=", ".join(sections.SECTIONS))
     add("--contenders", default="", metavar="NAME,...", help=", ".join(CONTENDERS))
+    add("--stream-gb", type=float, default=2.0, metavar="GB", help="of files, for stream (2)")
     add("--json", type=Path, metavar="PATH", help="write everything that was measured")
     add("--plot", type=Path, metavar="PATH", help="write a picture (.png)")
     add("--check", action="store_true", help="compare with expected.json; 1 if out of line")

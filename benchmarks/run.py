@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from benchmarks import check, cliffs, goals, machine, race, sections, table
+from benchmarks import check, cliffs, goals, machine, race, sections, streams, table
 from benchmarks.contenders import TITLES
 from benchmarks.native import NoCompilerError
 from benchmarks.session import FailedError, Measured, Session, Worker
@@ -23,6 +23,7 @@ class Run:
         self.allocations: dict[str, dict[str, float]] = {}
         self.elements: dict[str, dict[str, float]] = {}
         self.raced: dict[str, race.Raced] = {}
+        self.streamed: dict[str, float] = {}
         self.machine = machine.describe(session)
         print("\n".join(machine.lines(self.machine)))
         for name, reason in session.skipped.items():
@@ -33,6 +34,7 @@ class Run:
             "elements": self._elements,
             "cliffs": self._cliffs,
             "race": self._race,
+            "stream": self._stream,
             "verdict": lambda: table.show_verdict(self.goals()),
         }
 
@@ -139,6 +141,14 @@ class Run:
         finally:
             worker.close()
 
+    def _stream(self) -> None:
+        try:
+            self.streamed = streams.measure(1e9 * self.options.stream_gb, self.session.threads)
+        except (FailedError, ImportError) as error:
+            print(f"not measured: {error}")
+        else:
+            table.show_values(streams.words(self.streamed))
+
     def _few(self) -> int:
         return (int(self.options.rounds) + 1) // 2  # a curve forgives
 
@@ -177,6 +187,7 @@ class Run:
             "peak bytes of an epoch": self.peak_memory,
             "allocations a step": self.allocations,
             "seconds an element": self.elements,
+            "stream": self.streamed,
             "race": {
                 name: {"seconds": raced.seconds, "accuracy": raced.accuracy}
                 for name, raced in self.raced.items()

@@ -23,10 +23,11 @@ SECTIONS = {
     "import": "import, beyond NumPy's own",
     "memory": "memory of fit",
     "elements": "time of an element, one thread",
+    "stream": "training on rows of files, in 2 GB of memory",
     "verdict": "the goals",
 }
 SCALING = ("width", "depth", "batch")
-QUICK = tuple(name for name in SECTIONS if name not in (*SCALING, "cliffs"))
+QUICK = tuple(name for name in SECTIONS if name not in (*SCALING, "cliffs", "stream"))
 JUDGED = ("steps", "predict", "cliffs", "race", "import", "memory")  # what goals are about
 
 _DIGITS = Case((784, 128, 10), 128)

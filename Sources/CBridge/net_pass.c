@@ -132,6 +132,10 @@ PyObject *sb_net_predict(Net *self, PyObject *const *args, Py_ssize_t nargs, PyO
   PyObject *values[2];
   if (!sb_parse("Network.predict", args, nargs, kwnames, names, 1, 2, values)) return NULL;
   if (!sb_is_ready(self) || sb_is_called_inside(self)) return NULL;
+  // Rows that are read while others go through the network come in pieces, one call for each.
+  if (!PyObject_CheckBuffer(values[0]) && PyObject_HasAttrString(values[0], "_predict_by")) {
+    return PyObject_CallMethod(values[0], "_predict_by", "O", self);
+  }
   Py_buffer buffer;
   sb_array x;
   if (!sb_take(self, values[0], values[1], "_as_input", &buffer, &x)) return NULL;

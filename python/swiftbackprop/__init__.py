@@ -51,6 +51,7 @@ _LATER = {
     "Picture": "_draw.svg",
     "Step": "_inspect.trace",
     "Trace": "_inspect.trace",
+    "data": "data",
     "datasets": "datasets",
     "from_sklearn": "_import.constructors",
     "from_torch": "_import.constructors",
@@ -60,7 +61,7 @@ _LATER = {
 }
 
 if TYPE_CHECKING:
-    from swiftbackprop import datasets, lab, schedules
+    from swiftbackprop import data, datasets, lab, schedules
     from swiftbackprop._draw.svg import Picture
     from swiftbackprop._import.constructors import from_sklearn, from_torch
     from swiftbackprop._import.load import load
@@ -107,6 +108,7 @@ __all__ = [
     "activation",
     "activations",
     "config",
+    "data",
     "datasets",
     "explain_copy",
     "from_sklearn",

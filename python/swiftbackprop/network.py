@@ -28,9 +28,12 @@ from swiftbackprop._net.spec import (
     make_spec,
     warn_of_clipping,
 )
-from swiftbackprop._train import data, fit
+from swiftbackprop._train import data, fit, streams
 from swiftbackprop._train.callback import CallbackLike
+from swiftbackprop._train.fit import Options
 from swiftbackprop._train.history import History
+from swiftbackprop._train.row_stream import RowStream
+from swiftbackprop._train.stream_validation import evaluate_stream
 from swiftbackprop.metrics import MetricLike, as_metrics, without_accuracy
 
 __all__ = ["Network"]
@@ -237,7 +240,10 @@ class Network(NetworkExchange, NetworkStudy, PicklableNetwork):
 
     @known_keywords
     def score(
-        self, X: npt.ArrayLike, y: npt.ArrayLike, sample_weight: npt.ArrayLike | None = None
+        self,
+        X: npt.ArrayLike | Iterable[Any],
+        y: npt.ArrayLike | None = None,
+        sample_weight: npt.ArrayLike | None = None,
     ) -> float:
         """Return the accuracy, or for losses of numbers r2, as scikit-learn's estimators do.
 
@@ -276,8 +282,8 @@ class Network(NetworkExchange, NetworkStudy, PicklableNetwork):
     @known_keywords
     def evaluate(
         self,
-        X: npt.ArrayLike,
-        y: npt.ArrayLike,
+        X: npt.ArrayLike | Iterable[Any],
+        y: npt.ArrayLike | None = None,
         *,
         sample_weight: npt.ArrayLike | None = None,
         metrics: Iterable[MetricLike] = (),
@@ -286,7 +292,8 @@ class Network(NetworkExchange, NetworkStudy, PicklableNetwork):
 
         Parameters
         ----------
-        X : array_like, shape (N, D(0))
+        X : array_like, shape (N, D(0)), or swiftbackprop.data.Stream
+            A stream is read piece by piece, and brings y and weights with it.
         y : array_like, shape (N, D(L)) or (N,)
             As for `backward`.
         sample_weight : array_like, shape (N,), optional
@@ -315,6 +322,10 @@ class Network(NetworkExchange, NetworkStudy, PicklableNetwork):
         >>> net.evaluate(np.array([[1.0], [2.0]]), np.array([2.0, 3.0]))["mse"]
         0.5
         """
+        if isinstance(X, RowStream):
+            if y is not None or sample_weight is not None:
+                raise ValueError("y and weights come with the stream: give it alone")
+            return evaluate_stream(self, X, metrics)
         weights = None if sample_weight is None else as_data(sample_weight, "sample_weight")
         if weights is not None:
             check_some_weight(weights, "sample_weight")
@@ -341,7 +352,7 @@ class Network(NetworkExchange, NetworkStudy, PicklableNetwork):
         epochs: int = 10,
         batch_size: int | None = None,
         shuffle: bool = True,
-        validation_data: Sequence[npt.ArrayLike] | None = None,
+        validation_data: Sequence[npt.ArrayLike] | Iterable[Any] | None = None,
         validation_split: float = 0.0,
         sample_weight: npt.ArrayLike | None = None,
         class_weight: Mapping[Any, float] | str | None = None,
@@ -362,7 +373,8 @@ class Network(NetworkExchange, NetworkStudy, PicklableNetwork):
         Parameters
         ----------
         X : array_like, shape (N, D(0)), or iterable of (X, y) or (X, y, sample_weight)
-            Without `y`: pieces of the data, such as a list of shards, or batches from a
+            Without `y`: a stream of rows from files, see `swiftbackprop.data`; or pieces of the
+            data, such as a list of shards, or batches from a
             generator or a data loader. A function that returns an iterator is called for every
             epoch. An iterator, which can be read only once, needs one epoch or
             `steps_per_epoch`.
@@ -376,7 +388,7 @@ class Network(NetworkExchange, NetworkStudy, PicklableNetwork):
         shuffle : bool, default True
             Draw a new order of the rows for every epoch. ChunkedData keep their order; the rows of
             each are shuffled.
-        validation_data : (X, y) or (X, y, sample_weight), optional
+        validation_data : (X, y) or (X, y, sample_weight), or swiftbackprop.data.Stream, optional
             Evaluated at the end of every epoch.
         validation_split : float, default 0
             In [0, 1): the fraction of rows, the last ones, to validate on instead. A warning
@@ -395,8 +407,9 @@ class Network(NetworkExchange, NetworkStudy, PicklableNetwork):
         progress : bool, default True
             Show a progress bar, in a terminal or a notebook.
         steps_per_epoch : int, optional
-            How many pieces make an epoch; by default as many as there are. The next epoch goes
-            on behind them, and from the start again when there are no more.
+            How many pieces, of a stream minibatches, make an epoch; by default as many as there
+            are. The next epoch goes on behind them, and from the start again when there are no
+            more.
         stratify : bool, default False
             Take for `validation_split` the last rows of every class, as copies.
         verbose : bool or int, optional
@@ -427,7 +440,7 @@ class Network(NetworkExchange, NetworkStudy, PicklableNetwork):
         3
         """
         progress = fit.as_progress(progress, verbose)
-        options = fit.Options(
+        options = Options(
             epochs=epochs,
             batch_size=batch_size,
             shuffle=shuffle,
@@ -435,9 +448,20 @@ class Network(NetworkExchange, NetworkStudy, PicklableNetwork):
             progress=progress,
             metrics=metrics,
         )
+        given: Any = validation_data
         if y is None:
             if stratify:
                 raise ValueError("stratify=True needs arrays: give X and y, and validation_split")
+            if isinstance(X, RowStream):
+                return self._fit_stream(
+                    X,
+                    options,
+                    steps=steps_per_epoch,
+                    class_weight=class_weight,
+                    sample_weight=sample_weight,
+                    validation_data=given,
+                    validation_split=validation_split,
+                )
             pieces = data.gather_pieces(
                 self,
                 X,
@@ -445,7 +469,7 @@ class Network(NetworkExchange, NetworkStudy, PicklableNetwork):
                 batch_size=batch_size,
                 class_weight=class_weight,
                 sample_weight=sample_weight,
-                validation_data=validation_data,
+                validation_data=given,
                 validation_split=validation_split,
             )
             return fit.fit(self, pieces, options)
@@ -455,17 +479,34 @@ class Network(NetworkExchange, NetworkStudy, PicklableNetwork):
         before, steps = self._classes, self.step_count
         self._classes = find_classes(self, y)
         try:
+            if isinstance(given, RowStream):
+                if validation_split or stratify:
+                    raise ValueError("give either validation_split or validation_data, not both")
+                whole = streams.gather_with_stream(
+                    self, X, y, sample_weight, class_weight, given, options
+                )
+                return fit.fit(self, *whole)
             rows = data.gather(
                 self,
                 arrays,
                 y,
                 sample_weight=sample_weight,
-                validation_data=validation_data,
+                validation_data=given,
                 validation_split=validation_split,
                 stratify=stratify,
             )
             return fit.fit(self, data.with_class_weight(self, rows, class_weight), options)
         except (TypeError, ValueError):
+            if self.step_count == steps:
+                self._classes = before  # what could not be used was not learnt
+            raise
+
+    def _fit_stream(self, stream: RowStream, options: Options, **keywords: Any) -> History:
+        before, steps = self._classes, self.step_count
+        try:
+            pieces, options = streams.gather_stream(self, stream, options, **keywords)
+            return fit.fit(self, pieces, options)
+        except (TypeError, ValueError, OSError):
             if self.step_count == steps:
                 self._classes = before  # what could not be used was not learnt
             raise

@@ -24,7 +24,7 @@ MODULES = sorted(
 # What training does not need, of the package and beside it.
 LATER = {
     *("swiftbackprop." + name for name in (
-        "datasets", "lab", "schedules", "sklearn", "demo", "_train.builtin_callbacks",
+        "data", "datasets", "lab", "schedules", "sklearn", "demo", "_train.builtin_callbacks",
         "_train.progress", "_cli.main", "_export.atomic_file",
         "_export.files", "_export.spec_json", "_export.weights", "_export.torch",
         "_export.onnx", "_import.constructors", "_inspect.trace", "_inspect.trace_steps",
@@ -33,8 +33,8 @@ LATER = {
         "_inspect.health", "_inspect.health_callback", "_inspect.health_report", "_net.repr",
         "_net.step_plan",
     )),
-    *("matplotlib", "pandas", "polars", "sklearn", "scipy", "tqdm", "IPython", "safetensors"),
-    *("onnx", "torch", "jax", "numpy.ma", "numpy.random"),
+    *("matplotlib", "pandas", "polars", "pyarrow", "sklearn", "scipy", "tqdm", "IPython"),
+    *("safetensors", "onnx", "torch", "jax", "numpy.ma", "numpy.random"),
     *("json", "csv", "html", "argparse", "tempfile", "statistics", "secrets", "hashlib"),
     *("importlib.resources", "ctypes.util", "platform", "difflib"),
 }  # fmt: skip

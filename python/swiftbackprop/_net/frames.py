@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-__all__ = ["check_columns", "floats_of", "is_missing", "what_it_is"]
+__all__ = ["arrow_holds", "check_columns", "floats_of", "is_missing", "what_it_is"]
 
 # What to do about columns that hold something else than real numbers, by what they hold.
 _ADVICE = {
@@ -191,17 +191,18 @@ def _of_arrow(value: Any) -> list[_Column] | None:
     if hasattr(value, "schema") and hasattr(value, "columns"):
         fields = [(field.name, field.type) for field in value.schema]
         parts = zip(fields, value.columns, strict=True)
-        return [_Column(name, str(kind), _arrow_holds(kind), c) for (name, kind), c in parts]
+        return [_Column(name, str(kind), arrow_holds(kind), c) for (name, kind), c in parts]
     if hasattr(value, "type") and hasattr(value, "to_numpy"):
-        return [_Column(None, str(value.type), _arrow_holds(value.type), value)]
+        return [_Column(None, str(value.type), arrow_holds(value.type), value)]
     return None
 
 
-def _arrow_holds(kind: Any) -> str:
+def arrow_holds(kind: Any) -> str:
+    """Return what a type of Arrow holds: "number", "text", "date", "duration" or "object"."""
     from pyarrow import types
 
     if types.is_dictionary(kind):
-        return _arrow_holds(kind.value_type)
+        return arrow_holds(kind.value_type)
     tests = {
         "number": (types.is_integer, types.is_floating, types.is_boolean, types.is_decimal,
                    types.is_null),

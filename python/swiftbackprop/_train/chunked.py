@@ -11,6 +11,7 @@ import numpy as np
 from swiftbackprop._engine.loader import core
 from swiftbackprop._net.arrays import FloatArray, as_data
 from swiftbackprop._net.labels import encode
+from swiftbackprop._train.row_stream import PENDING
 from swiftbackprop._train.session import SLICE_NS, Record, Session, check
 
 if TYPE_CHECKING:
@@ -174,7 +175,11 @@ class ChunkedSession(Session):
         if self.pieces is None:
             self.pieces = self.begin()
         for item in self.pieces:
+            if item is PENDING:
+                self.waits = True
+                return True
             self.taken += 1
+            self.waits = False
             with _prefixed(f"{self._where}: "):
                 self._open(*_read(self.net, item))
             return True

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -28,11 +28,13 @@ class ClassWeights:
     given : mapping of int, or label of text, to float, or "balanced"
         A class that is missing counts 1. "balanced" is N / (K·count) for the K classes that
         are in y, as in scikit-learn.
-    y : ndarray
-        The targets to balance.
+    targets : iterable of ndarray
+        All targets, to be balanced; a stream's come in parts.
     """
 
-    def __init__(self, net: NetworkBase, given: Mapping[Any, float] | str, y: FloatArray) -> None:
+    def __init__(
+        self, net: NetworkBase, given: Mapping[Any, float] | str, targets: Iterable[FloatArray]
+    ) -> None:
         self.outputs, self.labels = net.sizes[-1], net._classes
         if not net.loss.flags & core.RULE_CLASSES:
             raise ValueError(
@@ -44,9 +46,11 @@ class ClassWeights:
         if isinstance(given, str):
             if given != "balanced":
                 raise ValueError(f'class_weight must be a dict or "balanced", got {given!r}')
-            counts = np.bincount(self.classes(y), minlength=self.count)
+            counts = np.zeros(self.count, np.int64)
+            for y in targets:
+                counts += np.bincount(self.classes(y), minlength=self.count)
             present = np.count_nonzero(counts)
-            table = np.where(counts > 0, len(y) / (present * np.maximum(counts, 1)), 1.0)
+            table = np.where(counts > 0, counts.sum() / (present * np.maximum(counts, 1)), 1.0)
         elif isinstance(given, Mapping):
             table = self._table(given)
         else:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +16,9 @@ from swiftbackprop._net.arrays import FloatArray, as_data, check_some_weight
 from swiftbackprop._net.checks import as_int, as_number, listed
 from swiftbackprop._net.labels import encode
 from swiftbackprop._train.class_weight import ClassWeights, class_numbers
+from swiftbackprop._train.row_stream import RowStream
 from swiftbackprop._train.session import Record
+from swiftbackprop._train.stream_validation import StreamValidation, check_stream
 
 if TYPE_CHECKING:
     from swiftbackprop._net.base import NetworkBase
@@ -163,6 +165,7 @@ class ChunkedData:
     classes: ClassWeights | None = None
     batches: int = 0  # of an epoch, if that is known
     evaluate: Callable[[Any, Any, Any], Record] | None = None  # in place of the engine
+    close: Callable[[], None] | None = None  # at the end of training
 
 
 def gather_pieces(
@@ -172,25 +175,36 @@ def gather_pieces(
     batch_size: int | None,
     class_weight: Mapping[Any, float] | str | None,
     sample_weight: npt.ArrayLike | None,
-    validation_data: Sequence[npt.ArrayLike] | None,
+    validation_data: Sequence[npt.ArrayLike] | RowStream | None,
     validation_split: float,
+    targets: Iterable[FloatArray] | None = None,
 ) -> ChunkedData:
-    """Return the data of a session whose X is an iterable of pairs."""
+    """Return the data of a session whose X is an iterable of pairs.
+
+    `targets` are those of all pieces, if they can be had, for balanced weights of classes.
+    """
     if sample_weight is not None:
         raise ValueError("without y, weights come with the pieces: (X, y, sample_weight)")
     if validation_split:
         raise ValueError("validation_split needs arrays: give validation_data")
-    if class_weight == "balanced":
+    if class_weight == "balanced" and targets is None:
         raise ValueError('class_weight="balanced" needs all of y: give a dict')
     none = np.zeros((1, net.sizes[0])), np.zeros(0, np.int64)
-    classes = None if class_weight is None else ClassWeights(net, class_weight, none[1])
+    classes = None if class_weight is None else ClassWeights(net, class_weight, targets or ())
+    count = None if steps is None else as_int(steps, "steps_per_epoch", min_=1)
+    batches = 0 if batch_size else count or 0
+    if isinstance(validation_data, RowStream):
+        check_stream(net, validation_data)
+        rows: Any = validation_data
+        held = Data(*none, None, rows, rows)
+        evaluate = StreamValidation(net, validation_data, classes)
+        return ChunkedData(pieces, held, count, classes, batches, evaluate)
     valid = gather(net, *none, None, validation_data, 0.0)
     if classes is not None and valid.valid_y is not None:
         weights = classes.weigh(valid.valid_y, valid.valid_weights)
         check_some_weight(weights, _WEIGHTED)
         valid = replace(valid, valid_weights=weights)
-    count = None if steps is None else as_int(steps, "steps_per_epoch", min_=1)
-    return ChunkedData(pieces, valid, count, classes, 0 if batch_size else count or 0)
+    return ChunkedData(pieces, valid, count, classes, batches)
 
 
 def with_class_weight(
@@ -199,7 +213,7 @@ def with_class_weight(
     """Return the data with the weights of their classes in those of their rows."""
     if class_weight is None:
         return data
-    table = ClassWeights(net, class_weight, data.y)
+    table = ClassWeights(net, class_weight, [data.y])
     valid_weights = data.valid_weights
     if data.valid_y is not None:
         valid_weights = table.weigh(data.valid_y, valid_weights)

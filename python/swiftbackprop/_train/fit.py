@@ -18,6 +18,7 @@ from swiftbackprop._train.chunked import ChunkedSession, as_pieces
 from swiftbackprop._train.data import ChunkedData, Data
 from swiftbackprop._train.history import History
 from swiftbackprop._train.session import BATCH_DONE, SLICE_NS, TrainingSession
+from swiftbackprop._train.stream_validation import StreamValidation
 from swiftbackprop.metrics import MetricLike, as_metrics, without_accuracy
 
 if TYPE_CHECKING:
@@ -77,6 +78,7 @@ def fit(net: NetworkBase, data: Data | ChunkedData, options: Options) -> History
     run = _Run(net, data, callbacks, options)
     history = run.history
     session: TrainingSession | None = None
+    close = data.close if isinstance(data, ChunkedData) else None
     try:
         # Inside, so that Ctrl-C at any moment gives the network back.
         if isinstance(data, ChunkedData):
@@ -100,11 +102,15 @@ def fit(net: NetworkBase, data: Data | ChunkedData, options: Options) -> History
         history.stop_reason = "error"
         raise
     finally:
-        if session is not None:
-            try:
-                run.end(session)
-            finally:
-                session.end()  # should Ctrl-C have come as run.end began
+        try:
+            if session is not None:
+                try:
+                    run.end(session)
+                finally:
+                    session.end()  # should Ctrl-C have come as run.end began
+        finally:
+            if close is not None:
+                close()
     return history
 
 
@@ -160,12 +166,17 @@ class _Run:
         if any(map(sets_rate, callbacks)):
             self.extra.append("lr")
         self.outputs: FloatArray | None = None  # a(L) of the validation rows, for metrics
+        self.stream: StreamValidation | None = None  # of which these are in parts
+        if isinstance(data, ChunkedData) and isinstance(data.evaluate, StreamValidation):
+            self.stream = data.evaluate
         self.history = History(dict.fromkeys([*self.columns, *self.extra, "seconds"], 0))
         self.columns["seconds"] = seconds
 
     def begin(self, session: TrainingSession) -> None:
         X = self.data.valid_X
-        if self.metrics and X is not None:
+        if self.stream is not None:
+            self.stream.keeps = bool(self.metrics)
+        elif self.metrics and X is not None:
             # What the engine has validated with: X goes through it once.
             self.outputs = np.empty((len(X), self.net.sizes[-1]), self.net.dtype)
             session.set_outputs(self.outputs)
@@ -225,11 +236,15 @@ class _Run:
         values = dict.fromkeys(self.extra, math.nan)
         if "lr" in values:
             values["lr"] = self.net.optimizer.lr
-        if self.outputs is not None and not is_over:
-            y: Any = self.data.valid_y
-            a = self.outputs.copy()  # a metric may keep it
+        found: Any = None
+        if self.stream is not None:
+            found = self.stream.kept
+        elif self.outputs is not None:
+            # A copy, for a metric may keep it.
+            found = self.data.valid_y, self.outputs.copy(), self.data.valid_weights
+        if found is not None and not is_over:
             for name, metric in self.metrics.items():
-                values[f"val_{name}"] = metric(y, a, self.data.valid_weights)
+                values[f"val_{name}"] = metric(*found)
         return values
 
     def report_batch(self, batch: int, loss: float) -> bool:

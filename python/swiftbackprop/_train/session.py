@@ -72,6 +72,7 @@ class Session:
         self.net, self.epochs, self.pause, self.validation = net, epochs, pause, validation
         self.batches = batches
         self.batch = 0  # how many of this epoch are done
+        self.waits = False  # for rows that are being read
         self.seconds = 0.0
         self.records: list[Record] = []
         self.rates: FloatArray | tuple[()] = ()
@@ -96,7 +97,7 @@ class Session:
                 break
             if self.pause and len(self.records) > ended:
                 break
-            if self.pause != 2 and now >= end:
+            if (self.pause != 2 or self.waits) and now >= end:
                 break
         done = len(self.records) == self.epochs
         return len(self.records), self.batch, self.batches, self._loss(), done, phase

@@ -414,7 +414,8 @@ class Estimator(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
     def __getstate__(self) -> dict[str, Any]:
         state = dict(super().__getstate__())
         if "network_" in state:
-            state["network_"] = self._ready().copy()
+            net = state["network_"] = self._ready().copy()
+            net.gradients[...] = 0  # no part of what was learnt, and as large
             for name in ("coefs_", "intercepts_", "_views"):
                 del state[name]
         return state

@@ -1,0 +1,179 @@
+"""Networks evaluated on streams, piece by piece, and predictions for them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from swiftbackprop._engine.loader import core
+from swiftbackprop._net.arrays import FloatArray
+from swiftbackprop._net.labels import as_rows, encode
+from swiftbackprop._train.row_stream import Demand, RowStream
+from swiftbackprop._train.session import Record
+from swiftbackprop.metrics import MetricLike, as_metrics, without_accuracy
+
+if TYPE_CHECKING:
+    from swiftbackprop._net.base import NetworkBase
+    from swiftbackprop._train.class_weight import ClassWeights
+
+__all__ = ["StreamValidation", "check_stream", "demand_of", "evaluate_stream", "predict_stream"]
+
+
+def demand_of(net: NetworkBase) -> Demand:
+    """Return how a network wants rows."""
+    scale = net._option(core.OPTION_INPUT_SCALE)
+    measures = not net.loss.flags & core.RULE_CLASSES
+    return Demand(net.dtype, scale != 1, net._classes, measures, checks=True)
+
+
+def check_stream(net: NetworkBase, stream: RowStream, *, needs_target: bool = True) -> None:
+    """Refuse a stream that does not fit a network.
+
+    Raises
+    ------
+    ValueError
+        If X has not D(0) columns, or there is no target.
+    """
+    if needs_target and not stream.has_target:
+        raise ValueError("this stream has no target: give stream(..., target=...)")
+    if stream.inputs != net.sizes[0]:
+        raise ValueError(
+            f"X: layer 1 expected shape (N, D(0)) = (N, {net.sizes[0]}), got a stream of "
+            f"{stream.inputs} columns"
+        )
+
+
+def predict_stream(net: NetworkBase, stream: RowStream) -> FloatArray:
+    """Return a(L) of all rows, (N, D(L))."""
+    check_stream(net, stream, needs_target=False)
+    parts = [net.predict(X) for X, _, _ in stream.pieces(demand_of(net))]
+    return np.concatenate(parts)
+
+
+class _Kept(NamedTuple):
+    """What metrics are computed from."""
+
+    y: FloatArray
+    a: FloatArray
+    weights: FloatArray | None
+
+
+@dataclass
+class _Spread:
+    """Σw, the mean and Σw(t − mean)² of every output; parts are merged exactly.
+
+    Notes
+    -----
+    Chan, Golub and LeVeque, "Updating formulae and a pairwise algorithm for computing sample
+    variances", 1979.
+    """
+
+    weight: float = 0.0
+    mean: FloatArray = field(default_factory=lambda: np.zeros(()))
+    total: FloatArray = field(default_factory=lambda: np.zeros(()))
+
+    def add(self, t: FloatArray, w: FloatArray) -> None:
+        weight = float(w.sum())
+        if weight <= 0:
+            return
+        mean = w @ t / weight
+        total = w @ np.square(t - mean)
+        both = self.weight + weight
+        apart = mean - self.mean
+        self.total = self.total + total + np.square(apart) * (self.weight * weight / both)
+        self.mean = self.mean + apart * (weight / both)
+        self.weight = both
+
+
+class StreamValidation:
+    """Evaluates a network on a stream; in place of the engine's own validation.
+
+    Parameters
+    ----------
+    net : Network
+    stream : RowStream
+    classes : ClassWeights or None
+        Weights of the classes, beside those of the rows.
+
+    Attributes
+    ----------
+    keeps : bool
+        Whether y and a(L) of all rows are kept, in `kept`, for metrics.
+    """
+
+    def __init__(
+        self, net: NetworkBase, stream: RowStream, classes: ClassWeights | None = None
+    ) -> None:
+        self.net, self.stream, self.classes = net, stream, classes
+        self.keeps = False
+        self.kept: _Kept | None = None
+
+    def __call__(self, *_: Any) -> Record:
+        """Return loss, accuracy, mse, mae and r2 over all rows."""
+        net = self.net
+        measures = not net.loss.flags & core.RULE_CLASSES
+        weight, sums = 0.0, np.zeros(4)
+        spread, squares = _Spread(), np.zeros(net.sizes[-1])
+        parts: list[tuple[Any, Any, Any]] = []
+        for X, given, weights in self.stream.pieces(demand_of(net)):
+            y = encode(net, given, "y")
+            if self.classes is not None:
+                weights = self.classes.weigh(y, weights)
+            a = np.empty((len(X), net.sizes[-1]), net.dtype) if measures or self.keeps else None
+            found = net._evaluate(X, y, weights, a)
+            if self.keeps:
+                parts.append((y, a, weights))
+            w = np.ones(len(X)) if weights is None else weights.astype(np.float64).ravel()
+            share = float(w.sum())
+            if share <= 0:
+                continue
+            weight += share
+            sums += np.multiply(found[:4], share)
+            if measures and a is not None:
+                t = as_rows(net, y)
+                spread.add(t, w)
+                squares += w @ np.square(a.astype(np.float64) - t)
+        if weight <= 0:
+            raise ValueError(
+                "the weights of the stream are 0 in every row: a mean over no rows has no value"
+            )
+        self.kept = _joined(parts) if parts else None
+        loss, accuracy, mse, mae = (sums / weight).tolist()
+        return loss, accuracy, mse, mae, _r2(squares, spread) if measures else float("nan")
+
+
+def _joined(parts: list[tuple[Any, Any, Any]]) -> _Kept:
+    y, a, weights = zip(*parts, strict=True)
+    all_weights = None if weights[0] is None else np.concatenate(weights)
+    return _Kept(np.concatenate(y), np.concatenate(a), all_weights)
+
+
+def _r2(squares: FloatArray, spread: _Spread) -> float:
+    """Return the mean over outputs; as the engine, 1 or 0 of an output that is constant."""
+    total = np.broadcast_to(spread.total, squares.shape)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        values = np.where(total > 0, 1 - squares / total, squares == 0)
+    return float(np.mean(values))
+
+
+def evaluate_stream(
+    net: NetworkBase, stream: RowStream, metrics: Iterable[MetricLike]
+) -> dict[str, float]:
+    """Return the cost and the metrics over all rows; `Network.evaluate` documents it."""
+    check_stream(net, stream)
+    asked = as_metrics(metrics)
+    has_classes = net.loss.flags & core.RULE_CLASSES
+    if has_classes:
+        asked = without_accuracy(asked)
+    evaluation = StreamValidation(net, stream)
+    evaluation.keeps = bool(asked)
+    loss, accuracy, mse, mae, r2 = evaluation()
+    result = {"loss": loss, "accuracy": accuracy}
+    if not has_classes:
+        result = {"loss": loss, "mse": mse, "mae": mae, "r2": r2}
+    if evaluation.kept is not None:
+        result |= {name: metric(*evaluation.kept) for name, metric in asked.items()}
+    return result

@@ -1,0 +1,350 @@
+"""Files of tables, through pyarrow.dataset: Parquet, Arrow, CSV and what else it reads."""
+
+from __future__ import annotations
+
+import glob
+import os
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from swiftbackprop._net.arrays import FloatArray
+from swiftbackprop._net.checks import got, listed
+from swiftbackprop._train.row_stream import Demand
+from swiftbackprop.data._source import Block, Source, Unit
+from swiftbackprop.data._table import Table
+
+__all__ = ["TableFiles", "find_files", "pyarrow_module"]
+
+_FORMATS = {
+    **dict.fromkeys((".parquet", ".pq"), "parquet"),
+    **dict.fromkeys((".arrow", ".feather", ".ipc"), "feather"),
+    **dict.fromkeys((".csv", ".tsv"), "csv"),
+    ".orc": "orc",
+    ".jsonl": "json",
+}
+# A row group up to this size is read as a whole; of a larger one each column by such parts.
+_WHOLE = 1 << 27
+_PART = 1 << 18
+# So many chunks of columns are remembered; of more files the footer is read again.
+_KNOWN_CHUNKS = 100_000
+
+
+def pyarrow_module() -> Any:
+    """Return pyarrow.
+
+    Raises
+    ------
+    ImportError
+        If it is missing.
+    """
+    try:
+        import pyarrow
+        import pyarrow.dataset
+    except ImportError as error:
+        raise ImportError(
+            f"sb.data.stream reads tables by pyarrow ({error}): pip install pyarrow"
+        ) from error
+    return pyarrow
+
+
+def find_files(source: Any) -> list[str]:
+    """Return the files that names and patterns mean, those of a pattern sorted.
+
+    Raises
+    ------
+    TypeError
+        If it is neither a path nor a list of paths.
+    FileNotFoundError
+        If there is none.
+    """
+    given = [source] if isinstance(source, str | Path) else source
+    if not isinstance(given, Sequence) or not all(isinstance(p, str | Path) for p in given):
+        raise TypeError(
+            "a stream needs a path, a pattern such as 'part-*.parquet', a list of paths, a "
+            f"pyarrow Dataset, a datasets.Dataset, or an array with target=array, got {got(source)}"
+        )
+    files: list[str] = []
+    for name in map(os.fspath, given):
+        found = sorted(glob.glob(name, recursive=True))
+        is_address = "://" in name
+        if not found and not is_address:
+            raise FileNotFoundError(f"there is no file {name}")
+        files += found or [name]
+    if not files:
+        raise FileNotFoundError("the list of files is empty")
+    return files
+
+
+def _format_of(files: Sequence[str]) -> Any:
+    """Return the format that the ends of the names say."""
+    import pyarrow.csv
+    import pyarrow.dataset as ds
+
+    name = files[0]
+    if os.path.isdir(name):
+        inside = (os.path.join(root, f) for root, _, names in os.walk(name) for f in sorted(names))
+        name = next((f for f in inside if os.path.basename(f)[0] not in "._"), name)
+    suffixes = [end.lower() for end in Path(name).suffixes if end.lower() not in (".gz", ".bz2")]
+    end = suffixes[-1] if suffixes else ""
+    if end not in _FORMATS:
+        raise ValueError(
+            f"{name}: the format is not told by the end of the name: give format="
+            f"{listed(dict.fromkeys(map(repr, _FORMATS.values())))}"
+        )
+    if end == ".tsv":
+        return ds.CsvFileFormat(parse_options=pyarrow.csv.ParseOptions(delimiter="\t"))
+    return _FORMATS[end]
+
+
+def open_dataset(source: Any, format: Any) -> Any:
+    """Return the pyarrow Dataset of some files."""
+    import pyarrow.dataset as ds
+
+    if isinstance(source, ds.Dataset):
+        return source
+    files = find_files(source)
+    format = _format_of(files) if format is None else format
+    place: Any = files[0] if len(files) == 1 else files
+    try:
+        return ds.dataset(place, format=format, partitioning="hive")
+    except (ValueError, OSError) as error:
+        words = " ".join(str(error).split())
+        raise type_of(error)(f"{files[0]} cannot be read: {words}") from error
+
+
+def type_of(error: BaseException) -> type[Exception]:
+    """Return OSError for what failed in reading, ValueError for what was read and is wrong."""
+    return OSError if isinstance(error, OSError) else ValueError
+
+
+class TableFiles(Source):
+    """The files of a pyarrow Dataset.
+
+    Parameters
+    ----------
+    source : path, list of paths, or pyarrow.dataset.Dataset
+    format : str, pyarrow.dataset.FileFormat or None
+    target, sample_weight, features, transform
+        As for `Table`.
+    """
+
+    def __init__(
+        self,
+        source: Any,
+        format: Any,
+        target: str | Sequence[str] | None,
+        sample_weight: str | None,
+        features: Sequence[str] | None,
+        transform: Any,
+    ) -> None:
+        pyarrow_module()
+        self.dataset = open_dataset(source, format)
+        schema = self.dataset.schema
+        types = dict(zip(schema.names, schema.types, strict=True))
+        files = getattr(self.dataset, "files", None) or ["the data set"]
+        self.table = Table(types, files[0], target, sample_weight, features, transform)
+        self.has_target = bool(self.table.targets)
+        self.target_is_text = self.table.target_is_text
+        self.chunks = 0
+
+    # --- What there is ---------------------------------------------------------------------
+
+    @cached_property
+    def units(self) -> Sequence[Unit]:
+        """Row groups of Parquet, record batches of Arrow, other files as wholes."""
+        found: list[Unit] = []
+        for fragment in self.dataset.get_fragments():
+            found += self._units_of(fragment)
+        return found
+
+    def _units_of(self, fragment: Any) -> list[Unit]:
+        import pyarrow
+        import pyarrow.dataset as ds
+
+        file = getattr(fragment, "path", None) or self.table.first_file
+        if isinstance(fragment, ds.ParquetFileFragment):
+            units, first = [], 0
+            try:
+                with _parquet(fragment) as opened:
+                    metadata, schema = opened.metadata, opened.schema_arrow
+            except (pyarrow.ArrowException, OSError) as error:
+                raise _unreadable(file, error) from error
+            self._check(schema, fragment, file)
+            for group in range(metadata.num_row_groups):
+                rows = metadata.row_group(group).num_rows
+                units.append(Unit(file, (fragment, group), rows, first))
+                first += rows
+            return units
+        if isinstance(fragment, ds.FileFragment) and fragment.format.default_extname == "arrow":
+            try:
+                with fragment.open() as opened:
+                    reader = pyarrow.ipc.open_file(opened)
+                    self._check(reader.schema, fragment, file)
+                    count = reader.num_record_batches
+                return [Unit(file, (fragment, number), None) for number in range(count)]
+            except (pyarrow.ArrowException, OSError) as error:
+                raise _unreadable(file, error) from error
+        return [Unit(file, (fragment, None), None)]
+
+    @cached_property
+    def rows(self) -> int | None:
+        """How many rows there are, if that is known."""
+        known = super().rows
+        if known is None and self.dataset_is_arrow:
+            return int(self.dataset.count_rows())
+        return known
+
+    @property
+    def dataset_is_arrow(self) -> bool:
+        """Whether the files tell their rows without being read."""
+        kind = getattr(self.dataset, "format", None)
+        return kind is not None and kind.default_extname == "arrow"
+
+    def _check(self, schema: Any, fragment: Any, file: str) -> None:
+        types = dict(zip(schema.names, schema.types, strict=True))
+        constants = {name: self.table.types.get(name) for name in _constants(fragment)}
+        self.table.check(types | constants, file)
+
+    # --- Reading ----------------------------------------------------------------------------
+
+    def blocks(self, unit: Unit, rows: int, demand: Demand) -> Iterator[Block]:
+        """Read a unit, at most so many rows at a time."""
+        first = unit.first
+        for batch in self._batches(unit, self.table.wanted, rows, demand):
+            yield self.table.block(batch, unit.file, first, demand)
+            first += batch.num_rows
+
+    def targets(self, demand: Demand) -> Iterator[FloatArray]:
+        """Read the target alone, in the order of the rows."""
+        for unit in self.units:
+            first = unit.first
+            for batch in self._batches(unit, self.table.targets, 1 << 16, demand):
+                y = self.table.target_of(batch, unit.file, first, demand)
+                first += batch.num_rows
+                if y is not None:
+                    yield y
+
+    def _batches(
+        self, unit: Unit, names: Sequence[str], rows: int, demand: Demand
+    ) -> Iterator[Any]:
+        import pyarrow
+
+        fragment, _ = unit.part
+        constants = _constants(fragment)
+        stored = [name for name in names if name not in constants]
+        try:
+            for batch in self._read(unit, stored, rows, demand):
+                yield _with_constants(batch, names, constants, self.table.types)
+        except (pyarrow.ArrowException, OSError) as error:
+            if isinstance(error, MemoryError):
+                raise
+            raise self._broken(unit, stored, error) from error
+
+    def _read(self, unit: Unit, names: Sequence[str], rows: int, demand: Demand) -> Iterator[Any]:
+        import pyarrow
+        import pyarrow.dataset as ds
+
+        fragment, part = unit.part
+        if isinstance(fragment, ds.ParquetFileFragment):
+            with _parquet(fragment, part) as opened:
+                yield from opened.iter_batches(rows, [part], list(names), use_threads=False)
+            return
+        if part is not None:
+            with fragment.open() as opened:
+                schema = pyarrow.ipc.open_file(opened).schema
+                wanted = [schema.get_field_index(name) for name in names]
+                options = pyarrow.ipc.IpcReadOptions(included_fields=wanted, use_threads=False)
+                batch = pyarrow.ipc.open_file(opened, options=options).get_batch(part)
+            for first in range(0, batch.num_rows, rows):
+                yield batch.slice(first, rows)
+            return
+        self._check(fragment.physical_schema, fragment, unit.file)
+        # It reads ahead itself, by threads of its own.
+        yield from fragment.to_batches(
+            schema=self._numbers(fragment, demand), columns=list(names), batch_size=rows,
+            batch_readahead=2, fragment_readahead=1,
+        )  # fmt: skip
+
+    def _numbers(self, fragment: Any, demand: Demand) -> Any:
+        """Return the types to read text as: its first rows may have no fraction by chance."""
+        import pyarrow
+
+        schema = self.dataset.schema
+        if getattr(getattr(fragment, "format", None), "default_extname", "") != "csv":
+            return schema
+        targets = self.table.targets if demand.measures else ()
+        columns = (*self.table.features, *targets)
+        whole = [name for name in columns if pyarrow.types.is_integer(schema.field(name).type)]
+        if demand.keeps_integers and set(self.table.features) <= set(whole):
+            whole = [name for name in whole if name not in self.table.features]
+        for name in whole:
+            place = schema.get_field_index(name)
+            schema = schema.set(place, schema.field(place).with_type(pyarrow.float64()))
+        return schema
+
+    def _broken(self, unit: Unit, names: Sequence[str], error: Exception) -> Exception:
+        """Return an error that names the file, and the column in which it is broken."""
+        import pyarrow
+
+        fragment, part = unit.part
+        words = " ".join(str(error).split())
+        found = re.search(r"CSV column #(\d+)", words)
+        where = ""
+        if found:
+            known = fragment.physical_schema.names
+            place = int(found[1])
+            where = f", column {known[place]!r}" if place < len(known) else ""
+        elif part is not None:
+            for name in names:
+                try:
+                    for _ in self._read(unit, [name], 1 << 16, Demand()):
+                        pass
+                except (pyarrow.ArrowException, OSError) as alone:
+                    words = " ".join(str(alone).split())
+                    where = f", column {name!r}"
+                    break
+        return type_of(error)(f"{unit.file}{where} cannot be read: {words}")
+
+
+def _unreadable(file: str, error: Exception) -> Exception:
+    return type_of(error)(f"{file} cannot be read: {' '.join(str(error).split())}")
+
+
+def _parquet(fragment: Any, group: int | None = None) -> Any:
+    """Open a Parquet file; of a row group that is large by parts of its columns."""
+    import pyarrow.parquet
+
+    opened = pyarrow.parquet.ParquetFile(fragment.open())
+    if group is None or opened.metadata.row_group(group).total_byte_size <= _WHOLE:
+        return opened
+    metadata = opened.metadata
+    opened.close(force=True)
+    return pyarrow.parquet.ParquetFile(fragment.open(), metadata=metadata, buffer_size=_PART)
+
+
+def _constants(fragment: Any) -> Mapping[str, Any]:
+    """Return the columns that stand in the path of a file, as in year=2024/part.parquet."""
+    import pyarrow.dataset as ds
+
+    keys: Mapping[str, Any] = ds.get_partition_keys(fragment.partition_expression)
+    return keys
+
+
+def _with_constants(
+    batch: Any, names: Sequence[str], constants: Mapping[str, Any], types: Mapping[str, Any]
+) -> Any:
+    """Return the columns of these names, in this order."""
+    import pyarrow
+
+    if not constants:
+        return batch
+    columns = [
+        pyarrow.repeat(pyarrow.scalar(constants[name], types[name]), batch.num_rows)
+        if name in constants
+        else batch.column(name)
+        for name in names
+    ]
+    return pyarrow.RecordBatch.from_arrays(columns, names=list(names))

@@ -1,0 +1,113 @@
+"""Data sets of Hugging Face: as objects, or as folders that `save_to_disk` wrote."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+from typing import Any
+
+from swiftbackprop._net.arrays import FloatArray
+from swiftbackprop._train.row_stream import Demand
+from swiftbackprop.data._source import Block, Source, Unit
+from swiftbackprop.data._table import Table
+
+__all__ = ["HuggingFaceRows", "is_saved"]
+
+
+def is_saved(source: Any) -> bool:
+    """Whether this is a folder that `save_to_disk` of Hugging Face's datasets wrote.
+
+    Raises
+    ------
+    ValueError
+        If it holds several splits.
+    """
+    if not isinstance(source, str | os.PathLike) or not os.path.isdir(source):
+        return False
+    folder = os.fspath(source)
+    splits = os.path.join(folder, "dataset_dict.json")
+    if os.path.exists(splits):
+        with open(splits, encoding="utf-8") as file:
+            names = json.load(file).get("splits", [])
+        raise ValueError(
+            f"{folder} holds the splits {', '.join(names)}: name one of them, as in "
+            f"{os.path.join(folder, names[0] if names else 'train')}"
+        )
+    return all(os.path.exists(os.path.join(folder, f)) for f in ("state.json", "dataset_info.json"))
+
+
+class HuggingFaceRows(Source):
+    """A ``datasets.Dataset``, which maps its Arrow files.
+
+    Parameters
+    ----------
+    source : datasets.Dataset or path
+    rows : int or None
+        Of a unit.
+    target, sample_weight, features, transform
+        As for `Table`.
+    """
+
+    def __init__(
+        self,
+        source: Any,
+        rows: int | None,
+        target: str | Sequence[str] | None,
+        sample_weight: str | None,
+        features: Sequence[str] | None,
+        transform: Any,
+    ) -> None:
+        self.file = os.fspath(source) if isinstance(source, str | os.PathLike) else "the data set"
+        if isinstance(source, str | os.PathLike):
+            try:
+                import datasets
+            except ImportError as error:
+                raise ImportError(
+                    f"{self.file} was written by Hugging Face's datasets, which is missing "
+                    f"({error}): pip install datasets"
+                ) from error
+            source = datasets.load_from_disk(self.file)
+        schema = source.features.arrow_schema
+        types = dict(zip(schema.names, schema.types, strict=True))
+        self.table = Table(types, self.file, target, sample_weight, features, transform)
+        self.data = source.with_format("arrow")
+        self.unit_rows = rows or 8192
+        self.has_target = bool(self.table.targets)
+        self.target_is_text = self.table.target_is_text
+
+    @cached_property
+    def units(self) -> Sequence[Unit]:
+        """Runs of rows."""
+        count = len(self.data)
+        return [
+            Unit(self.file, first, min(self.unit_rows, count - first), first)
+            for first in range(0, count, self.unit_rows)
+        ]
+
+    def blocks(self, unit: Unit, rows: int, demand: Demand) -> Iterator[Block]:
+        """Read a unit, at most so many rows at a time."""
+        for first in range(unit.first, unit.first + (unit.rows or 0), rows):
+            last = min(first + rows, unit.first + (unit.rows or 0))
+            yield self.table.block(self._read(self.data, first, last), self.file, first, demand)
+
+    def targets(self, demand: Demand) -> Iterator[FloatArray]:
+        """Read the target alone, in the order of the rows."""
+        alone = self.data.select_columns(list(self.table.targets))
+        for unit in self.units:
+            batch = self._read(alone, unit.first, unit.first + (unit.rows or 0))
+            y = self.table.target_of(batch, self.file, unit.first, demand)
+            if y is not None:
+                yield y
+
+    def _read(self, data: Any, first: int, last: int) -> Any:
+        import pyarrow
+
+        try:
+            return data[first:last]
+        except (pyarrow.ArrowException, OSError) as error:
+            kind = OSError if isinstance(error, OSError) else ValueError
+            raise kind(
+                f"{self.file}, rows {first} to {last - 1} cannot be read: {error}"
+            ) from error

@@ -1,0 +1,211 @@
+"""Blocks of rows put together to pieces for training."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from swiftbackprop._net.arrays import FloatArray
+from swiftbackprop._train.row_stream import Demand, Epochs, Piece
+from swiftbackprop.data._read_ahead import ReadAhead
+from swiftbackprop.data._source import Block, Source, Unit, check_finite
+
+__all__ = ["ReadEpochs", "TrainingRows", "cut", "rows_of_units"]
+
+
+def rows_of_units(
+    source: Source, units: Iterable[Unit], rows: int, demand: Demand
+) -> Iterator[Block]:
+    """Read one unit after the other."""
+    for unit in units:
+        for block in source.blocks(unit, rows, demand):
+            if demand.checks:
+                check_finite(block)
+            yield block
+
+
+class _Piece:
+    """Arrays that blocks are copied into."""
+
+    def __init__(self, rows: int, block: Block, dtype: np.dtype[Any] | None) -> None:
+        self.size, self.rows = rows, 0
+        parts = (block.X, dtype), (block.y, None), (block.weights, None)
+        self.arrays = [
+            None if array is None else np.empty((rows, *array.shape[1:]), _dtype(array, to))
+            for array, to in parts
+        ]
+
+    def add(self, block: Block, first: int) -> int:
+        """Copy the rows of a block from the first one on, as many as fit; return how many."""
+        count = min(len(block.X) - first, self.size - self.rows)
+        names = ("X", block.target, block.weight)
+        parts = (block.X, block.y, block.weights)
+        for own, array, name in zip(self.arrays, parts, names, strict=True):
+            if own is None or array is None:
+                continue
+            if array.shape[1:] != own.shape[1:]:
+                raise ValueError(
+                    f"{block.file}: {name} has {_columns(array)} columns, and {_columns(own)} in "
+                    "the rows before"
+                )
+            if array.dtype.kind == "f" and own.dtype.kind != "f":
+                raise ValueError(
+                    f"{block.file}: {name} has fractions ({array.dtype}), and integers "
+                    f"({own.dtype}) in the rows before: write fractions in all files"
+                )
+            with np.errstate(over="ignore"):  # what overflows is seen by the engine
+                own[self.rows : self.rows + count] = array[first : first + count]
+        self.rows += count
+        return count
+
+    def done(self) -> Piece:
+        X, y, weights = (None if own is None else own[: self.rows] for own in self.arrays)
+        assert X is not None
+        return X, y, weights
+
+
+def _dtype(array: FloatArray, to: np.dtype[Any] | None) -> np.dtype[Any]:
+    return to if to is not None and array.dtype.kind == "f" else array.dtype
+
+
+def _columns(array: FloatArray) -> int:
+    return array.shape[1] if array.ndim == 2 else 1
+
+
+def cut(blocks: Iterable[Block], sizes: Iterator[int], demand: Demand) -> Iterator[Piece]:
+    """Put blocks together to pieces of these sizes; the last one may be shorter."""
+    piece: _Piece | None = None
+    for block in blocks:
+        first = 0
+        while first < len(block.X):
+            if piece is None:
+                piece = _Piece(next(sizes), block, demand.dtype)
+            first += piece.add(block, first)
+            if piece.rows == piece.size:
+                yield piece.done()
+                piece = None
+    if piece is not None:
+        yield piece.done()
+
+
+class ReadEpochs(Epochs):
+    """The epochs of a training, read ahead.
+
+    Parameters
+    ----------
+    items : iterator
+        Of `TrainingRows`: the pieces of all epochs.
+    ahead : int
+        How many pieces are read ahead.
+    """
+
+    def __init__(self, items: Iterator[Any], ahead: int) -> None:
+        self.items, self.ahead = items, ahead
+        self.reader: ReadAhead | None = None
+
+    def __call__(self) -> Iterator[Any]:
+        """Return an iterator over the pieces of the next epoch, and `PENDING` in between."""
+        if self.reader is None:
+            self.reader = ReadAhead(self.items, self.ahead)
+        return self._epoch(self.reader)
+
+    @staticmethod
+    def _epoch(reader: ReadAhead) -> Iterator[Any]:
+        while (item := reader.get()) is not _END and item is not None:
+            yield item
+
+    def close(self) -> None:
+        """Stop reading."""
+        if self.reader is not None:
+            self.reader.close()
+
+
+class TrainingRows:
+    """The pieces of all epochs of a training; a thread that reads ahead goes through them.
+
+    Parameters
+    ----------
+    source : Source
+    demand, count, batch_size, steps, order
+        As for `RowStream.epochs`.
+    batch_rows, window : int
+        Rows of a block and of a piece.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        demand: Demand,
+        count: int,
+        batch_size: int,
+        steps: int | None,
+        order: Callable[[int, int], FloatArray] | None,
+        batch_rows: int,
+        window: int,
+    ) -> None:
+        self.source, self.demand, self.order = source, demand, order
+        self.count, self.batch_size, self.batch_rows = count, batch_size, batch_rows
+        self.window = max(1, window // batch_size) * batch_size
+        self.limit = None if steps is None else steps * batch_size
+        self.steps = 0  # minibatches so far
+
+    def __iter__(self) -> Iterator[Any]:
+        """Yield the pieces of all epochs, with a mark behind each epoch."""
+        if self.limit is not None:
+            yield from self._of_steps(self.limit)
+            return
+        for _ in range(self.count):
+            rows = 0
+            for piece in cut(self._pass(), _repeat(self.window), self.demand):
+                rows += len(piece[0])
+                yield piece
+            self.steps += math.ceil(rows / self.batch_size)
+            yield _END
+
+    def _of_steps(self, limit: int) -> Iterator[Any]:
+        left = limit * self.count
+        sizes = _sizes(limit, self.window)
+        rows = 0
+        for piece in cut(self._passes(), sizes, self.demand):
+            rows += len(piece[0])
+            left -= len(piece[0])
+            self.steps = (limit * self.count - left) // self.batch_size
+            yield piece
+            if rows == limit:
+                rows = 0
+                yield _END
+            if not left:
+                return
+
+    def _passes(self) -> Iterator[Block]:
+        while True:
+            empty = True
+            for block in self._pass():
+                empty = empty and not len(block.X)
+                yield block
+            if empty:
+                raise ValueError("there are no rows in this stream")
+
+    def _pass(self) -> Iterator[Block]:
+        units: Sequence[Unit] = self.source.units
+        if self.order is not None:
+            units = [units[k] for k in self.order(self.steps, len(units))]
+        return rows_of_units(self.source, units, self.batch_rows, self.demand)
+
+
+_END = object()
+
+
+def _repeat(size: int) -> Iterator[int]:
+    while True:
+        yield size
+
+
+def _sizes(limit: int, window: int) -> Iterator[int]:
+    """Yield sizes of pieces of which epochs of `limit` rows can be made."""
+    while True:
+        for first in range(0, limit, window):
+            yield min(window, limit - first)

@@ -1,0 +1,219 @@
+"""Which columns of a table are X, y and weights, and how its rows become arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+
+from swiftbackprop._net.arrays import FloatArray, as_data
+from swiftbackprop._net.checks import got, listed
+from swiftbackprop._train.row_stream import Demand
+from swiftbackprop.data._columns import column_dtype, holds, numbers_of, texts_of, together
+from swiftbackprop.data._source import Block
+
+__all__ = ["Table", "transformed"]
+
+Types = Mapping[str, Any]  # of the columns: Arrow's
+
+
+class Table:
+    """Columns by their roles.
+
+    Parameters
+    ----------
+    types : mapping
+        The columns of the first file, and their types.
+    file : str
+        That file, for messages.
+    target : str, sequence of str or None
+    sample_weight : str or None
+    features : sequence of str or None
+        The columns of X; None for all others, or those that `transform` was fitted with.
+    transform : object with ``transform``, callable or None
+    """
+
+    def __init__(
+        self,
+        types: Types,
+        file: str,
+        target: str | Sequence[str] | None,
+        sample_weight: str | None,
+        features: Sequence[str] | None,
+        transform: Any,
+    ) -> None:
+        self.first_file, self.types, self.transform = file, dict(types), transform
+        self.is_single = isinstance(target, str)
+        self.targets = _names(target, "target")
+        self.weight = sample_weight
+        if sample_weight is not None and not isinstance(sample_weight, str):
+            raise TypeError(f"sample_weight must be the name of a column, got {got(sample_weight)}")
+        roles = [*self.targets, *filter(None, [self.weight])]
+        names = getattr(transform, "feature_names_in_", None)
+        self.as_frame = names is not None
+        self.is_closed = features is None and names is None
+        if features is not None:
+            self.features = _names(features, "features")
+        elif names is not None:
+            self.features = tuple(map(str, names))
+        else:
+            self.features = tuple(name for name in types if name not in roles)
+        twice = set(roles) & set(self.features)
+        if twice:
+            raise ValueError(f"column {min(twice)!r} is among the features and a target or weight")
+        self.wanted = [*self.features, *roles]
+        missing = [name for name in self.wanted if name not in self.types]
+        if missing:
+            raise absent(missing, list(self.types), file)
+        if not self.features:
+            raise ValueError(f"{file} has no column left for X; it has {listed(self.types, 20)}")
+        for name in self.features:
+            if transform is None:
+                self._need_number(name, "give transform=, or leave it out of features=[...]")
+            self.as_frame = self.as_frame or holds(self.types[name]) != "number"
+        self.target_is_text = self.is_single and holds(self.types[self.targets[0]]) == "text"
+        for name in roles:
+            if name == self.weight or not self.target_is_text:
+                self._need_number(name, "a target is numbers, or one column of labels of text")
+
+    def _need_number(self, name: str, advice: str) -> None:
+        if holds(self.types[name]) != "number":
+            raise TypeError(
+                f"column {name!r} of {self.first_file} holds {self.types[name]}; expected real "
+                f"numbers: {advice}"
+            )
+
+    def check(self, types: Types, file: str) -> None:
+        """Compare the columns of another file with those of the first.
+
+        Raises
+        ------
+        ValueError
+            Naming the file and the column in which they differ.
+        """
+        missing = [name for name in self.wanted if name not in types]
+        if missing:
+            error = absent(missing, list(types), file)
+            raise ValueError(f"{error}: the columns changed after {self.first_file}")
+        if self.is_closed:
+            more = [name for name in types if name not in self.types]
+            if more:
+                raise ValueError(
+                    f"{file} has the column {more[0]!r}, which {self.first_file} has not: name the "
+                    "columns of X by features=[...]"
+                )
+        for name in self.wanted:
+            one, other = self.types[name], types[name]
+            if holds(one) != holds(other):
+                raise ValueError(
+                    f"column {name!r} of {file} holds {other}, and {one} in {self.first_file}: "
+                    "every file needs the same columns"
+                )
+
+    def dtype(self, demand: Demand) -> np.dtype[Any]:
+        """Return the dtype of X."""
+        dtypes = [column_dtype(self.types[name]) for name in self.features]
+        common = np.result_type(*dtypes)
+        if demand.keeps_integers and common.kind in "biu":
+            return common
+        return demand.dtype or np.result_type(common, np.float32)
+
+    def block(self, batch: Any, file: str, first: int, demand: Demand) -> Block:
+        """Return rows of a table, all of whose columns are there, as arrays."""
+        y, weights = self.target_of(batch, file, first, demand), None
+        if self.weight is not None:
+            with _in_column(file, self.weight, first):
+                weights = numbers_of(batch.column(self.weight))
+        names: Sequence[str] = ()
+        if self.transform is not None:
+            given = self._given(batch, file, first)
+            X = transformed(self.transform, given, batch.num_rows, file, first)
+        else:
+            dtype = self.dtype(demand)
+            X = self._features(batch, file, first, dtype)
+            names = self.features
+        return Block(X, y, weights, file, first, names, ", ".join(self.targets), self.weight or "")
+
+    def target_of(self, batch: Any, file: str, first: int, demand: Demand) -> FloatArray | None:
+        """Return the targets in rows of a table."""
+        if not self.targets:
+            return None
+        columns = []
+        for name in self.targets:
+            with _in_column(file, name, first):
+                column = batch.column(name)
+                if self.target_is_text:
+                    return texts_of(column, demand.classes)
+                columns.append(numbers_of(column))
+        if self.is_single:
+            return columns[0]
+        return together(columns, np.result_type(*columns))
+
+    def _features(self, batch: Any, file: str, first: int, dtype: np.dtype[Any]) -> FloatArray:
+        columns = []
+        for name in self.features:
+            with _in_column(file, name, first):
+                columns.append(numbers_of(batch.column(name)))
+        if dtype.kind != "f" and any(column.dtype.kind == "f" for column in columns):
+            dtype = np.dtype(np.float64)  # a number is missing, which `check_finite` will say
+        return together(columns, dtype)
+
+    def _given(self, batch: Any, file: str, first: int) -> Any:
+        """Return what a transform gets: a frame, or numbers alone."""
+        if not self.as_frame:
+            return self._features(batch, file, first, self.dtype(Demand()))
+        return batch.select(list(self.features)).to_pandas()
+
+
+def transformed(transform: Any, given: Any, rows: int, file: str, first: int) -> FloatArray:
+    """Return what a transform makes of some rows, as an array [rows, columns]."""
+    try:
+        made = transform.transform(given) if hasattr(transform, "transform") else transform(given)
+        made = made.toarray() if hasattr(made, "toarray") else made
+        X = as_data(made, "what the transform returned")
+    except Exception as error:
+        if type(error) in (ValueError, TypeError) and len(error.args) == 1:
+            error.args = (f"{file}, rows {first} to {first + rows - 1}: {error}",)
+        else:
+            error.add_note(f"in rows {first} to {first + rows - 1} of {file}")
+        raise
+    if X.ndim != 2 or len(X) != rows:
+        raise ValueError(
+            f"the transform made an array of shape {X.shape} of {rows} rows; expected ({rows}, "
+            "number of columns)"
+        )
+    return X
+
+
+def absent(missing: Sequence[str], known: Sequence[str], file: str) -> ValueError:
+    """Return the error for columns that a file has not."""
+    many = "columns" if len(missing) > 1 else "column"
+    return ValueError(
+        f"{file} has no {many} {listed(map(repr, missing), 5)}; it has "
+        f"{listed(map(repr, known), 20)}"
+    )
+
+
+def _names(given: Any, what: str) -> tuple[str, ...]:
+    if given is not None and not isinstance(given, Iterable):
+        raise TypeError(f"{what} must be names of columns, got {got(given)}")
+    names = () if given is None else (given,) if isinstance(given, str) else tuple(given)
+    for name in names:
+        if not isinstance(name, str):
+            raise TypeError(f"{what} must be names of columns, got {got(name)}")
+    if len(set(names)) < len(names):
+        raise ValueError(f"{what} names a column twice: {listed(map(repr, names), 20)}")
+    return names
+
+
+@contextmanager
+def _in_column(file: str, name: str, first: int) -> Iterator[None]:
+    """Say in errors about the values of a column where they are."""
+    try:
+        yield
+    except (ValueError, TypeError, NotImplementedError) as error:
+        where = f"{file}: column {name!r} "
+        more = f" (rows counted from row {first} of the file)" if first else ""
+        raise ValueError(f"{where}{error}{more}") from error

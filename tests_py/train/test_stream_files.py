@@ -1,0 +1,371 @@
+"""Streams of every kind of file, transforms, and files that are broken or differ."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import swiftbackprop as sb
+from helpers import assert_matches, refused, run_python_ok
+from test_streams import ROWS, data, network, table, write
+
+pa = pytest.importorskip("pyarrow")
+pq = pytest.importorskip("pyarrow.parquet")
+csv = pytest.importorskip("pyarrow.csv")
+dataset = pytest.importorskip("pyarrow.dataset")
+feather = pytest.importorskip("pyarrow.feather")
+
+OPTIONS: dict[str, Any] = {"epochs": 2, "batch_size": 16, "shuffle": False, "progress": False}
+
+
+def trained(*given: Any, **keywords: Any) -> Any:
+    net = network()
+    net.fit(*given, **(OPTIONS | keywords))
+    return net.parameters.copy()
+
+
+def write_kind(kind: str, folder: Path) -> Any:
+    """Write the data as files of a kind; return what names them."""
+    X, y = data()
+    whole = table(X, y=y)
+    for k, rows in enumerate(np.array_split(np.arange(ROWS), 3)):
+        part, path = whole.take(rows), folder / f"part-{k}"
+        match kind:
+            case "parquet":
+                pq.write_table(part, path.with_suffix(".parquet"), row_group_size=20)
+            case "feather":
+                feather.write_feather(part, str(path.with_suffix(".feather")), chunksize=20)
+            case "csv":
+                csv.write_csv(part, path.with_suffix(".csv"))
+            case "tsv":
+                options = csv.WriteOptions(delimiter="\t")
+                csv.write_csv(part, path.with_suffix(".tsv"), options)
+            case "csv.gz":
+                with pa.output_stream(path.with_suffix(".csv.gz")) as file:
+                    csv.write_csv(part, file)
+            case "orc":
+                pa.orc.write_table(part, path.with_suffix(".orc"))
+            case "jsonl":
+                path.with_suffix(".jsonl").write_text(part.to_pandas().to_json(
+                    orient="records", lines=True, double_precision=15))  # fmt: skip
+    return str(folder / f"part-*.{kind}")
+
+
+@pytest.mark.parametrize("kind", ["parquet", "feather", "csv", "tsv", "csv.gz", "orc", "jsonl"])
+def test_every_kind_of_file(kind: str, tmp_path: Path) -> None:
+    if kind == "orc":
+        pytest.importorskip("pyarrow.orc")
+    place = write_kind(kind, tmp_path)
+    wanted = trained(*data())
+    tolerance = 1e-9 if kind == "jsonl" else 0.0
+    for given in (place, tmp_path, sorted(tmp_path.iterdir())):
+        stream = sb.data.stream(given, target="y", batch_rows=17, window=40)
+        assert_matches(trained(stream), wanted, tolerance)
+    assert stream.rows == (ROWS if kind in ("parquet", "feather") else None)
+    shuffled = network()
+    history = shuffled.fit(stream, epochs=2, batch_size=16, progress=False)
+    assert (history.epochs, shuffled.step_count) == (2, 30)
+
+
+def test_a_dataset_of_pyarrow_and_columns_in_the_path(tmp_path: Path) -> None:
+    X, y = data()
+    whole = table(X[:, :3], year=np.where(np.arange(ROWS) < 100, 2023, 2024), y=y)
+    dataset.write_dataset(whole, tmp_path, format="parquet", partitioning=["year"],
+                     partitioning_flavor="hive")  # fmt: skip
+    features = ["x0", "x1", "x2", "year"]
+    wanted = trained(np.column_stack([X[:, :3], whole["year"]]), y)
+    for given in (tmp_path, dataset.dataset(tmp_path, partitioning="hive")):
+        stream = sb.data.stream(given, target="y", features=features)
+        assert np.array_equal(trained(stream), wanted)
+    memory = sb.data.stream(dataset.dataset(table(X, y=y)), target="y", window=32)
+    assert np.array_equal(trained(memory), trained(X, y))
+
+
+def test_npy_files_and_arrays(tmp_path: Path) -> None:
+    X, y = data()
+    for k, rows in enumerate(np.array_split(np.arange(ROWS), 2)):
+        np.save(tmp_path / f"X-{k}.npy", X[rows])
+        np.save(tmp_path / f"y-{k}.npy", y[rows])
+    np.save(tmp_path / "X.npy", X)
+    wanted = trained(X, y)
+    mapped = np.load(tmp_path / "X.npy", mmap_mode="r")
+    pattern = str(tmp_path / "X-*.npy"), str(tmp_path / "y-*.npy")
+    for source, target in (pattern, (tmp_path / "X.npy", y), (mapped, y), (X, y)):
+        stream = sb.data.stream(source, target=target, batch_rows=17, window=40)
+        assert stream.rows == ROWS
+        assert np.array_equal(trained(stream), wanted)
+    names = np.array(["a", "b", "c"])[y]
+    assert np.array_equal(trained(sb.data.stream(X, target=names, window=40)), wanted)
+    w = np.linspace(0, 1, ROWS)
+    weighted = sb.data.stream(X, target=y, sample_weight=w, window=48)
+    assert np.array_equal(trained(weighted), trained(X, y, sample_weight=w))
+    refused(lambda: sb.data.stream(X, target=y[:5]), ValueError, "230 rows", "5")
+    (tmp_path / "broken.npy").write_bytes(b"\x93NUMPY\x01")
+    refused(lambda: sb.data.stream(tmp_path / "broken.npy"), ValueError, r"broken\.npy")
+    bad = X.copy()
+    bad[70, 2] = np.nan
+    refused(lambda: trained(sb.data.stream(bad, target=y)), ValueError, "column 2 .* row 70")
+
+
+def test_a_saved_data_set_of_hugging_face(tmp_path: Path) -> None:
+    datasets = pytest.importorskip("datasets")
+    X, y = data()
+    rows = datasets.Dataset.from_dict({"image": X.reshape(-1, 2, 2).tolist(), "label": y.tolist()})
+    rows.save_to_disk(tmp_path / "set")
+    datasets.DatasetDict({"train": rows}).save_to_disk(tmp_path / "dict")
+    wanted = trained(X, y)
+    for given in (tmp_path / "set", rows, rows.select(range(ROWS))):
+        stream = sb.data.stream(given, target="label", batch_rows=17, window=40)
+        assert np.array_equal(trained(stream), wanted)
+    refused(lambda: sb.data.stream(tmp_path / "dict"), ValueError, "splits train", "dict/train")
+
+
+def test_lists_and_integers_in_columns(tmp_path: Path) -> None:
+    """Images of uint8 stay integers where input_scale counts for them."""
+    y = data()[1]
+    images = np.random.default_rng(1).integers(0, 256, (ROWS, 4), np.uint8)
+    fixed = pa.FixedSizeListArray.from_arrays(pa.array(images.ravel()), 4)
+    loose = pa.array(images.tolist(), pa.list_(pa.uint8()))
+    for k, column in enumerate((fixed, loose)):
+        pq.write_table(pa.table({"image": column, "y": y}), tmp_path / f"{k}.parquet",
+                       row_group_size=50)  # fmt: skip
+        stream = sb.data.stream(tmp_path / f"{k}.parquet", target="y", window=64)
+        assert stream.inputs == 4
+        for scale in (1.0, 1 / 255):
+            net, twin = network(input_scale=scale), network(input_scale=scale)
+            net.fit(stream, **OPTIONS)
+            twin.fit(images, y, **OPTIONS)
+            assert np.array_equal(net.parameters, twin.parameters)
+    uneven = pa.array([[1, 2, 3, 4]] * 3 + [[1, 2]], pa.list_(pa.uint8()))
+    pq.write_table(pa.table({"image": uneven, "y": y[:4]}), tmp_path / "uneven.parquet")
+    stream = sb.data.stream(tmp_path / "uneven.parquet", target="y")
+    refused(lambda: trained(stream), ValueError, "uneven.parquet: column 'image' .*row 3, of 2")
+
+
+# --- Transforms ------------------------------------------------------------------------------
+
+
+def test_transforms_of_scikit_learn(tmp_path: Path) -> None:
+    pandas = pytest.importorskip("pandas")
+    from sklearn.compose import make_column_transformer
+    from sklearn.impute import SimpleImputer
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import OneHotEncoder, StandardScaler
+
+    X, y = data()
+    place = write(tmp_path)
+    scaler = StandardScaler().fit(X)
+    stream = sb.data.stream(place, target="y", transform=scaler, window=64)
+    assert np.array_equal(trained(stream), trained(scaler.transform(X), y))
+    partial = StandardScaler()
+    for part, _ in sb.data.stream(place, target="y", batch_rows=50):
+        partial.partial_fit(part)
+    assert_matches(partial.mean_, scaler.mean_, 1e-12)
+
+    town = np.array(["Rome", "Oslo"])[y % 2]
+    frame = pandas.DataFrame({"x0": X[:, 0], "x1": np.where(y == 1, np.nan, X[:, 1]), "town": town})
+    both = make_column_transformer(
+        (make_pipeline(SimpleImputer(), StandardScaler()), ["x0", "x1"]),
+        (OneHotEncoder(), ["town"]),
+    ).fit(frame)
+    (tmp_path / "mixed").mkdir()
+    for k in range(2):
+        part = pa.Table.from_pandas(frame[k::2].assign(y=y[k::2]), preserve_index=False)
+        pq.write_table(part, tmp_path / "mixed" / f"{k}.parquet", row_group_size=30)
+    order = np.r_[0:ROWS:2, 1:ROWS:2]
+    stream = sb.data.stream(tmp_path / "mixed", target="y", transform=both, window=64)
+    wanted = trained(both.transform(frame.iloc[order]), y[order])
+    assert np.array_equal(trained(stream), wanted)
+    refused(
+        lambda: sb.data.stream(tmp_path / "mixed", target="y"),
+        TypeError, "column 'town' of .*0.parquet holds .*string", "transform=", "features=",
+    )  # fmt: skip
+    functions = sb.data.stream(place, target="y", transform=lambda part: 2 * part)
+    assert np.array_equal(trained(functions), trained(2 * X, y))
+    refused(
+        lambda: sb.data.stream(place, target="y", transform=StandardScaler()), ValueError, "fitted"
+    )
+    refused(lambda: sb.data.stream(place, transform=3), TypeError, "transform must")
+
+
+def test_errors_of_a_transform_say_where(tmp_path: Path) -> None:
+    def fails(X: np.ndarray) -> np.ndarray:
+        if len(X) > 16:
+            raise ValueError("no good")
+        return X
+
+    place = write(tmp_path)
+    stream = sb.data.stream(place, target="y", transform=fails, batch_rows=17)
+    refused(lambda: trained(stream), ValueError, r"part-0\.parquet, rows 0 to 16: no good")
+    short = sb.data.stream(place, target="y", transform=lambda X: X[:3])
+    refused(lambda: trained(short), ValueError, r"shape \(3, 4\) of 16 rows")
+
+
+# --- Files that differ, and broken ones --------------------------------------------------------
+
+
+def test_columns_that_change_are_named_before_training(tmp_path: Path) -> None:
+    X, y = data()
+    write(tmp_path)
+    wrong: list[tuple[Any, str]] = [
+        (table(X[:, :3], y=y), r"part-3\.parquet has no column 'x3'.*changed after .*part-0"),
+        (table(X, y=y.astype(str)), r"column 'y' of .*part-3\.parquet holds string, and int64"),
+        (table(X, z=y, y=y), r"part-3\.parquet has the column 'z'.*features="),
+    ]
+    for other, pattern in wrong:
+        pq.write_table(other, tmp_path / "part-3.parquet")
+        net = network()
+        stream = sb.data.stream(str(tmp_path / "part-*.parquet"), target="y")
+        refused(lambda net=net, s=stream: net.fit(s, progress=False), ValueError, pattern)  # type: ignore[misc]
+        assert net.step_count == 0
+    # Columns in another order are the same, and so are others where X is named.
+    names = ["x2", "y", "x0", "x3", "x1", "z"]
+    pq.write_table(table(X, z=y, y=y).select(names), tmp_path / "part-3.parquet")
+    features = ["x0", "x1", "x2", "x3"]
+    stream = sb.data.stream(str(tmp_path / "part-*.parquet"), target="y", features=features)
+    assert np.array_equal(trained(stream), trained(np.vstack([X, X]), np.r_[y, y]))
+
+
+def test_columns_of_text_files_that_change(tmp_path: Path) -> None:
+    X, y = data(64)
+    for k in range(2):
+        csv.write_csv(table(X, y=y), tmp_path / f"{k}.csv")
+    bad = tmp_path / "2.csv"
+    lines = (tmp_path / "0.csv").read_text().splitlines()
+    wrong = {
+        r"2\.csv has no column 'x3'": [line.rsplit(",", 2)[0] + ",1" for line in lines],
+        r"column 'x1' of \S+2\.csv holds string, and double in": [
+            *lines[:40],
+            "1,word,1,1,1",
+            *lines[40:],
+        ],
+        r"2\.csv.* cannot be read: .*columns": [*lines[:40], "1,2,3", *lines[40:]],
+        r"2\.csv: column 'x2' has nan in row 39": [*lines[:40], "1,2,,3,1", *lines[40:]],
+    }
+    for pattern, text in wrong.items():
+        head = ["x0,x1,x2,y" if "no column" in pattern else text[0]]
+        bad.write_text("\n".join([*head, *text[1:]]) + "\n")
+        net = network()
+        stream = sb.data.stream(sorted(tmp_path.glob("*.csv")), target="y", window=32)
+        options = OPTIONS | {"epochs": 1}
+        refused(lambda net=net, s=stream, o=options: net.fit(s, **o), ValueError, pattern)  # type: ignore[misc]
+        assert 8 <= net.step_count <= 10  # both files before were trained on
+        assert net.history.stop_reason == "error"
+        assert np.all(np.isfinite(net.parameters))
+
+
+def test_text_that_changes_far_behind_its_first_rows(tmp_path: Path) -> None:
+    """Types are guessed from the first rows: whole numbers may be followed by fractions."""
+    kind = dataset.CsvFileFormat(read_options=csv.ReadOptions(block_size=100))
+    path = tmp_path / "a.csv"
+    lines = [f"{k},{k % 2}" for k in range(100)]
+    path.write_text("\n".join(["a,y", *lines, "0.5,1"]) + "\n")
+    stream = sb.data.stream(path, target="y", format=kind)
+    net = sb.Network([1, 2], loss="cross_entropy")
+    net.fit(stream, epochs=1, progress=False)
+    assert net.step_count == 4
+    scaled = sb.Network([1, 2], loss="cross_entropy", input_scale=0.1)
+    pattern = r"a\.csv, column '%s' cannot be read: .*'%s'"
+    refused(
+        lambda: scaled.fit(stream, epochs=1, progress=False), ValueError, pattern % ("a", "0.5")
+    )
+    path.write_text("\n".join(["a,y", *lines, "1,0.5"]) + "\n")
+    number = sb.Network([1, 1])
+    number.fit(sb.data.stream(path, target="y", format=kind), epochs=1, progress=False)
+    assert number.step_count == 4
+    again = sb.data.stream(path, target="y", format=kind)
+    refused(lambda: net.fit(again, epochs=1, progress=False), ValueError, pattern % ("y", "0.5"))
+    path.write_text("\n".join(["a,y", *lines, "word,1"]) + "\n")
+    again = sb.data.stream(path, target="y", format=kind)
+    refused(lambda: net.fit(again, epochs=1, progress=False), ValueError, pattern % ("a", "word"))
+
+
+@pytest.mark.parametrize("kind", ["pages", "footer", "gone"])
+def test_a_broken_file_costs_nothing_that_was_trained(kind: str, tmp_path: Path) -> None:
+    X, y = data()
+    place = write(tmp_path)
+    pq.write_table(table(X, y=y), tmp_path / "part-3.parquet", compression="none",
+                   use_dictionary=False, row_group_size=ROWS)  # fmt: skip
+    stream = sb.data.stream(place, target="y", window=32)
+    path = tmp_path / "part-3.parquet"
+    raw = bytearray(path.read_bytes())
+    net = network()
+    if kind == "footer":
+        path.write_bytes(raw[:-30])
+        refused(lambda: net.fit(stream, **OPTIONS), (ValueError, OSError), r"part-3\.parquet")
+        assert net.step_count == 0
+        return
+    assert stream.rows == 2 * ROWS
+    if kind == "gone":
+        path.unlink()
+        pattern = r"part-3\.parquet"
+    else:
+        place_of = pq.ParquetFile(path).metadata.row_group(0).column(2).data_page_offset
+        raw[place_of : place_of + 20] = b"\xff" * 20
+        path.write_bytes(raw)
+        pattern = r"part-3\.parquet, column 'x2' cannot be read"
+    twin = network()
+    refused(lambda: net.fit(stream, **OPTIONS), (ValueError, OSError), pattern)
+    twin.fit(X[:224], y[:224], **(OPTIONS | {"epochs": 1}))
+    assert np.array_equal(net.parameters, twin.parameters)
+    assert net.history.stop_reason == "error"
+    net.fit(X, y, **OPTIONS)
+
+
+def test_missing_numbers_are_named(tmp_path: Path) -> None:
+    X, y = data(64)
+    for k, (column, value) in enumerate((("x2", np.nan), ("y", None), ("x1", np.inf))):
+        columns: dict[str, Any] = {f"x{j}": X[:, j].tolist() for j in range(4)} | {"y": y.tolist()}
+        columns[column][37] = value
+        path = tmp_path / f"{k}.parquet"
+        pq.write_table(pa.table(columns), path, row_group_size=10)
+        stream = sb.data.stream(path, target="y", batch_rows=7)
+        refused(
+            lambda s=stream: trained(s), ValueError,  # type: ignore[misc]
+            rf"{k}\.parquet: column '{column}' has (nan|inf) in row 37",
+        )  # fmt: skip
+
+
+def test_wrong_arguments(tmp_path: Path) -> None:
+    place = write(tmp_path)
+    stream = sb.data.stream
+    (tmp_path / "notes.txt").write_text("x\n")
+    (tmp_path / "empty").mkdir()
+    wrong: list[tuple[Any, type[Exception], str]] = [
+        (lambda: stream(tmp_path / "no.parquet"), FileNotFoundError, r"no\.parquet"),
+        (lambda: stream(tmp_path / "no-*.parquet"), FileNotFoundError, "no-"),
+        (lambda: stream([]), FileNotFoundError, "empty"),
+        (lambda: stream(3), TypeError, "a path"),
+        (lambda: stream(tmp_path / "notes.txt"), ValueError, "format="),
+        (lambda: stream(place, target="z"), ValueError, "no column 'z'; it has 'x0'"),
+        (lambda: stream(place, target=3), TypeError, "target"),
+        (lambda: stream(place, target="y", features=["y"]), ValueError, "'y' is among"),
+        (lambda: stream(place, features=["x0", "x0"]), ValueError, "twice"),
+        (lambda: stream(place, target="y", sample_weight=3), TypeError, "sample_weight"),
+        (lambda: stream(place, batch_rows=0), ValueError, "batch_rows"),
+        (lambda: stream(place, window=0.5), TypeError, "window"),
+        (lambda: stream(place, read_ahead=-1), ValueError, "read_ahead"),
+        (lambda: stream(np.ones((3, 2)), features=["a"]), ValueError, "features"),
+    ]
+    for call, kind, pattern in wrong:
+        refused(call, kind, pattern)
+
+
+def test_without_pyarrow_the_error_says_what_to_install() -> None:
+    said = run_python_ok(
+        """
+        import sys
+        sys.modules["pyarrow"] = None
+        import numpy as np
+        import swiftbackprop as sb
+        assert len(sb.data.stream(np.ones((4, 2)), target=np.ones(4))) == 1
+        try:
+            sb.data.stream("a.parquet")
+        except ImportError as error:
+            print(error)
+        """
+    )
+    assert "pip install pyarrow" in said
