@@ -116,9 +116,10 @@ def from_sklearn(mlp: Any) -> Network:
 
     Notes
     -----
-    Classes are their places in ``mlp.classes_``: ``mlp.classes_[net.predict_classes(X)]``.
-    The penalty alpha is not taken over. Of a pipeline pass the last step, ``pipeline[-1]``;
-    the network then takes what the steps before it make of X.
+    Labels of text become `Network.classes_`. Other classes are their places in
+    ``mlp.classes_``: ``mlp.classes_[net.predict_classes(X)]``. The penalty alpha is not taken
+    over. Of a pipeline pass the last step, ``pipeline[-1]``; the network then takes what the
+    steps before it make of X.
 
     See Also
     --------
@@ -149,7 +150,11 @@ def from_sklearn(mlp: Any) -> Network:
     elif not isinstance(names, Iterable):
         raise TypeError(f"activation must be a name, or one for each hidden layer, got {names!r}")
     hidden = [_known(name) for name in names]
-    return _network(pairs, hidden, _known(mlp.out_activation_), None)
+    net = _network(pairs, hidden, _known(mlp.out_activation_), None)
+    labels = getattr(mlp, "classes_", None)
+    if isinstance(labels, np.ndarray) and all(isinstance(label, str) for label in labels):
+        net.classes_ = labels
+    return net
 
 
 def _pairs(mlp: Any) -> list[tuple[FloatArray, FloatArray]]:
