@@ -86,8 +86,8 @@ static int view_getbuffer(View *self, Py_buffer *buffer, int flags) {
   const sb_view *view = &self->view;
   Py_ssize_t itemsize = view->dtype == SB_FLOAT32 ? 4 : 8;
   bool dense = view->ndim == 1 || self->strides[1] == itemsize;
-  bool wants_fortran = (flags & PyBUF_F_CONTIGUOUS) == PyBUF_F_CONTIGUOUS;
-  if (wants_fortran && dense && view->ndim == 2) {
+  bool needs_fortran = (flags & PyBUF_F_CONTIGUOUS) == PyBUF_F_CONTIGUOUS;
+  if (needs_fortran && dense && view->ndim == 2) {
     PyErr_SetString(PyExc_BufferError, "this matrix is in C order: ask for strides");
     return -1;
   }
@@ -95,8 +95,8 @@ static int view_getbuffer(View *self, Py_buffer *buffer, int flags) {
     PyErr_SetString(PyExc_BufferError, "this is a read-only snapshot");
     return -1;
   }
-  bool wants_c = (flags & PyBUF_C_CONTIGUOUS) == PyBUF_C_CONTIGUOUS;
-  if (!dense && (wants_c || (flags & PyBUF_STRIDES) != PyBUF_STRIDES)) {
+  bool needs_c = (flags & PyBUF_C_CONTIGUOUS) == PyBUF_C_CONTIGUOUS;
+  if (!dense && (needs_c || (flags & PyBUF_STRIDES) != PyBUF_STRIDES)) {
     PyErr_SetString(PyExc_BufferError, "this matrix is in Fortran order: ask for strides");
     return -1;
   }

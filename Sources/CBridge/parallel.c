@@ -100,11 +100,11 @@ static void forget_workers(void) {
 
 static void watch_forks(void) { pthread_atfork(NULL, NULL, forget_workers); }
 
-// Starts what is missing; fewer than wanted if the system gives no more threads.
-static void start_workers(int wanted) {
+// Starts what is missing; fewer if the system gives no more threads.
+static void start_workers(int count) {
   static pthread_once_t once = PTHREAD_ONCE_INIT;
   pthread_once(&once, watch_forks);
-  while (workers < wanted) {
+  while (workers < count) {
     pthread_t thread;
     pthread_attr_t attributes;
     pthread_attr_init(&attributes);

@@ -70,7 +70,7 @@ extension Network {
   func parameterGradients(_ tape: Tape<T>, _ plan: Plan, accumulate: Bool) {
     biasGradients(tape, parts: plan.parts, accumulate: accumulate)
     concurrently(plan.parts) { part in
-      for m in 1...layout.layers where wants(m, tape) {
+      for m in 1...layout.layers where needsGradients(m, tape) {
         let share = plan.share(part, of: layout.sizes[m - 1], unit: 8)
         if !share.isEmpty { weightGradient(m, tape, share, accumulate: accumulate) }
       }
@@ -87,7 +87,7 @@ extension Network {
   /// grad_b(m) ← Σₙ grad_z(m), or added to it, from the column sums that the parts made.
   func biasGradients(_ tape: Tape<T>, parts: Int, accumulate: Bool) {
     guard let memory = partMemory else { return }
-    for m in 1...layout.layers where wants(m, tape) {
+    for m in 1...layout.layers where needsGradients(m, tape) {
       let (gradB, cols) = (gradBias(m), layout.sizes[m])
       if !accumulate { gradB.update(repeating: 0, count: cols) }
       for part in 0..<parts {

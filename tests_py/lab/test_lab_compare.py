@@ -226,13 +226,13 @@ def test_gradients_that_differ_are_pointed_out() -> None:
 
 def test_samples_are_as_many_as_asked_and_long_calls_fewer() -> None:
     calls: list[int] = []
-    assert len(samples(lambda: calls.append(1), 4, least=0)) == 4
+    assert len(samples(lambda: calls.append(1), 4, min_seconds=0)) == 4
     assert len(calls) == 5  # the first warms up
     calls.clear()
-    assert len(samples(lambda: calls.append(1), 4, most=0)) == 1
+    assert len(samples(lambda: calls.append(1), 4, max_seconds=0)) == 1
     assert len(calls) == 1
     calls.clear()
-    found = samples(lambda: calls.append(1), 2, least=1e-3)
+    found = samples(lambda: calls.append(1), 2, min_seconds=1e-3)
     assert len(calls) > 3  # several turns for a sample
     assert all(seconds > 0 for seconds in found)
 

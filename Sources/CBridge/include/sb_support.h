@@ -85,7 +85,7 @@ int sb_set_blas_threads(int count);
 
 // From here on this thread takes numbers below the normal ones for 0, which its arithmetic is
 // a hundred times slower with; the momentum of a dead unit decays through them for hundreds of
-// steps. Returns what sb_restore_arithmetic wants to have back.
+// steps. Returns what sb_restore_arithmetic takes.
 static inline uint64_t sb_flush_subnormals(void) {
 #if defined(__x86_64__)
   unsigned before = __builtin_ia32_stmxcsr();

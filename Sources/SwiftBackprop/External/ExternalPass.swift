@@ -139,7 +139,7 @@ extension Network {
     try call.once { () throws(EngineError) in try check(cost: cost(targets, rows: rows)) }
   }
 
-  /// What the way back down to layer `lowest` wants: ∂Cₙ/∂a(L) in the place of grad_a(L), and
+  /// What the way back down to layer `lowest` needs: ∂Cₙ/∂a(L) in the place of grad_a(L), and
   /// σ′(z(m)) in that of z(m), or of u(m), as `slopes` has them.
   func askGradients(
     _ tape: Tape<T>, slopes: Tape<T>, _ targets: TargetMemory<T>, _ owners: PassOwners,

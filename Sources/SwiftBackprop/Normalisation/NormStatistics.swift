@@ -64,7 +64,7 @@ extension Network {
     _ tape: Tape<T>, parts: Int, accumulate: Bool, to base: UnsafeMutablePointer<T>
   ) {
     guard let norms = tape.norms, let memory = partMemory else { return }
-    for m in 1...layout.layers where wants(m, tape) {
+    for m in 1...layout.layers where needsGradients(m, tape) {
       guard let layer = norms.layer(m) else { continue }
       let cols = layout.sizes[m]
       let (gradGamma, gradBeta) = (base + layout.gamma(m), base + layout.beta(m))

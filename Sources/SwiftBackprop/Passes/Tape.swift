@@ -40,8 +40,8 @@ extension Network {
 
   /// Whether grad_W(m) and grad_b(m) are to be made.
   @inline(__always)
-  func wants(_ m: Int, _ tape: Tape<T>) -> Bool { !tape.isForUpdate || trains(m) }
+  func needsGradients(_ m: Int, _ tape: Tape<T>) -> Bool { !tape.isForUpdate || trains(m) }
 
-  /// The lowest layer that wants a grad_z; L + 1 for none.
+  /// The lowest layer that needs a grad_z; L + 1 for none.
   func lowestLayer(_ tape: Tape<T>) -> Int { tape.isForUpdate ? lowestTrained : 1 }
 }

@@ -1,6 +1,6 @@
 import CBridge
 
-/// A matrix [rows, cols] that somebody else owns, as BLAS wants it: element (i, j) lies at
+/// A matrix [rows, cols] that somebody else owns, as BLAS takes it: element (i, j) lies at
 /// i·stride + j, or at i + j·stride when `transposed`.
 struct Matrix<T: Scalar> {
   let base: UnsafePointer<T>

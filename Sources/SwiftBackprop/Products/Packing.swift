@@ -3,7 +3,7 @@ import CBridge
 // Large matrix products, in the manner of Goto and van de Geijn ("Anatomy of high-performance
 // matrix multiplication", 2008): both operands are brought into the order in which the tiles
 // read them, a block of A for the second-level cache, a strip of B for the first. W lies one way
-// and is wanted both ways; a copy in passing costs less than a stride.
+// and is needed both ways; a copy in passing costs less than a stride.
 
 /// How much is packed at a time.
 struct Blocks<T: Scalar> {

@@ -118,7 +118,7 @@ private struct TileRows<T: Scalar> {
 }
 
 /// C [tileRows, 2 vectors] ← factor·A·B, or C + factor·A·B when `keeps`. `a` gives a number of A;
-/// `fetch` asks for what is wanted some steps later.
+/// `fetch` prefetches what is read some steps later.
 @inline(__always)
 func wideTile<T: Scalar>(
   _ b: UnsafePointer<T>, _ bStride: Int, _ depth: Int, into c: UnsafeMutablePointer<T>,

@@ -246,7 +246,7 @@ class FitLoop<T: Scalar> {
       let bound = network.gradientBound(tape, largestInput, flags)
       let made = try network.update(
         tape, plan, isHarmless: network.isHarmless(bound: bound),
-        wantsGradients: pausesEachBatch || next + count == x.rows || call != nil)
+        keepsGradients: pausesEachBatch || next + count == x.rows || call != nil)
       unsettled = made == .parametersOnly ? tape : nil
       network.follow(tape)
       return cost

@@ -51,7 +51,7 @@ final class Workspace<T: Scalar> {
       a.append(take(cols))
       let own = keepsZ[m - 1] ? take(cols) : nil
       if let norm = network.norm(m) {
-        // Before σ: z, u, a. Behind it: z, σ(z), a. The derivative wants the first of the two
+        // Before σ: z, u, a. Behind it: z, σ(z), a. The derivative reads the first of the two
         // steps' sides apart.
         let input = keepsNormalised[m - 1] ? take(cols) : nil
         between.append((norm.isAfter ? input : own) ?? a[m - 1])

@@ -28,10 +28,10 @@ extension Network {
   enum Made { case everything, parametersOnly }
 
   /// The gradients of a pass and the update from them; together where nothing lies between,
-  /// so that every g is used while it is in the cache; grad_W itself is only kept if it
-  /// is wanted.
+  /// so that every g is used while it is in the cache; grad_W itself is only kept if
+  /// `keepsGradients`.
   func update(
-    _ tape: Tape<T>, _ plan: Plan, isHarmless: Bool, wantsGradients: Bool
+    _ tape: Tape<T>, _ plan: Plan, isHarmless: Bool, keepsGradients: Bool
   ) throws(EngineError) -> Made {
     gradientState = .ready
     guard isHarmless, clipNorm == 0, let memory = partMemory else {
@@ -41,7 +41,7 @@ extension Network {
     }
     biasGradients(tape, parts: plan.parts, accumulate: false)
     let update = preparedUpdate()
-    let rate = update.weights.areNone && !wantsGradients ? optimizer.descentRate : nil
+    let rate = update.weights.areNone && !keepsGradients ? optimizer.descentRate : nil
     concurrently(plan.parts) { part in
       for m in 1...layout.layers where trains(m) {
         let share = plan.share(part, of: layout.sizes[m - 1], unit: 8)
@@ -49,13 +49,13 @@ extension Network {
         if let rate {
           descend(m, tape, share, rate: rate)
         } else {
-          apply(update, m, tape, share, panel: wantsGradients ? nil : memory.panel(part))
+          apply(update, m, tape, share, panel: keepsGradients ? nil : memory.panel(part))
         }
       }
       if part == 0 { applyToBiases(update) }
     }
     limitRows(plan.parts)
-    return wantsGradients ? .everything : .parametersOnly
+    return keepsGradients ? .everything : .parametersOnly
   }
 
   /// One update of everything. Where a number might overflow it is made on probation, and

@@ -32,9 +32,9 @@ def short_value(value: FloatArray | float) -> str:
     return f"[{', '.join([*rows, *(['...'] if len(array) > full else [])])}]"
 
 
-def _row(row: FloatArray, most: int) -> str:
-    numbers = [_number(value) for value in row[:most]]
-    return f"[{', '.join([*numbers, *(['...'] if len(row) > most else [])])}]"
+def _row(row: FloatArray, max_numbers: int) -> str:
+    numbers = [_number(value) for value in row[:max_numbers]]
+    return f"[{', '.join([*numbers, *(['...'] if len(row) > max_numbers else [])])}]"
 
 
 def _number(value: npt.ArrayLike) -> str:

@@ -36,7 +36,7 @@ def chart(
     name: str,
     *,
     best: float = 0.0,
-    least: float = -math.inf,
+    floor: float = -math.inf,
 ) -> Picture:
     """Return a chart of a quantity per epoch, of training and of validation.
 
@@ -47,7 +47,7 @@ def chart(
     name : str
     best : float, default 0
         The best value there is: the y axis reaches it.
-    least : float, optional
+    floor : float, optional
         The y axis does not go below it.
 
     Returns
@@ -64,7 +64,7 @@ def chart(
     colours = {name: BLUE, f"val_{name}": ORANGE}
     curves = {key: columns[key] for key in colours if key in columns}
     epochs = max((len(curve) for curve in curves.values()), default=0)
-    values = [best, *(max(v, least) for c in curves.values() for v in c if math.isfinite(v))]
+    values = [best, *(max(v, floor) for c in curves.values() for v in c if math.isfinite(v))]
     frame = _Frame(epochs, _ticks(min(values), max(values)))
     parts, said, place = _axes(frame), [], float(_LEFT)
     for key, curve in curves.items():

@@ -37,9 +37,9 @@ def tiny(value: float) -> str:
     return f"−{text[1:]}" if text.startswith("-") else text
 
 
-def cut(values: list[str], dots: str, most: int = FULL) -> list[str]:
+def cut(values: list[str], dots: str, max_values: int = FULL) -> list[str]:
     """Return the first two and the last of many, with dots between."""
-    return values if len(values) <= most else [*values[:2], dots, values[-1]]
+    return values if len(values) <= max_values else [*values[:2], dots, values[-1]]
 
 
 def bracket(x: float, top: float, rows: list[list[str]], colour: str, kind: str) -> str:

@@ -79,12 +79,12 @@ def _as_input_dtype(net: NetworkBase, dtype: npt.DTypeLike | None) -> np.dtype[A
             )
         return net.dtype
     try:
-        wanted = np.dtype(dtype)
+        chosen = np.dtype(dtype)
     except TypeError:
         raise TypeError(f"input_dtype must be a dtype, such as 'uint8', got {dtype!r}") from None
-    if wanted != net.dtype and wanted.kind not in "iu":
-        raise ValueError(f"input_dtype must be {net.dtype} or an integer dtype, got {wanted}")
-    return wanted
+    if chosen != net.dtype and chosen.kind not in "iu":
+        raise ValueError(f"input_dtype must be {net.dtype} or an integer dtype, got {chosen}")
+    return chosen
 
 
 def operators(net: NetworkBase, dtype: np.dtype[Any], x: str) -> tuple[list[Any], list[Any], str]:

@@ -62,28 +62,28 @@ def load_state_dict(net: NetworkBase, state: Mapping[str, npt.ArrayLike]) -> Non
         raise TypeError(
             f"state must be a dict from names to arrays, as state_dict() returns, got {got(state)}"
         )
-    wanted = _by_torch(net)
-    names = [each.name for each in wanted]
-    counters = [_counter(each) for each in wanted if each.letter == "running_var"]
+    expected = _by_torch(net)
+    names = [each.name for each in expected]
+    counters = [_counter(each) for each in expected if each.letter == "running_var"]
     for name in state:
         if name not in names and name not in counters:
             raise ValueError(
                 f"the state dict has an {unknown('name', str(name), names)}"
-                f"{_by_place(wanted, state, name)}"
+                f"{_by_place(expected, state, name)}"
             )
     missing = [name for name in names if name not in state]
     if missing:
         raise ValueError(f"missing in the state dict: {listed(missing)}")
     for name in counters:
         _check_counter(name, state.get(name, 0))
-    _write(net, wanted, [state[name] for name in names])
+    _write(net, expected, [state[name] for name in names])
 
 
-def _by_place(wanted: list[_Array], state: Mapping[str, Any], name: Any) -> str:
+def _by_place(expected: list[_Array], state: Mapping[str, Any], name: Any) -> str:
     """Return what a name means if only the names are another module's, as a half sentence."""
-    if len(state) != len(wanted):
+    if len(state) != len(expected):
         return ""
-    own = wanted[list(state).index(name)]
+    own = expected[list(state).index(name)]
     return (
         f"; the names are those of nn.Sequential, where {own.name!r} is {own.letter} of layer "
         f"{own.m}. For a module with names of its own and the same layers in order, write "
@@ -132,14 +132,14 @@ def set_kernels(net: NetworkBase, weights: Iterable[npt.ArrayLike]) -> None:
     """Write all arrays, given as `kernels` returns them."""
     if isinstance(weights, str | bytes) or not isinstance(weights, Iterable):
         raise TypeError(f"weights must be a list of arrays, got {got(weights)}")
-    given, wanted = list(weights), _by_keras(net)
-    if len(given) != len(wanted):
-        order = ", ".join(f"{_symbol(each)}" for each in wanted[:4])
+    given, expected = list(weights), _by_keras(net)
+    if len(given) != len(expected):
+        order = ", ".join(f"{_symbol(each)}" for each in expected[:4])
         raise ValueError(
-            f"weights: expected {len(wanted)} arrays for the {len(net.layers)} layers, {order} and "
-            f"so on, got {len(given)}"
+            f"weights: expected {len(expected)} arrays for the {len(net.layers)} layers, {order} "
+            f"and so on, got {len(given)}"
         )
-    for place, each in enumerate(wanted):
+    for place, each in enumerate(expected):
         if each.letter != "W":
             continue
         shape = each.of(net).T.shape
@@ -151,7 +151,7 @@ def set_kernels(net: NetworkBase, weights: Iterable[npt.ArrayLike]) -> None:
                 f"{shape}, got {kernel.shape}{hint}"
             )
         given[place] = kernel.T
-    _write(net, wanted, given)
+    _write(net, expected, given)
 
 
 def _by_keras(net: NetworkBase) -> list[_Array]:

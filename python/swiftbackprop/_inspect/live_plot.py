@@ -104,8 +104,8 @@ def _charts(history: History) -> list[str]:
     """Return the curves of the loss, and of accuracy or r2 if they are there."""
     names = [("loss", 0.0, -math.inf), ("accuracy", 1.0, 0.0), ("r2", 1.0, -1.0)]
     return [
-        chart(history.history, name, best=best, least=least)._repr_html_()
-        for name, best, least in names
+        chart(history.history, name, best=best, floor=floor)._repr_html_()
+        for name, best, floor in names
         if name in history or f"val_{name}" in history
     ]
 

@@ -373,5 +373,5 @@ def _fastest(runs: Sequence[Callable[[], object]], repeats: int) -> list[float]:
     All are measured in turn, again and again: what disturbs one of them for a moment does so
     only once.
     """
-    rounds = [[min(samples(run, 1, most=0.02)) for run in runs] for _ in range(repeats)]
+    rounds = [[min(samples(run, 1, max_seconds=0.02)) for run in runs] for _ in range(repeats)]
     return [min(times) for times in zip(*rounds, strict=True)]

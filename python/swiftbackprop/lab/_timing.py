@@ -44,12 +44,12 @@ def threads(count: int) -> Iterator[None]:
 
 
 def samples(
-    call: Callable[[], object], repeats: int, *, least: float = 1e-3, most: float = 1.0
+    call: Callable[[], object], repeats: int, *, min_seconds: float = 1e-3, max_seconds: float = 1.0
 ) -> list[float]:
     """Return up to `repeats` times of a call, in seconds.
 
     The first call warms up. Short calls are made several times for one sample, which then
-    lasts `least` seconds; long ones are measured less often, about `most` seconds in all.
+    lasts `min_seconds`; long ones are measured less often, about `max_seconds` in all.
     """
 
     def run(turns: int) -> float:
@@ -59,10 +59,10 @@ def samples(
         return (time.perf_counter() - start) / turns
 
     first = max(run(1), 1e-9)
-    if first >= most:
+    if first >= max_seconds:
         return [first]
-    turns = max(1, math.ceil(least / first))
-    return [run(turns) for _ in range(max(1, min(repeats, int(most / (turns * first)))))]
+    turns = max(1, math.ceil(min_seconds / first))
+    return [run(turns) for _ in range(max(1, min(repeats, int(max_seconds / (turns * first)))))]
 
 
 def work(sizes: Sequence[int], rows: int) -> float:
