@@ -12,7 +12,7 @@ PY = $(VENV)/bin/python
 BLAS = $$(ls $(CURDIR)/$(VENV)/lib/python3.*/site-packages/swiftbackprop/_lib/libscipy_openblas.so)
 ASAN = $$(swift -print-target-info | sed -n 's/.*"runtimeResourcePath": "\(.*\)".*/\1/p')/clang/lib/linux/libclang_rt.asan-$$(uname -m).so
 SWIFT_FILES = Sources Tests Package.swift
-C_FILES := $(wildcard Sources/CBridge/*.[ch] Sources/CBridge/include/*.h tests_py/engine/c/*.c play/engine/*.c play/engine/include/*.h)
+C_FILES := $(wildcard Sources/CBridge/*.[ch] Sources/CBridge/include/*.h tests_py/engine/c/*.c trust/*.[ch] play/engine/*.c play/engine/include/*.h)
 # As setup.py has them for the extension.
 C_FLAGS = -DSB_PYTHON -DPy_LIMITED_API=0x030b0000 -ISources/CBridge/include \
 	-I$$($(PY) -c 'import sysconfig; print(sysconfig.get_path("include"))')
@@ -21,7 +21,7 @@ SOURCES := Package.swift pyproject.toml setup.py scratch.py $(shell find Sources
 	-not -path '*/_lib/*' -not -path '*.egg-info/*' -not -name '*.so' -not -name '*.pyc')
 
 .DELETE_ON_ERROR:
-.PHONY: help demo develop test swift-test python-test test-peers test-installs fuzz-sklearn contributing-example lint format bench bench-check docs notebooks play browser wheel sanitize clean check
+.PHONY: help demo develop test swift-test python-test test-peers test-installs fuzz-sklearn fuzz faults coverage contributing-example lint format bench bench-check docs notebooks play browser wheel sanitize clean check
 
 help: ## list the verbs
 	@sed -n 's/^\([a-z-]*\):.*## /  \1\t/p' $(MAKEFILE_LIST) | expand -t 15
@@ -61,6 +61,16 @@ fuzz-sklearn: $(VENV)/package $(VENV)/extra-test ## the estimators beside scikit
 	FUZZ_SETTINGS=$(or $(N),1000) FUZZ_SEED=$(or $(SEED),0) \
 		$(PY) -m pytest -q -s -n 0 tests_py/estimators/test_sklearn_random.py $(PYTEST)
 
+# Of `make fuzz`: CASE=7 ONLY=public is one case again, call by call.
+fuzz: $(VENV)/package $(VENV)/extra-test ## hostile calls and files for SECONDS=120, or N=1000 of each kind, from SEED=0 (ONLY=public,files; CASE=7: one again)
+	$(CLAIM)
+	swift build --product SwiftBackprop
+	$(PY) -m trust fuzz --seed $(or $(SEED),0) --only '$(ONLY)' $(addprefix --seconds=,$(SECONDS)) \
+		$(addprefix --cases=,$(N)) $(addprefix --first=,$(FIRST)) $(addprefix --case=,$(CASE))
+
+faults: $(VENV)/package $(VENV)/extra-test ## kills, full disks, little memory, no threads (LONG=1: as before a release; SEED=0, ONLY=kill)
+	$(PY) -m trust faults --seed $(or $(SEED),0) --only '$(ONLY)' $(if $(LONG),--long)
+
 contributing-example: $(VENV)/package $(VENV)/extra-test $(VENV)/extra-lint ## do what CONTRIBUTING.md says, in a copy of the tree, and test it
 	$(PY) .ci/contributing_example.py $(PROCESSES) $(PYTEST)
 
@@ -71,7 +81,7 @@ lint: $(VENV)/extra-lint ## formatting, lint and types, all of them strict
 	$(VENV)/bin/clang-tidy --quiet $(filter Sources/%.c, $(C_FILES)) -- $(C_FLAGS)
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
-	$(PY) -m mypy python/swiftbackprop benchmarks
+	$(PY) -m mypy python/swiftbackprop benchmarks trust
 	$(PY) -m mypy --config-file tests_py/mypy.ini --exclude tests_py/peers/ tests_py
 	$(PY) -m mypy --config-file tests_py/mypy.ini tests_py/peers
 	$(PY) -m mypy --config-file tests_py/mypy.ini tests_browser

@@ -6,7 +6,8 @@ SWIFTBACKPROP_BUILD_ENGINE
     "embedded" (the default) builds Embedded Swift, which needs no runtime. "static" builds the
     same sources with the normal standard library linked in, some 8 MB more a module; every
     instruction-set level too, so that the installed package is used in the same way.
-    "address" is "embedded" under AddressSanitizer, for `make sanitize`.
+    "address" is "embedded" under AddressSanitizer and UndefinedBehaviorSanitizer, for
+    `make sanitize`.
 SWIFTBACKPROP_BUILD_LEVELS
     "here" (the default) builds the baseline, which runs on every CPU, and the best level of this
     machine's. "all" builds every level: for wheels that go to other machines (`make wheel`).
@@ -80,7 +81,12 @@ ENGINES = {
     "embedded": (*EMBEDDED, *NO_DEBUG_INFO),
     # Not --static-swift-stdlib, which skips dynamic products.
     "static": ("-Xswiftc", "-static-stdlib", *NO_DEBUG_INFO),
-    "address": (*EMBEDDED, "--sanitize=address"),
+    # Undefined behaviour is C's: Swift's own checks are in every build. What checks it is in the
+    # library of AddressSanitizer, which is preloaded.
+    "address": (
+        *(*EMBEDDED, "--sanitize=address"),
+        *("-Xcc", "-fsanitize=undefined", "-Xcc", "-fno-sanitize-recover=undefined"),
+    ),
 }
 
 COMPILING = {"build", "build_ext", "bdist_wheel", "editable_wheel", "develop", "install"}

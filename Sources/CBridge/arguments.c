@@ -59,6 +59,11 @@ bool sb_parse(const char *function, PyObject *const *args, Py_ssize_t nargs, PyO
   return true;
 }
 
+bool sb_read_long(PyObject *number, int64_t *value) {
+  *value = PyLong_AsLongLong(number);
+  return *value != -1 || !PyErr_Occurred();
+}
+
 static bool read_parameters(PyObject *sequence, double storage[SB_MAX_PARAMETERS]) {
   Py_ssize_t count = PySequence_Size(sequence);
   if (count < 0) return false;

@@ -38,7 +38,9 @@ bool sb_acquire(PyObject *obj, Py_buffer *buffer, sb_array *array) {
     PyErr_Clear();
     return false;
   }
-  if ((buffer->ndim != 1 && buffer->ndim != 2) || !read_format(buffer, array)) {
+  // Not every exporter keeps its word: NumPy's datetime64 leaves its strides out.
+  bool is_whole = buffer->shape != NULL && buffer->strides != NULL;
+  if (!is_whole || (buffer->ndim != 1 && buffer->ndim != 2) || !read_format(buffer, array)) {
     PyBuffer_Release(buffer);
     return false;
   }

@@ -43,11 +43,13 @@ PyObject *sb_net_fit(Net *self, PyObject *const *args, Py_ssize_t nargs) {
     PyErr_SetString(PyExc_TypeError, "_fit() takes 10 arguments");
     return NULL;
   }
-  long long epochs = PyLong_AsLongLong(args[ARRAYS]);
-  long long batch = PyLong_AsLongLong(args[ARRAYS + 1]);
+  int64_t epochs, batch, pause;
   int shuffle = PyObject_IsTrue(args[ARRAYS + 2]);
-  int pause = (int)PyLong_AsLong(args[ARRAYS + 3]);
-  if (PyErr_Occurred() || !sb_is_idle(self)) return NULL;
+  if (shuffle < 0 || !sb_read_long(args[ARRAYS], &epochs) ||
+      !sb_read_long(args[ARRAYS + 1], &batch) || !sb_read_long(args[ARRAYS + 3], &pause) ||
+      !sb_is_idle(self)) {
+    return NULL;
+  }
 
   PyTypeObject *type = (PyTypeObject *)self->state->fit_type;
   FitSession *fit = (FitSession *)((allocfunc)PyType_GetSlot(type, Py_tp_alloc))(type, 0);
@@ -60,7 +62,7 @@ PyObject *sb_net_fit(Net *self, PyObject *const *args, Py_ssize_t nargs) {
   fit->valid_rows = given[3] == NULL ? 0 : given[3]->rows;
 
   sb_fit_config config = {given[0], given[1], given[2], given[3], given[4],
-                          given[5], epochs,   batch,    shuffle,  pause};
+                          given[5], epochs,   batch,    shuffle,  (int32_t)pause};
   sb_error error = {0};
   Work work;
   // Asked again under the lock: acquiring the arrays may have let another thread run.
@@ -137,7 +139,8 @@ static PyObject *fit_set_rates(FitSession *self, PyObject *argument) {
   }
   sb_error error = {0};
   sb_status status = SB_ERROR_TYPE;
-  bool dense = rates.dtype == SB_FLOAT64 && rates.cols == 1 && rates.row_stride == sizeof(double);
+  bool dense = rates.dtype == SB_FLOAT64 && !rates.swapped && rates.cols == 1 &&
+               rates.row_stride == sizeof(double);
   if (dense || rates.rows == 0) {
     Work work = sb_begin_work(self->net, 0);
     status = sb_fit_set_rates(self->fit, rates.data, rates.rows, &error);

@@ -71,6 +71,8 @@ void sb_end_work(Net *self, Work work);
 // exception set.
 bool sb_parse(const char *function, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames,
               const char *const *names, int positional, int total, PyObject **values);
+// A number that fits. False with an exception set, after which nothing else may be read.
+bool sb_read_long(PyObject *number, int64_t *value);
 // A rule from (name, parameters or None); `storage` receives the parameters.
 bool sb_read_rule(PyObject *pair, sb_rule *rule, double storage[SB_MAX_PARAMETERS]);
 // The array of obj, or of what self.<hook>(obj, copy) makes of it.

@@ -95,10 +95,10 @@ static sb_status jacobian(sb_net *net, const Task *task, sb_block_iterator *bloc
 PyObject *sb_net_jacobian(Net *self, PyObject *const *args, Py_ssize_t nargs) {
   if (!takes("_jacobian", nargs, 4) || !sb_is_ready(self)) return NULL;
   Task task = {0};
-  task.of = PyLong_AsLong(args[1]);
-  task.wrt = PyLong_AsLong(args[2]);
-  task.m = PyLong_AsLongLong(args[3]);
-  if (PyErr_Occurred()) return NULL;
+  if (!sb_read_long(args[1], &task.of) || !sb_read_long(args[2], &task.wrt) ||
+      !sb_read_long(args[3], &task.m)) {
+    return NULL;
+  }
   const int64_t cols = self->outputs * sb_layer_size(self->net, task.m);
   return study(self, args, 1, jacobian, &task, -1, cols, 1 + (double)self->outputs);
 }

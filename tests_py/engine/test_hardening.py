@@ -486,3 +486,48 @@ def test_a_network_that_is_made_while_it_is_made(call: str) -> None:
             net._view(core.PARAMETERS, 0)
     else:
         assert net._view(core.PARAMETERS, 0).shape == (21 if call == "create" else 5,)
+
+
+def test_buffers_that_leave_their_strides_out() -> None:
+    """As NumPy's datetime64 does: no array, where the extension is called itself."""
+    run_python_ok(
+        """
+        import numpy as np, swiftbackprop as sb
+        net, X, bad = sb.Network([8, 1], seed=0), np.ones((1, 8), "f4"), np.datetime64("2020")
+        y = np.ones((1, 1), "f4")
+        session = net._fit(X, y, None, None, None, None, 1, 1, False, 0)
+        calls = [
+            lambda: net._evaluate(bad, y, None), lambda: net._jacobian(bad, 6, 6, 1),
+            lambda: net._hvp(X, y, None, bad), lambda: session.set_rates(bad),
+            lambda: net._fit(bad, y, None, None, None, None, 1, 1, False, 0),
+            lambda: net._gradient_norms(X, np.timedelta64(3), False),
+        ]
+        for call in calls:
+            try:
+                call()
+            except (TypeError, RuntimeError):
+                continue
+            raise SystemExit("taken")
+        assert not net._in_place(bad)
+        """
+    )
+
+
+def test_the_first_wrong_number_ends_the_reading() -> None:
+    """The next one is not read while an exception is set."""
+    net, bad, other = regression(), np.array(None), np.array([1, 2])
+    y = X[:, :1]
+    for args in ((bad, other, True, 0), (1, bad, True, other), (1, other, NotImplemented, bad)):
+        with pytest.raises((TypeError, DeprecationWarning)):
+            net._fit(X, y, None, None, None, None, *args)
+    with pytest.raises(TypeError):
+        net._jacobian(X, bad, other, NotImplemented)
+
+
+def test_rates_in_the_other_byte_order_are_refused() -> None:
+    net = regression()
+    session = net._fit(X, X[:, :1], None, None, None, None, 1, 32, False, 0)
+    with pytest.raises(TypeError, match="dense array of float64"):
+        session.set_rates(np.full(2, 0.1).astype(">f8"))
+    session.set_rates(np.full(2, 0.1))
+    session.end()
