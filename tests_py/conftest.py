@@ -112,3 +112,12 @@ def good(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     path = tmp_path_factory.mktemp("good") / "net"
     small().save(path)
     return path.read_bytes()
+
+
+@pytest.fixture
+def flowers(tmp_path: Path) -> Path:
+    """A folder with flowers.csv, a table for the command line."""
+    from cli_runs import write_flowers
+
+    write_flowers(tmp_path / "flowers.csv")
+    return tmp_path
