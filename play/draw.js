@@ -187,7 +187,7 @@ export function drawCost(canvas, { costs, epoch, epochCost }) {
 
 const SHOWN = 16; // units of a layer
 
-// The layers as columns of units; weights as lines, orange above 0 and blue below.
+// The layers as columns of units; weights as lines, blue above 0 and orange below.
 export function drawNetwork(canvas, model) {
   const { c, width, height } = context(canvas);
   const { sizes } = model;
@@ -206,7 +206,7 @@ export function drawNetwork(canvas, model) {
         const w = data[i * down + j * across];
         const strength = Math.abs(w) / most;
         if (strength < 0.04) continue;
-        c.strokeStyle = css(colour(w < 0 ? "blue" : "orange"), 0.15 + 0.85 * strength);
+        c.strokeStyle = css(colour(w < 0 ? "orange" : "blue"), 0.15 + 0.85 * strength);
         c.lineWidth = 0.3 + 2.4 * strength;
         c.beginPath();
         c.moveTo(x(m - 1), y(m - 1, j));

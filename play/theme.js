@@ -24,12 +24,13 @@ export function colour(name) {
 export const mix = (a, b, t) => a.map((part, k) => Math.round(part + (b[k] - part) * t));
 export const css = ([r, g, b], alpha = 1) => `rgb(${r} ${g} ${b} / ${alpha})`;
 
-// Negative numbers blue, positive ones orange; `most` is the largest of them. `soft`: behind text.
+// Positive numbers blue, negative ones orange, as in the package's pictures; `most` is the largest
+// of them. `soft`: behind text.
 export function heat(value, most, soft = false) {
   if (!Number.isFinite(value)) return colour("line");
   const strength = most > 0 ? Math.min(1, Math.abs(value) / most) : 0;
   const ground = colour("card");
-  return mix(ground, colour(value < 0 ? "blue" : "orange"), soft ? 0.4 * strength : strength);
+  return mix(ground, colour(value < 0 ? "orange" : "blue"), soft ? 0.4 * strength : strength);
 }
 
 // A canvas as sharp as the screen: its context, in CSS pixels.
