@@ -35,8 +35,7 @@ void sb_expect(Net *self, sb_question *question) {
   if (self->asks) (void)sb_set_question(self->net, question, NULL);
 }
 
-// An array on a view, whose owner it takes over; None for no view.
-static PyObject *array_on(Net *self, sb_view *view) {
+PyObject *sb_array_on(Net *self, sb_view *view) {
   if (view->owner == NULL) return Py_NewRef(Py_None);
   sb_view taken = *view;
   view->owner = NULL;
@@ -44,9 +43,9 @@ static PyObject *array_on(Net *self, sb_view *view) {
 }
 
 static PyObject *call_python(Net *self, sb_question *question) {
-  PyObject *x = array_on(self, &question->x), *t = NULL, *answer = NULL, *result = NULL;
-  if (x != NULL) t = array_on(self, &question->t);
-  if (t != NULL) answer = array_on(self, &question->answer);
+  PyObject *x = sb_array_on(self, &question->x), *t = NULL, *answer = NULL, *result = NULL;
+  if (x != NULL) t = sb_array_on(self, &question->t);
+  if (t != NULL) answer = sb_array_on(self, &question->answer);
   if (answer != NULL) {
     result = PyObject_CallMethod((PyObject *)self, "_answer", "iiLOOO", (int)question->kind,
                                  (int)question->order, (long long)question->layer, x, t, answer);

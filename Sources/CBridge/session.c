@@ -12,6 +12,7 @@ typedef struct {
   int64_t generation;  // of the process that began it
   Py_buffer buffers[ARRAYS];
   int64_t valid_rows;
+  PyObject *sums;     // answers the engine's questions in training by several processes; else NULL
   Py_buffer outputs;  // where a(L) of the validation rows goes; obj is NULL for nowhere
 } FitSession;
 
@@ -36,17 +37,22 @@ static void fit_finish(FitSession *self) {
   if (self->net->busy_generation == self->generation) self->net->busy_generation = 0;
   sb_release_all(self->buffers, ARRAYS);
   sb_release_all(&self->outputs, 1);
+  Py_CLEAR(self->sums);
 }
 
 PyObject *sb_net_fit(Net *self, PyObject *const *args, Py_ssize_t nargs) {
-  if (nargs != ARRAYS + 4) {
-    PyErr_SetString(PyExc_TypeError, "_fit() takes 10 arguments");
+  const bool is_shared = nargs == ARRAYS + 7;
+  if (nargs != ARRAYS + 4 && !is_shared) {
+    PyErr_SetString(PyExc_TypeError, "_fit() takes 10 or 13 arguments");
     return NULL;
   }
   int64_t epochs, batch, pause;
   int shuffle = PyObject_IsTrue(args[ARRAYS + 2]);
+  int64_t total = 0, first = 0;
   if (shuffle < 0 || !sb_read_long(args[ARRAYS], &epochs) ||
       !sb_read_long(args[ARRAYS + 1], &batch) || !sb_read_long(args[ARRAYS + 3], &pause) ||
+      (is_shared &&
+       (!sb_read_long(args[ARRAYS + 4], &total) || !sb_read_long(args[ARRAYS + 5], &first))) ||
       !sb_is_idle(self)) {
     return NULL;
   }
@@ -56,13 +62,14 @@ PyObject *sb_net_fit(Net *self, PyObject *const *args, Py_ssize_t nargs) {
   if (fit == NULL) return NULL;
   fit->net = (Net *)Py_NewRef((PyObject *)self);
   fit->generation = sb_process_generation();
+  if (is_shared) fit->sums = Py_NewRef(args[ARRAYS + 6]);
   sb_array arrays[ARRAYS];
   const sb_array *given[ARRAYS];
   if (!sb_acquire_all(args, ARRAYS, fit->buffers, arrays, given)) goto failed;
   fit->valid_rows = given[3] == NULL ? 0 : given[3]->rows;
 
-  sb_fit_config config = {given[0], given[1], given[2], given[3], given[4],
-                          given[5], epochs,   batch,    shuffle,  (int32_t)pause};
+  sb_fit_config config = {given[0], given[1], given[2], given[3],       given[4], given[5],
+                          epochs,   batch,    shuffle,  (int32_t)pause, total,    first};
   sb_error error = {0};
   Work work;
   // Asked again under the lock: acquiring the arrays may have let another thread run.
@@ -83,6 +90,29 @@ failed:
   return NULL;
 }
 
+// Has Python sum what the engine asks for over the processes. False with an exception set.
+static bool answer_sum(FitSession *self, sb_question *question) {
+  PyObject *sums = Py_XNewRef(self->sums);  // another thread may end the session
+  PyObject *array = sb_array_on(self->net, &question->answer), *result = NULL;
+  if (array != NULL && sums != NULL) {
+    result =
+        PyObject_CallFunction(sums, "iLO", (int)question->order, (long long)question->layer, array);
+  } else if (array != NULL) {
+    PyErr_SetString(PyExc_RuntimeError, "this training session has ended");
+  }
+  Py_XDECREF(array);
+  Py_XDECREF(sums);
+  question->answered = result != NULL;
+  Py_XDECREF(result);
+  if (!question->answered) sb_drop_question(question);
+  return question->answered;
+}
+
+static bool answer(FitSession *self, sb_question *question) {
+  return question->kind == SB_REDUCTION ? answer_sum(self, question)
+                                        : sb_answer(self->net, question);
+}
+
 static PyObject *fit_run(FitSession *self, PyObject *argument) {
   long long max_ns = PyLong_AsLongLong(argument);
   if (max_ns == -1 && PyErr_Occurred()) return NULL;
@@ -98,12 +128,14 @@ static PyObject *fit_run(FitSession *self, PyObject *argument) {
     ended = self->fit == NULL || self->net->net == NULL;
     if (!ended) {
       sb_expect(self->net, &question);
+      if (self->sums != NULL) (void)sb_set_question(self->net->net, &question, NULL);
       // What a function of the user's takes is part of the slice.
       status = sb_fit_run(self->fit, max_ns < 0 ? 0 : max_ns - (sb_nanoseconds() - begin),
                           &progress, &error);
+      if (self->sums != NULL) (void)sb_set_question(self->net->net, NULL, NULL);
     }
     sb_end_work(self->net, work);
-  } while (!ended && status == SB_ASKS && sb_answer(self->net, &question));
+  } while (!ended && status == SB_ASKS && answer(self, &question));
   if (ended) {
     sb_drop_question(&question);
     PyErr_SetString(PyExc_RuntimeError, "this training session has ended");
@@ -187,6 +219,7 @@ static PyObject *fit_end(FitSession *self, PyObject *Py_UNUSED(unused)) {
 static void fit_dealloc(FitSession *self) {
   PyTypeObject *type = Py_TYPE((PyObject *)self);
   fit_finish(self);
+  Py_XDECREF(self->sums);
   Py_XDECREF((PyObject *)self->net);
   ((freefunc)PyType_GetSlot(type, Py_tp_free))(self);
   Py_DECREF(type);

@@ -89,6 +89,8 @@ void sb_expect(Net *self, sb_question *question);
 // Whether this thread is in a function of this network, which must not compute with the network:
 // then with an exception set.
 bool sb_is_called_inside(Net *self);
+// An array on a view, whose owner it takes over; None for no view.
+PyObject *sb_array_on(Net *self, sb_view *view);
 // Answers by self._answer. False with an exception set; then the call is given up.
 bool sb_answer(Net *self, sb_question *question);
 

@@ -86,15 +86,20 @@ extension Network {
 
   /// grad_b(m) ← Σₙ grad_z(m), or added to it, from the column sums that the parts made.
   func biasGradients(_ tape: Tape<T>, parts: Int, accumulate: Bool) {
-    guard let memory = partMemory else { return }
     for m in 1...layout.layers where needsGradients(m, tape) {
-      let (gradB, cols) = (gradBias(m), layout.sizes[m])
-      if !accumulate { gradB.update(repeating: 0, count: cols) }
-      for part in 0..<parts {
-        let sums = memory.sums(part) + stages[m - 1].units
-        for j in 0..<cols { gradB[j] += sums[j] }
-      }
+      biasGradient(m, parts: parts, accumulate: accumulate)
     }
     normGradients(tape, parts: parts, accumulate: accumulate, to: gradients.base)
+  }
+
+  /// The same of one layer.
+  func biasGradient(_ m: Int, parts: Int, accumulate: Bool) {
+    guard let memory = partMemory else { return }
+    let (gradB, cols) = (gradBias(m), layout.sizes[m])
+    if !accumulate { gradB.update(repeating: 0, count: cols) }
+    for part in 0..<parts {
+      let sums = memory.sums(part) + stages[m - 1].units
+      for j in 0..<cols { gradB[j] += sums[j] }
+    }
   }
 }

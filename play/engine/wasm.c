@@ -30,7 +30,7 @@ AT(sb_fit_config, epochs, 24);
 AT(sb_fit_config, shuffle, 40);
 AT(sb_progress, loss, 24);
 AT(sb_progress, done, 32);
-_Static_assert(SB_ABI_VERSION == 6, "see whether engine.js still fits");
+_Static_assert(SB_ABI_VERSION == 7, "see whether engine.js still fits");
 
 // ---------------------------------------------------------------- memory
 

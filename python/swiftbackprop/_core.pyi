@@ -1,6 +1,6 @@
 """The compiled engine module: built once per instruction-set level, same contents."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Literal, TypeAlias, final
 
 import numpy.typing as npt
@@ -17,6 +17,12 @@ ACTIVATION: int
 LOSS: int
 OPTIMIZER: int
 INITIALIZER: int
+# Questions of training by several processes
+REDUCTION: int
+REDUCE_NOW: int
+REDUCE_BEGIN: int
+REDUCE_END: int
+REDUCE_CHECK: int
 # Rule flags
 RULE_KINK: int
 RULE_ROWS: int
@@ -222,6 +228,9 @@ class Net:
         batch_size: int,
         shuffle: bool,
         pause: int,  # 0 never, 1 at every epoch's end, 2 at every batch's
+        total_rows: int = ...,  # of all processes, where several train together
+        first_row: int = ...,  # then the place of row 0 of X among all,
+        sums: Callable[[int, int, Any], object] = ...,  # and what answers f(order, piece, array)
         /,
     ) -> FitSession:
         # Starts a session and marks the net busy until FitSession.end (or its deallocation).

@@ -14,7 +14,7 @@ from swiftbackprop._export.mixin import NetworkExchange
 from swiftbackprop._inspect.mixin import NetworkStudy
 from swiftbackprop._net.arrays import FloatArray, as_data, check_some_weight
 from swiftbackprop._net.checks import as_int
-from swiftbackprop._net.labels import as_classes, encode, find_classes
+from swiftbackprop._net.labels import as_classes, encode
 from swiftbackprop._net.names import known_keywords, meant
 from swiftbackprop._net.normalization import NormLike
 from swiftbackprop._net.pickling import PicklableNetwork
@@ -28,7 +28,7 @@ from swiftbackprop._net.spec import (
     make_spec,
     warn_of_clipping,
 )
-from swiftbackprop._train import data, fit, streams
+from swiftbackprop._train import data, fit, rows, streams
 from swiftbackprop._train.callback import CallbackLike
 from swiftbackprop._train.fit import Options
 from swiftbackprop._train.history import History
@@ -362,6 +362,7 @@ class Network(NetworkExchange, NetworkStudy, PicklableNetwork):
         steps_per_epoch: int | None = None,
         stratify: bool = False,
         verbose: bool | int | str | None = None,
+        comm: Any = None,
     ) -> History:
         """Train for whole epochs inside the engine.
 
@@ -414,6 +415,11 @@ class Network(NetworkExchange, NetworkStudy, PicklableNetwork):
             Take for `validation_split` the last rows of every class, as copies.
         verbose : bool or int, optional
             Another word for `progress`, as in Keras: 0 for no bar.
+        comm : mpi4py.MPI.Comm, optional
+            Train with all processes of this communicator, such as ``MPI.COMM_WORLD``: each gives
+            its own rows, also none, and the other arguments alike. They begin with the network
+            of process 0; batches, C and the history are of the rows of all, and afterwards all
+            have the same weights. What writes or shows does so on process 0 alone.
 
         Returns
         -------
@@ -448,6 +454,15 @@ class Network(NetworkExchange, NetworkStudy, PicklableNetwork):
             progress=progress,
             metrics=metrics,
         )
+        arrays: dict[str, Any] = {
+            "class_weight": class_weight,
+            "sample_weight": sample_weight,
+            "validation_data": validation_data,
+            "validation_split": validation_split,
+            "stratify": stratify,
+        }
+        if comm is not None:
+            return rows.fit_together(self, comm, X, y, options, steps_per_epoch, arrays)
         given: Any = validation_data
         if y is None:
             if stratify:
@@ -475,31 +490,7 @@ class Network(NetworkExchange, NetworkStudy, PicklableNetwork):
             return fit.fit(self, pieces, options)
         if steps_per_epoch is not None:
             raise ValueError("steps_per_epoch needs data in pieces, without y")
-        arrays: Any = X
-        before, steps = self._classes, self.step_count
-        self._classes = find_classes(self, y)
-        try:
-            if isinstance(given, RowStream):
-                if validation_split or stratify:
-                    raise ValueError("give either validation_split or validation_data, not both")
-                whole = streams.gather_with_stream(
-                    self, X, y, sample_weight, class_weight, given, options
-                )
-                return fit.fit(self, *whole)
-            rows = data.gather(
-                self,
-                arrays,
-                y,
-                sample_weight=sample_weight,
-                validation_data=given,
-                validation_split=validation_split,
-                stratify=stratify,
-            )
-            return fit.fit(self, data.with_class_weight(self, rows, class_weight), options)
-        except (TypeError, ValueError):
-            if self.step_count == steps:
-                self._classes = before  # what could not be used was not learnt
-            raise
+        return rows.fit_arrays(self, X, y, options, **arrays)
 
     def _fit_stream(self, stream: RowStream, options: Options, **keywords: Any) -> History:
         before, steps = self._classes, self.step_count

@@ -18,7 +18,7 @@ extern "C" {
 #endif
 
 // Raised whenever a struct or a signature below changes.
-#define SB_ABI_VERSION 6
+#define SB_ABI_VERSION 7
 
 // ---------------------------------------------------------------- status and errors
 
@@ -33,7 +33,7 @@ typedef int32_t sb_status;
 #define SB_ERROR_BLAS 6      // no BLAS, or one that gives wrong answers
 #define SB_ERROR_DIVERGED 7  // NaN or infinity arose in the computation
 #define SB_ERROR_COPY 8      // the array cannot be used where it lies
-#define SB_ASKS 9            // no error: a function of the caller's is asked for, see sb_question
+#define SB_ASKS 9            // no error: the caller is asked for numbers, see sb_question
 
 #define SB_MESSAGE_SIZE 1024
 
@@ -266,7 +266,7 @@ sb_status sb_step(sb_net *net, sb_error *error);
 #define SB_EXTERNAL "external"
 typedef struct sb_state sb_state;
 typedef struct sb_question {
-  int32_t kind;      // SB_ACTIVATION or SB_LOSS
+  int32_t kind;      // SB_ACTIVATION, SB_LOSS or, in training by several processes, SB_REDUCTION
   int32_t order;     // 0: the value, 1: the derivative, 2: the second derivative
   int64_t layer;     // m; L for the loss
   int32_t answered;  // to be set by the caller
@@ -465,7 +465,28 @@ typedef struct sb_fit_config {
   int32_t shuffle;
   int32_t pause_each_epoch;  // 1: sb_fit_run returns at every epoch's end, 2: at every batch's,
                              // with its gradients
+  int64_t total_rows;        // 0, or in training by several processes the rows of all of them
+  int64_t first_row;         // then: the place of the first row of x among all
 } sb_fit_config;
+
+// Several processes may train the same net together, each with its own rows: row i of x is row
+// first_row + i of total_rows. Batches are of the rows of all, batch_size too, in an order that
+// depends on the generator alone; a process computes with the rows that it has, which may be
+// none, and likewise of valid_x: all processes have a valid_x or none has. `weights`, if there are
+// any, are those of all rows [total_rows, 1], on every process.
+//
+// Then sb_fit_run, after sb_set_question, stops with SB_ASKS for a sum over the processes. In a
+// question of the kind SB_REDUCTION `answer` has the numbers of this process, and is to have their
+// sums over all processes, the same bits on each. All processes ask the same in the same order.
+// `order` says when:
+#define SB_REDUCTION 4
+#define SB_REDUCE_NOW 0    // before the answer: float64
+#define SB_REDUCE_BEGIN 1  // later: some of the gradients, whose memory must be left alone until
+#define SB_REDUCE_END 2    // this question for the same piece, `layer`; it has no `answer`
+// As SB_REDUCE_NOW, and answer[0] is 0: whoever adds to it ends sb_fit_run behind this batch, on
+// every process. Where the sum in answer[1] is not 0 some process has numbers that overflowed, and
+// all return SB_ERROR_DIVERGED.
+#define SB_REDUCE_CHECK 3
 
 // What an epoch reports.
 typedef struct sb_epoch {

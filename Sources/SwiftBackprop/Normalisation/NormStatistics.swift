@@ -23,25 +23,30 @@ extension Network {
     rows: Int, _ cols: Int
   ) {
     for j in 0..<cols {
-      var (total, mean, squares) = (0.0, 0.0, 0.0)
-      for part in 0..<plan.parts {
-        let share = plan.share(part, of: rows)
-        guard !share.isEmpty else { continue }
-        let (sums, count) = (memory.norms(part) + layer.norm.sums, Double(share.count))
-        let (sum, square) = (sums[j], sums[cols + j])
-        let delta = Double(x[share.lowerBound * cols + j]) + sum / count - mean
-        squares +=
-          Swift.max(square - sum * sum / count, 0) + delta * delta * total * count / (total + count)
-        total += count
-        mean += delta * count / total
-      }
-      let variance = squares / total
-      layer.mean[j] = T(mean)
-      layer.variance[j] = variance
-      // NaN, to be seen by the overflow flags, where the variance is beyond the type.
-      let isFinite = variance < Double(T.greatestFiniteMagnitude)
-      layer.scale[j] = isFinite ? T(1 / (variance + layer.norm.epsilon).squareRoot()) : .nan
+      let (mean, squares) = moments(j, layer, x, plan, memory, rows: rows, cols)
+      layer.set(j, mean: mean, variance: squares / Double(rows))
     }
+  }
+
+  /// Of unit j μ and Σ(x − μ)² over these rows.
+  @inline(__always)
+  func moments(
+    _ j: Int, _ layer: NormLayer<T>, _ x: UnsafePointer<T>, _ plan: Plan, _ memory: PartMemory<T>,
+    rows: Int, _ cols: Int
+  ) -> (mean: Double, squares: Double) {
+    var (total, mean, squares) = (0.0, 0.0, 0.0)
+    for part in 0..<plan.parts {
+      let share = plan.share(part, of: rows)
+      guard !share.isEmpty else { continue }
+      let (sums, count) = (memory.norms(part) + layer.norm.sums, Double(share.count))
+      let (sum, square) = (sums[j], sums[cols + j])
+      let delta = Double(x[share.lowerBound * cols + j]) + sum / count - mean
+      squares +=
+        Swift.max(square - sum * sum / count, 0) + delta * delta * total * count / (total + count)
+      total += count
+      mean += delta * count / total
+    }
+    return (mean, squares)
   }
 
   /// mean(g) and mean(g ⊙ x̂) over all rows.
@@ -49,35 +54,58 @@ extension Network {
     _ layer: NormLayer<T>, _ plan: Plan, _ memory: PartMemory<T>, rows: Int, _ cols: Int
   ) {
     for j in 0..<cols {
-      var (sum, product) = (0.0, 0.0)
-      for part in 0..<plan.parts {
-        let sums = memory.norms(part) + layer.norm.sums
-        sum += sums[j]
-        product += sums[cols + j]
-      }
+      let (sum, product) = gradientSums(j, layer, parts: plan.parts, memory, cols)
       (layer.center[j], layer.slope[j]) = (T(sum / Double(rows)), T(product / Double(rows)))
     }
+  }
+
+  /// Of unit j Σ g and Σ g ⊙ x̂ over the rows of all parts.
+  @inline(__always)
+  func gradientSums(
+    _ j: Int, _ layer: NormLayer<T>, parts: Int, _ memory: PartMemory<T>, _ cols: Int
+  ) -> (sum: Double, product: Double) {
+    var (sum, product) = (0.0, 0.0)
+    for part in 0..<parts {
+      let sums = memory.norms(part) + layer.norm.sums
+      sum += sums[j]
+      product += sums[cols + j]
+    }
+    return (sum, product)
   }
 
   /// grad_γ(m) and grad_β(m), from the parts' sums, to where they lie from `base` on.
   func normGradients(
     _ tape: Tape<T>, parts: Int, accumulate: Bool, to base: UnsafeMutablePointer<T>
   ) {
-    guard let norms = tape.norms, let memory = partMemory else { return }
+    guard tape.norms != nil else { return }
     for m in 1...layout.layers where needsGradients(m, tape) {
-      guard let layer = norms.layer(m) else { continue }
-      let cols = layout.sizes[m]
-      let (gradGamma, gradBeta) = (base + layout.gamma(m), base + layout.beta(m))
-      for j in 0..<cols {
-        var (sum, product) = (0.0, 0.0)
-        for part in 0..<parts {
-          let sums = memory.norms(part) + layer.norm.sums
-          sum += sums[j]
-          product += sums[cols + j]
-        }
-        gradGamma[j] = (accumulate ? gradGamma[j] : 0) + T(product)
-        gradBeta[j] = (accumulate ? gradBeta[j] : 0) + T(sum)
-      }
+      normGradient(m, tape, parts: parts, accumulate: accumulate, to: base)
     }
+  }
+
+  /// The same of one layer.
+  func normGradient(
+    _ m: Int, _ tape: Tape<T>, parts: Int, accumulate: Bool, to base: UnsafeMutablePointer<T>
+  ) {
+    guard let layer = tape.norms?.layer(m), let memory = partMemory else { return }
+    let cols = layout.sizes[m]
+    let (gradGamma, gradBeta) = (base + layout.gamma(m), base + layout.beta(m))
+    for j in 0..<cols {
+      let (sum, product) = gradientSums(j, layer, parts: parts, memory, cols)
+      gradGamma[j] = (accumulate ? gradGamma[j] : 0) + T(product)
+      gradBeta[j] = (accumulate ? gradBeta[j] : 0) + T(sum)
+    }
+  }
+}
+
+extension NormLayer {
+  /// Takes μ and v of unit j.
+  @inline(__always)
+  func set(_ j: Int, mean: Double, variance v: Double) {
+    self.mean[j] = T(mean)
+    variance[j] = v
+    // NaN, to be seen by the overflow flags, where the variance is beyond the type.
+    let isFinite = v < Double(T.greatestFiniteMagnitude)
+    scale[j] = isFinite ? T(1 / (v + norm.epsilon).squareRoot()) : .nan
   }
 }

@@ -242,10 +242,11 @@ extension Network {
     }
   }
 
-  /// Lets the running statistics follow those of a training pass that went well.
-  func follow(_ tape: Tape<T>) {
+  /// Lets the running statistics follow those of a training pass that went well, over its rows
+  /// or, where several processes have them between them, over `rows`.
+  func follow(_ tape: Tape<T>, rows: Int? = nil) {
     guard let norms = tape.norms else { return }
-    let rows = Double(tape.input.rows)
+    let rows = Double(rows ?? tape.input.rows)
     for index in 0..<norms.stopCount {
       let m = norms.stops[index]
       guard let layer = norms.layer(m), let (mean, variance) = runningStatistics(m) else {

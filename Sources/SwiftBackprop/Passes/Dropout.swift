@@ -15,13 +15,16 @@ struct Masks {
   /// p(m) in place m − 1, in memory of `Network.rates`: plain numbers alone, for a tape that
   /// counted references would cost small networks time at every step
   let rates: UnsafePointer<Double>
+  /// The places in the batch of the rows of a pass, where other processes have the rows between
+  /// them; nil for 0, 1, ...
+  var places: UnsafePointer<Int32>?
 
   /// The mask of layer m; nil if nothing is dropped there.
   func mask<T: Scalar>(_ m: Int, _: T.Type) -> Mask<T>? {
     let rate = rates[m - 1]
     guard rate > 0 else { return nil }
     var layer = SplitMix64(state: key &+ UInt64(truncatingIfNeeded: m))
-    return Mask(key: layer.next(), rate: rate)
+    return Mask(key: layer.next(), rate: rate, places: places)
   }
 }
 
@@ -32,23 +35,25 @@ struct Mask<T: Scalar> {
   /// 1 − p
   let keep: T
   private let scale: T
+  private let places: UnsafePointer<Int32>?
 
-  init(key: UInt64, rate: Double) {
-    self.key = key
+  init(key: UInt64, rate: Double, places: UnsafePointer<Int32>?) {
+    (self.key, self.places) = (key, places)
     threshold = UInt32(Swift.min(rate * 0x1p32, 0x1p32 - 1))
     keep = T(1 - rate)
     scale = T(1 / (1 - rate))
   }
 
-  /// x ← x ⊙ r, for rows first, first + 1, ... of the batch; x [rows, cols]
+  /// x ← x ⊙ r, for rows first, first + 1, ... of the pass; x [rows, cols]
   @inline(never)
   func apply(to x: UnsafeMutablePointer<T>, first: Int, _ rows: Int, _ cols: Int) {
     let (threshold, scale) = (threshold, scale)
     for n in 0..<rows {
       let row = x + n &* cols
-      // Number `first + n` of a SplitMix64 sequence, in one step.
+      let place = places.map { Int($0[first &+ n]) } ?? first &+ n
+      // Number `place` of a SplitMix64 sequence, in one step.
       var numbers = SplitMix64(
-        state: key &+ UInt64(truncatingIfNeeded: first &+ n) &* 0x9e37_79b9_7f4a_7c15)
+        state: key &+ UInt64(truncatingIfNeeded: place) &* 0x9e37_79b9_7f4a_7c15)
       let bits = numbers.next()
       let (low, high) = (
         UInt32(truncatingIfNeeded: bits), UInt32(truncatingIfNeeded: bits &>> 32)

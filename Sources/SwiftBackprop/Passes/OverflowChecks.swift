@@ -32,8 +32,11 @@ extension Network {
   }
 
   /// A bound on every |g|, from the bits of the largest |x| and the flags of a pass: grad_W
-  /// sums N products of an a and a grad_z. Costs nothing beside reading the gradients.
-  func gradientBound(_ tape: Tape<T>, _ x: T.Bits, _ flags: OverflowFlags<T>) -> Double {
+  /// sums N products of an a and a grad_z. Costs nothing beside reading the gradients. `batch`
+  /// is the number of rows that are normalised together, if it is not N.
+  func gradientBound(
+    _ tape: Tape<T>, _ x: T.Bits, _ flags: OverflowFlags<T>, batch: Int = 0
+  ) -> Double {
     var a = Swift.max(Double(T(bits: x)), Double(T(bits: flags.z)) + 1)
     for m in 1...layout.layers where !activations[m - 1].growsAtMostLinearly {
       let bits = largestMagnitude(tape.a[m - 1], tape.input.rows * layout.sizes[m])
@@ -42,7 +45,8 @@ extension Network {
     a *= largestScale(tape.masks)
     // |x̂| is at most the root of the number of numbers that are normalised together.
     if tape.norms != nil {
-      a = Swift.max(a, Double(Swift.max(tape.input.rows, layout.widest)).squareRoot())
+      let together = Swift.max(tape.input.rows, layout.widest, batch)
+      a = Swift.max(a, Double(together).squareRoot())
     }
     return Double(tape.input.rows) * a * Double(T(bits: flags.gradZ))
   }

@@ -8,7 +8,7 @@ class Evaluation<T: Scalar> {
   final private let y: Targets
   final private let weights: RowWeights
   final private let memory: Workspace<T>
-  final private var sums: MetricSums
+  final var sums: MetricSums
   final private var next = 0
   final private let continuation: Continuation<T>?
   /// Where a(L) of every row goes too [N, D(L)]; nil for nowhere
@@ -16,10 +16,12 @@ class Evaluation<T: Scalar> {
   /// Whether the data still have to be checked; false from the second round on.
   final private var isUnchecked = true
 
-  init(_ network: Network<T>, x: Source, y: Source, weights: Source?) throws(EngineError) {
+  init(
+    _ network: Network<T>, x: Source, y: Source, weights: Source?, mayBeEmpty: Bool = false
+  ) throws(EngineError) {
     try BLAS.require()
     let x = x.scaled(by: network.inputScale)
-    try network.checkShape(x)
+    try network.checkShape(x, mayBeEmpty: mayBeEmpty)
     self.network = network
     self.x = x
     inPlace = x.inPlace(T.self)
@@ -27,7 +29,7 @@ class Evaluation<T: Scalar> {
     self.y = try Targets(y, rows: x.rows, outputs: outputs)
     self.weights = try RowWeights(weights, rows: x.rows)
     memory = try Workspace(
-      rows: Swift.min(x.rows, network.blockRows), network: network, trains: false)
+      rows: Swift.max(1, Swift.min(x.rows, network.blockRows)), network: network, trains: false)
     sums = try MetricSums(outputs: outputs, classes: network.hasClasses)
     continuation = network.sessionContinuation()
   }
@@ -131,7 +133,7 @@ struct MetricSums {
   let outputs: Int
   private(set) var weight = 0.0
   private var cost = 0.0
-  private var hits = 0.0
+  var hits = 0.0
   private var absolute = 0.0
   /// Four numbers per output: Σw(a − t)², Σw(t − s), Σw(t − s)² and s, the first target that
   /// counts, around which the variance stays exact when the mean is large. Nil for classes.
@@ -199,6 +201,46 @@ struct MetricSums {
       }
       hasShift = true
     }
+  }
+
+  /// Numbers of `write`
+  var count: Int { 4 + (perOutput == nil ? 0 : 3 * outputs) }
+  /// Numbers of `writeShifts`
+  var shiftCount: Int { perOutput == nil ? 0 : outputs + 1 }
+
+  /// The shift s of every output and 1, or zeros where there is none yet: their sums over the
+  /// processes make a shift for all.
+  func writeShifts(_ out: UnsafeMutablePointer<Double>) {
+    guard let sums = perOutput?.base else { return }
+    for i in 0..<outputs { out[i] = hasShift ? sums[4 * i + 3] : 0 }
+    out[outputs] = hasShift ? 1 : 0
+  }
+
+  /// Takes the mean of the processes' shifts, from the sums of what they wrote.
+  mutating func readShifts(_ given: UnsafePointer<Double>) {
+    guard let sums = perOutput?.base, given[outputs] > 0 else { return }
+    for i in 0..<outputs {
+      let (sum, shift) = (sums + 4 * i, given[i] / given[outputs])
+      let moved = hasShift ? sum[3] - shift : 0
+      sum[2] += 2 * moved * sum[1] + weight * moved * moved
+      sum[1] += weight * moved
+      sum[3] = shift
+    }
+    hasShift = true
+  }
+
+  /// What has been added up, to be summed over the processes.
+  func write(_ out: UnsafeMutablePointer<Double>) {
+    (out[0], out[1], out[2], out[3]) = (weight, cost, hits, absolute)
+    guard let sums = perOutput?.base else { return }
+    for i in 0..<outputs { for k in 0..<3 { out[4 + 3 * i + k] = sums[4 * i + k] } }
+  }
+
+  /// Takes the sums of what the processes wrote.
+  mutating func read(_ given: UnsafePointer<Double>) {
+    (weight, cost, hits, absolute) = (given[0], given[1], given[2], given[3])
+    guard let sums = perOutput?.base else { return }
+    for i in 0..<outputs { for k in 0..<3 { sums[4 * i + k] = given[4 + 3 * i + k] } }
   }
 
   /// Everything is 0 or NaN when Σw = 0.

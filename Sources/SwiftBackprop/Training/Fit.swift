@@ -2,15 +2,20 @@ import CBridge
 
 /// Training over whole epochs, one batch after the other, in slices that end at a batch's end.
 class FitLoop<T: Scalar> {
-  final private let network: Network<T>
-  final private let x: Source
+  final let network: Network<T>
+  final let x: Source
   final private let inPlace: Matrix<T>?
-  final private let y: Targets
-  final private let weights: RowWeights
-  final private let validation: Evaluation<T>?
-  final private let epochs, batchSize: Int
+  final let y: Targets
+  final let weights: RowWeights
+  final let validation: Evaluation<T>?
+  final private let epochs: Int
+  final let batchSize: Int
   final private let shuffles, pausesEachEpoch, pausesEachBatch: Bool
-  final private let memory: Workspace<T>
+  final let memory: Workspace<T>
+  /// Where several processes train together, what this one keeps for it; else nil
+  final let shared: SharedBatch<T>?
+  /// N, the rows of all processes
+  final let total: Int
   /// Of the parts' shares of a(0) W(1)ᵀ.
   final private var shares: Storage<T>?
   /// Where a(L) of every validation row goes too; nil for nowhere
@@ -19,26 +24,26 @@ class FitLoop<T: Scalar> {
     set { validation?.outputs = newValue }
   }
   /// The rows' order in this epoch; nil without shuffling.
-  final private let order: UnsafeMutablePointer<Int32>?
+  final let order: UnsafeMutablePointer<Int32>?
   final private let orderBlock: Block?
 
-  private enum Phase { case checking, starting, training, validating, done }
-  final private var phase = Phase.checking
-  final private var next = 0
+  enum Phase { case checking, starting, training, validating, done }
+  final var phase = Phase.checking
+  final var next = 0
   /// The last batch, while its grad_W are not made.
   final private var unsettled: Tape<T>?
-  final private var largestInput: T.Bits = 0
+  final private(set) var largestInput: T.Bits = 0
   final private var records: [sb_epoch] = []
-  final private var sums: MetricSums
+  final var sums: MetricSums
   /// lr for the batches of an epoch; empty to leave it alone.
   final var rates: [Double] = [] { didSet { hasRates = !rates.isEmpty } }
-  final private var hasRates = false
+  final private(set) var hasRates = false
   /// What the batch at hand keeps while it waits for functions of the caller's, and since when
   /// it does; nil where there are none.
   final private let continuation: Continuation<T>?
   final private var waitsSince: Int64?
-  final private var lossSum = 0.0
-  final private var penaltySum = 0.0
+  final var lossSum = 0.0
+  final var penaltySum = 0.0
   final private var seconds = 0.0
 
   init(_ network: Network<T>, _ config: sb_fit_config) throws(EngineError) {
@@ -51,17 +56,20 @@ class FitLoop<T: Scalar> {
       throw .value("batch_size must be an int >= 1, got \(Int(clamping: config.batch_size))")
     }
     let x = try Source(xArray.pointee).scaled(by: network.inputScale)
-    try network.checkShape(x)
+    let isShared = config.total_rows > 0
+    try network.checkShape(x, mayBeEmpty: isShared)
+    let total = isShared ? Int(clamping: config.total_rows) : x.rows
     self.network = network
+    self.total = total
     self.x = x
     let outputs = network.layout.sizes[network.layout.layers]
     y = try Targets(try Source(yArray.pointee), rows: x.rows, outputs: outputs)
-    weights = try RowWeights(try optional(config.weights), rows: x.rows)
+    weights = try RowWeights(try optional(config.weights), rows: total)
     if let validX = config.valid_x, let validY = config.valid_y {
       validation = try ofValidation { () throws(EngineError) in
         try Evaluation(
           network, x: Source(validX.pointee), y: Source(validY.pointee),
-          weights: optional(config.valid_weights))
+          weights: optional(config.valid_weights), mayBeEmpty: isShared)
       }
     } else if config.valid_x != nil || config.valid_y != nil {
       throw .value("validation data must be an X and a y")
@@ -70,21 +78,28 @@ class FitLoop<T: Scalar> {
     }
     inPlace = x.inPlace(T.self)
     epochs = Int(config.epochs)
-    batchSize = Int(Swift.min(config.batch_size, xArray.pointee.rows))
+    batchSize = Int(Swift.min(config.batch_size, Int64(total)))
     shuffles = config.shuffle != 0
     pausesEachEpoch = config.pause_each_epoch != 0
     pausesEachBatch = config.pause_each_epoch == 2
-    try Self.checkLastBatch(network, rows: x.rows, batchSize: batchSize)
-    memory = try Workspace(rows: batchSize, network: network, trains: true)
+    try Self.checkLastBatch(network, rows: total, batchSize: batchSize)
+    shared =
+      isShared
+      ? try SharedBatch(network, config, own: x.rows, batchSize: batchSize) : nil
+    memory = try Workspace(
+      rows: isShared ? Swift.max(1, Swift.min(batchSize, x.rows)) : batchSize, network: network,
+      trains: true)
     if config.shuffle != 0 {
-      let block = try Block(byteCount: x.rows * MemoryLayout<Int32>.stride)
+      let block = try Block(byteCount: total * MemoryLayout<Int32>.stride)
       orderBlock = block
-      order = block.base.bindMemory(to: Int32.self, capacity: x.rows)
+      order = block.base.bindMemory(to: Int32.self, capacity: total)
     } else {
       (orderBlock, order) = (nil, nil)
     }
     sums = try MetricSums(outputs: outputs, classes: true)
-    continuation = network.sessionContinuation()
+    continuation =
+      isShared
+      ? Continuation(network, Continuation<T>.Key(kind: .session)) : network.sessionContinuation()
   }
 
   /// Refuses minibatches of one row where batch norm needs two.
@@ -100,7 +115,7 @@ class FitLoop<T: Scalar> {
         + (rows > 1 ? "; batch_size=\(better) leaves none" : ""))
   }
 
-  final private var batches: Int { (x.rows + batchSize - 1) / batchSize }
+  final private var batches: Int { (total + batchSize - 1) / batchSize }
 
   final func run(for nanoseconds: Int64) throws(EngineError) {
     let end = deadline(after: nanoseconds)
@@ -128,6 +143,10 @@ class FitLoop<T: Scalar> {
       }
       now = later
       if now >= end || pausesEachBatch || pausesEachEpoch && records.count > ended { break }
+      if let shared, shared.isToPause {
+        shared.isToPause = false
+        break
+      }
     }
   }
 
@@ -140,6 +159,7 @@ class FitLoop<T: Scalar> {
       try train(call)
     case .training: try train(call)
     case .validating:
+      if let shared, let call { return try validate(shared, call) }
       guard let validation else { return endEpoch(nil) }
       try ofValidation { () throws(EngineError) in try validation.advance(call) }
       if validation.isDone { endEpoch(try validation.metrics()) }
@@ -157,7 +177,9 @@ class FitLoop<T: Scalar> {
     let range = next..<Swift.min(next + memory.rows, x.rows)
     let input = memory.load(x, inPlace: inPlace, RowSelection(range))
     largestInput = Swift.max(largestInput, try network.checkFinite(input, first: next))
-    try weights.check(range, scratch: memory.targets.scale)
+    let first = shared?.first ?? 0
+    try weights.check(
+      first + range.lowerBound..<first + range.upperBound, scratch: memory.targets.scale)
     try y.check(
       range, domain: network.loss.domain, loss: network.lossInfo.name, scratch: memory.targets.t)
     next = range.upperBound
@@ -171,11 +193,12 @@ class FitLoop<T: Scalar> {
     network.forgetPass()
     if network.hasFrozenLayers { network.clearFrozenGradients() }
     guard phase == .training, let order else { return }
-    network.drawOrder(order, count: x.rows)
+    network.drawOrder(order, count: total)
   }
 
   /// One batch: forward, C, backward, update.
   final private func train(_ call: Continuation<T>?) throws(EngineError) {
+    if let shared, let call { return try train(shared, call) }
     let count = Swift.min(batchSize, x.rows - next)
     let rows =
       order.map { RowSelection($0 + next, count: count) } ?? RowSelection(next..<next + count)
@@ -273,7 +296,7 @@ class FitLoop<T: Scalar> {
 
   /// Brings some rows of X, unless they are there, or of a(0) W(1)ᵀ, where it was made by shares,
   /// and of y to where the pass needs them.
-  final private func begin(
+  final func begin(
     _ tape: Tape<T>, _ selected: RowSelection, _ rows: Range<Int>, _ plan: Plan
   ) {
     let own = selected[rows]
@@ -311,7 +334,7 @@ class FitLoop<T: Scalar> {
   }
 
   /// Counts what was classified right before the update.
-  final private func score(_ count: Int, _ weight: Double) {
+  final func score(_ count: Int, _ weight: Double) {
     guard network.hasClasses else { return }
     let a = memory.a[network.layout.layers - 1]
     // The scales are wₙ/Σw; times Σw they are the weights again.
@@ -333,14 +356,14 @@ class FitLoop<T: Scalar> {
     }
   }
 
-  final private func endEpoch(_ valid: sb_metrics?) {
+  final func endEpoch(_ valid: sb_metrics?) {
     settle()
     let none = sb_metrics(loss: .nan, accuracy: .nan, mse: .nan, mae: .nan, r2: .nan)
     records.append(
       sb_epoch(
-        loss: lossSum / Double(x.rows),
+        loss: lossSum / Double(total),
         accuracy: network.hasClasses ? sums.metrics().accuracy : .nan,
-        penalty: network.sharesPenalties ? penaltySum / Double(x.rows) : network.penalty(),
+        penalty: network.sharesPenalties ? penaltySum / Double(total) : network.penalty(),
         seconds: 0, valid: valid ?? none))
     // The next order is drawn when it is needed: who stores the network between two epochs
     // finds the generator as the next `fit` needs it.
@@ -348,7 +371,7 @@ class FitLoop<T: Scalar> {
     phase = records.count == epochs ? .done : .starting
   }
 
-  final private func inContext(_ error: EngineError) -> EngineError {
+  final func inContext(_ error: EngineError) -> EngineError {
     let batch = next / batchSize + 1
     // Before the first update nothing has diverged: the weights came that way.
     let isFirst = records.isEmpty && next == 0
@@ -382,7 +405,7 @@ extension Network {
 }
 
 /// Runs `body`; its errors say that they are about the validation data.
-private func ofValidation<Result>(
+func ofValidation<Result>(
   _ body: () throws(EngineError) -> Result
 ) throws(EngineError) -> Result {
   do {

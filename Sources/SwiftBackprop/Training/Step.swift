@@ -60,7 +60,7 @@ extension Network {
 
   /// One update of everything. Where a number might overflow it is made on probation, and
   /// taken back if one did.
-  private func update(_ plan: Plan, isHarmless: Bool) throws(EngineError) {
+  func update(_ plan: Plan, isHarmless: Bool) throws(EngineError) {
     guard !isHarmless else {
       let update = preparedUpdate()
       concurrently(plan.parts) { part in
@@ -195,9 +195,12 @@ extension Network {
 
   /// Updates every b, γ and β.
   func applyToBiases(_ update: Update) {
-    for m in 1...layout.layers where trains(m) {
-      apply(update.factors, layout.bias(m), gradBias(m), layout.vectorCount(m), update.biases)
-    }
+    for m in 1...layout.layers where trains(m) { applyToBiases(update, m) }
+  }
+
+  /// Updates b(m), γ(m) and β(m).
+  func applyToBiases(_ update: Update, _ m: Int) {
+    apply(update.factors, layout.bias(m), gradBias(m), layout.vectorCount(m), update.biases)
   }
 
   /// Updates the parameters from `start` with the gradient g [count].

@@ -143,17 +143,22 @@ def _train(options: argparse.Namespace) -> None:
     y = target.encode(column)
     net = _network(options, preparation)
     best = sb.EarlyStopping(f"val_{metric}", patience=options.patience)
+    comm = _processes()
+    of_train, of_valid = (part[_share(len(part), comm)] for part in (train, valid))
     history = net.fit(
-        X[train],
-        y[train],
+        X[of_train],
+        y[of_train],
         epochs=options.epochs,
         batch_size=batch_size,
-        validation_data=(X[valid], y[valid]),
+        validation_data=(X[of_valid], y[of_valid]),
         class_weight=weights,
         metrics=[] if metric == "loss" else [metric],
         callbacks=[best],
         progress=not options.quiet and sys.stderr is not None,
+        comm=comm,
     )
+    if comm is not None and comm.Get_rank():
+        return  # the first process writes and reports
     notes = {_NOTE: preparation.to_json()}
     files.save(net, path, optimizer=False, generator=False, notes=notes)
     if options.quiet:
@@ -165,7 +170,8 @@ def _train(options: argparse.Namespace) -> None:
     layers = "-".join(str(size) for size in net.sizes)
     print(f"network   {layers}, {net.n_parameters} parameters, {net.dtype}, seed {net.seed}")
     print(
-        f"training  {len(train)} rows, {history.epochs} epochs in {sum(history['seconds']):.2f} s; "
+        f"training  {len(train)} rows{_together(comm)}, {history.epochs} epochs in "
+        f"{sum(history['seconds']):.2f} s; "
         f"the best was epoch {best.best_epoch + 1}, by the {metric} on {len(valid)} validation rows"
     )
     held = test if len(test) else valid
@@ -173,6 +179,33 @@ def _train(options: argparse.Namespace) -> None:
     shown = report.result(target, y[held], net.predict(X[held]), f"{len(held)} {kind}")
     for line in [*shown, f"saved     {path}"]:
         print(line)
+
+
+def _processes() -> Any:
+    """Return the processes of mpirun, or of what else starts processes of MPI; None without."""
+    started = ("OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "PMIX_RANK", "MPI_LOCALNRANKS")
+    if not any(name in os.environ for name in started):
+        return None
+    try:
+        from mpi4py import MPI
+    except ImportError:
+        raise ImportError(
+            "this process was started by mpirun, and mpi4py is not installed: pip install mpi4py"
+        ) from None
+    return MPI.COMM_WORLD
+
+
+def _together(comm: Any) -> str:
+    return "" if comm is None else f" in {comm.Get_size()} processes"
+
+
+def _share(rows: int, comm: Any) -> slice:
+    """Return which rows are those of this process."""
+    if comm is None:
+        return slice(None)
+    from swiftbackprop._train.processes import share_of
+
+    return share_of(rows, comm)
 
 
 def _target_name(wanted: str | None, table: Table) -> str:

@@ -48,6 +48,8 @@ class LivePlot(Callback):
     ...                   progress=False)
     """
 
+    _is_of_first = True
+
     def __init__(self, *, diagram: bool = True, seconds: float = 0.5) -> None:
         self._diagram = bool(diagram)
         self._seconds = as_number(seconds, "seconds", min_=0)

@@ -68,6 +68,8 @@ class Checkpoint(Callback):
     ['net-2.safetensors', 'net-4.safetensors']
     """
 
+    _is_of_first = True
+
     def __init__(
         self,
         path: str | os.PathLike[str],
@@ -331,6 +333,8 @@ class CSVLogger(Callback):
     ValueError
         If the file to go on with has other columns.
     """
+
+    _is_of_first = True
 
     def __init__(self, path: str | os.PathLike[str], *, append: bool = False) -> None:
         self.path = os.fspath(path)

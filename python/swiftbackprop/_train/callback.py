@@ -9,7 +9,15 @@ import numpy as np
 
 from swiftbackprop._net.checks import got
 
-__all__ = ["Callback", "CallbackLike", "as_callbacks", "call", "sets_rate", "wants_batches"]
+__all__ = [
+    "Callback",
+    "CallbackLike",
+    "as_callbacks",
+    "call",
+    "is_of_first",
+    "sets_rate",
+    "wants_batches",
+]
 
 
 class Callback:
@@ -35,6 +43,8 @@ class Callback:
 
     #: Whether it sets the learning rate, as `LearningRateScheduler` does.
     _sets_rate = False
+    #: Whether it writes or shows, so that of several processes the first alone has it.
+    _is_of_first = False
 
     def on_train_begin(self, net: Any) -> None:
         """Be called before the first epoch."""
@@ -108,6 +118,11 @@ def call(callback: Any, method: str, *arguments: Any) -> Any:
 def sets_rate(callback: Any) -> bool:
     """Return whether a callback is a `LearningRateScheduler`, without importing it."""
     return isinstance(callback, Callback) and callback._sets_rate
+
+
+def is_of_first(callback: Any) -> bool:
+    """Return whether the first of several processes alone has a callback: it writes or shows."""
+    return isinstance(callback, Callback) and callback._is_of_first
 
 
 def wants_batches(callback: Any) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -30,10 +30,16 @@ class ClassWeights:
         are in y, as in scikit-learn.
     targets : iterable of ndarray
         All targets, to be balanced; a stream's come in parts.
+    total : callable, optional
+        What makes of counts those of all processes that train together.
     """
 
     def __init__(
-        self, net: NetworkBase, given: Mapping[Any, float] | str, targets: Iterable[FloatArray]
+        self,
+        net: NetworkBase,
+        given: Mapping[Any, float] | str,
+        targets: Iterable[FloatArray],
+        total: Callable[[FloatArray], FloatArray] | None = None,
     ) -> None:
         self.outputs, self.labels = net.sizes[-1], net._classes
         if not net.loss.flags & core.RULE_CLASSES:
@@ -46,9 +52,11 @@ class ClassWeights:
         if isinstance(given, str):
             if given != "balanced":
                 raise ValueError(f'class_weight must be a dict or "balanced", got {given!r}')
-            counts = np.zeros(self.count, np.int64)
+            counts: FloatArray = np.zeros(self.count, np.int64)
             for y in targets:
                 counts += np.bincount(self.classes(y), minlength=self.count)
+            if total is not None:
+                counts = total(counts.astype(np.float64))
             present = np.count_nonzero(counts)
             table = np.where(counts > 0, counts.sum() / (present * np.maximum(counts, 1)), 1.0)
         elif isinstance(given, Mapping):

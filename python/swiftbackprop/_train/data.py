@@ -49,14 +49,19 @@ def gather(
     validation_data: Sequence[npt.ArrayLike] | None,
     validation_split: float,
     stratify: bool = False,
+    is_shared: bool = False,
 ) -> Data:
-    """Return the arrays of a session; nothing is copied that is an array already."""
+    """Return the arrays of a session; nothing is copied that is an array already.
+
+    With `is_shared` they are those of one of several processes, which may have no row to train or
+    to validate on.
+    """
     train = _three(net, "", X, y, sample_weight)
     split = as_number(validation_split, "validation_split", min_=0, below=1)
     if validation_data is None:
         if stratify and not split:
             raise ValueError("stratify=True needs validation_split: give both")
-        return _split(net, train, split, stratify) if split else Data(*train)
+        return _split(net, train, split, stratify, is_shared) if split else Data(*train)
     if stratify:
         raise ValueError("stratify=True needs validation_split, not validation_data")
     if split:
@@ -87,6 +92,7 @@ def _split(
     train: tuple[FloatArray, FloatArray, FloatArray | None],
     share: float,
     stratify: bool,
+    is_shared: bool,
 ) -> Data:
     """Return the first rows to train on and the last ones to validate on, as views.
 
@@ -107,16 +113,16 @@ def _split(
         held = _last_of_each(numbers, share)
         one, other = np.flatnonzero(~held), np.flatnonzero(held)
         first = len(one)
-    if not 0 < first < rows:
+    if not is_shared and not 0 < first < rows:
         raise ValueError(
             f"validation_split={share} leaves {first} of {rows} rows to train on and "
             f"{rows - first} to validate on; both need one at least"
         )
-    if numbers is not None and not stratify:
+    if numbers is not None and not stratify and not is_shared:
         _warn_of_sides(net, numbers[one], numbers[other], share)
     parts = [None if part is None else part[one] for part in train]
     rest = [None if part is None else part[other] for part in train]
-    if rest[2] is not None:
+    if rest[2] is not None and not is_shared:
         check_some_weight(rest[2], "sample_weight of the validation rows")
     return Data(*parts, *rest)  # type: ignore[arg-type]
 
@@ -208,14 +214,21 @@ def gather_pieces(
 
 
 def with_class_weight(
-    net: NetworkBase, data: Data, class_weight: Mapping[Any, float] | str | None
+    net: NetworkBase,
+    data: Data,
+    class_weight: Mapping[Any, float] | str | None,
+    total: Callable[[FloatArray], FloatArray] | None = None,
 ) -> Data:
-    """Return the data with the weights of their classes in those of their rows."""
+    """Return the data with the weights of their classes in those of their rows.
+
+    `total` makes of counts those of all processes that train together.
+    """
     if class_weight is None:
         return data
-    table = ClassWeights(net, class_weight, [data.y])
+    table = ClassWeights(net, class_weight, [data.y], total)
     valid_weights = data.valid_weights
     if data.valid_y is not None:
         valid_weights = table.weigh(data.valid_y, valid_weights)
-        check_some_weight(valid_weights, _WEIGHTED)
+        if total is None:
+            check_some_weight(valid_weights, _WEIGHTED)
     return replace(data, weights=table.weigh(data.y, data.weights), valid_weights=valid_weights)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Iterable
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
@@ -13,7 +14,14 @@ import numpy as np
 from swiftbackprop._engine.loader import core
 from swiftbackprop._net.arrays import FloatArray
 from swiftbackprop._net.checks import as_int
-from swiftbackprop._train.callback import CallbackLike, as_callbacks, call, sets_rate, wants_batches
+from swiftbackprop._train.callback import (
+    CallbackLike,
+    as_callbacks,
+    call,
+    is_of_first,
+    sets_rate,
+    wants_batches,
+)
 from swiftbackprop._train.chunked import ChunkedSession, as_pieces
 from swiftbackprop._train.data import ChunkedData, Data
 from swiftbackprop._train.history import History
@@ -23,7 +31,9 @@ from swiftbackprop.metrics import MetricLike, as_metrics, without_accuracy
 
 if TYPE_CHECKING:
     from swiftbackprop._net.base import NetworkBase
+    from swiftbackprop._train.processes import Processes
     from swiftbackprop._train.progress import ProgressBar
+    from swiftbackprop._train.shared import SharedSession
 
 __all__ = ["Options", "as_progress", "columns", "fit"]
 
@@ -38,6 +48,7 @@ class Options:
     callbacks: Iterable[CallbackLike]
     progress: bool
     metrics: Iterable[MetricLike] = ()
+    processes: Processes | None = None  # that train together
 
 
 def as_progress(progress: bool, verbose: object) -> bool:
@@ -83,10 +94,12 @@ def fit(net: NetworkBase, data: Data | ChunkedData, options: Options) -> History
         # Inside, so that Ctrl-C at any moment gives the network back.
         if isinstance(data, ChunkedData):
             session = _begin_pieces(net, data, options, epochs, run.pause)
+        elif options.processes is not None:
+            session = run.begin_shared(options.processes, data, epochs)
         else:
             session = _begin(net, data, options, epochs, run.pause)
         net._history, net._stopped = history, False
-        if options.progress and epochs:
+        if options.progress and epochs and run.is_first:
             from swiftbackprop._train.progress import ProgressBar
 
             run.bar = ProgressBar(epochs, run.batches)
@@ -102,6 +115,8 @@ def fit(net: NetworkBase, data: Data | ChunkedData, options: Options) -> History
         history.stop_reason = "error"
         raise
     finally:
+        if options.processes is not None and (error := sys.exc_info()[1]) is not None:
+            options.processes.leave(error)  # before callbacks take their time
         try:
             if session is not None:
                 try:
@@ -146,10 +161,17 @@ class _Run:
         #: What is validated on.
         self.data = data if isinstance(data, Data) else data.valid
         self.batches = 0 if isinstance(data, Data) else data.batches  # 0 if that is not known
-        if isinstance(data, Data) and len(data.X):
-            self.batches = -(-len(data.X) // max(1, min(_size(options), len(data.X))))
+        self.processes, self.options = options.processes, options
+        self.shared: SharedSession | None = None  # one of several processes has it
+        rows = len(data.X) if isinstance(data, Data) else 0
+        if self.processes is not None:
+            rows = int(self.processes.sum(np.array([rows]))[0])
+        if rows:
+            self.batches = -(-rows // max(1, min(_size(options), rows)))
         self.epochs = options.epochs
-        self.callbacks = callbacks
+        self.callbacks = (
+            callbacks if self.is_first else [c for c in callbacks if not is_of_first(c)]
+        )
         self.begun: list[Any] = []
         self.bar: ProgressBar | None = None
         self.metrics = as_metrics(options.metrics)
@@ -157,7 +179,7 @@ class _Run:
             raise ValueError("metrics are computed on validation data: give validation_data too")
         if net.loss.flags & core.RULE_CLASSES:
             self.metrics = without_accuracy(self.metrics)
-        self.batch_callbacks = [c for c in callbacks if wants_batches(c)]
+        self.batch_callbacks = [c for c in self.callbacks if wants_batches(c)]
         #: When the engine comes back: 0 whenever it likes, 1 after every epoch, 2 every batch.
         self.pause = 2 if self.batch_callbacks else int(bool(callbacks or self.metrics))
         self.columns = columns(net, validates=self.data.valid_X is not None)
@@ -169,14 +191,31 @@ class _Run:
         self.stream: StreamValidation | None = None  # of which these are in parts
         if isinstance(data, ChunkedData) and isinstance(data.evaluate, StreamValidation):
             self.stream = data.evaluate
+        self.targets: list[Any] = []  # y and weights of these, of all processes
         self.history = History(dict.fromkeys([*self.columns, *self.extra, "seconds"], 0))
         self.columns["seconds"] = seconds
+
+    @property
+    def is_first(self) -> bool:
+        """Whether this process is the one that writes and shows."""
+        return self.processes is None or self.processes.is_first
+
+    def begin_shared(self, processes: Processes, data: Data, epochs: int) -> TrainingSession:
+        from swiftbackprop._train.shared import SharedSession
+
+        size = as_int(_size(self.options), "batch_size", min_=1)
+        shuffle, names = bool(self.options.shuffle), list(self.metrics)
+        session = SharedSession(self.net, data, processes, epochs, size, shuffle, self.pause, names)
+        self.shared, self.pause = session, session.pause
+        return session
 
     def begin(self, session: TrainingSession) -> None:
         X = self.data.valid_X
         if self.stream is not None:
             self.stream.keeps = bool(self.metrics)
         elif self.metrics and X is not None:
+            if self.processes is not None:
+                self.targets = self.processes.gather((self.data.valid_y, self.data.valid_weights))
             # What the engine has validated with: X goes through it once.
             self.outputs = np.empty((len(X), self.net.sizes[-1]), self.net.dtype)
             session.set_outputs(self.outputs)
@@ -202,9 +241,9 @@ class _Run:
     def advance(self, session: TrainingSession) -> str:
         """Work slice by slice; return why training ended."""
         done, phase, batch, ended = False, 0, 0, 0
-        slice_ns = 0 if self.batch_callbacks else SLICE_NS
+        slice_ns = 0 if self.pause == 2 else SLICE_NS
         while not done:
-            if self.net._stopped:
+            if self.shared.is_stopped if self.shared else self.net._stopped:
                 return "stopped"
             trained = phase == 1
             last = batch
@@ -215,7 +254,7 @@ class _Run:
                 self.bar.show(ended, batch, loss, self.history)
             if phase == BATCH_DONE:
                 trained, last = True, batch - 1
-            if self.batch_callbacks and trained and self.report_batch(last, loss):
+            if self.pause == 2 and trained and self.report_batch(last, loss):
                 return "stopped"
             for epoch in range(before, ended):
                 if self.report(epoch):
@@ -236,16 +275,33 @@ class _Run:
         values = dict.fromkeys(self.extra, math.nan)
         if "lr" in values:
             values["lr"] = self.net.optimizer.lr
-        found: Any = None
-        if self.stream is not None:
-            found = self.stream.kept
+        if is_over:
+            return values
+        if self.stream is not None and self.stream.kept is not None:
+            values |= self.measure_outputs(*self.stream.kept)
         elif self.outputs is not None:
             # A copy, for a metric may keep it.
-            found = self.data.valid_y, self.outputs.copy(), self.data.valid_weights
-        if found is not None and not is_over:
-            for name, metric in self.metrics.items():
-                values[f"val_{name}"] = metric(*found)
+            values |= self.measure_outputs(
+                self.data.valid_y, self.outputs.copy(), self.data.valid_weights
+            )
         return values
+
+    def measure_outputs(self, y: Any, a: FloatArray, weights: Any) -> dict[str, float]:
+        """Return the metrics of the outputs; of several processes the first measures for all."""
+        values: dict[str, float] = {}
+        if self.processes is not None:
+            outputs = self.processes.gather_to_first(a)
+            if not self.processes.is_first:
+                found: dict[str, float] = self.processes.from_first(values)
+                return found
+            a = np.concatenate(outputs)
+            parts = [(y, w) for y, w in self.targets if len(y)]
+            y = np.concatenate([part for part, _ in parts])
+            if weights is not None:
+                weights = np.concatenate([part for _, part in parts])
+        for name, metric in self.metrics.items():
+            values[f"val_{name}"] = metric(y, a, weights)
+        return values if self.processes is None else self.processes.from_first(values)
 
     def report_batch(self, batch: int, loss: float) -> bool:
         """Tell the callbacks of a batch; return whether one wants to stop."""
@@ -255,7 +311,12 @@ class _Run:
             call(callback, "on_batch_end", self.net, batch, {"loss": loss})
             for callback in self.batch_callbacks
         ]
-        return any(answer is not None and bool(answer) for answer in answers)
+        return self.any(answers)
+
+    def any(self, answers: list[Any]) -> bool:
+        """Return whether a callback wants to stop, on whatever process."""
+        found = any(answer is not None and bool(answer) for answer in answers)
+        return found if self.processes is None else self.processes.any(found)
 
     def report(self, epoch: int) -> bool:
         """Tell the callbacks of an epoch; return whether one wants to stop."""
@@ -264,7 +325,7 @@ class _Run:
             call(callback, "on_epoch_end", self.net, epoch, dict(logs))
             for callback in self.callbacks
         ]
-        return any(answer is not None and bool(answer) for answer in answers)
+        return self.any(answers)
 
     def end(self, session: TrainingSession) -> None:
         """Store what is not stored yet, give the network back, and tell every callback."""

@@ -137,8 +137,14 @@ class Estimator(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
         validation: Sequence[Any] = (None, None, None),
         *,
         is_partial: bool = False,
+        comm: Any = None,
     ) -> Self:
         check_parameters(self)
+        if comm is not None and self.solver == "lbfgs":
+            raise ValueError(
+                "comm is for training by minibatches, and solver='lbfgs' goes by all rows: take "
+                "solver='adam' or 'sgd'"
+            )
         if self.early_stopping and is_partial:
             raise ValueError("partial_fit does not support early_stopping=True")
         first = not hasattr(self, "coefs_") or not (self.warm_start or is_partial)
@@ -149,13 +155,17 @@ class Estimator(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
         data = Rows(X, encoded, self._row_weights(X, encoded, sample_weight))
         valid = self._validation_rows(validation)
         random = random_state_of(self)
+        if comm is not None:  # the same draws on every process
+            random.set_state(comm.bcast(random.get_state()))
         net = self._make_network(data, old, random, is_partial)
         self._show(net)
         self._begin(first, is_partial, validates=self.early_stopping or valid is not None)
         task = FitTask(self, X, y, sample_weight, is_partial)
         try:
-            solve = self._fit_lbfgs if self.solver == "lbfgs" else self._fit_stochastic
-            solve(net, data, valid, random, is_partial, task.callbacks())
+            if self.solver == "lbfgs":
+                self._fit_lbfgs(net, data, valid, task.callbacks())
+            else:
+                self._fit_stochastic(net, data, valid, random, is_partial, task.callbacks(), comm)
         except FloatingPointError as error:
             raise ValueError(
                 "Solver produced non-finite parameter weights. The input data may contain "
@@ -264,12 +274,13 @@ class Estimator(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
         random: np.random.RandomState,
         is_partial: bool,
         callbacks: list[Any],
+        comm: Any,
     ) -> None:
         if valid is None and self.early_stopping:
             data, valid = self._split(data, random)
         scoring = None if valid is None else Scoring(self, valid)
         watch = StoppingRules(self, net, len(data), self._constant(data), scoring)
-        train(self, net, data, valid, watch, callbacks, is_partial=is_partial)
+        train(self, net, data, valid, watch, callbacks, is_partial=is_partial, comm=comm)
         if self.early_stopping and scoring is not None:
             self._compare(self.best_validation_score_, scoring.of_a_guess(data))
 
@@ -344,8 +355,6 @@ class Estimator(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
         net: Network,
         data: Rows,
         valid: Rows | None,
-        random: np.random.RandomState,
-        is_partial: bool,
         callbacks: list[Any],
     ) -> None:
         Search(self, net, data, self._constant(data), valid, callbacks).run()

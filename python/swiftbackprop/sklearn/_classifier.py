@@ -218,6 +218,7 @@ class MLPClassifier(ClassifierMixin, Estimator):  # type: ignore[misc]
         X_val: Any = None,
         y_val: Any = None,
         sample_weight_val: Any = None,
+        comm: Any = None,
     ) -> Self:
         """Learn from the rows of X and their labels.
 
@@ -232,12 +233,15 @@ class MLPClassifier(ClassifierMixin, Estimator):  # type: ignore[misc]
         X_val, y_val, sample_weight_val : array_like, optional
             Rows to validate on, as `validation_data`. A Pipeline transforms X_val if it is told
             to: ``Pipeline(steps, transform_input=["X_val"])``.
+        comm : mpi4py.MPI.Comm, optional
+            Train with all processes of this communicator, as `Network.fit` does. Every process
+            gives all rows, the same ones, and computes with its share of them.
 
         Returns
         -------
         self
         """
-        return self._fit(X, y, sample_weight, (X_val, y_val, sample_weight_val))
+        return self._fit(X, y, sample_weight, (X_val, y_val, sample_weight_val), comm=comm)
 
     @available_if(is_stochastic)  # type: ignore[untyped-decorator]
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None, classes: Any = None) -> Self:

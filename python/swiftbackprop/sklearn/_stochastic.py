@@ -154,6 +154,7 @@ def train(
     callbacks: Sequence[Any],
     *,
     is_partial: bool,
+    comm: Any = None,
 ) -> None:
     """Train for max_iter epochs or fewer, or for one; the rules are `StoppingRules`'s.
 
@@ -164,10 +165,14 @@ def train(
     """
     epochs = 1 if is_partial else estimator.max_iter
     size = _batch_size(estimator.batch_size, len(data))
-    run = _fit_sparse if data.is_sparse else _fit_dense
     everyone = [watch, *callbacks]
+    if data.is_sparse and comm is not None:
+        raise ValueError("comm needs dense rows: write X.toarray()")
     try:
-        history = run(net, data, valid, epochs, size, estimator.shuffle, everyone)
+        if data.is_sparse:
+            history = _fit_sparse(net, data, valid, epochs, size, estimator.shuffle, everyone)
+        else:
+            history = _fit_dense(net, data, valid, epochs, size, estimator.shuffle, everyone, comm)
     except FloatingPointError as error:
         return watch.on_divergence(error, callbacks)
     if history.stop_reason == "completed" and not is_partial:
@@ -199,8 +204,16 @@ def _fit_dense(
     size: int,
     shuffle: bool,
     callbacks: Sequence[Any],
+    comm: Any,
 ) -> History:
-    """Train with whole epochs in the engine."""
+    """Train with whole epochs in the engine, alone or on a share of the rows."""
+    if valid is not None:
+        valid = valid.dense(net.dtype)
+    if comm is not None:
+        from swiftbackprop._train.processes import share_of
+
+        data = data.take(share_of(len(data), comm))
+        valid = None if valid is None else valid.take(share_of(len(valid), comm))
     return net.fit(
         data.X,
         data.y,
@@ -208,9 +221,10 @@ def _fit_dense(
         epochs=epochs,
         batch_size=size,
         shuffle=shuffle,
-        validation_data=None if valid is None else valid.dense(net.dtype).arrays,
+        validation_data=None if valid is None else valid.arrays,
         callbacks=callbacks,
         progress=False,
+        comm=comm,
     )
 
 

@@ -1,0 +1,221 @@
+import CBridge
+
+// A batch of training that several processes share. The way forward is as ever; the way back goes
+// layer by layer, so that the sum of grad_W(L) begins while the layers below still work:
+//
+//     for m = L..1   grad_a(m), grad_z(m) of the rows that are here
+//                    grad_W(m), grad_b(m) in pieces; the sum over the processes begins
+//     C, the overflow flags and the bound on |g| are summed: here all processes go on or none does
+//     for m = L..1   the sum has ended; W(m) and b(m) are updated
+//
+// Every process makes the same update from the same sums, so its weights have the same bits.
+
+extension FitLoop {
+  /// One batch.
+  func train(_ shared: SharedBatch<T>, _ call: Continuation<T>) throws(EngineError) {
+    let count = Swift.min(batchSize, total - next)
+    try call.once { () throws(EngineError) in
+      let all =
+        order.map { RowSelection($0 + next, count: count) } ?? RowSelection(next..<next + count)
+      shared.select(all)
+      shared.weight = weights.scale(all, into: shared.scale.base)
+      for n in 0..<shared.count {
+        memory.targets.scale[n] = shared.scale.base[Int(shared.places[n])]
+      }
+    }
+    if shared.weight > 0 {
+      if network.sharesPenalties { network.penaltyShare = 1 / shared.weight }
+      defer { network.penaltyShare = 1 }
+      do {
+        try call.once { () throws(EngineError) in
+          if network.sharesPenalties {
+            penaltySum += network.penalty() * network.penaltyShare * Double(count)
+          }
+          if hasRates, next / batchSize < rates.count {
+            try network.setRate(rates[next / batchSize])
+          }
+        }
+        try learn(shared, call)
+      } catch {
+        if error.status == SB_ASKS { throw error }
+        network.gradientState = .spoiled
+        throw inContext(error)
+      }
+      lossSum += shared.cost * Double(count)
+      score(shared.count, shared.weight)
+    }
+    call.restart()
+    next += count
+    if next == total {
+      validation?.restart()
+      phase = .validating
+    }
+  }
+
+  /// One training step on the rows of the batch that are here. C is in `shared`.
+  private func learn(_ shared: SharedBatch<T>, _ call: Continuation<T>) throws(EngineError) {
+    let tape = call.tape ?? makeTape(shared)
+    if call.tape == nil { (call.tape, call.rates) = (tape, network.rates) }
+    try network.withThreads { (threads) throws(EngineError) in
+      try call.once { () throws(EngineError) in
+        let plan = Plan.ofStep(
+          rows: shared.count, layout: network.layout, hasState: !network.slots.isEmpty,
+          threads: threads)
+        shared.plan = Plan(parts: plan.parts)
+        shared.flags = OverflowFlags()
+        shared.listPieces(network)
+        try network.partMemory(plan.parts)
+      }
+      try forward(tape, shared, call)
+      try backward(tape, shared, call)
+      try check(tape, shared, call)
+      try update(tape, shared, call)
+    }
+  }
+
+  private func makeTape(_ shared: SharedBatch<T>) -> Tape<T> {
+    var masks = network.drawMasks()
+    masks?.places = UnsafePointer(shared.places)
+    return memory.tape(
+      Matrix(memory.x, shared.count, x.cols), network, masks: masks, isForUpdate: true)
+  }
+
+  /// Runs `body` for the rows that are here, shared by threads.
+  private func overRows(
+    _ shared: SharedBatch<T>, _ body: (_ part: Part<T>, _ flags: inout OverflowFlags<T>) -> Void
+  ) throws(EngineError) {
+    guard shared.count > 0 else { return }
+    shared.flags.add(try network.overRows(shared.plan, shared.count, body))
+  }
+
+  private func forward(
+    _ tape: Tape<T>, _ shared: SharedBatch<T>, _ call: Continuation<T>
+  ) throws(EngineError) {
+    let segments = tape.forwardSegments
+    for segment in segments {
+      try call.once { () throws(EngineError) in
+        try overRows(shared) { part, flags in
+          if segment == segments.lowerBound {
+            begin(tape, shared.selection, part.rows, shared.plan)
+          }
+          network.forward(tape, part, &flags, segment: segment)
+          if segment == 0 { network.costs(tape, memory.targets, part.rows) }
+        }
+      }
+      if segment < 0, let m = tape.stop(after: segment), let layer = tape.norms?.layer(m) {
+        try network.reduceMoments(m, layer, tape, shared, call)
+      }
+    }
+  }
+
+  private func backward(
+    _ tape: Tape<T>, _ shared: SharedBatch<T>, _ call: Continuation<T>
+  ) throws(EngineError) {
+    let (lowest, last) = (network.lowestLayer(tape), network.layout.layers)
+    guard lowest <= last else { return }
+    var index = 0
+    for m in (lowest...last).reversed() {
+      let stops = network.norm(m)?.kind == .batch
+      var span = Span(layers: m...m, suspendsAt: stops ? m : 0)
+      if network.isFused(tape) { span.givenAt = last }
+      try backward(tape, span, shared, call)
+      if stops, let layer = tape.norms?.layer(m) {
+        try network.reduceGradientSums(m, layer, shared, call)
+        (span.resumesAt, span.suspendsAt) = (m, 0)
+        try backward(tape, span, shared, call)
+      }
+      while index < shared.pieces.count, shared.pieces[index].m == m {
+        let piece = shared.pieces[index]
+        try call.once { () throws(EngineError) in
+          network.gradients(of: piece, tape, shared)
+        }
+        try shared.begin(index, network, call)
+        index += 1
+      }
+    }
+  }
+
+  private func backward(
+    _ tape: Tape<T>, _ span: Span, _ shared: SharedBatch<T>, _ call: Continuation<T>
+  ) throws(EngineError) {
+    try call.once { () throws(EngineError) in
+      try overRows(shared) { part, flags in
+        network.backward(tape, memory.targets, part, &flags, span)
+      }
+    }
+  }
+
+  /// The one place where the processes agree whether this batch is good.
+  private func check(
+    _ tape: Tape<T>, _ shared: SharedBatch<T>, _ call: Continuation<T>
+  ) throws(EngineError) {
+    let sums = shared.sums.base
+    let isBad = shared.flags.badZ > 0 || shared.flags.badGradZ > 0
+    try call.once { () throws(EngineError) in
+      let cost = network.cost(memory.targets, rows: shared.count)
+      let bound =
+        shared.count == 0
+        ? 0 : network.gradientBound(tape, largestInput, shared.flags, batch: shared.batch)
+      (sums[0], sums[1], sums[2], sums[3]) = (0, isBad ? 1 : 0, cost, bound)
+    }
+    try shared.reduce(4, call, order: SB_REDUCE_CHECK)
+    try call.once { () throws(EngineError) in
+      shared.isToPause = sums[0] > 0
+      try network.check(shared.flags)
+      guard sums[1] == 0 else { throw .diverged("numbers overflowed in another process") }
+      try network.check(cost: sums[2])
+      shared.cost = sums[2]
+      shared.isHarmless = network.isHarmless(bound: sums[3])
+      network.pass?.state = .spent
+      network.gradientState = .ready
+    }
+  }
+
+  private func update(
+    _ tape: Tape<T>, _ shared: SharedBatch<T>, _ call: Continuation<T>
+  ) throws(EngineError) {
+    let plan = shared.plan
+    // The norm is of all gradients, and a probation of all numbers.
+    let isPiecewise = shared.isHarmless && network.clipNorm == 0
+    if isPiecewise {
+      try call.once { () throws(EngineError) in shared.update = network.preparedUpdate() }
+    }
+    for (index, piece) in shared.pieces.enumerated() {
+      try shared.end(index, call)
+      guard isPiecewise, let update = shared.update else { continue }
+      try call.once { () throws(EngineError) in network.apply(update, piece, plan) }
+    }
+    try call.once { () throws(EngineError) in
+      if isPiecewise {
+        network.limitRows(plan.parts)
+      } else {
+        try network.update(plan, isHarmless: shared.isHarmless)
+      }
+      network.follow(tape, rows: shared.batch)
+    }
+  }
+
+  /// One block of the rows to validate on that are here; after the last one the end of the epoch.
+  func validate(_ shared: SharedBatch<T>, _ call: Continuation<T>) throws(EngineError) {
+    if let validation, !validation.isDone {
+      return try ofValidation { () throws(EngineError) in try validation.advance(nil) }
+    }
+    let base = shared.sums.base
+    if let validation {
+      let shifts = validation.sums.shiftCount
+      if shifts > 0 {
+        try call.once { () throws(EngineError) in validation.sums.writeShifts(base) }
+        try shared.reduce(shifts, call)
+        try call.once { () throws(EngineError) in validation.sums.readShifts(base) }
+      }
+      try call.once { () throws(EngineError) in validation.sums.write(base) }
+      try shared.reduce(validation.sums.count, call)
+      try call.once { () throws(EngineError) in validation.sums.read(base) }
+    }
+    try call.once { () throws(EngineError) in base[0] = sums.hits }
+    try shared.reduce(1, call)
+    sums.hits = base[0]
+    call.restart()
+    endEpoch(try validation?.metrics())
+  }
+}

@@ -1,0 +1,269 @@
+"""Processes that train one network together, by MPI: their sums, and how one's failure ends all."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import signal
+import threading
+import time
+from collections.abc import Sequence
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+
+from swiftbackprop._engine.loader import core
+from swiftbackprop._net.arrays import FloatArray
+from swiftbackprop._net.checks import got
+
+__all__ = ["Processes", "check_communicator", "share_of"]
+
+_FAILED = 1  # the tag of a message that says why a process left
+# Errors that are the same kind on every process; others become a RuntimeError.
+_KINDS: dict[str, type[BaseException]] = {
+    kind.__name__: kind
+    for kind in (KeyboardInterrupt, MemoryError, TypeError, ValueError, core.DivergenceError)
+}
+# Seconds in which sums that all processes have begun come to their end.
+_DRAIN = 1.0
+# What MPI may still write to after one process has left: kept for good.
+_abandoned: list[Any] = []
+
+
+def check_communicator(comm: Any) -> None:
+    """Refuse what is no communicator of mpi4py.
+
+    Raises
+    ------
+    TypeError
+        If it is none.
+    """
+    if not all(hasattr(comm, name) for name in ("Get_rank", "Get_size", "Iallreduce", "Dup")):
+        raise TypeError(
+            f"comm must be a communicator of mpi4py such as MPI.COMM_WORLD, got {got(comm)}"
+        )
+
+
+def share_of(rows: int, comm: Any) -> slice:
+    """Return which of some rows, that every process has, are those of this one."""
+    rank, size = comm.Get_rank(), comm.Get_size()
+    return slice(rows * rank // size, rows * (rank + 1) // size)
+
+
+class Processes:
+    """The processes of one `fit`: a context, inside of which all make the same calls in order.
+
+    A process that leaves it by an exception tells the others, which then raise one that names it.
+    Every wait looks for such news, so that nobody waits for a process that is not there.
+
+    Parameters
+    ----------
+    comm : mpi4py.MPI.Intracomm
+        What happens here goes over copies of it.
+    """
+
+    def __init__(self, comm: Any) -> None:
+        from mpi4py import MPI
+
+        self._mpi = MPI
+        self.rank, self.size = comm.Get_rank(), comm.Get_size()
+        self._comm, self._news = comm.Dup(), comm.Dup()
+        self._pieces: dict[int, tuple[Any, FloatArray]] = {}  # sums on their way
+        #: Whether all know that one leaves: this process, or another that has said so.
+        self.is_told = False
+        self._handlers: list[tuple[int, Any]] = []
+        #: What this process wishes: "" to go on, "stop" or "interrupt"
+        self.wish = ""
+        #: Whether some process wished something in the last check
+        self.has_wishes = False
+
+    @property
+    def is_first(self) -> bool:
+        """Whether this process is the one that writes and shows."""
+        return bool(self.rank == 0)
+
+    # --- From the first call to the last ------------------------------------------------------
+
+    def __enter__(self) -> Self:
+        if threading.current_thread() is threading.main_thread():
+            self._listen()
+        return self
+
+    def _listen(self) -> None:
+        """Keep Ctrl-C, and the end that mpirun asks for, until all processes can stop together."""
+        for number in (signal.SIGINT, signal.SIGTERM):
+            old = signal.getsignal(number)
+            if old in (signal.default_int_handler, signal.SIG_DFL):
+                self._handlers.append((number, signal.signal(number, self._interrupt)))
+
+    def _interrupt(self, number: int, frame: object) -> None:
+        if self.wish == "interrupt":
+            raise KeyboardInterrupt
+        self.wish = "interrupt"
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        try:
+            if error is not None:
+                self.leave(error)
+                return
+            try:
+                self._wait(self._comm.Ibarrier())
+            except BaseException as last:
+                self.leave(last)
+                raise
+            self._comm.Free()
+            self._news.Free()
+        finally:
+            for number, old in self._handlers:
+                signal.signal(number, old)
+
+    def leave(self, error: BaseException) -> None:
+        """Tell the others why this process leaves, unless one of them was the first to."""
+        requests: list[Any] = []
+        if not self.is_told:
+            self.is_told = True
+            words = str(error)[:2000], type(error).__name__
+            requests = [
+                self._news.isend((self.rank, *words), dest=other, tag=_FAILED)
+                for other in range(self.size)
+                if other != self.rank
+            ]
+            _abandoned.append((self._comm, self._news, requests))
+        # What is on its way needs this process to get there: the news, and sums that others await.
+        requests += [request for request, _ in self._pieces.values()]
+        end = time.monotonic() + _DRAIN
+        while requests and time.monotonic() < end:
+            requests = [request for request in requests if not request.Test()]
+            os.sched_yield()
+        _abandoned.append(self._pieces)
+
+    def _look(self) -> None:
+        """Raise what ended another process, if one has ended."""
+        if not self._news.Iprobe(tag=_FAILED):
+            return
+        rank, words, name = self._news.recv(tag=_FAILED)
+        self.is_told = True
+        kind = _KINDS.get(name, RuntimeError)
+        prefix = "" if name in _KINDS else f"{name}: "
+        detail = f": {prefix}{words}" if words or prefix else ""
+        verb = "was interrupted" if kind is KeyboardInterrupt else "failed"
+        raise kind(f"process {rank} of {self.size} {verb}{detail}")
+
+    def _wait(self, request: Any, *, patience: float = 0.0) -> None:
+        """Wait for the end of a request; look for news of failures after `patience` seconds."""
+        if request.Test():
+            return
+        begin = time.monotonic()
+        while not request.Test():
+            waited = time.monotonic() - begin
+            if waited >= patience:
+                try:
+                    self._look()
+                except BaseException:
+                    _abandoned.append(request)
+                    raise
+            if waited > 1e-3:
+                # Others may need this core.
+                if waited > 0.05:
+                    time.sleep(2e-4)
+                else:
+                    os.sched_yield()
+
+    # --- Sums of arrays, in place ---------------------------------------------------------------
+
+    def answer(self, order: int, piece: int, array: FloatArray | None) -> None:
+        """Answer a question of the engine's: a sum over the processes, now or later."""
+        if order == core.REDUCE_END:
+            request, _ = self._pieces.pop(piece)
+            # All processes have begun this sum: one that has left since has its share in it.
+            self._wait(request, patience=5.0)
+            return
+        if array is None:
+            raise RuntimeError("the engine asked for the sum of nothing")
+        if order == core.REDUCE_BEGIN:
+            request = self._comm.Iallreduce(self._mpi.IN_PLACE, array)
+            for other, _ in self._pieces.values():
+                other.Test()  # lets MPI go on with the ones before
+            self._pieces[piece] = request, array
+            return
+        if order == core.REDUCE_CHECK and self.wish:
+            array[0] = 1
+        failed = order == core.REDUCE_CHECK and bool(array[1])
+        self.sum(array)
+        if order == core.REDUCE_CHECK:
+            self.has_wishes = bool(array[0])
+            if array[1] and not failed:
+                self._await_news()
+
+    def _await_news(self) -> None:
+        """Raise why another process fails, which it is about to say."""
+        end = time.monotonic() + 5
+        while time.monotonic() < end:
+            self._look()
+            os.sched_yield()
+
+    def sum(self, array: FloatArray) -> FloatArray:
+        """Sum an array over the processes, in place; the same bits on each."""
+        self._wait(self._comm.Iallreduce(self._mpi.IN_PLACE, array))
+        return array
+
+    # --- Objects --------------------------------------------------------------------------------
+
+    def gather(self, given: Any) -> list[Any]:
+        """Return what every process gave, in their order."""
+        data = np.frombuffer(pickle.dumps(given), np.uint8)
+        sizes = np.zeros(self.size, np.int64)
+        self._wait(self._comm.Iallgather(np.array([len(data)], np.int64), sizes))
+        ends = np.cumsum(sizes)
+        all_data = np.empty(int(ends[-1]), np.uint8)
+        parts = [all_data, sizes, ends - sizes, self._mpi.BYTE]
+        self._wait(self._comm.Iallgatherv([data, self._mpi.BYTE], parts))
+        return [
+            pickle.loads(all_data[end - size : end].tobytes())
+            for size, end in zip(sizes.tolist(), ends.tolist(), strict=True)
+        ]
+
+    def gather_to_first(self, given: FloatArray) -> list[FloatArray]:
+        """Return on process 0 the rows of every process, on the others nothing."""
+        sizes = np.array(self.gather(given.nbytes))
+        whole = np.empty(int(sizes.sum()) if self.is_first else 0, np.uint8)
+        parts = [whole, sizes, np.cumsum(sizes) - sizes, self._mpi.BYTE] if self.is_first else None
+        own = [np.ascontiguousarray(given), self._mpi.BYTE]
+        self._wait(self._comm.Igatherv(own, parts))
+        return [whole.view(given.dtype).reshape(-1, given.shape[1])] if self.is_first else []
+
+    def from_first(self, given: Any) -> Any:
+        """Return what process 0 gave."""
+        data = np.frombuffer(pickle.dumps(given if self.is_first else None), np.uint8)
+        size = np.array([len(data)], np.int64)
+        self._wait(self._comm.Ibcast(size))
+        buffer = data.copy() if self.is_first else np.empty(int(size[0]), np.uint8)
+        self._wait(self._comm.Ibcast([buffer, self._mpi.BYTE]))
+        return given if self.is_first else pickle.loads(buffer.tobytes())
+
+    def any(self, given: bool) -> bool:
+        """Return whether one process at least says so."""
+        return bool(self.sum(np.array([float(given)]))[0])
+
+    def agree(self, values: Sequence[tuple[str, Any]]) -> None:
+        """Refuse what is to be the same on every process and is not.
+
+        Raises
+        ------
+        ValueError
+            On all of them.
+        """
+        first, *others = self.gather(list(values))
+        for rank, given in enumerate(others, start=1):
+            for (name, wanted), (_, found) in zip(first, given, strict=True):
+                if wanted != found:
+                    raise ValueError(
+                        f"process {rank} of {self.size} has {name} {found}, but process 0 has "
+                        f"{wanted}: all processes that train together need the same"
+                    )

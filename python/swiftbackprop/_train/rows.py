@@ -1,0 +1,91 @@
+"""`Network.fit` on arrays: by one process, or by several with rows of their own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from swiftbackprop._net.labels import find_classes
+from swiftbackprop._train import data, streams
+from swiftbackprop._train.fit import Options, fit
+from swiftbackprop._train.history import History
+from swiftbackprop._train.row_stream import RowStream
+
+if TYPE_CHECKING:
+    from swiftbackprop._net.base import NetworkBase
+
+__all__ = ["fit_arrays", "fit_together"]
+
+
+def fit_arrays(
+    net: NetworkBase,
+    X: Any,
+    y: Any,
+    options: Options,
+    *,
+    class_weight: Mapping[Any, float] | str | None,
+    **others: Any,
+) -> History:
+    """Train on arrays; `others` are what `data.gather` takes."""
+    processes = options.processes
+    before, steps = net._classes, net.step_count
+    if processes is None:
+        net._classes = find_classes(net, y)
+    else:
+        from swiftbackprop._train import shared
+
+        net._classes = shared.find_classes_of_all(net, y, processes)
+    try:
+        given = others["validation_data"]
+        if isinstance(given, RowStream):
+            if others["validation_split"] or others["stratify"]:
+                raise ValueError("give either validation_split or validation_data, not both")
+            weights = others["sample_weight"]
+            return fit(
+                net,
+                *streams.gather_with_stream(net, X, y, weights, class_weight, given, options),
+            )
+        rows = data.gather(net, X, y, **others, is_shared=processes is not None)
+        if processes is None:
+            rows = data.with_class_weight(net, rows, class_weight)
+        else:
+            rows = data.with_class_weight(net, rows, class_weight, processes.sum)
+            rows = shared.complete(net, rows, processes)
+        return fit(net, rows, options)
+    except (TypeError, ValueError):
+        if net.step_count == steps:
+            net._classes = before  # what could not be used was not learnt
+        raise
+
+
+def fit_together(
+    net: NetworkBase,
+    comm: Any,
+    X: Any,
+    y: Any,
+    options: Options,
+    steps_per_epoch: int | None,
+    others: Mapping[str, Any],
+) -> History:
+    """Train with the other processes of a communicator.
+
+    Raises
+    ------
+    ValueError
+        For data in pieces.
+    """
+    from swiftbackprop._train.processes import Processes, check_communicator
+
+    check_communicator(comm)
+    in_pieces = y is None or steps_per_epoch is not None
+    if in_pieces or isinstance(others["validation_data"], RowStream):
+        # All processes have to ask for the same.
+        raise ValueError(
+            "comm takes X and y, and validation_data, as arrays, not data in pieces or streams: "
+            "each process gives the rows it has"
+        )
+    if comm.Get_size() == 1:
+        return fit_arrays(net, X, y, options, **others)
+    with Processes(comm) as processes:
+        return fit_arrays(net, X, y, replace(options, processes=processes), **others)

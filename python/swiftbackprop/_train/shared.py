@@ -1,0 +1,230 @@
+"""Training by several processes: the rows of each, and the session around the engine's."""
+
+from __future__ import annotations
+
+import zlib
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from swiftbackprop._net.arrays import FloatArray, as_labels, check_some_weight
+from swiftbackprop._net.labels import as_classes
+from swiftbackprop._net.state import NetworkState, live_spec, parameters_and_buffers
+from swiftbackprop._train.data import Data
+from swiftbackprop._train.processes import Processes
+from swiftbackprop._train.session import Progress, Record
+
+if TYPE_CHECKING:
+    from swiftbackprop._net.base import NetworkBase
+
+__all__ = ["SharedSession", "complete", "find_classes_of_all"]
+
+
+def find_classes_of_all(net: NetworkBase, y: Any, processes: Processes) -> FloatArray | None:
+    """Return the labels of text in the y of all processes, or those the network knows."""
+    labels = as_labels(y, "y")
+    own = np.unique(labels).tolist() if labels.dtype.kind == "U" else []
+    known = None if net._classes is None else net._classes.tolist()
+    given = processes.gather((known, own))
+    if given[0][0] is not None:
+        return as_classes(net, given[0][0])
+    found = sorted({label for _, some in given for label in some})
+    return as_classes(net, found) if found else None
+
+
+def complete(net: NetworkBase, data: Data, processes: Processes) -> Data:
+    """Return the data of this process with all that another one has: weights, and rows to validate.
+
+    Raises
+    ------
+    ValueError
+        If no process has a row, or weights do not fit.
+    """
+    X, y, weights = _filled(net, data.X, data.y, data.weights)
+    valid = _filled(net, data.valid_X, data.valid_y, data.valid_weights)
+    facts = processes.gather(
+        (len(X), len(valid[0]), *(part is not None for part in (weights, data.valid_X, valid[2])))
+    )
+    rows, valid_rows, are_weighed, validate, valid_are_weighed = zip(*facts, strict=True)
+    if not sum(rows):
+        raise ValueError("X: expected at least one row in one of the processes, got none")
+    if any(validate) and not sum(valid_rows):
+        raise ValueError("validation data: expected at least one row in one of the processes")
+    if any(are_weighed):
+        weights = _weights_of_all(net, X, weights, processes)
+    if not any(validate):
+        return Data(X, y, weights)
+    if any(valid_are_weighed):
+        every = _weights_of_all(net, valid[0], valid[2], processes)
+        check_some_weight(every, "sample_weight of validation_data")
+        if valid[2] is None:
+            valid = (*valid[:2], np.ones(len(valid[0]), net.dtype))
+    return Data(X, y, weights, *valid)
+
+
+def _filled(
+    net: NetworkBase, X: FloatArray | None, y: FloatArray | None, weights: FloatArray | None
+) -> tuple[FloatArray, FloatArray, FloatArray | None]:
+    """Return arrays that the engine takes for no rows at all, where there are none."""
+    if X is None or y is None:
+        X, y = np.zeros((0, net.sizes[0]), net.dtype), np.zeros(0)
+    if X.ndim == 2 and not len(X) and not len(y):
+        y = np.zeros((0, net.sizes[-1]), net.dtype)
+    return X, y, weights
+
+
+def _weights_of_all(
+    net: NetworkBase, X: FloatArray, weights: FloatArray | None, processes: Processes
+) -> FloatArray:
+    """Return the weights of the rows of all processes; 1 for the rows of those that gave none."""
+    own = np.ones(len(X)) if weights is None else weights
+    if own.shape not in ((len(X),), (len(X), 1)):
+        raise ValueError(
+            f"sample_weight: expected shape (N,) = ({len(X)},), one weight for each row of X, got "
+            f"{own.shape}"
+        )
+    return np.concatenate(processes.gather(own.ravel().astype(net.dtype)))
+
+
+class SharedSession:
+    """A `TrainingSession` of one of several processes that train together.
+
+    Parameters
+    ----------
+    net : Network
+        Takes the weights, the optimizer's state and the random numbers of process 0.
+    data : Data
+        As `complete` returns it: rows of this process, weights of all.
+    processes : Processes
+    epochs, batch_size, shuffle
+        As for the engine's.
+    pause : int
+        When to come back: the most that a process asks for, and at least at every epoch's end.
+    metrics : list of str
+        The names of what is measured at the end of every epoch.
+    """
+
+    def __init__(
+        self,
+        net: NetworkBase,
+        data: Data,
+        processes: Processes,
+        epochs: int,
+        batch_size: int,
+        shuffle: bool,
+        pause: int,
+        metrics: list[str],
+    ) -> None:
+        processes.agree(
+            [
+                *_description(net),
+                ("epochs =", epochs),
+                ("batch_size =", batch_size),
+                ("shuffle =", shuffle),
+                ("metrics =", metrics),
+            ]
+        )
+        _follow_first(net, processes)
+        self.net, self.processes = net, processes
+        #: Whether all processes have agreed to stop here.
+        self.is_stopped = False
+        self.pause = max(1, *processes.gather(pause))
+        self.seconds: list[float] = []
+        rows = processes.gather(len(data.X))
+        self._session = net._fit(
+            data.X,
+            data.y,
+            data.weights,
+            data.valid_X,
+            data.valid_y,
+            data.valid_weights,
+            epochs,
+            batch_size,
+            shuffle,
+            self.pause,
+            sum(rows),
+            sum(rows[: processes.rank]),
+            processes.answer,
+        )
+
+    def run(self, max_ns: int, /) -> Progress:
+        """Work for about that long; as `core.FitSession.run`."""
+        if self.net._stopped and not self.processes.wish:
+            self.processes.wish = "stop"
+        progress = self._session.run(max_ns)
+        ended = progress[0]
+        if ended > len(self.seconds):
+            self._end_epoch(ended)
+        elif self.processes.has_wishes:
+            self._follow(self.processes.gather(self.processes.wish))
+        return progress
+
+    def _end_epoch(self, ended: int) -> None:
+        """Compare notes: time, wishes, and whether the weights have the same bits still."""
+        own = self._session.epoch(ended - 1)[3]
+        check = 0
+        for array in parameters_and_buffers(self.net):
+            check = zlib.crc32(array.data, check)
+        notes = self.processes.gather((own, self.processes.wish, check))
+        times, wishes, checks = zip(*notes, strict=True)
+        self.seconds.append(max(times))
+        if len(set(checks)) > 1:
+            rank = next(r for r, found in enumerate(checks) if found != checks[0])
+            raise RuntimeError(
+                f"the weights of process {rank} are not those of process 0 after epoch {ended}: "
+                "does a callback change the network, or its learning rate, on one process alone?"
+            )
+        self._follow(wishes)
+
+    def _follow(self, wishes: Any) -> None:
+        """Stop where one process wished it, all of them at the same batch."""
+        self.processes.has_wishes = False
+        if "interrupt" in wishes:
+            self.processes.is_told = True
+            rank = list(wishes).index("interrupt")
+            raise KeyboardInterrupt(f"process {rank} of {len(wishes)} was interrupted")
+        self.is_stopped = "stop" in wishes
+
+    def epoch(self, index: int, /) -> Record:
+        """Return the record of an epoch that has ended."""
+        record = self._session.epoch(index)
+        if index < len(self.seconds):
+            return (*record[:3], self.seconds[index], *record[4:])
+        return record
+
+    def set_rates(self, rates: FloatArray, /) -> None:
+        """Take lr for the batches of every epoch from now on."""
+        self._session.set_rates(rates)
+
+    def set_outputs(self, outputs: FloatArray, /) -> None:
+        """Write a(L) of the validation rows of this process there too, at every epoch's end."""
+        self._session.set_outputs(outputs)
+
+    def end(self) -> None:
+        """Give the network back."""
+        self._session.end()
+
+
+def _follow_first(net: NetworkBase, processes: Processes) -> None:
+    """Give the network all that the one of process 0 has learnt, and its settings."""
+    settings = net.optimizer.parameters, net.l1, net.l2, net.clip_norm
+    given = processes.from_first((NetworkState.of(net), settings, net.seed))
+    if processes.is_first:
+        return
+    state, (parameters, net.l1, net.l2, net.clip_norm), net._seed = given
+    for name, value in parameters.items():
+        setattr(net.optimizer, name, value)
+    state.write(net)
+
+
+def _description(net: NetworkBase) -> list[tuple[str, Any]]:
+    """Return what must be the same on all processes, in words."""
+    spec = live_spec(net)
+    return [
+        ("a network of the sizes", spec.sizes),
+        ("a network of dtype", spec.dtype.name),
+        ("the activations", [repr(rule) for rule in spec.activations]),
+        ("the loss", repr(spec.loss)),
+        ("the norms", [repr(norm) for norm in spec.norms]),
+        ("the optimizer", type(spec.optimizer).__name__),
+    ]

@@ -1,0 +1,102 @@
+"""One process of `mpirun` whose training ends before its time; it says how, and what is left."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import time
+import zlib
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from mpi4py import MPI
+
+import swiftbackprop as sb
+
+comm = MPI.COMM_WORLD
+WHO = comm.size - 1  # who fails
+
+
+class Ending(sb.Callback):
+    """What happens to one process at the end of its second epoch."""
+
+    def __init__(self, how: str) -> None:
+        self.how = how
+
+    def on_epoch_end(self, net: Any, epoch: int, logs: Mapping[str, float]) -> bool:
+        if epoch != 1 or comm.rank != WHO:
+            return False
+        if self.how == "callback":
+            raise OSError("the disk is full")
+        if self.how == "exit":
+            sys.exit(7)
+        if self.how == "killed":
+            os.kill(os.getpid(), signal.SIGKILL)
+        if self.how == "interrupt":
+            os.kill(os.getpid(), signal.SIGINT)
+        if self.how == "stop":
+            net.stop()
+        if self.how == "changes":
+            net.layers[0].W[0, 0] += 1
+        if self.how == "slow":
+            print(json.dumps({"ready": True}), flush=True)
+        return self.how == "returns"
+
+
+class Stopper(sb.Callback):
+    """What happens in the midst of an epoch, between two batches."""
+
+    def __init__(self, how: str) -> None:
+        self.how = how
+
+    def on_batch_end(self, net: Any, batch: int, logs: Mapping[str, float]) -> bool:
+        if self.how == "batch" and batch == 3 and comm.rank == WHO:
+            raise LookupError("in the midst of an epoch")
+        return self.how == "batch_returns" and batch == 3 and comm.rank == WHO
+
+
+def main() -> None:
+    how = sys.argv[1]
+    rng = np.random.default_rng(comm.rank)
+    X, y = rng.standard_normal((200, 8)), rng.integers(0, 3, 200)
+    given: dict[str, Any] = {"epochs": 100_000 if how == "slow" else 30, "batch_size": 20}
+    optimizer = sb.SGD(0.01)
+    if comm.rank == WHO:
+        if how == "data":
+            X[7, 3] = np.nan
+        if how == "diverges":
+            X[:] = 1.7e308
+        if how == "shape":
+            X = X[:, :5]
+        if how == "epochs":
+            given["epochs"] = 31
+    if how.startswith("batch"):
+        given["callbacks"] = [Stopper(how)]
+    else:
+        given["callbacks"] = [Ending(how)]
+    net = sb.Network(
+        [8, 300, 3], loss="cross_entropy", optimizer=optimizer, seed=0, dtype="float64"
+    )
+    begin = time.monotonic()
+    said: dict[str, Any] = {"rank": comm.rank}
+    try:
+        history = net.fit(X, y, comm=comm, progress=False, **given)
+        said |= {"reason": history.stop_reason, "epochs": history.epochs}
+    except BaseException as error:
+        said |= {"error": type(error).__name__, "words": str(error)}
+        if how == "exit" and isinstance(error, SystemExit):
+            print(json.dumps(said), flush=True)
+            raise
+    said["seconds"] = time.monotonic() - begin
+    said["finite"] = bool(np.isfinite(net.parameters).all())
+    said["bits"] = zlib.crc32(net.parameters.tobytes())
+    net.predict(rng.standard_normal((3, 8)))
+    net.fit(rng.standard_normal((9, 8)), np.arange(9) % 3, epochs=1, progress=False)  # usable
+    print(json.dumps(said), flush=True)
+
+
+if __name__ == "__main__":
+    main()
