@@ -71,6 +71,23 @@ fuzz: $(VENV)/package $(VENV)/extra-test ## hostile calls and files for SECONDS=
 faults: $(VENV)/package $(VENV)/extra-test ## kills, full disks, little memory, no threads (LONG=1: as before a release; SEED=0, ONLY=kill)
 	$(PY) -m trust faults --seed $(or $(SEED),0) --only '$(ONLY)' $(if $(LONG),--long)
 
+# The toolchain's own: llvm-cov of another version does not read what it writes.
+LLVM_COV = $(dir $(shell readlink -f $$(command -v swift)))llvm-cov
+
+coverage: $(VENV)/package $(VENV)/extra-test $(VENV)/extra-coverage ## what no test reaches: Python by branch, Swift and C by line, into build/coverage/
+	$(CLAIM)
+	rm -rf build/coverage && mkdir -p build/coverage
+	swift build --product SwiftBackprop
+	$(PY) -m coverage run -m pytest $(PROCESSES) --pyargs tests_py swiftbackprop $(PYTEST)
+	$(PY) -m coverage combine --quiet
+	$(PY) -m coverage report > build/coverage/python.txt
+	@tail -1 build/coverage/python.txt
+	$(SWIFT_TEST) --enable-code-coverage --scratch-path .build/coverage
+	$(LLVM_COV) report --instr-profile .build/coverage/debug/codecov/default.profdata \
+		.build/coverage/debug/swiftbackpropPackageTests.xctest --ignore-filename-regex '/(Tests|\.build)/' \
+		> build/coverage/swift.txt
+	@tail -1 build/coverage/swift.txt
+
 contributing-example: $(VENV)/package $(VENV)/extra-test $(VENV)/extra-lint ## do what CONTRIBUTING.md says, in a copy of the tree, and test it
 	$(PY) .ci/contributing_example.py $(PROCESSES) $(PYTEST)
 

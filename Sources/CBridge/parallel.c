@@ -3,10 +3,15 @@
 // The engine splits its work itself, so that everything between two matrix products is
 // split as well; BLAS is called with one thread per part. A worker spins for a moment
 // before it sleeps: between the phases of a training step only microseconds pass.
+#define _GNU_SOURCE
 #include <pthread.h>
+#include <sched.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
-#include <sched.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include "old_symbols.h"
 #include "sb_support.h"
@@ -121,9 +126,25 @@ static void start_workers(int count) {
   }
 }
 
+// What OpenBLAS takes for each of the products that are made at the same time. It ends the process
+// where it gets none.
+static const size_t BUFFER_BYTES = (size_t)32 << 20;
+
+// Whether that many products may be made at once, where addresses are limited.
+static bool has_room(int products) {
+  struct rlimit limit;
+  if (getrlimit(RLIMIT_AS, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) return true;
+  size_t bytes = (size_t)products * BUFFER_BYTES;
+  void *room = mmap(NULL, bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (room == MAP_FAILED) return false;
+  munmap(room, bytes);
+  return true;
+}
+
 void sb_parallel(int parts, sb_task task, void *context) {
-  // When somebody else has the pool the same parts run one after the other, with the same bits.
-  if (parts <= 1 || parts > MAX_PARTS || pthread_mutex_trylock(&owner) != 0) {
+  // When somebody else has the pool, or there is no memory for more than one product at once, the
+  // same parts run one after the other, with the same bits.
+  if (parts <= 1 || parts > MAX_PARTS || !has_room(parts) || pthread_mutex_trylock(&owner) != 0) {
     for (int part = 0; part < parts; part++) task(context, part);
     return;
   }
@@ -156,12 +177,36 @@ static pthread_mutex_t users_lock = PTHREAD_MUTEX_INITIALIZER;
 static int users;
 static int allowed;
 
+// Whether the library may start threads when it is told how many: in a child process it has none.
+static bool may_start = true;
+
+// Tells the library how many threads it may have. OpenBLAS raises SIGINT where it gets fewer, and
+// goes on: that one is taken back, so that no Ctrl-C comes which nobody has typed.
+static void set_threads(int count) {
+#if defined(__linux__)
+  sigset_t interrupt, before;
+  sigemptyset(&interrupt);
+  sigaddset(&interrupt, SIGINT);
+  pthread_sigmask(SIG_BLOCK, &interrupt, &before);
+  sb_blas_table.set_num_threads(count);
+  const struct timespec now = {0, 0};
+  siginfo_t info;
+  bool is_real = false;
+  while (sigtimedwait(&interrupt, &info, &now) == SIGINT) {
+    is_real |= info.si_pid != getpid();
+  }
+  if (is_real) kill(getpid(), SIGINT);
+  pthread_sigmask(SIG_SETMASK, &before, NULL);
+#else
+  sb_blas_table.set_num_threads(count);
+#endif
+}
+
 static void forget_users(void) {
   pthread_mutex_init(&users_lock, NULL);
+  may_start = true;
   // The threads that held the library are not here; its count is.
-  if (users > 0 && sb_blas_table.set_num_threads != NULL) {
-    sb_blas_table.set_num_threads(allowed);
-  }
+  if (users > 0 && sb_blas_table.set_num_threads != NULL) set_threads(allowed);
   users = 0;
 }
 
@@ -174,7 +219,12 @@ int sb_enter_blas(void) {
   pthread_mutex_lock(&users_lock);
   if (users++ == 0) {
     allowed = sb_blas_table.get_num_threads();
-    if (allowed > 1) sb_blas_table.set_num_threads(1);
+    if (allowed > 1 && may_start) {
+      set_threads(1);
+      may_start = false;
+    } else if (allowed > 1) {
+      sb_blas_table.set_num_threads(1);
+    }
   }
   int result = allowed;
   pthread_mutex_unlock(&users_lock);
@@ -206,7 +256,7 @@ int sb_set_blas_threads(int count) {
   if (users > 0) {
     allowed = count;
   } else {
-    sb_blas_table.set_num_threads(count);
+    set_threads(count);
   }
   pthread_mutex_unlock(&users_lock);
   return 1;

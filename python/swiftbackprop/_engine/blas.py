@@ -9,6 +9,8 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import os
+import signal
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -149,7 +151,8 @@ def _can_load(name: str) -> bool:
 def _open(name: str, source: str) -> Library:
     """Load a library and look at the names and the integers it has."""
     try:
-        handle = ctypes.CDLL(name, mode=os.RTLD_NOW | os.RTLD_LOCAL)
+        with _without_its_interrupt():
+            handle = ctypes.CDLL(name, mode=os.RTLD_NOW | os.RTLD_LOCAL)
     except OSError as error:
         reason = str(error)
         raise Unusable(reason if name in reason else f"{name}: {reason}") from None
@@ -165,6 +168,27 @@ def _open(name: str, source: str) -> Library:
     if "USE64BITINT" in library.version or _blis_is_wide(library):
         raise Unusable(f"{name} is built with 64-bit integers")
     return library
+
+
+@contextlib.contextmanager
+def _without_its_interrupt() -> Iterator[None]:
+    """Take back the SIGINT that OpenBLAS raises where it gets fewer threads than cores.
+
+    It works without them, and nobody has typed Ctrl-C.
+    """
+    if sys.platform != "linux":
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        is_real = False
+        while (found := signal.sigtimedwait({signal.SIGINT}, 0)) is not None:
+            is_real |= found.si_pid != os.getpid()
+        if is_real:
+            os.kill(os.getpid(), signal.SIGINT)
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _blis_is_wide(library: Library) -> bool:
