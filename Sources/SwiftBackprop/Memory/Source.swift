@@ -73,69 +73,106 @@ struct Source {
 
   /// The selected rows, converted, into `out` [rows.count, cols], whose rows lie `stride` apart
   /// (dense by default).
+  @inline(never)
   func read<T: Scalar>(
     _ rows: RowSelection, into out: UnsafeMutablePointer<T>, stride: Int? = nil
   ) {
-    let out = (out, stride ?? cols)
-    switch array.dtype {
-    case SB_FLOAT32: copy(rows, out) { (x: Float) in T(x) }
-    case SB_FLOAT64: copy(rows, out) { (x: Double) in T(x) }
-    case SB_FLOAT16: copy(rows, out) { (x: UInt16) in T(float(half: x)) }
-    case SB_INT8: copy(rows, out) { (x: Int8) in T(x) }
-    case SB_INT16: copy(rows, out) { (x: Int16) in T(x) }
-    case SB_INT32: copy(rows, out) { (x: Int32) in T(x) }
-    case SB_INT64: copy(rows, out) { (x: Int64) in T(x) }
-    case SB_UINT8: copy(rows, out) { (x: UInt8) in T(x) }
-    case SB_UINT16: copy(rows, out) { (x: UInt16) in T(x) }
-    case SB_UINT32: copy(rows, out) { (x: UInt32) in T(x) }
-    case SB_UINT64: copy(rows, out) { (x: UInt64) in T(x) }
-    case SB_BOOL: copy(rows, out) { (x: UInt8) in x == 0 ? 0 : 1 }
-    default: copyLongDoubles(rows, out)
+    guard let data = array.data else { return }
+    let stride = stride ?? cols
+    let size = itemSize
+    let isDense = array.swapped == 0 && (cols == 1 || array.col_stride == Int64(size))
+    withUnsafeTemporaryAllocation(byteCount: 512, alignment: 16) { scratch in
+      guard let scratch = scratch.baseAddress else { return }
+      for n in 0..<rows.count {
+        let row = data + rows[n] &* Int(array.row_stride)
+        let to = out + n &* stride
+        var first = 0
+        while first < cols {
+          let count = isDense ? cols : Swift.min(512 / size, cols &- first)
+          if !isDense { gather(row, first, count, size, into: scratch) }
+          let from = isDense ? row : UnsafeRawPointer(scratch)
+          if array.dtype == T.dtype {
+            memcpy(to + first, from, count &* size)
+          } else {
+            convert(from, to + first, count)
+          }
+          first &+= count
+        }
+      }
     }
     guard scale != 1 else { return }
     let factor = T(scale)
     for n in 0..<rows.count {
-      let row = out.0 + n &* out.1
+      let row = out + n &* stride
       for j in 0..<cols { row[j] *= factor }
     }
   }
 
-  @inline(__always)
-  private func copy<S: SourceElement, T: Scalar>(
-    _ rows: RowSelection, _ out: (base: UnsafeMutablePointer<T>, stride: Int),
-    _ convert: (S) -> T
-  ) {
-    guard let data = array.data else { return }
-    let dense = array.col_stride == Int64(MemoryLayout<S>.stride) && array.swapped == 0
-    let same = S.self == T.self
-    for n in 0..<rows.count {
-      let row = data + rows[n] &* Int(array.row_stride)
-      let to = out.base + n &* out.stride
-      if dense && same {
-        memcpy(to, row, cols &* MemoryLayout<T>.stride)
-      } else if dense {
-        for j in 0..<cols {
-          to[j] = convert(
-            row.loadUnaligned(fromByteOffset: j &* MemoryLayout<S>.stride, as: S.self))
-        }
-      } else {
-        for j in 0..<cols {
-          let element = row.loadUnaligned(
-            fromByteOffset: j &* Int(array.col_stride), as: S.self)
-          to[j] = convert(array.swapped == 0 ? element : element.swappedBytes)
-        }
-      }
+  /// Bytes of an element.
+  private var itemSize: Int {
+    switch array.dtype {
+    case SB_INT8, SB_UINT8, SB_BOOL: 1
+    case SB_FLOAT16, SB_INT16, SB_UINT16: 2
+    case SB_FLOAT32, SB_INT32, SB_UINT32: 4
+    case SB_FLOAT64, SB_INT64, SB_UINT64: 8
+    default: 16
     }
   }
 
-  private func copyLongDoubles<T: Scalar>(
-    _ rows: RowSelection, _ out: (base: UnsafeMutablePointer<T>, stride: Int)
+  /// to ← `count` elements that lie side by side
+  private func convert<T: Scalar>(
+    _ from: UnsafeRawPointer, _ to: UnsafeMutablePointer<T>, _ count: Int
   ) {
-    guard let data = array.data else { return }
-    for n in 0..<rows.count {
-      let row = data + rows[n] &* Int(array.row_stride)
-      for j in 0..<cols {
-        out.base[n &* out.stride &+ j] = T(sb_long_double(row + j &* Int(array.col_stride)))
+    switch array.dtype {
+    case SB_FLOAT32: each(from, to, count) { (x: Float) in T(x) }
+    case SB_FLOAT64: each(from, to, count) { (x: Double) in T(x) }
+    case SB_FLOAT16: each(from, to, count) { (x: UInt16) in T(float(half: x)) }
+    case SB_INT8: each(from, to, count) { (x: Int8) in T(x) }
+    case SB_INT16: each(from, to, count) { (x: Int16) in T(x) }
+    case SB_INT32: each(from, to, count) { (x: Int32) in T(x) }
+    case SB_INT64: each(from, to, count) { (x: Int64) in T(x) }
+    case SB_UINT8: each(from, to, count) { (x: UInt8) in T(x) }
+    case SB_UINT16: each(from, to, count) { (x: UInt16) in T(x) }
+    case SB_UINT32: each(from, to, count) { (x: UInt32) in T(x) }
+    case SB_UINT64: each(from, to, count) { (x: UInt64) in T(x) }
+    case SB_BOOL: each(from, to, count) { (x: UInt8) in x == 0 ? 0 : 1 }
+    default: for j in 0..<count { to[j] = T(sb_long_double(from + j &* itemSize)) }
+    }
+  }
+
+  @inline(__always)
+  private func each<S: BitwiseCopyable, T: Scalar>(
+    _ from: UnsafeRawPointer, _ to: UnsafeMutablePointer<T>, _ count: Int, _ convert: (S) -> T
+  ) {
+    let size = MemoryLayout<S>.stride
+    for j in 0..<count {
+      to[j] = convert(from.loadUnaligned(fromByteOffset: j &* size, as: S.self))
+    }
+  }
+
+  /// `count` elements of a row from column `first` on, side by side and in this machine's order
+  /// of bytes.
+  @inline(never)
+  private func gather(
+    _ row: UnsafeRawPointer, _ first: Int, _ count: Int, _ size: Int,
+    into scratch: UnsafeMutableRawPointer
+  ) {
+    func gather<Word: FixedWidthInteger & BitwiseCopyable>(_: Word.Type) {
+      let to = scratch.assumingMemoryBound(to: Word.self)
+      for j in 0..<count {
+        let word = row.loadUnaligned(
+          fromByteOffset: (first &+ j) &* Int(array.col_stride), as: Word.self)
+        to[j] = array.swapped == 0 ? word : word.byteSwapped
+      }
+    }
+    switch size {
+    case 1: gather(UInt8.self)
+    case 2: gather(UInt16.self)
+    case 4: gather(UInt32.self)
+    case 8: gather(UInt64.self)
+    default:  // long doubles
+      for j in 0..<count {
+        memcpy(scratch + j &* size, row + (first &+ j) &* Int(array.col_stride), size)
       }
     }
   }
@@ -146,9 +183,9 @@ struct Source {
   func index(_ row: Int) -> Int {
     guard let data = array.data else { return Int.max }
     let p = data + row &* Int(array.row_stride)
-    func load<S: SourceElement & FixedWidthInteger>(_: S.Type) -> Int {
+    func load<S: FixedWidthInteger & BitwiseCopyable>(_: S.Type) -> Int {
       let x = p.loadUnaligned(as: S.self)
-      return Int(exactly: array.swapped == 0 ? x : x.swappedBytes) ?? Int.max
+      return Int(exactly: array.swapped == 0 ? x : x.byteSwapped) ?? Int.max
     }
     switch array.dtype {
     case SB_INT8: return load(Int8.self)
@@ -191,29 +228,6 @@ struct RowSelection {
   subscript(n: Int) -> Int {
     if let list { Int(list[n]) } else { first &+ n }
   }
-}
-
-/// A type that may lie in an array from outside, in either byte order.
-protocol SourceElement: BitwiseCopyable {
-  var swappedBytes: Self { get }
-}
-
-extension SourceElement where Self: FixedWidthInteger {
-  var swappedBytes: Self { byteSwapped }
-}
-extension Int8: SourceElement {}
-extension Int16: SourceElement {}
-extension Int32: SourceElement {}
-extension Int64: SourceElement {}
-extension UInt8: SourceElement {}
-extension UInt16: SourceElement {}
-extension UInt32: SourceElement {}
-extension UInt64: SourceElement {}
-extension Float: SourceElement {
-  var swappedBytes: Float { Float(bitPattern: bitPattern.byteSwapped) }
-}
-extension Double: SourceElement {
-  var swappedBytes: Double { Double(bitPattern: bitPattern.byteSwapped) }
 }
 
 /// The value of an IEEE half-precision bit pattern. By integers, because the baseline

@@ -307,6 +307,7 @@ extension Network {
   }
 
   /// Fills grad_a, grad_z, grad_W and grad_b. Returns C.
+  @inline(never)
   private func backward(
     _ tape: Tape<T>, _ targets: TargetMemory<T>, accumulate: Bool, by method: Method
   ) throws(EngineError) -> Double {

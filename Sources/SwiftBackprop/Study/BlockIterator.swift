@@ -30,6 +30,7 @@ extension Network {
 
   /// Calls `body` with one block of at most `maxRows` rows [rows.count, D(0)] of x after the other,
   /// in place or converted into `scratch`, until all are done or it is time to pause.
+  @inline(never)
   func iterate(
     _ blocks: inout BlockIterator, over x: Source, maxRows: Int, scratch: UnsafeMutablePointer<T>,
     _ body: (_ input: Matrix<T>, _ rows: Range<Int>) throws(EngineError) -> Void

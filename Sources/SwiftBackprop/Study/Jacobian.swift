@@ -89,6 +89,7 @@ extension Network {
     }
   }
 
+  @inline(never)
   private func jacobian(
     _ x: Source, _ task: JacobianTask, into out: UnsafeMutablePointer<T>,
     _ blocks: inout BlockIterator, _ call: Continuation<T>?

@@ -35,10 +35,16 @@ struct Plan {
   ) {
     // Less work than this, some 50 µs, does not pay for the handing over; and with few rows
     // the parts spend their time on reading W, which every part has to do.
+    guard threads > 1, work >= 2 * minWork else {
+      parts = 1
+      return
+    }
     let worthwhile = Swift.min(work / minWork, Double(rows) / Double(minRows))
-    let maxParts = Swift.min(Double(threads), worthwhile)
-    parts = maxParts > 1 ? Int(maxParts) : 1
+    parts = Self.parts(Swift.min(Double(threads), worthwhile))
   }
+
+  @inline(never)
+  private static func parts(_ most: Double) -> Int { most > 1 ? Int(most) : 1 }
 
   /// The plan of a training step on `layout`; `hasState` tells of the optimizer.
   ///
@@ -59,6 +65,11 @@ struct Plan {
 
   /// Share `part` of 0..<count, in multiples of `unit` but for the last.
   func share(_ part: Int, of count: Int, unit: Int = 1) -> Range<Int> {
+    parts == 1 ? 0..<count : oneOfShares(part, count, unit)
+  }
+
+  @inline(never)
+  private func oneOfShares(_ part: Int, _ count: Int, _ unit: Int) -> Range<Int> {
     let units = (count + unit - 1) / unit
     let first = Swift.min(units * part / parts * unit, count)
     let last = Swift.min(units * (part + 1) / parts * unit, count)
@@ -153,8 +164,13 @@ struct PartMemory<T: Scalar> {
 
   /// What the first `parts` have seen together.
   func flags(of parts: Int) -> OverflowFlags<T> {
-    var all = OverflowFlags<T>()
-    for part in 0..<parts { all.add(watches[part]) }
+    parts == 1 ? watches[0] : sum(of: parts)
+  }
+
+  @inline(never)
+  private func sum(of parts: Int) -> OverflowFlags<T> {
+    var all = watches[0]
+    for part in 1..<parts { all.add(watches[part]) }
     return all
   }
 
@@ -229,6 +245,11 @@ extension Network {
   @discardableResult
   func partMemory(_ parts: Int) throws(EngineError) -> PartMemory<T> {
     if let memory = partMemory, memory.parts >= parts { return memory }
+    return try makePartMemory(parts)
+  }
+
+  @inline(never)
+  private func makePartMemory(_ parts: Int) throws(EngineError) -> PartMemory<T> {
     let memory = try PartMemory<T>(
       parts: parts, units: layout.unitCount, normUnits: normUnits,
       parameters: layout.parameterCount)
