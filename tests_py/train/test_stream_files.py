@@ -110,19 +110,6 @@ def test_npy_files_and_arrays(tmp_path: Path) -> None:
     refused(lambda: trained(sb.data.stream(bad, target=y)), ValueError, "column 2 .* row 70")
 
 
-def test_a_saved_data_set_of_hugging_face(tmp_path: Path) -> None:
-    datasets = pytest.importorskip("datasets")
-    X, y = data()
-    rows = datasets.Dataset.from_dict({"image": X.reshape(-1, 2, 2).tolist(), "label": y.tolist()})
-    rows.save_to_disk(tmp_path / "set")
-    datasets.DatasetDict({"train": rows}).save_to_disk(tmp_path / "dict")
-    wanted = trained(X, y)
-    for given in (tmp_path / "set", rows, rows.select(range(ROWS))):
-        stream = sb.data.stream(given, target="label", batch_rows=17, window=40)
-        assert np.array_equal(trained(stream), wanted)
-    refused(lambda: sb.data.stream(tmp_path / "dict"), ValueError, "splits train", "dict/train")
-
-
 def test_lists_and_integers_in_columns(tmp_path: Path) -> None:
     """Images of uint8 stay integers where input_scale counts for them."""
     y = data()[1]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -10,10 +11,11 @@ import numpy as np
 from swiftbackprop._net.arrays import FloatArray
 from swiftbackprop._net.frames import arrow_holds
 
-__all__ = ["column_dtype", "holds", "is_list", "numbers_of", "texts_of", "together"]
+__all__ = ["Columns", "column_dtype", "holds", "numbers_of", "texts_of"]
 
-# Rows whose columns are brought beside each other while they are in the cache.
-_STRIP = 2048
+# Rows and columns that are brought beside each other in the cache: a line of it holds as many
+# columns, and X itself, whose rows lie far apart, is written by whole lines.
+_STRIP, _LINE = 2048, 16
 
 
 def _inner(kind: Any) -> Any:
@@ -64,6 +66,8 @@ def numbers_of(column: Any) -> FloatArray:
     rows = len(column)
     if isinstance(column, pyarrow.ChunkedArray):
         column = column.combine_chunks()
+    with suppress(pyarrow.ArrowException):  # what is not there as it is, is looked at below
+        return np.asarray(column.to_numpy())
     nested = False
     while True:
         if isinstance(column, pyarrow.ExtensionArray):
@@ -135,21 +139,48 @@ def texts_of(column: Any, classes: FloatArray | None) -> FloatArray:
     return np.asarray(found.to_numpy()).astype(np.int64)
 
 
-def together(columns: Sequence[FloatArray], dtype: np.dtype[Any]) -> FloatArray:
-    """Return columns beside each other, [rows, all of their columns]."""
-    rows = len(columns[0])
-    widths = [column.shape[1] if column.ndim == 2 else 1 for column in columns]
-    if len(columns) == 1 and columns[0].ndim == 2 and columns[0].dtype == dtype:
-        return columns[0]
-    X = np.empty((rows, sum(widths)), dtype)
-    with np.errstate(over="ignore"):
-        for first in range(0, rows, _STRIP):
-            strip = slice(first, first + _STRIP)
-            place = 0
-            for column, width in zip(columns, widths, strict=True):
+class Columns:
+    """Columns that will stand beside each other, as [rows, all of their columns].
+
+    Parameters
+    ----------
+    columns : sequence of ndarray
+        Each of one column or, of lists, of several.
+    dtype : numpy.dtype
+    """
+
+    ndim = 2
+
+    def __init__(self, columns: Sequence[FloatArray], dtype: np.dtype[Any]) -> None:
+        self.columns, self.dtype = columns, dtype
+        self.widths = [column.shape[1] if column.ndim == 2 else 1 for column in columns]
+        self.shape = len(columns[0]), sum(self.widths)
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def array(self) -> FloatArray:
+        """Return all of them as one array."""
+        X = np.empty(self.shape, self.dtype)
+        self.write(X, 0)
+        return X
+
+    def write(self, X: FloatArray, start: int) -> None:
+        """Write the rows from `start` on, as many as X has."""
+        strip = np.empty((_STRIP, _LINE), X.dtype)
+        for first in range(0, len(X), _STRIP):
+            to = X[first : first + _STRIP]
+            beside = strip[: len(to)]
+            rows = slice(start + first, start + first + len(to))
+            place = waiting = 0
+            for column, width in zip(self.columns, self.widths, strict=True):
                 if column.ndim == 1:
-                    X[strip, place] = column[strip]
-                else:
-                    X[strip, place : place + width] = column[strip]
-                place += width
-    return X
+                    beside[:, waiting] = column[rows]
+                    waiting += 1
+                if waiting and (waiting == _LINE or column.ndim == 2):
+                    to[:, place : place + waiting] = beside[:, :waiting]
+                    place, waiting = place + waiting, 0
+                if column.ndim == 2:
+                    to[:, place : place + width] = column[rows]
+                    place += width
+            to[:, place : place + waiting] = beside[:, :waiting]

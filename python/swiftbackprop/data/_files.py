@@ -25,11 +25,8 @@ _FORMATS = {
     ".orc": "orc",
     ".jsonl": "json",
 }
-# A row group up to this size is read as a whole; of a larger one each column by such parts.
-_WHOLE = 1 << 27
-_PART = 1 << 18
-# So many chunks of columns are remembered; of more files the footer is read again.
-_KNOWN_CHUNKS = 100_000
+# Columns of a row group are read side by side, each by such parts: together these bytes.
+_PARTS, _SMALLEST_PART, _LARGEST_PART = 1 << 25, 1 << 14, 1 << 18
 
 
 def pyarrow_module() -> Any:
@@ -148,7 +145,6 @@ class TableFiles(Source):
         self.table = Table(types, files[0], target, sample_weight, features, transform)
         self.has_target = bool(self.table.targets)
         self.target_is_text = self.table.target_is_text
-        self.chunks = 0
 
     # --- What there is ---------------------------------------------------------------------
 
@@ -249,7 +245,7 @@ class TableFiles(Source):
 
         fragment, part = unit.part
         if isinstance(fragment, ds.ParquetFileFragment):
-            with _parquet(fragment, part) as opened:
+            with _parquet(fragment, len(names)) as opened:
                 yield from opened.iter_batches(rows, [part], list(names), use_threads=False)
             return
         if part is not None:
@@ -313,16 +309,12 @@ def _unreadable(file: str, error: Exception) -> Exception:
     return type_of(error)(f"{file} cannot be read: {' '.join(str(error).split())}")
 
 
-def _parquet(fragment: Any, group: int | None = None) -> Any:
-    """Open a Parquet file; of a row group that is large by parts of its columns."""
+def _parquet(fragment: Any, columns: int = 1) -> Any:
+    """Open a Parquet file, of which so many columns will be read at the same time."""
     import pyarrow.parquet
 
-    opened = pyarrow.parquet.ParquetFile(fragment.open())
-    if group is None or opened.metadata.row_group(group).total_byte_size <= _WHOLE:
-        return opened
-    metadata = opened.metadata
-    opened.close(force=True)
-    return pyarrow.parquet.ParquetFile(fragment.open(), metadata=metadata, buffer_size=_PART)
+    part = min(_LARGEST_PART, max(_SMALLEST_PART, _PARTS // max(1, columns)))
+    return pyarrow.parquet.ParquetFile(fragment.open(), buffer_size=part)
 
 
 def _constants(fragment: Any) -> Mapping[str, Any]:

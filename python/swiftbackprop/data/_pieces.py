@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import math
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
 from swiftbackprop._net.arrays import FloatArray
-from swiftbackprop._train.row_stream import Demand, Epochs, Piece
+from swiftbackprop._train.row_stream import PENDING, Demand, Epochs, Piece
+from swiftbackprop.data._columns import Columns
 from swiftbackprop.data._read_ahead import ReadAhead
 from swiftbackprop.data._source import Block, Source, Unit, check_finite
 
-__all__ = ["ReadEpochs", "TrainingRows", "cut", "rows_of_units"]
+__all__ = ["Free", "ReadEpochs", "TrainingRows", "cut", "give_back", "rows_of_units"]
 
 
 def rows_of_units(
@@ -21,22 +23,31 @@ def rows_of_units(
 ) -> Iterator[Block]:
     """Read one unit after the other."""
     for unit in units:
-        for block in source.blocks(unit, rows, demand):
-            if demand.checks:
-                check_finite(block)
-            yield block
+        yield from source.blocks(unit, rows, demand)
+
+
+Free: TypeAlias = deque[FloatArray]
+
+
+def give_back(piece: Any, free: Free) -> None:
+    """Let the memory of X be used again."""
+    if piece is not PENDING and not free:
+        X = piece[0]
+        free.append(X if X.base is None else X.base)
 
 
 class _Piece:
-    """Arrays that blocks are copied into."""
+    """Arrays that blocks are copied into; X in memory that is free again, if it fits."""
 
-    def __init__(self, rows: int, block: Block, dtype: np.dtype[Any] | None) -> None:
-        self.size, self.rows = rows, 0
-        parts = (block.X, dtype), (block.y, None), (block.weights, None)
-        self.arrays = [
-            None if array is None else np.empty((rows, *array.shape[1:]), _dtype(array, to))
-            for array, to in parts
-        ]
+    def __init__(self, rows: int, block: Block, demand: Demand, free: Free) -> None:
+        self.size, self.rows, self.checks = rows, 0, demand.checks
+        kind = block.X.dtype
+        if demand.dtype is not None and kind.kind == "f":
+            kind = demand.dtype
+        X = free.pop() if free else None
+        if X is None or len(X) < rows or X.shape[1:] != block.X.shape[1:] or X.dtype != kind:
+            X = np.empty((rows, *block.X.shape[1:]), kind)
+        self.arrays = [X[:rows], *(_like(array, rows) for array in (block.y, block.weights))]
 
     def add(self, block: Block, first: int) -> int:
         """Copy the rows of a block from the first one on, as many as fit; return how many."""
@@ -52,12 +63,22 @@ class _Piece:
                     "the rows before"
                 )
             if array.dtype.kind == "f" and own.dtype.kind != "f":
+                if self.checks:  # among integers a missing one makes fractions of all
+                    check_finite(block)
                 raise ValueError(
                     f"{block.file}: {name} has fractions ({array.dtype}), and integers "
                     f"({own.dtype}) in the rows before: write fractions in all files"
                 )
-            with np.errstate(over="ignore"):  # what overflows is seen by the engine
-                own[self.rows : self.rows + count] = array[first : first + count]
+            with np.errstate(over="ignore"):  # infinity, which is refused below
+                to = own[self.rows : self.rows + count]
+                if isinstance(array, Columns):
+                    array.write(to, first)
+                else:
+                    to[...] = array[first : first + count]
+        if self.checks:
+            rows = slice(self.rows, self.rows + count)
+            parts_now = [None if own is None else own[rows] for own in self.arrays]
+            check_finite(block, parts_now, first)
         self.rows += count
         return count
 
@@ -67,22 +88,29 @@ class _Piece:
         return X, y, weights
 
 
-def _dtype(array: FloatArray, to: np.dtype[Any] | None) -> np.dtype[Any]:
-    return to if to is not None and array.dtype.kind == "f" else array.dtype
+def _like(array: FloatArray | None, rows: int) -> FloatArray | None:
+    return None if array is None else np.empty((rows, *array.shape[1:]), array.dtype)
 
 
-def _columns(array: FloatArray) -> int:
+def _columns(array: FloatArray | Columns) -> int:
     return array.shape[1] if array.ndim == 2 else 1
 
 
-def cut(blocks: Iterable[Block], sizes: Iterator[int], demand: Demand) -> Iterator[Piece]:
-    """Put blocks together to pieces of these sizes; the last one may be shorter."""
+def cut(
+    blocks: Iterable[Block], sizes: Iterator[int], demand: Demand, free: Free | None = None
+) -> Iterator[Piece]:
+    """Put blocks together to pieces of these sizes; the last one may be shorter.
+
+    `free` has arrays of earlier pieces that nobody needs any more: fresh memory would have to be
+    cleared by the system first.
+    """
+    free = deque() if free is None else free
     piece: _Piece | None = None
     for block in blocks:
         first = 0
         while first < len(block.X):
             if piece is None:
-                piece = _Piece(next(sizes), block, demand.dtype)
+                piece = _Piece(next(sizes), block, demand, free)
             first += piece.add(block, first)
             if piece.rows == piece.size:
                 yield piece.done()
@@ -100,22 +128,25 @@ class ReadEpochs(Epochs):
         Of `TrainingRows`: the pieces of all epochs.
     ahead : int
         How many pieces are read ahead.
+    free : deque
+        Where X of a piece goes when the next one is asked for.
     """
 
-    def __init__(self, items: Iterator[Any], ahead: int) -> None:
-        self.items, self.ahead = items, ahead
+    def __init__(self, items: Iterator[Any], ahead: int, free: Free) -> None:
+        self.items, self.ahead, self.free = items, ahead, free
         self.reader: ReadAhead | None = None
 
     def __call__(self) -> Iterator[Any]:
         """Return an iterator over the pieces of the next epoch, and `PENDING` in between."""
         if self.reader is None:
             self.reader = ReadAhead(self.items, self.ahead)
-        return self._epoch(self.reader)
+        return self._epoch(self.reader, self.free)
 
     @staticmethod
-    def _epoch(reader: ReadAhead) -> Iterator[Any]:
+    def _epoch(reader: ReadAhead, free: Free) -> Iterator[Any]:
         while (item := reader.get()) is not _END and item is not None:
             yield item
+            give_back(item, free)
 
     def close(self) -> None:
         """Stop reading."""
@@ -133,6 +164,8 @@ class TrainingRows:
         As for `RowStream.epochs`.
     batch_rows, window : int
         Rows of a block and of a piece.
+    free : deque
+        As for `cut`.
     """
 
     def __init__(
@@ -145,7 +178,9 @@ class TrainingRows:
         order: Callable[[int, int], FloatArray] | None,
         batch_rows: int,
         window: int,
+        free: Free,
     ) -> None:
+        self.free = free
         self.source, self.demand, self.order = source, demand, order
         self.count, self.batch_size, self.batch_rows = count, batch_size, batch_rows
         self.window = max(1, window // batch_size) * batch_size
@@ -159,7 +194,7 @@ class TrainingRows:
             return
         for _ in range(self.count):
             rows = 0
-            for piece in cut(self._pass(), _repeat(self.window), self.demand):
+            for piece in cut(self._pass(), _repeat(self.window), self.demand, self.free):
                 rows += len(piece[0])
                 yield piece
             self.steps += math.ceil(rows / self.batch_size)
@@ -169,7 +204,7 @@ class TrainingRows:
         left = limit * self.count
         sizes = _sizes(limit, self.window)
         rows = 0
-        for piece in cut(self._passes(), sizes, self.demand):
+        for piece in cut(self._passes(), sizes, self.demand, self.free):
             rows += len(piece[0])
             left -= len(piece[0])
             self.steps = (limit * self.count - left) // self.batch_size

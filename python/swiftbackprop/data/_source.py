@@ -11,6 +11,7 @@ import numpy as np
 
 from swiftbackprop._net.arrays import FloatArray
 from swiftbackprop._train.row_stream import Demand
+from swiftbackprop.data._columns import Columns
 
 __all__ = ["Block", "Source", "Unit", "check_finite"]
 
@@ -39,7 +40,7 @@ class Block:
         Of the columns of X, where they have some.
     """
 
-    X: FloatArray
+    X: FloatArray | Columns
     y: FloatArray | None
     weights: FloatArray | None
     file: str
@@ -82,25 +83,30 @@ class Source(ABC):
         return None if None in counts else sum(filter(None, counts))
 
 
-def check_finite(block: Block) -> None:
-    """Refuse numbers that are missing or infinite.
+def check_finite(
+    block: Block, arrays: Sequence[FloatArray | None] | None = None, first: int = 0
+) -> None:
+    """Refuse numbers that are missing or infinite, in a block or in arrays made of some rows.
 
     Raises
     ------
     ValueError
         Naming file, column and row.
     """
-    parts = (block.X, None), (block.y, block.target), (block.weights, block.weight)
-    for numbers, name in parts:
+    if arrays is None:
+        X = block.X.array() if isinstance(block.X, Columns) else block.X
+        arrays = X, block.y, block.weights
+    for numbers, name in zip(arrays, (None, block.target, block.weight), strict=True):
         if numbers is None or numbers.dtype.kind != "f" or _is_finite(numbers):
             continue
         place = np.argwhere(~np.isfinite(numbers))[0].tolist()
         value = float(numbers[tuple(place)])
         if name is None:
             name = block.names[place[1]] if len(block.names) == block.X.shape[1] else place[1]
+        row = block.first + first + place[0]
         raise ValueError(
-            f"{block.file}: column {name!r} has {value:g} in row {block.first + place[0]} (a value "
-            "that is missing counts as nan): fill it in by a transform, or drop the row"
+            f"{block.file}: column {name!r} has {value:g} in row {row} (a value that is missing "
+            "counts as nan): fill it in by a transform, or drop the row"
         )
 
 

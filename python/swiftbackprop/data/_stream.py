@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 from typing import Any
@@ -14,14 +15,21 @@ from swiftbackprop._train.stream_validation import predict_stream
 from swiftbackprop.data._arrays import ArrayFiles, is_arrays
 from swiftbackprop.data._files import TableFiles
 from swiftbackprop.data._hugging_face import HuggingFaceRows, is_saved
-from swiftbackprop.data._pieces import ReadEpochs, TrainingRows, cut, rows_of_units
+from swiftbackprop.data._pieces import (
+    Free,
+    ReadEpochs,
+    TrainingRows,
+    cut,
+    give_back,
+    rows_of_units,
+)
 from swiftbackprop.data._read_ahead import ReadAhead
 from swiftbackprop.data._source import Block, Source
 
 __all__ = ["Stream", "stream"]
 
 # By default a block has about so many bytes, and a window.
-_BLOCK_BYTES = 1 << 23
+_BLOCK_BYTES = 1 << 24
 _WINDOW_BYTES = 1 << 26
 _PEEK = 16  # rows that are read to see what X will be
 
@@ -101,12 +109,15 @@ class Stream(RowStream):
 
     def pieces(self, demand: Demand) -> Iterator[Piece]:
         """Go through all rows in their order, read ahead."""
-        return iter(ReadAhead(self._in_order(demand), self.read_ahead))
+        free: Free = deque()
+        for piece in ReadAhead(self._in_order(demand, free), self.read_ahead):
+            yield piece
+            give_back(piece, free)
 
-    def _in_order(self, demand: Demand) -> Iterator[Piece]:
+    def _in_order(self, demand: Demand, free: Free | None = None) -> Iterator[Piece]:
         rows = self.batch_rows
         blocks = rows_of_units(self._source, self._source.units, rows, demand)
-        return cut(blocks, iter(lambda: rows, 0), demand)
+        return cut(blocks, iter(lambda: rows, 0), demand, free)
 
     def epochs(
         self,
@@ -117,10 +128,12 @@ class Stream(RowStream):
         order: Callable[[int, int], FloatArray] | None,
     ) -> Epochs:
         """Return the epochs of a training."""
+        free: Free = deque()
         rows = TrainingRows(
-            self._source, demand, count, batch_size, steps, order, self.batch_rows, self.window
-        )
-        return ReadEpochs(iter(rows), self.read_ahead)
+            self._source, demand, count, batch_size, steps, order, self.batch_rows, self.window,
+            free,
+        )  # fmt: skip
+        return ReadEpochs(iter(rows), self.read_ahead, free)
 
     def _predict_by(self, net: NetworkBase) -> FloatArray:
         """Return a(L) of all rows; `Network.predict` calls it."""
@@ -177,7 +190,7 @@ def stream(
         a frame of pandas if it was fitted with names of columns or the columns are no numbers, else
         an array.
     batch_rows : int, optional
-        Rows that are read and transformed at a time; by default about 8 MB of them.
+        Rows that are read and transformed at a time; by default about 16 MB of them.
     window : int, optional
         Rows that are held and shuffled together; by default about 64 MB of them.
     read_ahead : int, default 1
@@ -201,8 +214,8 @@ def stream(
     `fit` shuffles by units, which are row groups of Parquet, record batches of Arrow, whole files
     of text and runs of `batch_rows` rows of arrays: their order is drawn from the network's seed
     and its count of steps, rows of a window are shuffled together. Memory is for ``read_ahead + 1``
-    windows and what reading takes: a row group of up to 128 MB as a whole, of a larger one a part
-    of each column.
+    windows and what reading takes: of Parquet a page and a buffer of each column, of Arrow a
+    record batch.
 
     Examples
     --------

@@ -11,7 +11,7 @@ import numpy as np
 from swiftbackprop._net.arrays import FloatArray, as_data
 from swiftbackprop._net.checks import got, listed
 from swiftbackprop._train.row_stream import Demand
-from swiftbackprop.data._columns import column_dtype, holds, numbers_of, texts_of, together
+from swiftbackprop.data._columns import Columns, column_dtype, holds, numbers_of, texts_of
 from swiftbackprop.data._source import Block
 
 __all__ = ["Table", "transformed"]
@@ -73,6 +73,7 @@ class Table:
             if transform is None:
                 self._need_number(name, "give transform=, or leave it out of features=[...]")
             self.as_frame = self.as_frame or holds(self.types[name]) != "number"
+        self.common = np.result_type(*[column_dtype(types[name]) for name in self.features])
         self.target_is_text = self.is_single and holds(self.types[self.targets[0]]) == "text"
         for name in roles:
             if name == self.weight or not self.target_is_text:
@@ -114,8 +115,7 @@ class Table:
 
     def dtype(self, demand: Demand) -> np.dtype[Any]:
         """Return the dtype of X."""
-        dtypes = [column_dtype(self.types[name]) for name in self.features]
-        common = np.result_type(*dtypes)
+        common = self.common
         if demand.keeps_integers and common.kind in "biu":
             return common
         return demand.dtype or np.result_type(common, np.float32)
@@ -126,15 +126,14 @@ class Table:
         if self.weight is not None:
             with _in_column(file, self.weight, first):
                 weights = numbers_of(batch.column(self.weight))
-        names: Sequence[str] = ()
-        if self.transform is not None:
+        target = ", ".join(self.targets)
+        X: Columns | FloatArray
+        if self.transform is None:
+            names, X = self.features, self._features(batch, file, first, self.dtype(demand))
+        else:  # its columns have other meanings
             given = self._given(batch, file, first)
-            X = transformed(self.transform, given, batch.num_rows, file, first)
-        else:
-            dtype = self.dtype(demand)
-            X = self._features(batch, file, first, dtype)
-            names = self.features
-        return Block(X, y, weights, file, first, names, ", ".join(self.targets), self.weight or "")
+            names, X = (), transformed(self.transform, given, batch.num_rows, file, first)
+        return Block(X, y, weights, file, first, names, target, self.weight or "")
 
     def target_of(self, batch: Any, file: str, first: int, demand: Demand) -> FloatArray | None:
         """Return the targets in rows of a table."""
@@ -149,21 +148,21 @@ class Table:
                 columns.append(numbers_of(column))
         if self.is_single:
             return columns[0]
-        return together(columns, np.result_type(*columns))
+        return Columns(columns, np.result_type(*columns)).array()
 
-    def _features(self, batch: Any, file: str, first: int, dtype: np.dtype[Any]) -> FloatArray:
+    def _features(self, batch: Any, file: str, first: int, dtype: np.dtype[Any]) -> Columns:
         columns = []
         for name in self.features:
             with _in_column(file, name, first):
                 columns.append(numbers_of(batch.column(name)))
         if dtype.kind != "f" and any(column.dtype.kind == "f" for column in columns):
             dtype = np.dtype(np.float64)  # a number is missing, which `check_finite` will say
-        return together(columns, dtype)
+        return Columns(columns, dtype)
 
     def _given(self, batch: Any, file: str, first: int) -> Any:
         """Return what a transform gets: a frame, or numbers alone."""
         if not self.as_frame:
-            return self._features(batch, file, first, self.dtype(Demand()))
+            return self._features(batch, file, first, self.dtype(Demand())).array()
         return batch.select(list(self.features)).to_pandas()
 
 
