@@ -145,12 +145,16 @@ wheel: $(VENV)/extra-wheel ## a wheel for other machines, in wheelhouse/
 test-installs: $(VENV)/package wheel ## the other ways of installing: sdist, Debian's packages, the static build, each Python, editable
 	.ci/installs
 
-# Which of the tests in Python run under AddressSanitizer.
+# Which of the tests in Python run under AddressSanitizer and UndefinedBehaviorSanitizer.
 SANITIZED ?= tests_py
 
-sanitize: $(VENV)/package $(VENV)-address/package ## the tests under AddressSanitizer and ThreadSanitizer
+# SwiftPM's --sanitize=undefined is not there on Linux; undefined behaviour is C's, and what reports
+# it is in AddressSanitizer's library.
+UNDEFINED = -Xcc -fsanitize=undefined -Xcc -fno-sanitize-recover=undefined
+
+sanitize: $(VENV)/package $(VENV)-address/package ## the tests under AddressSanitizer with UndefinedBehaviorSanitizer, and under ThreadSanitizer
 	$(CLAIM)
-	$(SWIFT_TEST) --sanitize=address --scratch-path .build/address
+	$(SWIFT_TEST) --sanitize=address $(UNDEFINED) --scratch-path .build/address
 	$(SWIFT_TEST) --sanitize=thread --scratch-path .build/thread
 	LD_PRELOAD=$(ASAN) ASAN_OPTIONS=detect_leaks=0:allocator_may_return_null=1 PYTHONMALLOC=malloc \
 		$(VENV)-address/bin/python -m pytest $(PROCESSES) $(SANITIZED) $(PYTEST)

@@ -132,7 +132,10 @@ def _look_at(scene: Scene) -> None:
     if isinstance(found, np.ndarray):
         if found.shape != (3, net.sizes[-1]):
             raise Finding(f"predict gives shape {found.shape}")
-        if not np.isfinite(found).all():
+        # Large weights, and exp of what is large, may overflow.
+        tame = abs(net.parameters).max() < 10
+        tame &= all(layer.activation.name != "exp" for layer in net.layers)
+        if tame and not np.isfinite(found).all():
             raise Finding("predict gives NaN or infinity")
     elif not net.closed and not isinstance(found, ArithmeticError):
         own = any(layer.activation.name not in sb.activations() for layer in net.layers)

@@ -365,6 +365,16 @@ def test_names_that_come_twice(good: bytes, tmp_path: Path) -> None:
         refused(lambda: sb.load(path), ValueError, "is not read.*duplicate name")
 
 
+@pytest.mark.parametrize("notes", [3, [], {"table": None}])
+def test_notes_that_are_none_are_refused_with_the_file(
+    notes: Any, good: bytes, tmp_path: Path
+) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(with_description(good, {**description_of(good), "notes": notes}))
+    for reading in (sb.load, read_notes):
+        refused(lambda read=reading: read(path), ValueError, "file is not read: .*must be a")
+
+
 def test_what_is_no_file(tmp_path: Path) -> None:
     refused(lambda: sb.load(tmp_path / "none"), FileNotFoundError, "none")
     refused(lambda: sb.load(tmp_path), ValueError, "no regular file")

@@ -65,7 +65,7 @@ def _work(more: int) -> None:
             if error.errno != errno.ENOMEM:
                 raise
     if more > 1 << 20:
-        np.testing.assert_array_equal(small.predict(X[:10]), wanted)
+        assert np.array_equal(small.predict(X[:10]), wanted)
 
 
 def run_import(rng: random.Random, count: int) -> Iterator[str]:
@@ -76,7 +76,7 @@ def run_import(rng: random.Random, count: int) -> Iterator[str]:
     first, last = _IMPORT
     for k in range(count):
         limit = int(first + (last - first) * k / max(count - 1, 1))
-        if _fresh(limit, "import numpy, scipy.linalg"):
+        if _fresh(limit, "import numpy"):
             yield ""
             continue
         yield _fresh(limit, _FRESH)

@@ -81,7 +81,11 @@ def load(path: str | os.PathLike[str]) -> Network:
 def read_notes(path: str | os.PathLike[str]) -> dict[str, str]:
     """Return the texts that go with the network in a file."""
     with _Reader(path) as file:
-        return file.notes(file.description())
+        description = file.description()
+        try:
+            return file.notes(description)
+        except ValueError as error:
+            file.refuse(str(error))
 
 
 class _Reader:
