@@ -16,14 +16,14 @@ static const Method methods[] = {
 static const Method *find_method(PyObject *name) {
   if (name == NULL) return &methods[0];
   if (!PyUnicode_Check(name)) {
-    PyErr_Format(PyExc_TypeError, "method must be a str (matrices, vectors or loops), got %R",
+    PyErr_Format(PyExc_TypeError, "method must be a str (matrices, vectors or loops), got %.100R",
                  name);
     return NULL;
   }
   for (size_t i = 0; i < sizeof methods / sizeof *methods; i++) {
     if (PyUnicode_CompareWithASCIIString(name, methods[i].name) == 0) return &methods[i];
   }
-  PyErr_Format(PyExc_ValueError, "unknown method %R; allowed: matrices, vectors, loops", name);
+  PyErr_Format(PyExc_ValueError, "unknown method %.100R; allowed: matrices, vectors, loops", name);
   return NULL;
 }
 

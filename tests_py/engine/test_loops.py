@@ -276,6 +276,14 @@ def test_numbers_that_overflow_are_named_alike(method: str) -> None:
     refused(lambda: net.forward(X, method=method), ValueError, "W of layer 1")
 
 
+def test_what_is_no_method_is_not_shown_at_length() -> None:
+    net = quiet_network([2, 1])
+    for wrong in ("loops" * 1000, np.zeros((200, 200)), list(range(5000))):
+        message = refused(lambda wrong=wrong: net.forward(np.ones((1, 2)), method=wrong),
+                          (TypeError, ValueError), "method", "loops")  # fmt: skip
+        assert len(message) < 250
+
+
 def test_unknown_methods_are_refused_and_change_nothing() -> None:
     net = network([4, 6, 3], ["tanh", "softmax"], "cross_entropy")
     X, t = data([4, 6, 3], 8, "cross_entropy", "float64")
