@@ -193,13 +193,20 @@ static PyObject *net_copy_from(Net *self, PyObject *argument) {
     return NULL;
   }
   Net *other = (Net *)argument;
-  if (!sb_is_ready(other) || !is_unmade(self)) return NULL;
+  if (!is_unmade(self)) return NULL;
   sb_error error = {0};
   sb_net *net = NULL;
-  Work work = sb_begin_work(other, 4.0 * (double)sb_parameter_count(other->net));
-  sb_status status = sb_copy_net(other->net, &net, &error);
-  sb_end_work(other, work);
-  if (status != SB_OK) return sb_raise(self->state, &error);
+  bool ready;
+  SB_BEGIN_GUARD(other);
+  ready = sb_is_ready(other);
+  if (ready) {
+    Work work = sb_begin_work(other, 4.0 * (double)sb_parameter_count(other->net));
+    (void)sb_copy_net(other->net, &net, &error);
+    sb_end_work(other, work);
+  }
+  SB_END_GUARD();
+  if (!ready) return NULL;
+  if (net == NULL) return sb_raise(self->state, &error);
   return adopt(self, net, other->dtype, other->layers, other->outputs, other->asks);
 }
 
@@ -229,34 +236,34 @@ static PyObject *net_closed(Net *self, void *Py_UNUSED(closure)) {
 #include "net_docs.h"
 
 static PyMethodDef net_methods[] = {
-    {"_forward_from", (PyCFunction)sb_net_forward_from, METH_O, NULL},
-    {"forward", FAST(sb_net_forward), METH_FASTCALL | METH_KEYWORDS, forward_doc},
-    {"backward", FAST(sb_net_backward), METH_FASTCALL | METH_KEYWORDS, backward_doc},
-    {"step", (PyCFunction)sb_net_step, METH_NOARGS, step_doc},
-    {"predict", FAST(sb_net_predict), METH_FASTCALL | METH_KEYWORDS, predict_doc},
-    {"release", (PyCFunction)sb_net_release, METH_NOARGS, release_doc},
-    {"close", (PyCFunction)net_close, METH_NOARGS, close_doc},
-    {"_create", (PyCFunction)net_create, METH_VARARGS, NULL},
-    {"_copy_from", (PyCFunction)net_copy_from, METH_O, NULL},
-    {"_reset", (PyCFunction)sb_net_reset, METH_O, NULL},
-    {"_in_place", (PyCFunction)sb_net_in_place, METH_O, NULL},
-    {"_input", (PyCFunction)sb_net_input, METH_NOARGS, NULL},
-    {"_view", (PyCFunction)sb_net_view, METH_VARARGS, NULL},
-    {"_option", (PyCFunction)sb_net_option, METH_O, NULL},
-    {"_set_option", (PyCFunction)sb_net_set_option, METH_VARARGS, NULL},
-    {"_generator", (PyCFunction)sb_net_generator, METH_NOARGS, NULL},
-    {"_set_generator", (PyCFunction)sb_net_set_generator, METH_O, NULL},
-    {"_draw_order", (PyCFunction)sb_net_draw_order, METH_O, NULL},
-    {"_work", (PyCFunction)sb_net_work, METH_O, NULL},
-    {"_plan", (PyCFunction)sb_net_plan, METH_VARARGS, NULL},
-    {"_maker", (PyCFunction)sb_net_maker, METH_VARARGS, NULL},
-    {"_slot_count", (PyCFunction)sb_net_slot_count, METH_NOARGS, NULL},
-    {"_evaluate", FAST(sb_net_evaluate), METH_FASTCALL, NULL},
-    {"_fit", FAST(sb_net_fit), METH_FASTCALL, NULL},
-    {"_jacobian", FAST(sb_net_jacobian), METH_FASTCALL, NULL},
-    {"_input_gradient", FAST(sb_net_input_gradient), METH_FASTCALL, NULL},
-    {"_gradient_norms", FAST(sb_net_gradient_norms), METH_FASTCALL, NULL},
-    {"_hvp", FAST(sb_net_hvp), METH_FASTCALL, NULL},
+    {"_forward_from", (PyCFunction)GUARDED(sb_net_forward_from), METH_O, NULL},
+    {"forward", FAST(GUARDED(sb_net_forward)), METH_FASTCALL | METH_KEYWORDS, forward_doc},
+    {"backward", FAST(GUARDED(sb_net_backward)), METH_FASTCALL | METH_KEYWORDS, backward_doc},
+    {"step", (PyCFunction)GUARDED(sb_net_step), METH_NOARGS, step_doc},
+    {"predict", FAST(GUARDED(sb_net_predict)), METH_FASTCALL | METH_KEYWORDS, predict_doc},
+    {"release", (PyCFunction)GUARDED(sb_net_release), METH_NOARGS, release_doc},
+    {"close", (PyCFunction)GUARDED(net_close), METH_NOARGS, close_doc},
+    {"_create", (PyCFunction)GUARDED(net_create), METH_VARARGS, NULL},
+    {"_copy_from", (PyCFunction)GUARDED(net_copy_from), METH_O, NULL},
+    {"_reset", (PyCFunction)GUARDED(sb_net_reset), METH_O, NULL},
+    {"_in_place", (PyCFunction)GUARDED(sb_net_in_place), METH_O, NULL},
+    {"_input", (PyCFunction)GUARDED(sb_net_input), METH_NOARGS, NULL},
+    {"_view", (PyCFunction)GUARDED(sb_net_view), METH_VARARGS, NULL},
+    {"_option", (PyCFunction)GUARDED(sb_net_option), METH_O, NULL},
+    {"_set_option", (PyCFunction)GUARDED(sb_net_set_option), METH_VARARGS, NULL},
+    {"_generator", (PyCFunction)GUARDED(sb_net_generator), METH_NOARGS, NULL},
+    {"_set_generator", (PyCFunction)GUARDED(sb_net_set_generator), METH_O, NULL},
+    {"_draw_order", (PyCFunction)GUARDED(sb_net_draw_order), METH_O, NULL},
+    {"_work", (PyCFunction)GUARDED(sb_net_work), METH_O, NULL},
+    {"_plan", (PyCFunction)GUARDED(sb_net_plan), METH_VARARGS, NULL},
+    {"_maker", (PyCFunction)GUARDED(sb_net_maker), METH_VARARGS, NULL},
+    {"_slot_count", (PyCFunction)GUARDED(sb_net_slot_count), METH_NOARGS, NULL},
+    {"_evaluate", FAST(GUARDED(sb_net_evaluate)), METH_FASTCALL, NULL},
+    {"_fit", FAST(GUARDED(sb_net_fit)), METH_FASTCALL, NULL},
+    {"_jacobian", FAST(GUARDED(sb_net_jacobian)), METH_FASTCALL, NULL},
+    {"_input_gradient", FAST(GUARDED(sb_net_input_gradient)), METH_FASTCALL, NULL},
+    {"_gradient_norms", FAST(GUARDED(sb_net_gradient_norms)), METH_FASTCALL, NULL},
+    {"_hvp", FAST(GUARDED(sb_net_hvp)), METH_FASTCALL, NULL},
     {NULL, NULL, 0, NULL},
 };
 

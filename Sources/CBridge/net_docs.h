@@ -1,4 +1,5 @@
-// Docstrings of Net's public methods (numpydoc), apart from the code they describe.
+// Docstrings of Net's public methods (numpydoc), apart from the code they describe; at the end the
+// methods as they stand in the table.
 PyDoc_STRVAR(
     forward_doc,
     "forward($self, X, *, copy=None, method='matrices', training=False)\n--\n\n"
@@ -128,3 +129,34 @@ PyDoc_STRVAR(release_doc,
 PyDoc_STRVAR(close_doc,
              "close($self)\n--\n\n"
              "Free the engine's memory now. Views of it stay valid; the network does not.\n");
+
+// clang-format off
+SB_GUARD(sb_net_forward_from, Net, self)
+SB_GUARD(sb_net_step, Net, self)
+SB_GUARD(sb_net_release, Net, self)
+SB_GUARD(net_close, Net, self)
+SB_GUARD(net_create, Net, self)
+SB_GUARD(net_copy_from, Net, self)
+SB_GUARD(sb_net_reset, Net, self)
+SB_GUARD(sb_net_in_place, Net, self)
+SB_GUARD(sb_net_input, Net, self)
+SB_GUARD(sb_net_view, Net, self)
+SB_GUARD(sb_net_option, Net, self)
+SB_GUARD(sb_net_set_option, Net, self)
+SB_GUARD(sb_net_generator, Net, self)
+SB_GUARD(sb_net_set_generator, Net, self)
+SB_GUARD(sb_net_draw_order, Net, self)
+SB_GUARD(sb_net_work, Net, self)
+SB_GUARD(sb_net_plan, Net, self)
+SB_GUARD(sb_net_maker, Net, self)
+SB_GUARD(sb_net_slot_count, Net, self)
+SB_GUARD_FAST(sb_net_evaluate, Net, self)
+SB_GUARD_FAST(sb_net_fit, Net, self)
+SB_GUARD_FAST(sb_net_jacobian, Net, self)
+SB_GUARD_FAST(sb_net_input_gradient, Net, self)
+SB_GUARD_FAST(sb_net_gradient_norms, Net, self)
+SB_GUARD_FAST(sb_net_hvp, Net, self)
+SB_GUARD_KEYWORDS(sb_net_forward, Net, self)
+SB_GUARD_KEYWORDS(sb_net_backward, Net, self)
+SB_GUARD_KEYWORDS(sb_net_predict, Net, self)
+// clang-format on

@@ -3,22 +3,21 @@
 #ifndef SB_OLD_SYMBOLS_H
 #define SB_OLD_SYMBOLS_H
 
-#if defined(__x86_64__) && defined(__GLIBC__)
-#define SB_OLD(name) __asm__(".symver " #name "," #name "@GLIBC_2.2.5")
+#if defined(__GLIBC__) && (defined(__x86_64__) || defined(__aarch64__))
+#if defined(__x86_64__)
+#define SB_FIRST "2.2.5"
+#else
+#define SB_FIRST "2.17"
+#endif
+#define SB_OLD(name) __asm__(".symver " #name "," #name "@GLIBC_" SB_FIRST)
 SB_OLD(pthread_create);
 SB_OLD(pthread_attr_setdetachstate);
 SB_OLD(pthread_getspecific);
 SB_OLD(pthread_key_create);
 SB_OLD(pthread_mutex_trylock);
+SB_OLD(pthread_sigmask);
 SB_OLD(pthread_once);
 SB_OLD(pthread_setspecific);
-SB_OLD(pthread_rwlock_init);
-SB_OLD(pthread_rwlock_rdlock);
-SB_OLD(pthread_rwlock_wrlock);
-SB_OLD(pthread_rwlock_unlock);
-SB_OLD(pthread_rwlockattr_init);
-SB_OLD(pthread_rwlockattr_destroy);
-SB_OLD(pthread_rwlockattr_setkind_np);
 #endif
 
 #endif

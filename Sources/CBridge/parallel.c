@@ -4,16 +4,16 @@
 // split as well; BLAS is called with one thread per part. A worker spins for a moment
 // before it sleeps: between the phases of a training step only microseconds pass.
 #define _GNU_SOURCE
-#include <pthread.h>
-#include <sched.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
+#if !defined(_WIN32)
+#include <signal.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <unistd.h>
+#endif
 
-#include "old_symbols.h"
+#include "posix.h"
 #include "sb_support.h"
 
 #define MAX_PARTS SB_MAX_THREADS
@@ -37,6 +37,8 @@ static _Atomic int sleeping;
 static inline void relax(void) {
 #if defined(__x86_64__)
   __builtin_ia32_pause();
+#elif defined(__aarch64__)
+  __asm__ volatile("yield");
 #endif
 }
 
@@ -81,7 +83,7 @@ static uint64_t wait_for_job_after(uint64_t last) {
 // child process it is its successor's. Below AVX-512 nothing is packed.
 static void *scratch_of[MAX_PARTS];
 
-static void *work(void *argument) {
+static sb_thread_result SB_THREAD work(void *argument) {
   int own = (int)(intptr_t)argument;
   sb_keep_scratch(scratch_of[own]);
   uint64_t job = job_of(atomic_load(&ticket));
@@ -90,7 +92,7 @@ static void *work(void *argument) {
     take_parts(job, own);
     job = wait_for_job_after(job);
   }
-  return NULL;
+  return 0;
 }
 
 // A child process has none of the threads and must not wait for them.
@@ -110,28 +112,25 @@ static void start_workers(int count) {
   static pthread_once_t once = PTHREAD_ONCE_INIT;
   pthread_once(&once, watch_forks);
   while (workers < count) {
-    pthread_t thread;
-    pthread_attr_t attributes;
-    pthread_attr_init(&attributes);
-    pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
     int own = workers + 1;
 #if defined(__AVX512F__)
     if (scratch_of[own] == NULL) scratch_of[own] = sb_allocate(SB_SCRATCH_BYTES);
 #endif
-    void *number = (void *)(intptr_t)own;
-    int failed = pthread_create(&thread, &attributes, work, number);
-    pthread_attr_destroy(&attributes);
-    if (failed) return;
+    if (sb_start_thread(work, (void *)(intptr_t)own) != 0) return;
     workers++;
   }
 }
 
 // What OpenBLAS takes for each of the products that are made at the same time. It ends the process
 // where it gets none.
-static const size_t BUFFER_BYTES = (size_t)32 << 20;
+#define BUFFER_BYTES ((size_t)32 << 20)
 
 // Whether that many products may be made at once, where addresses are limited.
 static bool has_room(int products) {
+#if defined(_WIN32)
+  (void)products;
+  return true;
+#else
   struct rlimit limit;
   if (getrlimit(RLIMIT_AS, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) return true;
   size_t bytes = (size_t)products * BUFFER_BYTES;
@@ -139,6 +138,7 @@ static bool has_room(int products) {
   if (room == MAP_FAILED) return false;
   munmap(room, bytes);
   return true;
+#endif
 }
 
 void sb_parallel(int parts, sb_task task, void *context) {

@@ -218,21 +218,32 @@ static PyObject *fit_end(FitSession *self, PyObject *Py_UNUSED(unused)) {
 
 static void fit_dealloc(FitSession *self) {
   PyTypeObject *type = Py_TYPE((PyObject *)self);
+  SB_BEGIN_GUARD(self->net);
   fit_finish(self);
+  SB_END_GUARD();
   Py_XDECREF(self->sums);
   Py_XDECREF((PyObject *)self->net);
   ((freefunc)PyType_GetSlot(type, Py_tp_free))(self);
   Py_DECREF(type);
 }
 
+// clang-format off
+SB_GUARD(fit_run, FitSession, self->net)
+SB_GUARD(fit_epoch, FitSession, self->net)
+SB_GUARD(fit_set_rates, FitSession, self->net)
+SB_GUARD(fit_set_outputs, FitSession, self->net)
+SB_GUARD(fit_end, FitSession, self->net)
+// clang-format on
+
 static PyMethodDef fit_methods[] = {
-    {"run", (PyCFunction)fit_run, METH_O, "run(max_ns): work for about that long."},
-    {"epoch", (PyCFunction)fit_epoch, METH_O, "epoch(index): the record of an ended epoch."},
-    {"set_rates", (PyCFunction)fit_set_rates, METH_O,
+    {"run", (PyCFunction)GUARDED(fit_run), METH_O, "run(max_ns): work for about that long."},
+    {"epoch", (PyCFunction)GUARDED(fit_epoch), METH_O,
+     "epoch(index): the record of an ended epoch."},
+    {"set_rates", (PyCFunction)GUARDED(fit_set_rates), METH_O,
      "set_rates(rates): lr for the batches of an epoch."},
-    {"set_outputs", (PyCFunction)fit_set_outputs, METH_O,
+    {"set_outputs", (PyCFunction)GUARDED(fit_set_outputs), METH_O,
      "set_outputs(array): write a(L) of the validation rows there too."},
-    {"end", (PyCFunction)fit_end, METH_NOARGS, "end(): give the network back."},
+    {"end", (PyCFunction)GUARDED(fit_end), METH_NOARGS, "end(): give the network back."},
     {NULL, NULL, 0, NULL},
 };
 

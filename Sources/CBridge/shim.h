@@ -4,10 +4,11 @@
 
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
-#include <pthread.h>
 #include <stdbool.h>
 #include <string.h>
 
+#include "guard.h"
+#include "posix.h"
 #include "swift_backprop.h"
 
 typedef struct {
@@ -58,6 +59,7 @@ PyObject *sb_wrap_view(ModuleState *state, const sb_view *view);
 // lock.c
 typedef struct {
   PyThreadState *thread;  // not NULL while the GIL is released
+  bool counted;           // whether a fork waits for it
 } Work;
 void sb_watch_forks(void);
 int64_t sb_process_generation(void);

@@ -1,9 +1,8 @@
 // Memory for the engine: checked against what the machine has before it is touched.
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "old_symbols.h"
+#include "posix.h"
 #include "sb_support.h"
 
 sb_blas sb_blas_table;
@@ -11,6 +10,20 @@ sb_blas sb_blas_table;
 // Below this the check costs more than it protects.
 static const size_t CHECKED_BYTES = (size_t)64 << 20;
 
+#ifdef _WIN32
+int64_t sb_nanoseconds(void) {
+  LARGE_INTEGER now, second;
+  QueryPerformanceCounter(&now);
+  QueryPerformanceFrequency(&second);
+  const int64_t n = now.QuadPart, each = second.QuadPart;
+  return n / each * 1000000000 + n % each * 1000000000 / each;
+}
+
+static uint64_t available_bytes(void) {
+  MEMORYSTATUSEX status = {.dwLength = sizeof status};
+  return GlobalMemoryStatusEx(&status) ? status.ullAvailPageFile : UINT64_MAX;
+}
+#else
 // The number after `name` in a file of lines "name number", or, without a name, the number the
 // file begins with; UINT64_MAX where there is none ("max").
 static uint64_t number_in(const char *path, const char *name) {
@@ -60,23 +73,22 @@ static uint64_t available_bytes(void) {
   }
   return smallest;
 }
+#endif
 
 int sb_has_memory(size_t bytes) { return bytes <= CHECKED_BYTES || bytes <= available_bytes(); }
 
 void *sb_allocate(size_t bytes) {
   if (!sb_has_memory(bytes)) return NULL;
-  void *memory = NULL;
-  if (posix_memalign(&memory, 64, bytes == 0 ? 64 : bytes) != 0) return NULL;
-  return memory;
+  return sb_aligned_memory(bytes == 0 ? 64 : bytes);
 }
 
-void sb_deallocate(void *memory) { free(memory); }
+void sb_deallocate(void *memory) { sb_free_aligned(memory); }
 
 static pthread_key_t scratch_key;
 static int scratch_is_ready;
 
 static void make_scratch_key(void) {
-  scratch_is_ready = pthread_key_create(&scratch_key, free) == 0;
+  scratch_is_ready = pthread_key_create(&scratch_key, sb_deallocate) == 0;
 }
 
 static int has_scratch_key(void) {

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import swiftbackprop as sb
 from helpers import DTYPES, assert_matches, quiet_network
 from reference import ACTIVATIONS, LOSSES, PARTNERS, activation
 
@@ -147,3 +148,23 @@ def test_partners_give_the_plain_numbers_away_from_saturation(dtype: str) -> Non
         tolerance = 1e-12 if dtype == "float64" else 1e-5
         assert_matches(grad_z, wanted, tolerance, output)
         assert_matches(grad_a, own, tolerance, output)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_numbers_below_the_normal_ones_are_taken_for_0(dtype: str) -> None:
+    """The momentum of a dead unit decays to 0, and not through hundreds of slow steps."""
+    X, t = np.zeros((3, 2), dtype), np.zeros((3, 1), dtype)
+    net = quiet_network(
+        [2, 1], loss="squared_error", optimizer=sb.Momentum(0.0, 0.5), dtype=dtype, seed=0
+    )
+    net.layers[0].b = [0.0]
+    net.forward(X)
+    assert net.backward(t) == 0
+    net.step()
+    (momentum,) = net.optimizer.state
+    tiny = np.finfo(dtype).tiny
+    momentum[:] = 3 * tiny
+    net.step()
+    np.testing.assert_array_equal(momentum, 1.5 * tiny)
+    net.step()
+    np.testing.assert_array_equal(momentum, 0)

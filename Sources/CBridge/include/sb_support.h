@@ -58,11 +58,15 @@ static inline int64_t sb_read(const int64_t *counter) {
   return __atomic_load_n(counter, __ATOMIC_ACQUIRE);
 }
 
+#if defined(_WIN32)
+int64_t sb_nanoseconds(void);
+#else
 static inline int64_t sb_nanoseconds(void) {
   struct timespec now;
   clock_gettime(CLOCK_MONOTONIC, &now);
   return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
 }
+#endif
 
 // As many threads as the engine ever uses.
 #define SB_MAX_THREADS 48
