@@ -7,6 +7,10 @@ PYTEST ?=
 # More arguments for the benchmarks, as in `make bench BENCH='--quick --nets 784-128-10'`.
 BENCH ?=
 
+# What is built again is the same byte by byte: files have the time of the last commit.
+SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || echo 315532800)
+export SOURCE_DATE_EPOCH
+
 PY = $(VENV)/bin/python
 # Swift's tests multiply with the library that ships.
 BLAS = $$(ls $(CURDIR)/$(VENV)/lib/python3.*/site-packages/swiftbackprop/_lib/libscipy_openblas.so)
@@ -17,14 +21,14 @@ C_FILES := $(wildcard Sources/CBridge/*.[ch] Sources/CBridge/include/*.h tests_p
 C_FLAGS = -DSB_PYTHON -DPy_LIMITED_API=0x030b0000 -ISources/CBridge/include \
 	-I$$($(PY) -c 'import sysconfig; print(sysconfig.get_path("include"))')
 # What the installed package is made from.
-SOURCES := Package.swift pyproject.toml setup.py scratch.py $(shell find Sources python -type f \
+SOURCES := Package.swift pyproject.toml setup.py scratch.py $(shell find Sources building python -type f \
 	-not -path '*/_lib/*' -not -path '*.egg-info/*' -not -name '*.so' -not -name '*.pyc')
 
 .DELETE_ON_ERROR:
-.PHONY: help demo develop test swift-test python-test test-peers test-installs fuzz-sklearn fuzz faults coverage contributing-example lint format bench bench-check docs notebooks play browser wheel sanitize clean check
+.PHONY: help demo develop test swift-test python-test test-peers test-installs test-cpus test-aarch64 fuzz-sklearn fuzz faults coverage contributing-example lint format bench bench-check docs notebooks play browser wheel wheel-aarch64 wheel-musl sanitize clean check
 
 help: ## list the verbs
-	@sed -n 's/^\([a-z-]*\):.*## /  \1\t/p' $(MAKEFILE_LIST) | expand -t 15
+	@sed -n 's/^\([a-z0-9-]*\):.*## /  \1\t/p' $(MAKEFILE_LIST) | expand -t 15
 
 demo: $(VENV)/package $(VENV)/extra-plot ## train a network and look inside it (DATA=fashion-mnist: on a larger set)
 	$(PY) -m swiftbackprop.demo $(DATA)
@@ -129,18 +133,48 @@ notebooks: $(VENV)/package $(VENV)/extra-notebook $(VENV)/extra-bench ## run eve
 		notebooks/*.ipynb
 
 play: | check ## the page with the engine as WebAssembly, into build/play/
-	@$(PYTHON) play/build.py
+	@$(PYTHON) -m play.build
 
 browser: play $(VENV)/package $(VENV)/extra-browser ## look at the notebooks and the page in Chromium; pictures in build/browser/
 	$(PY) -m pytest tests_browser $(PYTEST)
 
 wheel: $(VENV)/extra-wheel ## a wheel for other machines, in wheelhouse/
-	rm -rf build/lib* build/bdist* dist wheelhouse
+	rm -rf build/lib* build/bdist* dist wheelhouse/*.whl
 	SWIFTBACKPROP_BUILD_LEVELS=all $(PY) -m pip wheel --quiet --no-deps --wheel-dir dist .
-	PATH="$(CURDIR)/$(VENV)/bin:$$PATH" $(PY) -m auditwheel repair \
+	PATH="$(abspath $(VENV))/bin:$$PATH" $(PY) -m auditwheel repair \
 		--plat manylinux_2_27_$$(uname -m) --wheel-dir wheelhouse dist/*.whl
 	@# threadpoolctl finds the library by its name
 	$(PY) -m zipfile --list wheelhouse/*.whl | grep ' *swiftbackprop/_lib/libscipy_openblas\.so '
+	$(PY) -m zipfile --list wheelhouse/*.whl | grep '\.dist-info/sboms/swiftbackprop\.cdx\.json '
+
+# Wheels for other machines: $(1) is building/cross.py's name of the target, $(2) the tag of the
+# OpenBLAS that goes in, $(3) the wheel's own.
+define cross_wheel
+	rm -rf build/lib* build/bdist* build/openblas/$(1) dist/$(1) wheelhouse/$(1)
+	$(PY) -c 'import tomllib; \
+		print(*tomllib.load(open("pyproject.toml", "rb"))["build-system"]["requires"], sep="\n")' \
+		| grep scipy-openblas32 | xargs -d '\n' $(PY) -m pip install --quiet --no-deps \
+		--only-binary=:all: --platform $(2) --target build/openblas/$(1)
+	SWIFTBACKPROP_BUILD_TARGET=$(1) PYTHONPATH=$(CURDIR)/build/openblas/$(1) \
+		$(PY) -m pip wheel --quiet --no-deps --no-build-isolation --wheel-dir dist/$(1) .
+	PATH="$(abspath $(VENV))/bin:$$PATH" $(PY) -m auditwheel repair \
+		--plat auto --wheel-dir wheelhouse/$(1) dist/$(1)/*.whl
+	ls wheelhouse/$(1)/*-$(3).whl
+endef
+
+wheel-aarch64: $(VENV)/extra-wheel $(VENV)/build-system ## a wheel for Linux on aarch64 (Debian: gcc-aarch64-linux-gnu libc6-dev-arm64-cross)
+	$(call cross_wheel,aarch64-linux-gnu,manylinux_2_27_aarch64,manylinux_2_27_aarch64)
+
+wheel-musl: $(VENV)/extra-wheel $(VENV)/build-system ## a wheel for Linux with musl (Debian: musl-dev)
+	$(call cross_wheel,x86_64-linux-musl,musllinux_1_2_x86_64,musllinux_1_2_x86_64)
+
+test-aarch64: wheel-aarch64 ## the wheel for aarch64, run by qemu-user (Debian: qemu-user)
+	.ci/aarch64 $(PY)
+
+test-cpus: wheel $(VENV)/extra-test ## the wheel on other CPUs, as qemu-user makes them up (Debian: qemu-user)
+	$(CLAIM)
+	swift build --product SwiftBackprop
+	.ci/cpus $(PY)
 
 test-installs: $(VENV)/package wheel ## the other ways of installing: sdist, Debian's packages, the static build, each Python, editable
 	.ci/installs

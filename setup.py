@@ -14,69 +14,61 @@ SWIFTBACKPROP_BUILD_LEVELS
     "native" builds one module, the best level of this CPU: for work on the engine
     (`make develop`).
 SWIFTBACKPROP_BUILD_BLAS
-    "vendored" (the default) packs the OpenBLAS of scipy-openblas32; "system" packs none.
+    "vendored" packs the OpenBLAS of scipy-openblas32, "system" packs none. The default is
+    "vendored", but on macOS, which has a BLAS, "system".
+SWIFTBACKPROP_BUILD_TARGET
+    Nothing (the default) builds for this machine; a target of building/cross.py builds every
+    level of it, embedded, for a wheel that goes there (`make wheel-aarch64`, `make wheel-musl`).
+SOURCE_DATE_EPOCH
+    The time, in seconds, of every file in a source distribution or wheel, so that it can be built
+    again byte by byte.
 """
 
 import ctypes
-import importlib.util
 import os
 import platform
 import re
-import runpy
 import shutil
 import subprocess
 import sys
 import sysconfig
 import zlib
-from importlib import metadata
 from pathlib import Path
-from typing import NamedTuple
 
 from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
 
 ROOT = Path(__file__).parent.absolute()
-# Not an import: pip runs this file without its folder on the path.
-claim = runpy.run_path(os.fspath(ROOT / "scratch.py"))["claim"]
+sys.path.insert(0, os.fspath(ROOT))  # pip runs this file without its folder on the path
+
+from building import archives, cross, levels, vendored
+from building.compile import SAME_ANYWHERE
+from scratch import claim
+
 SWIFT_NEEDED = (6, 2)
 PYTHON_NEEDED = 0x030B0000  # the limited API the shim is written against
 HEADERS = sysconfig.get_path("include")
-BLAS_FILE = "libscipy_openblas.so"  # threadpoolctl finds libraries by this prefix
-
-
-class Level(NamedTuple):
-    """One build of the engine: the number it reports and the flags that make it."""
-
-    number: int
-    flags: tuple[str, ...]
-
-
-# The whole engine is compiled once per level, and one of them is imported: code of different
-# levels in one image would share symbols. -Xcc -march drives Swift's code generation as well.
-X86_64 = {
-    "_core": Level(1, ()),
-    "_core_v3": Level(3, ("-Xcc", "-march=x86-64-v3", "-Xswiftc", "-DSB_FMA")),
-    "_core_v4": Level(
-        4,
-        (
-            *("-Xcc", "-march=x86-64-v4", "-Xcc", "-mprefer-vector-width=512"),
-            *("-Xswiftc", "-DSB_FMA", "-Xswiftc", "-DSB_AVX512"),
-        ),
-    ),
-}
-AARCH64 = {"_core": Level(1, ("-Xswiftc", "-DSB_FMA"))}
-# What /proc/cpuinfo calls the instructions that a level adds.
-CPU_FLAGS = {
-    "_core_v3": {"avx2", "fma", "bmi1", "bmi2", "movbe", "f16c", "abm"},
-    "_core_v4": {"avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl"},
-}
+# Which has no limited API: a build of its own for each version.
+FREE_THREADED = bool(sysconfig.get_config_var("Py_GIL_DISABLED"))
 
 NO_DEBUG_INFO = ("-debug-info-format", "none")  # nine tenths of the file otherwise
 EMBEDDED = (
     *("-Xswiftc", "-enable-experimental-feature", "-Xswiftc", "Embedded"),
+    *("-Xswiftc", "-Xfrontend", "-Xswiftc", "-function-sections"),
     # gold leaves symbols behind of what it removes, and one is of a glibc newer than the wheel's.
-    *("-Xswiftc", "-Xfrontend", "-Xswiftc", "-function-sections", "-Xswiftc", "-use-ld=lld"),
+    *(("-Xswiftc", "-use-ld=lld") if sys.platform == "linux" else ()),
 )
+# What a platform's linker is told.
+EXPORTS = ("-Xlinker", f"--version-script={ROOT / 'Sources' / 'CBridge' / 'exports.map'}")
+LINKED = {
+    "linux": (*EXPORTS, "--disable-local-rpath", "-Xswiftc", "-no-toolchain-stdlib-rpath"),
+    "darwin": (
+        *("-Xlinker", "-exported_symbol", "-Xlinker", "_PyInit_*"),
+        *("-Xlinker", "-undefined", "-Xlinker", "dynamic_lookup"),
+    ),
+    "win32": ("-Xlinker", f"/LIBPATH:{Path(sys.base_prefix, 'libs')}"),
+}
+LIBRARIES = {"darwin": "lib_core.dylib", "win32": "_core.dll"}
 ENGINES = {
     "embedded": (*EMBEDDED, *NO_DEBUG_INFO),
     # Not --static-swift-stdlib, which skips dynamic products.
@@ -88,6 +80,10 @@ ENGINES = {
         *("-Xcc", "-fsanitize=undefined", "-Xcc", "-fno-sanitize-recover=undefined"),
     ),
 }
+MACHINES = (
+    *("linux on x86_64", "linux on aarch64", "darwin on x86_64", "darwin on arm64"),
+    "win32 on AMD64",
+)
 
 COMPILING = {"build", "build_ext", "bdist_wheel", "editable_wheel", "develop", "install"}
 
@@ -96,43 +92,15 @@ def choice(variable: str, *allowed: str) -> str:
     """Return the value of an environment variable; the first one allowed is the default."""
     value = os.environ.get(variable) or allowed[0]
     if value not in allowed:
-        sys.exit(f"{variable} is {value!r}; it can be {' or '.join(allowed)}.")
+        sys.exit(f"{variable} is {value!r}; it can be {' or '.join(filter(None, allowed))}.")
     return value
-
-
-def best(levels: dict[str, Level]) -> str:
-    """Return the name of the best of these levels that this CPU runs."""
-    info = Path("/proc/cpuinfo").read_text(encoding="ascii", errors="replace")
-    found = re.search(r"^flags\s*:(.*)$", info, re.MULTILINE)
-    has = set(found[1].split()) if found else set()
-    name = "_core"
-    for better, needed in CPU_FLAGS.items():
-        if better not in levels or not needed <= has:
-            break
-        name = better
-    return name
-
-
-def chosen(levels: dict[str, Level], which: str) -> dict[str, Level]:
-    """Return the levels to build, by the names of their modules."""
-    if which == "all":
-        return levels
-    name = best(levels)
-    if which == "native":
-        return {"_core": levels[name]}
-    return {"_core": levels["_core"], name: levels[name]}
 
 
 def check_machine() -> None:
     """Say in one sentence what this machine lacks, before anything is compiled."""
     machine = f"{sys.platform} on {platform.machine()}"
-    if machine not in ("linux on x86_64", "linux on aarch64"):
-        sys.exit(f"swiftbackprop builds for Linux on x86-64 and aarch64; this is {machine}.")
-    if sysconfig.get_config_var("Py_GIL_DISABLED"):
-        sys.exit(
-            "swiftbackprop needs a CPython with the GIL, and this one is free-threaded: "
-            "install with an ordinary CPython 3.11 or newer."
-        )
+    if machine not in MACHINES:
+        sys.exit(f"swiftbackprop builds for {', '.join(MACHINES)}; this is {machine}.")
     if not Path(HEADERS, "Python.h").exists():
         sys.exit(
             f"Building swiftbackprop needs the C headers of Python {platform.python_version()}, "
@@ -150,6 +118,8 @@ def check_machine() -> None:
     if found is None or (int(found[1]), int(found[2])) < SWIFT_NEEDED:
         have = found[0] if found else "one that does not tell its version"
         sys.exit(f"Building swiftbackprop needs {wanted}, and the swift on PATH is {have}.")
+    if TARGET:
+        cross.check(TARGET)
 
 
 class SwiftBuildExt(build_ext):
@@ -170,35 +140,43 @@ class SwiftBuildExt(build_ext):
         if BLAS == "system":
             shutil.rmtree(built, ignore_errors=True)  # an earlier build's
         else:
-            copy_blas(in_place if self.inplace else built, fallback=in_place)
+            target = in_place if self.inplace else built
+            vendored.copy_blas(target, in_place, vendored.blas_file(sys.platform))
         super().run()
 
     def build_extension(self, ext: Extension) -> None:
         name = ext.name.rpartition(".")[2]
+        module = Path(self.get_ext_fullpath(ext.name))
+        flags = (
+            *("-Xcc", "-DSB_PYTHON"),
+            *("-Xcc", f"-I{HEADERS}"),
+            *(() if FREE_THREADED else ("-Xcc", f"-DPy_LIMITED_API={PYTHON_NEEDED:#010x}")),
+            *("-Xcc", f"-DSB_MODULE_NAME={name}"),
+            *("-Xcc", f"-DSB_LEVEL={LEVELS[name].number}"),
+            *LEVELS[name].flags,
+        )
+        if TARGET:
+            cross.build(TARGET, (*flags, *EXPORTS), module, claim(cross.SCRATCH))
+            return
         scratch = claim(scratch_path(name))
         command = [
             *("swift", "build", "-c", "release", "--product", "_core"),
             *("--scratch-path", os.fspath(scratch)),
-            *("-Xcc", "-DSB_PYTHON"),
-            *("-Xcc", f"-I{HEADERS}"),
-            *("-Xcc", f"-DPy_LIMITED_API={PYTHON_NEEDED:#010x}"),
-            *("-Xcc", f"-DSB_MODULE_NAME={name}"),
-            *("-Xcc", f"-DSB_LEVEL={LEVELS[name].number}"),
-            *("-Xcc", "-ffp-contract=off"),  # the same bits at every level
-            *("-Xlinker", f"--version-script={ROOT / 'Sources' / 'CBridge' / 'exports.map'}"),
-            *("--disable-local-rpath", "-Xswiftc", "-no-toolchain-stdlib-rpath"),
+            *cross.SAME_BITS,
+            *(part for flag in SAME_ANYWHERE for part in ("-Xswiftc", flag)),
+            *flags,
+            *LINKED[sys.platform],
             *ENGINES[ENGINE],
-            *LEVELS[name].flags,
         ]
         done = subprocess.run(
             command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
         )
         if done.returncode:
             sys.exit(f"swift build failed for {ext.name}:\n{done.stdout}")
-        library = scratch / "release" / "lib_core.so"
+        library = scratch / "release" / LIBRARIES.get(sys.platform, "lib_core.so")
         if ENGINE != "address":  # whose symbols come from a preloaded library
             check_symbols(library)
-        replace(library, Path(self.get_ext_fullpath(ext.name)))
+        vendored.replace(library, module)
 
 
 def scratch_path(name: str) -> Path:
@@ -215,43 +193,9 @@ def scratch_path(name: str) -> Path:
 def check_symbols(library: Path) -> None:
     """Load what was built: the linker lets undefined symbols pass."""
     try:
-        ctypes.CDLL(os.fspath(library), os.RTLD_NOW)
+        ctypes.CDLL(os.fspath(library), getattr(os, "RTLD_NOW", 0))
     except OSError as error:
         sys.exit(f"The engine was built and cannot be loaded: {error}")
-
-
-def copy_blas(target: Path, fallback: Path) -> None:
-    """Copy OpenBLAS and its licence texts into `target`, or keep the copy that is there."""
-    spec = importlib.util.find_spec("scipy_openblas32")
-    if spec is not None and spec.submodule_search_locations:
-        package = Path(spec.submodule_search_locations[0])
-        dist = metadata.distribution("scipy-openblas32")
-        licences = [
-            Path(os.fspath(dist.locate_file(file)))
-            for file in dist.files or ()
-            if re.search("licen[cs]e|copying", file.name, re.IGNORECASE)
-        ]
-        files = [package / "lib" / BLAS_FILE, *licences]
-    elif (target / BLAS_FILE).exists():
-        return
-    elif (fallback / BLAS_FILE).exists():
-        files = [file for file in fallback.iterdir() if file.is_file()]
-    else:
-        sys.exit(
-            "scipy-openblas32, the source of the OpenBLAS that swiftbackprop packs, is not "
-            "installed: build with pip's isolation, or install the version pinned in "
-            "pyproject.toml, or set SWIFTBACKPROP_BUILD_BLAS=system to use the system's BLAS."
-        )
-    for file in files:
-        name = file.name if file.name.startswith(("lib", "OpenBLAS")) else f"OpenBLAS-{file.name}"
-        replace(file, target / name)
-
-
-def replace(source: Path, target: Path) -> None:
-    """Copy a file over another one, which a running process may have mapped."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    target.unlink(missing_ok=True)
-    shutil.copy2(source, target)
 
 
 def relative(*suffixes: str) -> list[str]:
@@ -260,12 +204,19 @@ def relative(*suffixes: str) -> list[str]:
     return sorted(os.fspath(f.relative_to(ROOT)) for f in found if f.suffix in suffixes)
 
 
+TARGET = choice("SWIFTBACKPROP_BUILD_TARGET", "", *cross.TARGETS)
 ENGINE = choice("SWIFTBACKPROP_BUILD_ENGINE", *ENGINES)
-BLAS = choice("SWIFTBACKPROP_BUILD_BLAS", "vendored", "system")
-ALL_LEVELS = AARCH64 if platform.machine() == "aarch64" else X86_64
-LEVELS = chosen(ALL_LEVELS, choice("SWIFTBACKPROP_BUILD_LEVELS", "here", "all", "native"))
+KINDS = ("vendored", "system")
+BLAS = choice("SWIFTBACKPROP_BUILD_BLAS", *sorted(KINDS, reverse=sys.platform != "darwin"))
+ALL_LEVELS = levels.levels_of(TARGET.partition("-")[0] or platform.machine())
+WHICH = choice("SWIFTBACKPROP_BUILD_LEVELS", "here", "all", "native")
+LEVELS = levels.chosen(ALL_LEVELS, "all" if TARGET else WHICH)
 if COMPILING.intersection(sys.argv):
     check_machine()
+
+WHEEL = {} if FREE_THREADED else {"py_limited_api": "cp311"}
+if TARGET:
+    WHEEL["plat_name"] = f"linux_{TARGET.partition('-')[0]}"
 
 setup(
     ext_modules=[
@@ -273,10 +224,14 @@ setup(
             f"swiftbackprop.{name}",
             sources=relative(".c", ".swift"),
             depends=["Package.swift", *relative(".h", ".map")],
-            py_limited_api=True,
+            py_limited_api=not FREE_THREADED,
         )
         for name in LEVELS
     ],
-    cmdclass={"build_ext": SwiftBuildExt},
-    options={"bdist_wheel": {"py_limited_api": "cp311"}},
+    cmdclass={
+        "build_ext": SwiftBuildExt,
+        "bdist_wheel": archives.Wheel,
+        "sdist": archives.SourceDistribution,
+    },
+    options={"bdist_wheel": WHEEL},
 )

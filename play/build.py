@@ -12,16 +12,14 @@ import gzip
 import json
 import re
 import shutil
-import subprocess
-import sys
 import zipfile
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
+from building.compile import ENGINE, INCLUDE, ROOT, compile_engine, is_newer, run, tool
+
 PLAY = ROOT / "play"
 OUT = ROOT / "build" / "play"
 OBJECTS = ROOT / "build" / "wasm"
-INCLUDE = ROOT / "Sources" / "CBridge" / "include"
 CONTRACT = INCLUDE / "swift_backprop.h"
 
 FEATURES = ("simd128", "bulk-memory", "nontrapping-fptoint", "sign-ext", "mutable-globals")
@@ -33,58 +31,18 @@ FOR_C = (
 STACK = 1 << 20
 
 
-def run(*command: str | Path) -> None:
-    """Run a compiler; show what it says only if it fails."""
-    done = subprocess.run(
-        [str(part) for part in command],
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-    if done.returncode:
-        sys.exit(f"{command[0]} failed:\n{done.stdout}")
-
-
-def tool(name: str) -> str:
-    """Return the program of that name: the Swift toolchain's, whatever else is on PATH."""
-    swift = shutil.which("swiftc")
-    beside = Path(swift).resolve().parent / name if swift else Path(name)
-    found = str(beside) if beside.exists() else shutil.which(name)
-    if not found:
-        sys.exit(f"`make play` needs {name}, which comes with the Swift toolchain of swift.org.")
-    return found
-
-
-def is_newer(target: Path, sources: list[Path]) -> bool:
-    """Whether `target` was made after the last change of its sources."""
-    changed = max(source.stat().st_mtime for source in sources)
-    return target.exists() and target.stat().st_mtime > changed
-
-
-def compile_swift(target: Path, headers: list[Path]) -> None:
-    """Compile the engine, every file of its folder at once, if one changed."""
-    sources = sorted((ROOT / "Sources" / "SwiftBackprop").rglob("*.swift"))
-    if is_newer(target, [*sources, *headers, Path(__file__)]):
-        return
-    module_map = OBJECTS / "module.modulemap"
-    module_map.write_text(f'module CBridge {{ umbrella "{INCLUDE}" export * }}\n', "utf-8")
-    flags = [part for flag in FOR_C for part in ("-Xcc", flag)]
-    run(
-        *(tool("swiftc"), "-target", "wasm32-unknown-none-wasm"),
-        *("-enable-experimental-feature", "Embedded", "-wmo", "-O", "-swift-version", "6"),
-        *("-parse-as-library", "-module-name", "SwiftBackprop"),
-        *("-Xfrontend", "-function-sections", "-Xfrontend", "-disable-stack-protector"),
-        *("-Xcc", f"-fmodule-map-file={module_map}", *flags),
-        *("-c", *sources, "-o", target),
-    )
-
-
 def build_engine(target: Path) -> None:
     """Compile what changed, and link it."""
     OBJECTS.mkdir(parents=True, exist_ok=True)
     headers = [*INCLUDE.glob("*.h"), *(PLAY / "engine" / "include").glob("*.h")]
-    compile_swift(OBJECTS / "engine.o", headers)
+    ours = (Path(__file__), ROOT / "building" / "compile.py")
+    if not is_newer(OBJECTS / "engine.o", [*ENGINE.rglob("*.swift"), *headers, *ours]):
+        compile_engine(
+            OBJECTS / "engine.o",
+            "wasm32-unknown-none-wasm",
+            FOR_C,
+            *("-Xfrontend", "-disable-stack-protector"),
+        )
     c = sorted((PLAY / "engine").glob("*.c"))
     if is_newer(target, [OBJECTS / "engine.o", *c, *headers]):
         return

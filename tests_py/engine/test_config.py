@@ -148,6 +148,25 @@ def refusal(path: str) -> str:
     return done.stderr.strip().splitlines()[-1]
 
 
+@pytest.mark.parametrize(
+    ("platform", "wanted"),
+    [
+        ("linux", "libopenblas.so.0"),
+        ("darwin", "/System/Library/Frameworks/Accelerate.framework/Accelerate"),
+        ("win32", "libopenblas.dll"),
+    ],
+)
+def test_the_blas_of_a_system(platform: str, wanted: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    from swiftbackprop._engine import blas
+
+    monkeypatch.setattr("sys.platform", platform)
+    monkeypatch.setattr(blas, "_can_load", lambda name: True)
+    assert list(blas._candidates("system")) == [(wanted, "system")]
+    assert ("vendored" in dict(blas._candidates("")).values()) == (
+        sb.config()["blas"]["source"] == "vendored"
+    )
+
+
 def test_a_wrong_path_of_a_blas() -> None:
     said = refusal("/no/such/libblas.so")
     assert "/no/such/libblas.so" in said

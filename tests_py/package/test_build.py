@@ -21,25 +21,6 @@ pytestmark = pytest.mark.skipif(
 )
 
 
-@pytest.fixture
-def tree(tmp_path: Path) -> Path:
-    """A copy of what the build reads, so that nothing is written beside the sources."""
-    for name in (
-        "setup.py",
-        "scratch.py",
-        "pyproject.toml",
-        "Package.swift",
-        "README.md",
-        "MANIFEST.in",
-    ):
-        if (ROOT / name).exists():
-            shutil.copy2(ROOT / name, tmp_path)
-    unwanted = shutil.ignore_patterns("*.so", "_lib", "__pycache__", "*.egg-info")
-    for name in ("Sources", "python"):
-        shutil.copytree(ROOT / name, tmp_path / name, ignore=unwanted)
-    return tmp_path
-
-
 # setup.py without the package whose OpenBLAS it packs, which may be installed here.
 WITHOUT_BLAS = """
 import runpy, sys
@@ -101,43 +82,6 @@ def test_no_blas_to_pack(tree: Path) -> None:
 
 
 # --- builds by the compiler, of an engine that does nothing ----------------------------------
-
-
-SHIM = """
-#include <Python.h>
-int sb_answer(void);
-static PyObject *level(PyObject *module, PyObject *none) {
-  (void)module, (void)none;
-  return PyLong_FromLong(SB_LEVEL + sb_answer());
-}
-static PyMethodDef methods[] = {{"level", level, METH_NOARGS, 0}, {0, 0, 0, 0}};
-static struct PyModuleDef definition = {
-    PyModuleDef_HEAD_INIT, "core", 0, -1, methods, 0, 0, 0, 0};
-#define JOIN(a, b) a##b
-#define INIT(name) JOIN(PyInit_, name)
-PyMODINIT_FUNC INIT(SB_MODULE_NAME)(void) { return PyModule_Create(&definition); }
-"""
-
-
-@pytest.fixture
-def small_tree(tree: Path) -> Path:
-    """The same build around sources that compile in seconds."""
-    if shutil.which("swift") is None:
-        pytest.skip("no swift on PATH: install a toolchain (swift.org/install) to run this test")
-    shim, engine = tree / "Sources" / "CBridge", tree / "Sources" / "SwiftBackprop"
-    exports = (shim / "exports.map").read_text()
-    shutil.rmtree(tree / "Sources")
-    (shim / "include").mkdir(parents=True)
-    engine.mkdir()
-    (shim / "exports.map").write_text(exports)
-    (shim / "include" / "shim.h").write_text("int sb_answer(void);\n")
-    (shim / "module.c").write_text(SHIM)
-    (engine / "Answer.swift").write_text(
-        '@_cdecl("sb_answer") public func answer() -> Int32 { 40 }\n'
-    )
-    (tree / "Tests" / "SwiftBackpropTests").mkdir(parents=True)
-    (tree / "Tests" / "SwiftBackpropTests" / "Empty.swift").write_text("")
-    return tree
 
 
 def levels_built(tree: Path) -> dict[str, int]:

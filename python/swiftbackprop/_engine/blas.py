@@ -1,7 +1,7 @@
 """Finding the library that multiplies matrices: a CBLAS with 32-bit integers.
 
 Looked for in this order: the file that SWIFTBACKPROP_BLAS names (or ``system``), the
-OpenBLAS that is packed with swiftbackprop, the system's libopenblas.
+OpenBLAS that is packed with swiftbackprop, the system's: Accelerate on macOS, libopenblas.
 """
 
 from __future__ import annotations
@@ -21,7 +21,13 @@ INSTALL = "install OpenBLAS (on Debian: apt install libopenblas-dev)"
 # How a library may spell its names; scipy's builds of OpenBLAS prefix them.
 _PREFIXES = ("", "scipy_")
 _WIDE = ("cblas_sgemm64_", "scipy_cblas_sgemm64_", "cblas_sgemm_64")
-_SYSTEM = ("libopenblas.so.0", "libopenblas.so")
+_ACCELERATE = "/System/Library/Frameworks/Accelerate.framework/Accelerate"
+# What the loader of a platform, as sys.platform calls it, may find; elsewhere that of Linux.
+_SYSTEM = {
+    "linux": ("libopenblas.so.0", "libopenblas.so"),
+    "darwin": (_ACCELERATE, "libopenblas.dylib"),
+    "win32": ("libopenblas.dll", "openblas.dll"),
+}
 
 
 class Unusable(Exception):
@@ -72,6 +78,8 @@ class Library:
             said = f"BLIS {self._text('bli_info_get_version_str')}"
         if not said and self.address("MKL_Get_Max_Threads"):
             said = "Intel MKL"
+        if not said and "/Accelerate.framework/" in self.path:
+            said = "Apple Accelerate"
         return said or "unknown"
 
     @property
@@ -128,9 +136,10 @@ def _candidates(wanted: str) -> Iterator[tuple[str, str]]:
     if not wanted:
         folder = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "_lib")
         for file in sorted(os.listdir(folder) if os.path.isdir(folder) else ()):
-            if file.startswith("libscipy_openblas") and ".so" in file:
+            if file.startswith("libscipy_openblas"):
                 yield os.path.join(folder, file), "vendored"
-    loadable = [name for name in _SYSTEM if _can_load(name)]
+    system = _SYSTEM.get(sys.platform, _SYSTEM["linux"])
+    loadable = [name for name in system if _can_load(name)]
     if not loadable:
         from ctypes.util import find_library  # slow: it runs programs
 
@@ -151,8 +160,10 @@ def _can_load(name: str) -> bool:
 def _open(name: str, source: str) -> Library:
     """Load a library and look at the names and the integers it has."""
     try:
+        # Windows has no such flags.
+        mode = getattr(os, "RTLD_NOW", 0) | getattr(os, "RTLD_LOCAL", 0)
         with _without_its_interrupt():
-            handle = ctypes.CDLL(name, mode=os.RTLD_NOW | os.RTLD_LOCAL)
+            handle = ctypes.CDLL(name, mode=mode)
     except OSError as error:
         reason = str(error)
         raise Unusable(reason if name in reason else f"{name}: {reason}") from None
