@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from benchmarks import check, cliffs, goals, machine, race, sections, streams, table
+from benchmarks import check, cliffs, goals, machine, processes, race, sections, streams, table
 from benchmarks.contenders import TITLES
 from benchmarks.native import NoCompilerError
 from benchmarks.session import FailedError, Measured, Session, Worker
@@ -24,6 +24,7 @@ class Run:
         self.elements: dict[str, dict[str, float]] = {}
         self.raced: dict[str, race.Raced] = {}
         self.streamed: dict[str, float] = {}
+        self.processes: dict[str, Any] = {}
         self.machine = machine.describe(session)
         print("\n".join(machine.lines(self.machine)))
         for name, reason in session.skipped.items():
@@ -35,6 +36,7 @@ class Run:
             "cliffs": self._cliffs,
             "race": self._race,
             "stream": self._stream,
+            "scaling": self._scaling,
             "verdict": lambda: table.show_verdict(self.goals()),
         }
 
@@ -149,6 +151,16 @@ class Run:
         else:
             table.show_values(streams.words(self.streamed))
 
+    def _scaling(self) -> None:
+        try:
+            self.processes = processes.measure(self._few())
+        except processes.NoProcessesError as error:
+            print(f"not measured: {error}")
+            return
+        table.show_values(processes.words(self.processes))
+        if self.options.plot:
+            processes.draw(self.processes, self.options.plot.with_name("processes.png"))
+
     def _few(self) -> int:
         return (int(self.options.rounds) + 1) // 2  # a curve forgives
 
@@ -188,6 +200,7 @@ class Run:
             "allocations a step": self.allocations,
             "seconds an element": self.elements,
             "stream": self.streamed,
+            "processes": self.processes,
             "race": {
                 name: {"seconds": raced.seconds, "accuracy": raced.accuracy}
                 for name, raced in self.raced.items()

@@ -24,10 +24,11 @@ SECTIONS = {
     "memory": "memory of fit",
     "elements": "time of an element, one thread",
     "stream": "training on rows of files, in 2 GB of memory",
+    "scaling": "two processes of one thread beside one",
     "verdict": "the goals",
 }
 SCALING = ("width", "depth", "batch")
-QUICK = tuple(name for name in SECTIONS if name not in (*SCALING, "cliffs", "stream"))
+QUICK = tuple(name for name in SECTIONS if name not in (*SCALING, "cliffs", "stream", "scaling"))
 JUDGED = ("steps", "predict", "cliffs", "race", "import", "memory")  # what goals are about
 
 _DIGITS = Case((784, 128, 10), 128)

@@ -290,7 +290,7 @@ def test_results_are_json(capsys: pytest.CaptureFixture[str]) -> None:
     run = object.__new__(Run)
     run.machine, run.session = {}, SimpleNamespace(skipped={})  # type: ignore[assignment]
     run.rows, run.imports, run.peak_memory = [step(NETS[0], ours=1.0)], {}, {}
-    run.allocations, run.elements, run.streamed = {}, {}, {}
+    run.allocations, run.elements, run.streamed, run.processes = {}, {}, {}, {}
     run.raced = {"ours": race.Raced([[1.0]], [[0.9]])}
     found = json.loads(json.dumps(run.results()))
     assert found["race"]["ours"]["seconds"] == [[1.0]]

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
+import time
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 import swiftbackprop as sb
@@ -19,16 +22,19 @@ from cases import CASES
 pytest.importorskip("mpi4py")
 
 HERE = Path(__file__).resolve().parent
-LIMIT = 120  # seconds; whatever hangs is ended
+LIMIT = 300  # seconds; whatever hangs is ended
 # What a cheap run has of the cases by 3 and 4 processes.
 FEW = ("sgd", "float32", "adam", "clipping", "weights", "dropout", "batch_norm", "validation")
 
 
-def mpirun(processes: int, script: str, *arguments: str, wait: bool = True) -> Any:
+def mpirun(
+    processes: int, script: str, *arguments: str, wait: bool = True, folder: Path | None = None
+) -> Any:
     """Start a script in several processes, each of one thread."""
     tool = Path(sys.executable).with_name("mpirun")
     command = [str(tool if tool.exists() else "mpirun"), "-n", str(processes), "--oversubscribe"]
-    command += ["--allow-run-as-root", sys.executable, "-u", str(HERE / script), *arguments]
+    what = script if script == "-m" else str(HERE / script)
+    command += ["--allow-run-as-root", sys.executable, "-u", what, *arguments]
     path = os.pathsep.join([str(HERE), str(Path(sb.__file__).parents[1])])
     environment = {**os.environ, "PYTHONPATH": path, "OPENBLAS_NUM_THREADS": "1"}
     # Sockets on every interface, and the root of a container, are not what is tested.
@@ -36,6 +42,7 @@ def mpirun(processes: int, script: str, *arguments: str, wait: bool = True) -> A
     process = subprocess.Popen(
         command,
         env=environment,
+        cwd=folder,
         text=True,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -55,14 +62,17 @@ def finish(process: subprocess.Popen[str], limit: float = LIMIT) -> tuple[int, s
     return process.returncode, out, err
 
 
+def reports(out: str) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in out.splitlines() if line.startswith("{")]
+
+
 @lru_cache(maxsize=3)
 def results(processes: int) -> dict[str, dict[str, Any]]:
     """What the worker says of every case; all of them in one start of mpirun."""
     names = list(CASES) if processes == 2 else FEW
     status, out, err = mpirun(processes, "worker.py", *names)
     assert status == 0, f"{out}\n{err}"
-    lines = [json.loads(line) for line in out.splitlines() if line.startswith("{")]
-    return {line["name"]: line for line in lines}
+    return {report["name"]: report for report in reports(out)}
 
 
 @pytest.mark.xdist_group("mpi")
@@ -78,3 +88,139 @@ def test_processes_equal_one(processes: int, name: str) -> None:
     assert found["difference"] < tolerance
     assert found["history"] < (1e-5 if CASES[name].dtype == "float32" else 1e-11)
     assert found["generator"]
+
+
+@pytest.mark.xdist_group("mpi")
+def test_what_surrounds_the_training(tmp_path: Path) -> None:
+    status, out, err = mpirun(3, "together.py", str(tmp_path))
+    assert status == 0, f"{out}\n{err}"
+    passed = [report["passed"] for report in reports(out)]
+    text = (HERE / "together.py").read_text()
+    assert passed == re.findall(r"^@check\ndef (\w+)", text, re.MULTILINE)
+
+
+@pytest.mark.xdist_group("mpi")
+def test_the_command_line(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((120, 3))
+    lines = [f"{a:.4f},{b:.4f},{c:.4f},{'yes' if a > b else 'no'}" for a, b, c in X]
+    (tmp_path / "data.csv").write_text("\n".join(["a,b,c,y", *lines]) + "\n")
+    arguments = ["train", "data.csv", "--target", "y", "--epochs", "8", "--dtype", "float64"]
+    status, out, err = mpirun(2, "-m", "swiftbackprop", *arguments, folder=tmp_path)
+    assert status == 0, err
+    assert out.count("saved") == 1
+    assert "72 rows in 2 processes, 8 epochs" in out
+    alone = [sys.executable, "-m", "swiftbackprop", *arguments, "--model", "alone.safetensors"]
+    subprocess.run(alone, cwd=tmp_path, check=True, capture_output=True)
+    found, wanted = (sb.load(tmp_path / f"{name}.safetensors") for name in ("data", "alone"))
+    np.testing.assert_allclose(found.parameters, wanted.parameters, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.xdist_group("mpi")
+def test_the_command_line_ends_on_every_process(tmp_path: Path) -> None:
+    status, _, err = mpirun(2, "-m", "swiftbackprop", "train", "missing.csv", folder=tmp_path)
+    assert status == 1
+    assert "swiftbackprop: missing.csv" in err
+
+
+# --- How it ends before its time -----------------------------------------------------------------
+
+# What every process of three reports where process 2 does something: an error, or why it stopped.
+ENDINGS: dict[str, tuple[str, str]] = {
+    "data": ("ValueError", "X contains NaN or infinity"),
+    "shape": ("ValueError", "expected shape (N, D(0)) = (N, 8), got (200, 5)"),
+    "epochs": ("ValueError", "process 2 of 3 has epochs = 31, but process 0 has 30"),
+    "diverges": ("DivergenceError", "epoch 1, batch 1 of 30: z of layer 1 overflowed"),
+    "callback": ("OSError", "the disk is full"),
+    "batch": ("LookupError", "in the midst of an epoch"),
+    "changes": ("RuntimeError", "the weights of process 2 are not those of process 0"),
+    "interrupt": ("KeyboardInterrupt", "process 2 of 3 was interrupted"),
+    "stop": ("", "stopped"),
+    "returns": ("", "stopped"),
+    "batch_returns": ("", "stopped"),
+}
+# Errors that other processes raise as they are; of others they say the name.
+SHARED = ("ValueError", "DivergenceError", "RuntimeError", "KeyboardInterrupt")
+
+
+@lru_cache(maxsize=1)
+def endings() -> list[dict[str, Any]]:
+    """The reports of all processes: one start of mpirun, for what ends leaves them usable."""
+    status, out, err = mpirun(3, "ending.py", *ENDINGS)
+    assert status == 0, f"{out}\n{err}"
+    return reports(out)
+
+
+@pytest.mark.xdist_group("mpi")
+@pytest.mark.parametrize("how", ENDINGS)
+def test_one_ends_all(how: str) -> None:
+    kind, words = ENDINGS[how]
+    found = [report for report in endings() if report["how"] == how]
+    assert sorted(report["rank"] for report in found) == [0, 1, 2]
+    assert all(report["finite"] and report["seconds"] < 10 for report in found)
+    if how != "changes":
+        assert len({report["bits"] for report in found}) == 1, "the weights differ"
+    for report in found:
+        if not kind:
+            assert report["reason"] == words
+            continue
+        own = report["rank"] == 2 or kind in SHARED
+        assert report["error"] == (kind if own else "RuntimeError")
+        assert words in report["words"]
+        if report["rank"] != 2 or how in ("epochs", "changes", "interrupt"):
+            assert "process 2" in report["words"]
+        if not own:
+            assert f"process 2 of 3 failed: {kind}: " in report["words"]
+
+
+@pytest.mark.xdist_group("mpi")
+def test_a_killed_process_ends_the_others() -> None:
+    begin = time.monotonic()
+    status, _, err = mpirun(3, "ending.py", "killed")
+    assert status != 0
+    assert "rank 2" in err
+    assert "Killed" in err
+    assert time.monotonic() - begin < LIMIT
+
+
+@pytest.mark.xdist_group("mpi")
+def test_a_process_that_exits_ends_the_others() -> None:
+    status, out, _ = mpirun(3, "ending.py", "exit")
+    assert status == 7
+    found = reports(out)
+    assert sorted(report["rank"] for report in found) == [0, 1, 2]
+    assert all("7" in report["words"] for report in found)
+
+
+def running() -> tuple[subprocess.Popen[str], list[int]]:
+    """A training without an end, and the numbers of its processes."""
+    process = mpirun(3, "ending.py", "slow", wait=False)
+    assert process.stdout is not None
+    while "ready" not in (line := process.stdout.readline()):
+        assert process.poll() is None
+    return process, json.loads(line)["ready"]
+
+
+@pytest.mark.xdist_group("mpi")
+def test_ctrl_c_for_all_leaves_usable_networks() -> None:
+    process, processes = running()
+    for number in processes:
+        os.kill(number, signal.SIGINT)
+    status, out, err = finish(process)
+    assert status == 0, err
+    found = [report for report in reports(out) if "error" in report]
+    assert sorted(report["rank"] for report in found) == [0, 1, 2]
+    assert {report["error"] for report in found} == {"KeyboardInterrupt"}
+    assert len({report["bits"] for report in found}) == 1
+    assert all(report["finite"] for report in found)
+
+
+@pytest.mark.xdist_group("mpi")
+def test_ctrl_c_for_mpirun_ends_all() -> None:
+    process, processes = running()
+    process.send_signal(signal.SIGINT)
+    assert finish(process)[0] != 0
+    end = time.monotonic() + LIMIT
+    while any(Path(f"/proc/{number}").exists() for number in processes):
+        assert time.monotonic() < end
+        time.sleep(0.05)

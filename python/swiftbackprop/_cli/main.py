@@ -73,7 +73,10 @@ def _abandon_stdout() -> None:
 
 def _complain(sentence: str, status: int) -> int:
     line = " ".join(sentence.split())  # messages of other packages may be longer
-    print(f"swiftbackprop: {line}", file=sys.stderr)
+    print(f"swiftbackprop: {line}", file=sys.stderr, flush=True)
+    MPI = sys.modules.get("mpi4py.MPI")
+    if MPI is not None and MPI.COMM_WORLD.Get_size() > 1:
+        MPI.COMM_WORLD.Abort(status)  # or the other processes would wait for this one
     return status
 
 
@@ -121,6 +124,7 @@ def _read(options: argparse.Namespace) -> Table:
 
 
 def _train(options: argparse.Namespace) -> None:
+    comm = _processes()
     path = options.model or f"{Path(options.data).stem}.safetensors"
     as_target(path)  # fail before the work if the output cannot be written
     _, preprocessing, report = _tools()
@@ -143,7 +147,6 @@ def _train(options: argparse.Namespace) -> None:
     y = target.encode(column)
     net = _network(options, preparation)
     best = sb.EarlyStopping(f"val_{metric}", patience=options.patience)
-    comm = _processes()
     of_train, of_valid = (part[_share(len(part), comm)] for part in (train, valid))
     history = net.fit(
         X[of_train],

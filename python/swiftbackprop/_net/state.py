@@ -72,13 +72,17 @@ def options(net: NetworkBase) -> dict[str, float]:
 
 
 def set_options(net: NetworkBase, values: Mapping[str, float]) -> None:
-    """Set what `options` returned.
+    """Set what `options` returned; what it left out is as usual.
 
     Raises
     ------
     ValueError
         If there is no such option, or not of this value.
     """
+    for name, (number, usual) in _LAYER_OPTIONS.items():
+        for m in range(1, len(net.sizes)):
+            if f"{name}.{m}" not in values and net._option(number + m) != usual:
+                net._set_option(number + m, usual)
     for name, value in values.items():
         kind, _, place = name.partition(".")
         m = int(place) if place.isascii() and place.isdecimal() and len(place) < 10 else 0

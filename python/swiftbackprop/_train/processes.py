@@ -27,6 +27,8 @@ _KINDS: dict[str, type[BaseException]] = {
 }
 # Seconds in which sums that all processes have begun come to their end.
 _DRAIN = 1.0
+# Seconds in which one comes to its end that the process had its share in which leaves.
+_GRACE = 0.3
 # What MPI may still write to after one process has left: kept for good.
 _abandoned: list[Any] = []
 
@@ -162,18 +164,26 @@ class Processes:
         begin = time.monotonic()
         while not request.Test():
             waited = time.monotonic() - begin
-            if waited >= patience:
-                try:
-                    self._look()
-                except BaseException:
-                    _abandoned.append(request)
-                    raise
+            if waited >= patience and self._news.Iprobe(tag=_FAILED):
+                # What the other had its share in comes to its end, so that all stop alike.
+                if self._ends_soon(request):
+                    return
+                _abandoned.append(request)
+                self._look()
             if waited > 1e-3:
                 # Others may need this core.
                 if waited > 0.05:
                     time.sleep(2e-4)
                 else:
                     os.sched_yield()
+
+    def _ends_soon(self, request: Any) -> bool:
+        end = time.monotonic() + _GRACE
+        while not request.Test():
+            if time.monotonic() > end:
+                return False
+            os.sched_yield()
+        return True
 
     # --- Sums of arrays, in place ---------------------------------------------------------------
 

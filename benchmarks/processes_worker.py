@@ -1,0 +1,153 @@
+"""One of two processes of `benchmarks.processes`: steps alone and together, and MPI by itself."""
+
+import json
+import sys
+import time
+from typing import Any
+
+import numpy as np
+from mpi4py import MPI
+
+import swiftbackprop as sb
+from benchmarks.processes import BATCH, SIZES
+from swiftbackprop._train.processes import Processes
+
+comm = MPI.COMM_WORLD
+STEPS = 6
+
+
+def quietly() -> None:
+    """Wait for the other process without taking its core or its memory."""
+    request = comm.Ibarrier()
+    while not request.Test():
+        time.sleep(0.002)
+
+
+def network() -> sb.Network:
+    return sb.Network(SIZES, loss="cross_entropy", optimizer=sb.Adam(1e-4), seed=0)
+
+
+def steps(session: Any, count: int) -> float:
+    """Return the seconds of a step of a session that comes back after every batch."""
+    for _ in range(2):
+        session.run(0)
+    begin = time.perf_counter()
+    for _ in range(count):
+        session.run(0)
+    return (time.perf_counter() - begin) / count
+
+
+def rows(count: int) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(comm.rank)
+    X = rng.standard_normal((count, SIZES[0]), dtype=np.float32)
+    return X, rng.integers(0, SIZES[-1], count)
+
+
+def alone(net: sb.Network) -> float:
+    """Return the seconds of a usual step of 512 rows, while the other process waits."""
+    seconds = 0.0
+    for rank in range(comm.size):
+        if comm.rank == rank == 0:
+            X, y = rows(BATCH * (STEPS + 2))
+            # Slices of a whole epoch, whose last batch alone keeps its gradients.
+            session = net._fit(X, y, None, None, None, None, 1, BATCH, True, 0)
+            while session.run(0)[5] == 0:  # the data are looked at
+                pass
+            seconds = steps(session, STEPS - 2)
+            session.end()
+        quietly()
+    return seconds
+
+
+def without_others(net: sb.Network, batch: int) -> float:
+    """Return the seconds of a step of the shared kind, on both cores, without any sum."""
+    X, y = rows(batch * (STEPS + 2))
+    session = net._fit(
+        X, y, None, None, None, None, 1, batch, True, 0, len(X), 0, lambda *question: None
+    )
+    while session.run(0)[5] == 0:
+        pass
+    comm.Barrier()
+    seconds = steps(session, STEPS - 2)
+    session.end()
+    quietly()
+    return seconds
+
+
+def together(net: sb.Network, batch: int) -> float:
+    """Return the seconds of a step of `batch` rows in all, of which each process has a half."""
+    X, y = rows(batch * (STEPS + 2) // 2)
+    with Processes(comm) as processes:
+        session = net._fit(
+            X, y, None, None, None, None, 1, batch, True, 0, 2 * len(X), comm.rank * len(X),
+            processes.answer,
+        )  # fmt: skip
+        while session.run(0)[5] == 0:
+            pass
+        seconds = steps(session, STEPS - 2)
+        session.end()
+    return seconds
+
+
+def sums(net: sb.Network) -> tuple[float, float, int]:
+    """Return the seconds of a small sum, and of that of all gradients, and the pieces of these."""
+    pieces: list[np.ndarray] = []
+
+    def note(order: int, piece: int, array: Any) -> None:
+        if order == 1:
+            pieces.append(array)
+
+    X, y = rows(4)
+    session = net._fit(X, y, None, None, None, None, 1, 4, True, 0, 4, 0, note)
+    while session.run(0)[4] is False:
+        pass
+    session.end()
+    with Processes(comm) as processes:
+        small, large = np.zeros(4), []
+        times = []
+        for _ in range(50):
+            begin = time.perf_counter()
+            processes.sum(small)
+            times.append(time.perf_counter() - begin)
+        for _ in range(5):
+            begin = time.perf_counter()
+            for number, piece in enumerate(pieces):
+                processes.answer(1, number, piece)
+            for number in range(len(pieces)):
+                processes.answer(2, number, None)
+            large.append(time.perf_counter() - begin)
+    return float(np.median(times)), min(large), len(pieces)
+
+
+def main() -> None:
+    net = network()
+    found: dict[str, list[float]] = {}
+
+    def add(name: str, seconds: float) -> None:
+        found.setdefault(name, []).append(max(comm.allgather(seconds)))
+
+    for _ in range(int(sys.argv[1])):
+        add("alone", alone(net))
+        add("fixed work per process", together(net, 2 * BATCH))
+        add("fixed total", together(net, BATCH))
+        add("half", without_others(net, BATCH // 2))
+        add("whole", without_others(net, BATCH))
+        small, large, pieces = sums(net)
+        add("small sum", small)
+        add("large sum", large)
+    least = {name: min(seconds) for name, seconds in found.items()}
+    per_row = (least["whole"] - least["half"]) / (BATCH - BATCH // 2)
+    constants = {
+        "fixed": least["whole"] - BATCH * per_row,
+        "per row": per_row,
+        "small sum": least.pop("small sum"),
+        "large sum": least.pop("large sum"),
+        "bytes": net.parameters.nbytes,
+        "pieces": pieces,
+    }
+    if comm.rank == 0:
+        print(json.dumps({"seconds": least, "constants": constants, "rounds": found}))
+
+
+if __name__ == "__main__":
+    main()
