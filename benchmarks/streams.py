@@ -93,11 +93,12 @@ def train(folder: Path, is_limited: bool) -> dict[str, float]:
         given, rows = (X, y), len(X)
     warm = np.zeros((BATCH, COLUMNS), np.float32)
     net.fit(warm, np.zeros(BATCH, np.int64), epochs=3, batch_size=BATCH, progress=False)
-    begin = time.perf_counter()
-    net.fit(*given, epochs=1 if is_limited else 2, batch_size=BATCH, progress=False)
-    seconds = time.perf_counter() - begin
+    epochs = 1 if is_limited else 2
+    begin, busy = time.perf_counter(), time.process_time()
+    net.fit(*given, epochs=epochs, batch_size=BATCH, progress=False)
+    seconds, busy = time.perf_counter() - begin, time.process_time() - busy
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    return {"rows": rows * (1 if is_limited else 2) / seconds, "peak": peak}
+    return {"rows": rows * epochs / seconds, "a core": rows * epochs / busy, "peak": peak}
 
 
 def _child(folder: Path, kind: str, threads: int) -> dict[str, float]:
@@ -123,7 +124,7 @@ def measure(size: float, threads: int) -> dict[str, float]:
     try:
         rows = write(folder, size)
         files = sorted(folder.iterdir())
-        before = _child(folder, "memory", threads)["rows"]
+        before = _child(folder, "memory", threads)
         forget(folder)
         half = files[: max(1, len(files) // 4)]
         disk = sum(path.stat().st_size for path in half) / read_seconds(half)
@@ -131,7 +132,8 @@ def measure(size: float, threads: int) -> dict[str, float]:
         stream = _child(folder, "stream", threads)
         forget(folder)
         again = sum(path.stat().st_size for path in half) / read_seconds(half)
-        memory = statistics.mean([before, _child(folder, "memory", threads)["rows"]])
+        runs = [before, _child(folder, "memory", threads)]
+        memory, core = (statistics.mean(run[name] for run in runs) for name in ("rows", "a core"))
         bytes_of_row = sum(path.stat().st_size for path in files) / rows
         from_disk = statistics.mean([disk, again]) / bytes_of_row
     finally:
@@ -143,6 +145,7 @@ def measure(size: float, threads: int) -> dict[str, float]:
         "memory": memory,
         "disk": from_disk,
         "peak bytes": stream["peak"],
+        "work": core / stream["a core"],
         "ratio": stream["rows"] / min(memory, from_disk),
     }
 
@@ -156,6 +159,7 @@ def words(found: dict[str, float]) -> dict[str, str]:
     }
     for name in ("stream", "memory", "disk"):
         shown[name] = f"{found[name] / 1e3:.1f} thousand rows/s, {found[name] * each:.0f} MB/s"
+    shown["work of a row"] = f"{found['work']:.3f} times that of training from memory alone"
     return shown | {"stream / what bounds it": f"{found['ratio']:.3f}"}
 
 
