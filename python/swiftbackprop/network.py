@@ -464,6 +464,8 @@ class Network(NetworkExchange, NetworkStudy, PicklableNetwork):
         if comm is not None:
             return rows.fit_together(self, comm, X, y, options, steps_per_epoch, arrays)
         given: Any = validation_data
+        if y is not None and isinstance(X, RowStream):
+            raise ValueError("y comes with the stream: give stream(..., target=...)")
         if y is None:
             if stratify:
                 raise ValueError("stratify=True needs arrays: give X and y, and validation_split")

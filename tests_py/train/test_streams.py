@@ -231,6 +231,7 @@ def test_what_does_not_fit_is_said_before_training(tmp_path: Path) -> None:
         (lambda: sb.Network([5, 3]).fit(stream), "got a stream of 4 columns"),
         (lambda: net.fit(bare), "no target"),
         (lambda: net.fit(stream, sample_weight=np.ones(ROWS)), "come with the stream"),
+        (lambda: net.fit(stream, np.zeros(ROWS)), "y comes with the stream"),
         (lambda: net.fit(stream, validation_split=0.1), "validation_data"),
         (lambda: net.fit(stream, validation_data=bare), "no target"),
         (lambda: net.fit(stream, stratify=True), "arrays"),
@@ -244,6 +245,37 @@ def test_what_does_not_fit_is_said_before_training(tmp_path: Path) -> None:
     assert net.step_count == 0
     assert net.predict(bare).shape == (ROWS, 3)
     assert not reading()
+
+
+def test_streams_without_rows_and_windows_beyond_all_rows(tmp_path: Path) -> None:
+    X, y = data()
+    pq.write_table(table(X[:0], y=y[:0]), tmp_path / "empty.parquet")
+    empty = sb.data.stream(tmp_path / "empty.parquet", target="y")
+    assert (empty.rows, len(empty), repr(empty)) == (0, 0, "Stream(no rows)")
+    for call in (network().fit, network().evaluate):
+        refused(lambda call=call: call(empty), ValueError, "no rows")  # type: ignore[misc]
+    place = write(tmp_path)
+    files = [tmp_path / "empty.parquet", place]
+    stream = sb.data.stream(files, target="y", window=10**12, batch_rows=10**12)
+    assert repr(stream) == "Stream(230 rows of 4 columns, 4 files, window=1000000000000)"
+    net, twin = network(), network()
+    options: dict[str, Any] = {"epochs": 2, "shuffle": False, "progress": False}
+    net.fit(stream, validation_data=stream, **options)
+    twin.fit(X, y, **options)
+    assert np.array_equal(net.parameters, twin.parameters)
+
+
+def test_functions_of_ones_own(tmp_path: Path) -> None:
+    X, y = data()
+    stream = sb.data.stream(write(tmp_path), target="y", window=64)
+    own = sb.CustomActivation(lambda z: 2 * z, lambda z: np.full_like(z, 2), name="own")
+    net, twin = (network(activation=own) for _ in range(2))
+    options: dict[str, Any] = {"epochs": 2, "shuffle": False, "progress": False}
+    history = net.fit(stream, validation_data=stream, **options)
+    wanted = twin.fit(X, y, validation_data=(X, y), **options)
+    assert_matches(net.parameters, twin.parameters, 1e-12)
+    assert_matches(history["val_loss"], wanted["val_loss"], 1e-12)
+    assert np.array_equal(net.predict(stream), net.predict(X))
 
 
 # --- Ends ----------------------------------------------------------------------------------

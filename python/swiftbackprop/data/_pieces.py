@@ -183,6 +183,8 @@ class TrainingRows:
         self.free = free
         self.source, self.demand, self.order = source, demand, order
         self.count, self.batch_size, self.batch_rows = count, batch_size, batch_rows
+        if source.rows is not None:
+            window = min(window, source.rows + batch_size)
         self.window = max(1, window // batch_size) * batch_size
         self.limit = None if steps is None else steps * batch_size
         self.steps = 0  # minibatches so far

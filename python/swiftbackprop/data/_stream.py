@@ -115,7 +115,7 @@ class Stream(RowStream):
             give_back(piece, free)
 
     def _in_order(self, demand: Demand, free: Free | None = None) -> Iterator[Piece]:
-        rows = self.batch_rows
+        rows = self.batch_rows if self.rows is None else max(1, min(self.batch_rows, self.rows))
         blocks = rows_of_units(self._source, self._source.units, rows, demand)
         return cut(blocks, iter(lambda: rows, 0), demand, free)
 
@@ -145,14 +145,17 @@ class Stream(RowStream):
 
     def __len__(self) -> int:
         """Return the number of pieces that an iteration yields."""
-        if self.rows is None:
-            raise TypeError("the number of rows is not known before they are read")
+        if not self.rows:
+            if self.rows is None:
+                raise TypeError("the number of rows is not known before they are read")
+            return 0
         return -(-self.rows // self.batch_rows)
 
     def __repr__(self) -> str:
-        units = self._source.units
+        if self.rows == 0:
+            return "Stream(no rows)"
         rows = "rows" if self.rows is None else f"{self.rows} rows"
-        files = len({unit.file for unit in units})
+        files = len({unit.file for unit in self._source.units})
         return f"Stream({rows} of {self.inputs} columns, {files} files, window={self.window})"
 
 
