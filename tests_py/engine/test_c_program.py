@@ -65,6 +65,13 @@ def test_functions_of_the_callers(library: Path, tmp_path: Path) -> None:
     assert done.stdout.splitlines()[-1].endswith(" questions, 0 wrong")
 
 
+def test_sums_over_processes(library: Path, tmp_path: Path) -> None:
+    """Three nets that have the rows between them learn what one does."""
+    done = run(built("shared", library, tmp_path), blas())
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.splitlines()[-1].endswith(" sums, 0 wrong")
+
+
 def test_nothing_from_c_aborts_the_process(library: Path, tmp_path: Path) -> None:
     program = built("hostile", library, tmp_path)
     for arguments in ((), (blas(),)):
