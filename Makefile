@@ -75,22 +75,24 @@ fuzz: $(VENV)/package $(VENV)/extra-test ## hostile calls and files for SECONDS=
 faults: $(VENV)/package $(VENV)/extra-test ## kills, full disks, little memory, no threads (LONG=1: as before a release; SEED=0, ONLY=kill)
 	$(PY) -m trust faults --seed $(or $(SEED),0) --only '$(ONLY)' $(if $(LONG),--long)
 
-# The toolchain's own: llvm-cov of another version does not read what it writes.
-LLVM_COV = $(dir $(shell readlink -f $$(command -v swift)))llvm-cov
+# The toolchain's own: those of another version do not read what it writes.
+LLVM = $$(dirname $$(readlink -f $$(command -v swift)))
+ENGINE_ONLY = --ignore-filename-regex '/(Tests|checkouts|[.]build)/'
 
-coverage: $(VENV)/package $(VENV)/extra-test $(VENV)/extra-coverage ## what no test reaches: Python by branch, Swift and C by line, into build/coverage/
+coverage: $(VENV)/package $(VENV)-coverage/package ## what no test reaches: Python by branch, Swift and C by line, into build/coverage/
 	$(CLAIM)
 	rm -rf build/coverage && mkdir -p build/coverage
-	swift build --product SwiftBackprop
-	$(PY) -m coverage run -m pytest $(PROCESSES) --pyargs tests_py swiftbackprop $(PYTEST)
-	$(PY) -m coverage combine --quiet
-	$(PY) -m coverage report > build/coverage/python.txt
-	@tail -1 build/coverage/python.txt
+	LLVM_PROFILE_FILE='$(CURDIR)/build/coverage/%4m.profraw' \
+		$(VENV)-coverage/bin/python -m coverage run -m pytest $(PROCESSES) --pyargs tests_py swiftbackprop $(PYTEST)
+	$(VENV)-coverage/bin/python -m coverage combine --quiet
+	$(VENV)-coverage/bin/python -m coverage report > build/coverage/python.txt
+	$(LLVM)/llvm-profdata merge --sparse build/coverage/*.profraw -o build/coverage/engine.profdata
+	$(LLVM)/llvm-cov report --instr-profile build/coverage/engine.profdata $(ENGINE_ONLY) \
+		$(VENV)-coverage/lib/python3.*/site-packages/swiftbackprop/_core.abi3.so > build/coverage/engine.txt
 	$(SWIFT_TEST) --enable-code-coverage --scratch-path .build/coverage
-	$(LLVM_COV) report --instr-profile .build/coverage/debug/codecov/default.profdata \
-		.build/coverage/debug/swiftbackpropPackageTests.xctest --ignore-filename-regex '/(Tests|\.build)/' \
-		> build/coverage/swift.txt
-	@tail -1 build/coverage/swift.txt
+	$(LLVM)/llvm-cov report --instr-profile .build/coverage/debug/codecov/default.profdata $(ENGINE_ONLY) \
+		.build/coverage/debug/swiftbackpropPackageTests.xctest > build/coverage/swift-tests.txt
+	@tail -n 1 build/coverage/*.txt
 
 contributing-example: $(VENV)/package $(VENV)/extra-test $(VENV)/extra-lint ## do what CONTRIBUTING.md says, in a copy of the tree, and test it
 	$(PY) .ci/contributing_example.py $(PROCESSES) $(PYTEST)
@@ -194,7 +196,7 @@ sanitize: $(VENV)/package $(VENV)-address/package ## the tests under AddressSani
 		$(VENV)-address/bin/python -m pytest $(PROCESSES) $(SANITIZED) $(PYTEST)
 
 clean: ## remove what the other verbs made
-	rm -rf .build build dist wheelhouse $(VENV) $(VENV)-address python/*.egg-info \
+	rm -rf .build build dist wheelhouse $(VENV) $(VENV)-address $(VENV)-coverage python/*.egg-info \
 		python/swiftbackprop/_lib python/swiftbackprop/*.so .mypy_cache .pytest_cache .ruff_cache
 
 # ------------------------------------------------- files that stand for what is installed
@@ -205,10 +207,11 @@ $(VENV)/package: $(SOURCES) | $(PY)
 	$(PY) -m pip install --quiet .
 	@touch $@
 
-$(VENV)-address/package: $(SOURCES) | check
+# The engine of `make sanitize` and that of `make coverage`.
+$(VENV)-address/package $(VENV)-coverage/package: $(VENV)-%/package: $(SOURCES) | check
 	$(PYTHON) -m venv $(@D)
 	rm -rf build/lib* build/bdist*
-	SWIFTBACKPROP_BUILD_ENGINE=address SWIFTBACKPROP_BUILD_LEVELS=native $(@D)/bin/python -m pip install --quiet '.[test]'
+	SWIFTBACKPROP_BUILD_ENGINE=$* SWIFTBACKPROP_BUILD_LEVELS=native $(@D)/bin/python -m pip install --quiet '.[test,coverage]'
 	@touch $@
 
 # What pip would download for every build.

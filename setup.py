@@ -7,7 +7,7 @@ SWIFTBACKPROP_BUILD_ENGINE
     same sources with the normal standard library linked in, some 8 MB more a module; every
     instruction-set level too, so that the installed package is used in the same way.
     "address" is "embedded" under AddressSanitizer and UndefinedBehaviorSanitizer, for
-    `make sanitize`.
+    `make sanitize`; "coverage" counts what is run, for `make coverage`.
 SWIFTBACKPROP_BUILD_LEVELS
     "here" (the default) builds the baseline, which runs on every CPU, and the best level of this
     machine's. "all" builds every level: for wheels that go to other machines (`make wheel`).
@@ -73,6 +73,10 @@ ENGINES = {
     "embedded": (*EMBEDDED, *NO_DEBUG_INFO),
     # Not --static-swift-stdlib, which skips dynamic products.
     "static": ("-Xswiftc", "-static-stdlib", *NO_DEBUG_INFO),
+    "coverage": (
+        *(*EMBEDDED, "-Xswiftc", "-profile-generate", "-Xswiftc", "-profile-coverage-mapping"),
+        *("-Xcc", "-fprofile-instr-generate", "-Xcc", "-fcoverage-mapping"),
+    ),
     # Undefined behaviour is C's: Swift's own checks are in every build. What checks it is in the
     # library of AddressSanitizer, which is preloaded.
     "address": (
