@@ -25,7 +25,7 @@ SOURCES := Package.swift pyproject.toml setup.py scratch.py $(shell find Sources
 	-not -path '*/_lib/*' -not -path '*.egg-info/*' -not -name '*.so' -not -name '*.pyc')
 
 .DELETE_ON_ERROR:
-.PHONY: help demo develop test swift-test python-test test-peers test-installs test-cpus test-aarch64 fuzz-sklearn fuzz faults coverage contributing-example lint format bench bench-check docs notebooks play browser wheel wheel-aarch64 wheel-musl sanitize clean check
+.PHONY: help demo develop test swift-test python-test test-peers test-installs test-cpus test-aarch64 test-musl fuzz-sklearn fuzz faults coverage contributing-example lint format bench bench-check docs notebooks play browser wheel wheel-aarch64 wheel-musl sanitize clean check
 
 help: ## list the verbs
 	@sed -n 's/^\([a-z0-9-]*\):.*## /  \1\t/p' $(MAKEFILE_LIST) | expand -t 15
@@ -172,6 +172,9 @@ wheel-musl: $(VENV)/extra-wheel $(VENV)/build-system ## a wheel for Linux with m
 
 test-aarch64: wheel-aarch64 ## the wheel for aarch64, run by qemu-user (Debian: qemu-user)
 	.ci/aarch64 $(PY)
+
+test-musl: wheel-musl ## the engine in C programs linked with musl (Debian: musl-tools; MUSL_ROOT=an Alpine system)
+	.ci/musl $(PY)
 
 test-cpus: wheel $(VENV)/extra-test ## the wheel on other CPUs, as qemu-user makes them up (Debian: qemu-user)
 	$(CLAIM)

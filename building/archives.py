@@ -59,10 +59,6 @@ class Wheel(bdist_wheel):
 
     def write_wheelfile(self, wheelfile_base: str, *args: Any, **keywords: Any) -> None:
         super().write_wheelfile(wheelfile_base, *args, **keywords)
-        # As the umask of a checkout had it.
-        for path in Path(wheelfile_base).parent.rglob("*"):
-            if path.is_file():
-                path.chmod(0o755 if path.stat().st_mode & 0o100 else 0o644)
         package = Path(wheelfile_base).parent / "swiftbackprop"
         if not (package / "datasets").is_dir():
             return  # an editable wheel, which holds nothing of others'
@@ -71,3 +67,7 @@ class Wheel(bdist_wheel):
         folder = Path(wheelfile_base, "sboms")
         folder.mkdir()
         (folder / "swiftbackprop.cdx.json").write_text(text, "utf-8")
+        # Not as the umask has it.
+        for path in package.parent.rglob("*"):
+            if path.is_file():
+                path.chmod(0o755 if path.stat().st_mode & 0o100 else 0o644)
