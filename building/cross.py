@@ -131,8 +131,12 @@ def build(name: str, flags: Sequence[str], library: Path, scratch: Path) -> None
 
 def main(name: str, folder: str) -> None:
     """Build the engine with its C contract."""
-    flags = ("-Xcc", "-DSB_LEVEL=1")
-    build(name, flags, Path(folder) / "libSwiftBackprop.so", claim(SCRATCH))
+    scratch = claim(SCRATCH)
+    # Else what the engine does not use of Swift's library stays, and asks for what musl has not.
+    exports = scratch / "contract.map"
+    exports.write_text("{ global: sb_*; local: *; };\n", "utf-8")
+    flags = ("-Xcc", "-DSB_LEVEL=1", "-Xlinker", f"--version-script={exports}")
+    build(name, flags, Path(folder) / "libSwiftBackprop.so", scratch)
 
 
 if __name__ == "__main__":
