@@ -10,7 +10,7 @@ import numpy as np
 
 from swiftbackprop._net.arrays import FloatArray, as_data, as_labels
 from swiftbackprop._train.row_stream import Demand
-from swiftbackprop.data._files import find_files
+from swiftbackprop.data._find import find_files
 from swiftbackprop.data._source import Block, Source, Unit
 from swiftbackprop.data._table import transformed
 

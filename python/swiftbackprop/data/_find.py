@@ -1,0 +1,109 @@
+"""Files by their names, patterns and folders, and what opens them."""
+
+from __future__ import annotations
+
+import glob
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from swiftbackprop._net.checks import got, listed
+
+__all__ = ["find_files", "open_dataset", "pyarrow_module", "type_of"]
+
+_FORMATS = {
+    **dict.fromkeys((".parquet", ".pq"), "parquet"),
+    **dict.fromkeys((".arrow", ".feather", ".ipc"), "feather"),
+    **dict.fromkeys((".csv", ".tsv"), "csv"),
+    ".orc": "orc",
+    ".jsonl": "json",
+}
+
+
+def pyarrow_module() -> Any:
+    """Return pyarrow.
+
+    Raises
+    ------
+    ImportError
+        If it is missing.
+    """
+    try:
+        import pyarrow
+        import pyarrow.dataset
+    except ImportError as error:
+        raise ImportError(
+            f"sb.data.stream reads tables by pyarrow ({error}): pip install pyarrow"
+        ) from error
+    return pyarrow
+
+
+def find_files(source: Any) -> list[str]:
+    """Return the files that names and patterns mean, those of a pattern sorted.
+
+    Raises
+    ------
+    TypeError
+        If it is neither a path nor a list of paths.
+    FileNotFoundError
+        If there is none.
+    """
+    given = [source] if isinstance(source, str | Path) else source
+    if not isinstance(given, Sequence) or not all(isinstance(p, str | Path) for p in given):
+        raise TypeError(
+            "a stream needs a path, a pattern such as 'part-*.parquet', a list of paths, a "
+            f"pyarrow Dataset, a datasets.Dataset, or an array with target=array, got {got(source)}"
+        )
+    files: list[str] = []
+    for name in map(os.fspath, given):
+        found = sorted(glob.glob(name, recursive=True))
+        is_address = "://" in name
+        if not found and not is_address:
+            raise FileNotFoundError(f"there is no file {name}")
+        files += found or [name]
+    if not files:
+        raise FileNotFoundError("the list of files is empty")
+    return files
+
+
+def _format_of(files: Sequence[str]) -> Any:
+    """Return the format that the ends of the names say."""
+    import pyarrow.csv
+    import pyarrow.dataset as ds
+
+    name = files[0]
+    if os.path.isdir(name):
+        inside = (os.path.join(root, f) for root, _, names in os.walk(name) for f in sorted(names))
+        name = next((f for f in inside if os.path.basename(f)[0] not in "._"), name)
+    suffixes = [end.lower() for end in Path(name).suffixes if end.lower() not in (".gz", ".bz2")]
+    end = suffixes[-1] if suffixes else ""
+    if end not in _FORMATS:
+        raise ValueError(
+            f"{name}: the format is not told by the end of the name: give format="
+            f"{listed(dict.fromkeys(map(repr, _FORMATS.values())))}"
+        )
+    if end == ".tsv":
+        return ds.CsvFileFormat(parse_options=pyarrow.csv.ParseOptions(delimiter="\t"))
+    return _FORMATS[end]
+
+
+def open_dataset(source: Any, format: Any) -> Any:
+    """Return the pyarrow Dataset of some files."""
+    import pyarrow.dataset as ds
+
+    if isinstance(source, ds.Dataset):
+        return source
+    files = find_files(source)
+    format = _format_of(files) if format is None else format
+    place: Any = files[0] if len(files) == 1 else files
+    try:
+        return ds.dataset(place, format=format, partitioning="hive")
+    except (ValueError, OSError) as error:
+        words = " ".join(str(error).split())
+        raise type_of(error)(f"{files[0]} cannot be read: {words}") from error
+
+
+def type_of(error: BaseException) -> type[Exception]:
+    """Return OSError for what failed in reading, ValueError for what was read and is wrong."""
+    return OSError if isinstance(error, OSError) else ValueError
