@@ -228,7 +228,7 @@ $(VENV)/build-system: pyproject.toml | $(PY)
 $(VENV)/extra-%: pyproject.toml | $(PY)
 	$(PY) -c 'import tomllib; \
 		extras = tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]; \
-		print(*extras["$*"], sep="\n")' | xargs $(PY) -m pip install --quiet
+		print(*extras["$*"], sep="\n")' | xargs -d '\n' $(PY) -m pip install --quiet
 	@touch $@
 
 $(PY): | check

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import swiftbackprop as sb
-from swiftbackprop import datasets, lab, metrics, schedules
+from swiftbackprop import data, datasets, lab, metrics, schedules
 from swiftbackprop._net.optimizers import optimizer_classes
 from swiftbackprop._version import __version__
 
@@ -64,7 +64,7 @@ def everything_public_is_there(app: Any, error: Exception | None) -> None:
         return
     shown = set(app.env.get_domain("py").objects)
     wanted = {f"swiftbackprop.{name}" for name in sb.__all__ if not name.startswith("__")}
-    modules = (lab, datasets, schedules, metrics)
+    modules = (data, lab, datasets, schedules, metrics)
     for module in modules:
         wanted |= {f"{module.__name__}.{name}" for name in module.__all__}
     wanted |= {f"swiftbackprop.Network.{name}" for name in dir(sb.Network) if name[0] != "_"}

@@ -29,6 +29,7 @@
 #endif
 
 // They make it, for the three ways of calling.
+// NOLINTBEGIN(bugprone-macro-parentheses): Self is a type
 #define SB_GUARD(function, Self, net) \
   SB_GUARD_AS(function, Self, net, (Self * self, PyObject * argument), (self, argument))
 #define SB_GUARD_FAST(function, Self, net)                                                 \
@@ -38,5 +39,6 @@
   SB_GUARD_AS(function, Self, net,                                                       \
               (Self * self, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames), \
               (self, args, nargs, kwnames))
+// NOLINTEND(bugprone-macro-parentheses)
 
 #endif
