@@ -232,10 +232,6 @@ setup(
         )
         for name in LEVELS
     ],
-    cmdclass={
-        "build_ext": SwiftBuildExt,
-        "bdist_wheel": archives.Wheel,
-        "sdist": archives.SourceDistribution,
-    },
+    cmdclass={"build_ext": SwiftBuildExt, **archives.COMMANDS},
     options={"bdist_wheel": WHEEL},
 )

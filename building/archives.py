@@ -21,7 +21,10 @@ from building.compile import run, tool
 try:
     from setuptools.command.bdist_wheel import bdist_wheel
 except ImportError:  # before setuptools 70.1
-    from wheel.bdist_wheel import bdist_wheel
+    try:
+        from wheel.bdist_wheel import bdist_wheel
+    except ImportError:
+        bdist_wheel = None  # no wheels, but everything else, can be built
 
 
 def normalised(archive: bytes, seconds: int) -> bytes:
@@ -54,8 +57,10 @@ class SourceDistribution(sdist):
         return made
 
 
-class Wheel(bdist_wheel):
-    """bdist_wheel, with a bill of materials and the same rights of files everywhere."""
+class WithBill:
+    """A bdist_wheel's bill of materials, and the same rights of files everywhere."""
+
+    distribution: Any
 
     def write_wheelfile(self, wheelfile_base: str, *args: Any, **keywords: Any) -> None:
         super().write_wheelfile(wheelfile_base, *args, **keywords)
@@ -71,3 +76,8 @@ class Wheel(bdist_wheel):
         for path in package.parent.rglob("*"):
             if path.is_file():
                 path.chmod(0o755 if path.stat().st_mode & 0o100 else 0o644)
+
+
+COMMANDS: dict[str, Any] = {"sdist": SourceDistribution}
+if bdist_wheel is not None:
+    COMMANDS["bdist_wheel"] = type("Wheel", (WithBill, bdist_wheel), {})

@@ -197,7 +197,7 @@ def test_a_chart_of_odd_columns() -> None:
     assert 'circle class="curve"' in str(chart({"loss": [1.0]}, "loss"))
     (y,) = heights(chart({"loss": [1.0, float("nan"), float("inf"), 0.5]}, "loss"))
     assert len(y) == 2
-    (y,) = heights(chart({"r2": [-50.0, -1.0, 0.5]}, "r2", best=1, least=-1))
+    (y,) = heights(chart({"r2": [-50.0, -1.0, 0.5]}, "r2", best=1, floor=-1))
     assert y[0] == y[1] > y[2]
     (y,) = heights(chart({"loss": list(np.linspace(1, 0, 5000))}, "loss"))
     assert len(y) <= 401

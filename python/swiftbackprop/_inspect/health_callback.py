@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import warnings
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
@@ -14,6 +13,7 @@ from swiftbackprop._engine.loader import core
 from swiftbackprop._inspect.health import examine
 from swiftbackprop._inspect.health_report import HealthReport
 from swiftbackprop._net.arrays import as_data, as_labels
+from swiftbackprop._net.caller import outside
 from swiftbackprop._net.checks import as_int
 from swiftbackprop._net.state import parameters_and_buffers, write_parameters_and_buffers
 from swiftbackprop._train.callback import Callback
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 __all__ = ["HealthCheck"]
 
 _APART = 500  # steps between measurements of an update
-_PACKAGE = __name__.partition(".")[0]
 
 
 class HealthCheck(Callback):
@@ -120,7 +119,7 @@ class HealthCheck(Callback):
         for finding in report.findings:
             if finding.kind not in self._said:
                 self._said.add(finding.kind)
-                warnings.warn(f"epoch {epoch}: {finding}", stacklevel=_outside())
+                warnings.warn(f"epoch {epoch}: {finding}", stacklevel=outside())
 
     def on_train_end(self, net: NetworkBase) -> None:
         """Let go of the copy."""
@@ -140,11 +139,3 @@ def _follow(clone: NetworkBase, net: NetworkBase, stepped: bool) -> None:
         *(core.OPTION_HYPER + k for k in hyper),
     ):
         clone._set_option(option, net._option(option))
-
-
-def _outside() -> int:
-    """Return the stacklevel of the first caller that is not of this package."""
-    level = 2
-    while sys._getframe(level).f_globals.get("__name__", "").partition(".")[0] == _PACKAGE:
-        level += 1
-    return level

@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from swiftbackprop._engine.loader import core
 from swiftbackprop._net.arrays import FloatArray, as_data, check_some_weight
+from swiftbackprop._net.caller import outside
 from swiftbackprop._net.checks import as_int, as_number, listed
 from swiftbackprop._net.labels import encode
 from swiftbackprop._train.class_weight import ClassWeights, class_numbers
@@ -157,7 +158,7 @@ def _warn_of_sides(net: NetworkBase, one: FloatArray, other: FloatArray, share: 
         warnings.warn(
             f"validation_split={share:g} takes the last rows, and {'; '.join(sides)}: write "
             "stratify=True, or shuffle the rows first",
-            stacklevel=6,
+            stacklevel=outside(),
         )
 
 
