@@ -142,3 +142,17 @@ def test_a_network_is_still_an_ordinary_object() -> None:
     for name in ("_no_such", "__array__", "__dataframe__", "columns"):
         assert not hasattr(net, name), name
     assert net.copy().sizes == net.sizes
+
+
+@pytest.mark.parametrize("name", [np.ones((40, 7)), "relu" * 1000])
+def test_no_more_than_the_beginning_of_a_name_is_shown(name: Any) -> None:
+    calls = (
+        lambda: sb.Network([1, 1], dtype=name),
+        lambda: sb.Network([2, 3, 1]).diagram(show=name),
+        lambda: sb.Network([2, 3, 1], activation=str(name)),
+        lambda: sb.Network([2, 3, 1], **{str(name): 1}),  # type: ignore[arg-type]
+    )
+    for call in calls:
+        with pytest.raises((TypeError, ValueError)) as error:
+            call()
+        assert len(str(error.value)) < 500

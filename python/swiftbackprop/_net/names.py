@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable
 from typing import ParamSpec, TypeVar
 
+from swiftbackprop._net.checks import short
+
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -304,7 +306,7 @@ def unknown(kind: str, name: str, allowed: Collection[str]) -> str:
     "unknown activation 'swish' (it is called 'silu' here); allowed: relu, silu"
     """
     hint = meant(kind, name, allowed)
-    words = f"unknown {kind} {name!r}"
+    words = f"unknown {kind} {short(name)}"
     if hint.endswith("?"):
         words += f"; {hint}"
     else:
@@ -357,7 +359,7 @@ def unknown_keyword(function: str, name: str, allowed: Collection[str]) -> str:
         hint = meant(function, name, allowed)
     else:  # a name that others use means the same in every method
         hint = _ADVICE["method"].get(_squash(name, "_")) or meant(_FIT, name, allowed)
-    sentence = f"{function}() got an unexpected keyword argument {name!r}"
+    sentence = f"{function}() got an unexpected keyword argument {short(name)}"
     return f"{sentence}: {hint}" if hint else sentence
 
 
