@@ -167,7 +167,9 @@ class SwiftBuildExt(build_ext):
             *("swift", "build", "-c", "release", "--product", "_core"),
             *("--scratch-path", os.fspath(scratch)),
             *cross.SAME_BITS,
-            *(part for flag in SAME_ANYWHERE for part in ("-Xswiftc", flag)),
+            # Who does not ask for the same bytes has what did not change left as it is: an edited
+            # file is compiled in two thirds of the time.
+            *(part for flag in SAME_ANYWHERE for part in ("-Xswiftc", flag) if REPRODUCIBLE),
             *flags,
             *LINKED[sys.platform],
             *ENGINES[ENGINE],
@@ -209,6 +211,7 @@ def relative(*suffixes: str) -> list[str]:
 
 
 TARGET = choice("SWIFTBACKPROP_BUILD_TARGET", "", *cross.TARGETS)
+REPRODUCIBLE = bool(os.environ.get("SOURCE_DATE_EPOCH"))
 ENGINE = choice("SWIFTBACKPROP_BUILD_ENGINE", *ENGINES)
 KINDS = ("vendored", "system")
 BLAS = choice("SWIFTBACKPROP_BUILD_BLAS", *sorted(KINDS, reverse=sys.platform != "darwin"))
