@@ -80,11 +80,11 @@ def test_what_only_the_engines_rules_can(tmp_path: Path) -> None:
     path, own = tmp_path / "net", r"sine \(layer 1\), quartic \(loss\)"
     for call in (lambda: net.to_torch(), lambda: net.to_onnx(path)):
         refused(call, NotImplementedError, r"of yours: sine \(layer 1\);")
-    for call in (
+    for writes in (
         lambda: net.save(path),
         lambda: net.fit(X, y, callbacks=[sb.Checkpoint(path)], progress=False),
     ):
-        refused(call, NotImplementedError, "of yours", own)
+        refused(writes, NotImplementedError, "of yours", own)
     start = net.parameters.copy()
     refused(
         lambda: net.fit(X, y, callbacks=[sb.Checkpoint(path, every=9)], progress=False),
