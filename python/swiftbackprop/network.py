@@ -30,8 +30,8 @@ from swiftbackprop._net.spec import (
 )
 from swiftbackprop._train import data, fit, rows, streams
 from swiftbackprop._train.callback import CallbackLike
-from swiftbackprop._train.fit import Options
 from swiftbackprop._train.history import History
+from swiftbackprop._train.options import Options, as_progress
 from swiftbackprop._train.row_stream import RowStream
 from swiftbackprop._train.stream_validation import evaluate_stream
 from swiftbackprop.metrics import MetricLike, as_metrics, without_accuracy
@@ -387,7 +387,7 @@ class Network(NetworkExchange, NetworkStudy, PicklableNetwork):
             Rows of a minibatch; the last of an epoch, or of a piece, may be shorter. Without it
             a piece is a batch as a whole.
         shuffle : bool, default True
-            Draw a new order of the rows for every epoch. ChunkedData keep their order; the rows of
+            Draw a new order of the rows for every epoch. Pieces keep their order; the rows of
             each are shuffled.
         validation_data : (X, y) or (X, y, sample_weight), or swiftbackprop.data.Stream, optional
             Evaluated at the end of every epoch.
@@ -445,7 +445,7 @@ class Network(NetworkExchange, NetworkStudy, PicklableNetwork):
         >>> len(history["loss"])
         3
         """
-        progress = fit.as_progress(progress, verbose)
+        progress = as_progress(progress, verbose)
         options = Options(
             epochs=epochs,
             batch_size=batch_size,

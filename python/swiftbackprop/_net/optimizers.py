@@ -11,7 +11,7 @@ from swiftbackprop._engine.loader import core
 from swiftbackprop._net.arrays import FloatArray
 from swiftbackprop._net.checks import as_number, got
 from swiftbackprop._net.names import unknown
-from swiftbackprop._net.rule import Rule, RuleInfo, find, known, try_on_a_net
+from swiftbackprop._net.rule import Rule, RuleInfo, find, known, smallest_net
 
 __all__ = [
     "LiveOptimizer",
@@ -64,7 +64,7 @@ class Optimizer(Rule):
         self._set(info, given | parameters)
 
     def _try(self) -> None:
-        try_on_a_net(optimizer=self)
+        smallest_net(optimizer=self)
 
     def __repr__(self) -> str:
         shown = ", ".join(f"{name}={v!r}" for name, v in self.parameters.items())

@@ -190,21 +190,14 @@ class Rule:
         self._set(find(self._kind, state["name"]), state["parameters"])
 
 
-def try_on_a_net(*, optimizer: Rule | None = None, initializer: Rule | None = None) -> None:
-    """Make the smallest net with a rule, so that the engine looks at its parameters."""
+def smallest_net(*, optimizer: Rule | None = None, initializer: Rule | None = None) -> core.Net:
+    """Return a net of one weight: to have the engine look at a rule, or to use its generator."""
 
-    def chosen(kind: int, rule: Rule | None) -> tuple[str, tuple[float, ...] | None]:
+    def chosen(kind: int, rule: Rule | None = None) -> tuple[str, tuple[float, ...] | None]:
         return rule._as_engine_rule() if rule else (next(iter(known(kind))), None)
 
-    core.Net()._create(
-        (1, 1),
-        "float64",
-        [chosen(core.ACTIVATION, None)],
-        [chosen(core.INITIALIZER, initializer)],
-        chosen(core.LOSS, None),
-        chosen(core.OPTIMIZER, optimizer),
-        0.0,
-        0.0,
-        0.0,
-        0,
-    )
+    start, loss = chosen(core.INITIALIZER, initializer), chosen(core.LOSS)
+    step = chosen(core.OPTIMIZER, optimizer)
+    net = core.Net()
+    net._create((1, 1), "float64", [chosen(core.ACTIVATION)], [start], loss, step, 0.0, 0.0, 0.0, 0)
+    return net

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from swiftbackprop._engine.loader import core
 from swiftbackprop._net.arrays import FloatArray, as_floats
 from swiftbackprop._net.checks import got
-from swiftbackprop._net.rule import KINDS, Rule, known, try_on_a_net
+from swiftbackprop._net.rule import KINDS, Rule, known, smallest_net
 
 __all__ = [
     "Activation",
@@ -190,7 +190,7 @@ class Initializer(Rule):
     _kind = core.INITIALIZER
 
     def _try(self) -> None:
-        try_on_a_net(initializer=self)
+        smallest_net(initializer=self)
 
 
 def as_rule(kind: type[R], value: object, what: str) -> R:

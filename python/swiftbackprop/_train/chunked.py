@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -10,17 +12,18 @@ import numpy as np
 
 from swiftbackprop._engine.loader import core
 from swiftbackprop._net.arrays import FloatArray, as_data
+from swiftbackprop._net.checks import as_int
 from swiftbackprop._net.labels import encode
+from swiftbackprop._train.data import ChunkedData, Data
 from swiftbackprop._train.row_stream import PENDING
-from swiftbackprop._train.session import SLICE_NS, Record, Session, check
+from swiftbackprop._train.session import BATCH_DONE, SLICE_NS, Progress, Record
 
 if TYPE_CHECKING:
     from swiftbackprop._net.base import NetworkBase
-    from swiftbackprop._train.class_weight import ClassWeights
 
 __all__ = ["ChunkedSession", "as_pieces"]
 
-_Piece = tuple[FloatArray, FloatArray, FloatArray | None]
+_CHECK_ROWS = 1024
 
 
 def as_pieces(given: Any, epochs: int, steps_per_epoch: int | None) -> Callable[[], Iterator[Any]]:
@@ -62,7 +65,7 @@ def _iterator_of(returned: Any) -> Iterator[Any]:
     return iter(returned)
 
 
-def _read(net: NetworkBase, item: Any) -> _Piece:
+def _read(net: NetworkBase, item: Any) -> tuple[FloatArray, FloatArray, FloatArray | None]:
     if not isinstance(item, tuple | list) or len(item) not in (2, 3):
         size = f" of {len(item)}" if isinstance(item, tuple | list) else ""
         raise TypeError(
@@ -76,50 +79,48 @@ def _read(net: NetworkBase, item: Any) -> _Piece:
     )
 
 
-class ChunkedSession(Session):
-    """A training session like the engine's, over one short session per piece.
+class ChunkedSession:
+    """A `TrainingSession` over one short session of the engine's per piece.
 
     Parameters
     ----------
     net : Network
-    begin : callable
-        Returns an iterator over the pieces.
-    epochs, shuffle, pause
-        As for the engine's.
+    data : ChunkedData
+    epochs : int
     batch_size : int or None
         Rows of a minibatch; None for a piece as a whole.
-    steps : int or None
-        ChunkedData of an epoch; None for as many as there are.
-    batches : int
-        Minibatches of an epoch; 0 if that is not known.
-    validation : tuple of X, y and weights, or None
-    evaluate : callable, optional
-        What evaluates the validation data, if the engine cannot read them.
-    classes : ClassWeights or None
+    shuffle : bool
+        Whether the rows of each piece are.
+    pause : int
+        When to come back: 0 after a time, 1 at every epoch's end, 2 at every batch's.
     """
 
     def __init__(
         self,
         net: NetworkBase,
-        begin: Callable[[], Iterator[Any]],
+        data: ChunkedData,
         epochs: int,
         batch_size: int | None,
-        steps: int | None,
-        batches: int,
         shuffle: bool,
         pause: int,
-        validation: tuple[Any, Any, Any] | None,
-        evaluate: Callable[[Any, Any, Any], Record] | None,
-        classes: ClassWeights | None,
     ) -> None:
-        super().__init__(net, epochs, pause, validation, batches)
+        self.begin = as_pieces(data.source, epochs, data.steps)
+        self.batch_size = None if batch_size is None else as_int(batch_size, "batch_size", min_=1)
         if net._busy:
             raise RuntimeError("this network is in fit: wait for its end or call stop() first")
-        if validation is not None and evaluate is None:
+        X, y, weights = data.valid.valid_X, data.valid.valid_y, data.valid.valid_weights
+        self.validation = None if X is None or y is None else Data(X, y, weights)
+        if self.validation is not None and data.evaluate is None:
             with _prefixed("validation data: "):
-                check(net, *validation, (None, None, None))
-        self.begin, self.batch_size, self.steps = begin, batch_size, steps
-        self.shuffle, self.evaluate, self.classes = shuffle, evaluate, classes
+                _check(net, self.validation)
+        self.net, self.data, self.epochs = net, data, epochs
+        self.shuffle, self.pause = shuffle, pause
+        self.batch = 0  # how many of this epoch are done
+        self.waits = False  # for rows that are being read
+        self.seconds = 0.0
+        self.records: list[Record] = []
+        self.rates: FloatArray | tuple[()] = ()
+        self.outputs: FloatArray | None = None
         self.pieces: Iterator[Any] | None = None
         self.session: core.FitSession | None = None
         self.piece_rows = self.piece_size = self.piece_batches = self.piece_done = 0
@@ -131,25 +132,61 @@ class ChunkedSession(Session):
         self.loss = self.hits = self.weight = self.penalty = 0.0
         self.open_rows, self.open_loss = 0, 0.0  # of the piece at hand, so far
 
+    def run(self, max_ns: int, /) -> Progress:
+        """Work for about that long; as `core.FitSession.run`.
+
+        With pause 2 it ends after a batch, with phase `BATCH_DONE`, or with an epoch.
+        """
+        now = time.monotonic_ns()
+        end, phase = now + max_ns, 0
+        while len(self.records) < self.epochs:
+            ended, batch = len(self.records), self.batch
+            record = self._advance(max(0, end - now))
+            before, now = now, time.monotonic_ns()
+            self.seconds += (now - before) * 1e-9
+            if record is not None:
+                self._end_epoch(record)
+            elif self.pause == 2 and self.batch > batch:
+                phase = BATCH_DONE
+                break
+            if self.pause and len(self.records) > ended:
+                break
+            if (self.pause != 2 or self.waits) and now >= end:
+                break
+        done = len(self.records) == self.epochs
+        return len(self.records), self.batch, self.data.batches, self._loss(), done, phase
+
+    def _end_epoch(self, record: tuple[float, float, float]) -> None:
+        start = time.monotonic_ns()
+        valid: Record = (math.nan,) * 5
+        if self.validation is not None:
+            held, evaluate = self.validation, self.data.evaluate or self._evaluate
+            valid = evaluate(held.X, held.y, held.weights)
+        seconds = self.seconds + (time.monotonic_ns() - start) * 1e-9
+        self.records.append((*record, seconds, *valid))
+        self.batch, self.seconds = 0, 0.0
+
     def _evaluate(self, X: Any, y: Any, weights: Any) -> Record:
-        if self.evaluate is not None:
-            return self.evaluate(X, y, weights)
-        return super()._evaluate(X, y, weights)
+        return self.net._evaluate(X, y, weights, self.outputs)
 
     def _loss(self) -> float:
+        """Return the mean loss of the epoch so far; NaN before its first batch."""
         rows = self.rows + self.open_rows
-        return (self.loss + self.open_loss) / rows if rows else float("nan")
+        return (self.loss + self.open_loss) / rows if rows else math.nan
 
     @property
     def _where(self) -> str:
         return f"epoch {len(self.records) + 1}, piece {self.taken}"
 
     def _advance(self, max_ns: int) -> tuple[float, float, float] | None:
-        """Work on the piece at hand, or take the next one, or end the epoch."""
+        """Work on the piece at hand, or take the next one, or end the epoch.
+
+        Then it returns loss, accuracy and penalty.
+        """
         if self.session is None:
-            if self.taken != self.steps and self._take():
+            if self.taken != self.data.steps and self._take():
                 return None
-            hits = self.hits / self.weight if self.weight else float("nan")
+            hits = self.hits / self.weight if self.weight else math.nan
             # Then every batch has a penalty of its own.
             shares = self.net._option(core.OPTION_PENALTY_PER_SAMPLE)
             record = self.loss / self.rows, hits, self.penalty / (self.rows if shares else 1)
@@ -184,22 +221,20 @@ class ChunkedSession(Session):
                 self._open(*_read(self.net, item))
             return True
         self.pieces = None
-        number = len(self.records) + 1
-        if self.steps is None and not self.taken:
+        number, steps = len(self.records) + 1, self.data.steps
+        if steps is None and not self.taken:
             raise ValueError(f"epoch {number}: there was no piece of data")
-        if self.steps is not None and is_new:
+        if steps is not None and is_new:
             raise ValueError(
-                f"epoch {number}: expected {self.steps} pieces, got {self.taken}: the data ended"
+                f"epoch {number}: expected {steps} pieces, got {self.taken}: the data ended"
             )
-        return self.steps is not None and self._take()
+        return steps is not None and self._take()
 
     def _open(self, X: FloatArray, y: FloatArray, weights: FloatArray | None) -> None:
-        if self.classes is not None:
-            weights = self.classes.weigh(y, weights)
+        if self.data.classes is not None:
+            weights = self.data.classes.weigh(y, weights)
         size = self.batch_size or max(1, len(X))
-        self.session = self.net._fit(
-            X, y, weights, None, None, None, 1, size, self.shuffle, self.pause
-        )
+        self.session = Data(X, y, weights).begin(self.net, 1, size, self.shuffle, self.pause)
         self.piece_rows, self.piece_done = len(X), 0
         self.piece_weight = float(len(X) if weights is None else np.sum(weights, dtype=float))
         self.piece_batches, self.piece_size = -(-len(X) // size), size
@@ -223,11 +258,35 @@ class ChunkedSession(Session):
             self.hits += accuracy * self.piece_weight
             self.weight += self.piece_weight
 
+    def epoch(self, index: int, /) -> Record:
+        """Return the record of an epoch that has ended."""
+        if index >= len(self.records):
+            raise ValueError(f"there is no epoch {index}")
+        return self.records[index]
+
+    def set_rates(self, rates: FloatArray, /) -> None:
+        """Take lr for the batches of every epoch from now on."""
+        self.rates = rates.copy()
+
+    def set_outputs(self, outputs: FloatArray, /) -> None:
+        """Write a(L) of the validation rows there too, at every epoch's end."""
+        self.outputs = outputs
+
     def end(self) -> None:
         """Give the network back."""
         if self.session is not None:
             self.session.end()
             self.session = None
+
+
+def _check(net: NetworkBase, data: Data) -> None:
+    """Let the engine look at data as it does before it trains on them."""
+    session = data.begin(net, 0, _CHECK_ROWS, False, 0)
+    try:
+        while not session.run(SLICE_NS)[4]:
+            pass
+    finally:
+        session.end()
 
 
 @contextmanager

@@ -41,6 +41,11 @@ class Data:
     valid_y: FloatArray | None = None
     valid_weights: FloatArray | None = None
 
+    def begin(self, net: NetworkBase, *settings: Any) -> core.FitSession:
+        """Return the engine's session on them; `settings` are what `Net._fit` takes beside."""
+        valid = self.valid_X, self.valid_y, self.valid_weights
+        return net._fit(self.X, self.y, self.weights, *valid, *settings)
+
 
 def gather(
     net: NetworkBase,

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Iterable
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,19 +13,19 @@ from swiftbackprop._engine.loader import core
 from swiftbackprop._net.arrays import FloatArray
 from swiftbackprop._net.checks import as_int
 from swiftbackprop._train.callback import (
-    CallbackLike,
     as_callbacks,
     call,
     is_of_first,
     sets_rate,
     wants_batches,
 )
-from swiftbackprop._train.chunked import ChunkedSession, as_pieces
+from swiftbackprop._train.chunked import ChunkedSession
 from swiftbackprop._train.data import ChunkedData, Data
-from swiftbackprop._train.history import History
+from swiftbackprop._train.history import History, columns
+from swiftbackprop._train.options import Options
 from swiftbackprop._train.session import BATCH_DONE, SLICE_NS, TrainingSession
 from swiftbackprop._train.stream_validation import StreamValidation
-from swiftbackprop.metrics import MetricLike, as_metrics, without_accuracy
+from swiftbackprop.metrics import as_metrics, without_accuracy
 
 if TYPE_CHECKING:
     from swiftbackprop._net.base import NetworkBase
@@ -35,51 +33,7 @@ if TYPE_CHECKING:
     from swiftbackprop._train.progress import ProgressBar
     from swiftbackprop._train.shared import SharedSession
 
-__all__ = ["Options", "as_progress", "columns", "fit"]
-
-
-@dataclass(frozen=True)
-class Options:
-    """The other arguments of `fit`."""
-
-    epochs: int
-    batch_size: int | None  # None: 32 rows, or a piece as a whole
-    shuffle: bool
-    callbacks: Iterable[CallbackLike]
-    progress: bool
-    metrics: Iterable[MetricLike] = ()
-    processes: Processes | None = None  # that train together
-
-
-def as_progress(progress: bool, verbose: object) -> bool:
-    """Return whether to show a bar, by `progress` or by what Keras calls verbose."""
-    if verbose is None:
-        return progress
-    if verbose == "auto" or (isinstance(verbose, int | np.bool_) and 0 <= verbose <= 2):
-        return bool(verbose)
-    raise ValueError(
-        f'verbose must be 0 or False for no progress bar, or 1, 2, True or "auto", got {verbose!r}'
-    )
-
-
-def _begin_pieces(
-    net: NetworkBase, data: ChunkedData, options: Options, epochs: int, pause: int
-) -> ChunkedSession:
-    size = options.batch_size
-    X, y, weights = data.valid.valid_X, data.valid.valid_y, data.valid.valid_weights
-    return ChunkedSession(
-        net,
-        as_pieces(data.source, epochs, data.steps),
-        epochs,
-        None if size is None else as_int(size, "batch_size", min_=1),
-        data.steps,
-        data.batches,
-        bool(options.shuffle),
-        pause,
-        None if X is None or y is None else (X, y, weights),
-        data.evaluate,
-        data.classes,
-    )
+__all__ = ["fit"]
 
 
 def fit(net: NetworkBase, data: Data | ChunkedData, options: Options) -> History:
@@ -90,14 +44,15 @@ def fit(net: NetworkBase, data: Data | ChunkedData, options: Options) -> History
     history = run.history
     session: TrainingSession | None = None
     close = data.close if isinstance(data, ChunkedData) else None
+    shuffle = bool(options.shuffle)
     try:
         # Inside, so that Ctrl-C at any moment gives the network back.
         if isinstance(data, ChunkedData):
-            session = _begin_pieces(net, data, options, epochs, run.pause)
+            session = ChunkedSession(net, data, epochs, options.batch_size, shuffle, run.pause)
         elif options.processes is not None:
             session = run.begin_shared(options.processes, data, epochs)
         else:
-            session = _begin(net, data, options, epochs, run.pause)
+            session = data.begin(net, epochs, options.batch_rows(), shuffle, run.pause)
         net._history, net._stopped = history, False
         if options.progress and epochs and run.is_first:
             from swiftbackprop._train.progress import ProgressBar
@@ -129,28 +84,6 @@ def fit(net: NetworkBase, data: Data | ChunkedData, options: Options) -> History
     return history
 
 
-def _begin(
-    net: NetworkBase, data: Data, options: Options, epochs: int, pause: int
-) -> core.FitSession:
-    batch_size = as_int(_size(options), "batch_size", min_=1)
-    return net._fit(
-        data.X,
-        data.y,
-        data.weights,
-        data.valid_X,
-        data.valid_y,
-        data.valid_weights,
-        epochs,
-        batch_size,
-        bool(options.shuffle),
-        pause,
-    )
-
-
-def _size(options: Options) -> int:
-    return 32 if options.batch_size is None else options.batch_size
-
-
 class _Run:
     """A session on its way."""
 
@@ -167,7 +100,7 @@ class _Run:
         if self.processes is not None:
             rows = int(self.processes.sum(np.array([rows]))[0])
         if rows:
-            self.batches = -(-rows // max(1, min(_size(options), rows)))
+            self.batches = -(-rows // min(options.batch_rows(), rows))
         self.epochs = options.epochs
         self.callbacks = (
             callbacks if self.is_first else [c for c in callbacks if not is_of_first(c)]
@@ -203,8 +136,8 @@ class _Run:
     def begin_shared(self, processes: Processes, data: Data, epochs: int) -> TrainingSession:
         from swiftbackprop._train.shared import SharedSession
 
-        size = as_int(_size(self.options), "batch_size", min_=1)
-        shuffle, names = bool(self.options.shuffle), list(self.metrics)
+        size, shuffle = self.options.batch_rows(), bool(self.options.shuffle)
+        names = list(self.metrics)
         session = SharedSession(self.net, data, processes, epochs, size, shuffle, self.pause, names)
         self.shared, self.pause = session, session.pause
         return session
@@ -338,17 +271,3 @@ class _Run:
             with suppress(ValueError):  # there is no such epoch
                 while True:
                     self.collect(session, self.history.epochs + 1, is_over=True)
-
-
-def columns(net: NetworkBase, validates: bool) -> dict[str, int]:
-    """Return the history's columns and their places in the engine's records."""
-    classes = net.loss.flags & core.RULE_CLASSES
-    columns = {"loss": 0}
-    if classes:
-        columns["accuracy"] = 1
-    if net.l1 or net.l2:
-        columns["penalty"] = 2
-    if validates:
-        columns["val_loss"] = 4
-        columns |= {"val_accuracy": 5} if classes else {"val_mse": 6, "val_mae": 7, "val_r2": 8}
-    return columns | {"seconds": 3}

@@ -6,10 +6,14 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, NoReturn
 
+from swiftbackprop._engine.loader import core
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["History"]
+    from swiftbackprop._net.base import NetworkBase
+
+__all__ = ["History", "columns"]
 
 
 class History(dict[str, list[float]]):
@@ -106,3 +110,17 @@ class History(dict[str, list[float]]):
         ]
         shown = ", ".join([f"{self.epochs} epochs", self.stop_reason, *last])
         return f"History({shown})"
+
+
+def columns(net: NetworkBase, validates: bool) -> dict[str, int]:
+    """Return the history's columns and their places in the engine's records."""
+    classes = net.loss.flags & core.RULE_CLASSES
+    columns = {"loss": 0}
+    if classes:
+        columns["accuracy"] = 1
+    if net.l1 or net.l2:
+        columns["penalty"] = 2
+    if validates:
+        columns["val_loss"] = 4
+        columns |= {"val_accuracy": 5} if classes else {"val_mse": 6, "val_mae": 7, "val_r2": 8}
+    return columns | {"seconds": 3}

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from swiftbackprop._net.labels import find_classes
 from swiftbackprop._train import data, streams
-from swiftbackprop._train.fit import Options, fit
+from swiftbackprop._train.fit import fit
 from swiftbackprop._train.history import History
+from swiftbackprop._train.options import Options
 from swiftbackprop._train.row_stream import RowStream
 
 if TYPE_CHECKING:

@@ -131,20 +131,9 @@ class SharedSession:
         self.pause = max(1, *processes.gather(pause))
         self.seconds: list[float] = []
         rows = processes.gather(len(data.X))
-        self._session = net._fit(
-            data.X,
-            data.y,
-            data.weights,
-            data.valid_X,
-            data.valid_y,
-            data.valid_weights,
-            epochs,
-            batch_size,
-            shuffle,
-            self.pause,
-            sum(rows),
-            sum(rows[: processes.rank]),
-            processes.answer,
+        total, first = sum(rows), sum(rows[: processes.rank])
+        self._session = data.begin(
+            net, epochs, batch_size, shuffle, self.pause, total, first, processes.answer
         )
 
     def run(self, max_ns: int, /) -> Progress:

@@ -14,8 +14,10 @@ from swiftbackprop._net.base import NetworkBase
 from swiftbackprop._net.checks import as_int
 from swiftbackprop._net.labels import as_classes
 from swiftbackprop._net.normalization import BatchNorm
+from swiftbackprop._net.rule import smallest_net
+from swiftbackprop._net.rules import initializer
 from swiftbackprop._train.data import ChunkedData, gather, gather_pieces
-from swiftbackprop._train.fit import Options
+from swiftbackprop._train.options import Options
 from swiftbackprop._train.row_stream import RowStream
 from swiftbackprop._train.stream_validation import check_stream, demand_of
 
@@ -40,8 +42,7 @@ def gather_stream(
     if validation_split:
         raise ValueError("validation_split needs arrays: give validation_data")
     epochs = as_int(options.epochs, "epochs", min_=0)
-    size = 32 if options.batch_size is None else options.batch_size
-    size = as_int(size, "batch_size", min_=1)
+    size = options.batch_rows()
     count = None if steps is None else as_int(steps, "steps_per_epoch", min_=1)
     check_stream(net, stream)
     rows = stream.rows
@@ -72,7 +73,7 @@ def gather_with_stream(
 ) -> tuple[ChunkedData, Options]:
     """Return the data of a session on arrays that is validated on a stream: one piece."""
     train = gather(net, X, y, sample_weight, None, 0.0)
-    size = as_int(32 if options.batch_size is None else options.batch_size, "batch_size", min_=1)
+    size = options.batch_rows()
     piece = (train.X, train.y) if train.weights is None else (train.X, train.y, train.weights)
     data = gather_pieces(
         net, [piece], None, size, class_weight, None, valid, 0.0, targets=[train.y]
@@ -97,11 +98,7 @@ def _orders(net: NetworkBase) -> Callable[[int, int], FloatArray]:
     from a checkpoint too, is as in one; and it is known before those steps are made.
     """
     seed, before = net.seed, net.step_count
-    generator = NetworkBase.__new__(NetworkBase)
-    generator._create(
-        (1, 1), "float32", [("identity", None)], [("zeros", None)], ("squared_error", None),
-        ("sgd", None), 0.0, 0.0, 0.0, 0,
-    )  # fmt: skip
+    generator = smallest_net(initializer=initializer("zeros"))  # which draw nothing themselves
 
     def order(steps: int, n: int) -> FloatArray:
         places = np.arange(n, dtype=np.int32)

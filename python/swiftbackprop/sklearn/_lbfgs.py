@@ -14,7 +14,7 @@ from sklearn.exceptions import ConvergenceWarning
 from swiftbackprop._engine.loader import core
 from swiftbackprop._net.arrays import FloatArray
 from swiftbackprop._train.callback import call
-from swiftbackprop._train.fit import columns
+from swiftbackprop._train.history import columns
 from swiftbackprop.network import Network
 from swiftbackprop.sklearn._rows import Rows, evaluate_rows
 from swiftbackprop.sklearn._scoring import Scoring

@@ -15,8 +15,9 @@ from swiftbackprop._net.arrays import FloatArray
 from swiftbackprop._train.builtin_callbacks import EarlyStopping
 from swiftbackprop._train.callback import Callback
 from swiftbackprop._train.data import ChunkedData, Data
-from swiftbackprop._train.fit import Options, fit
+from swiftbackprop._train.fit import fit
 from swiftbackprop._train.history import History
+from swiftbackprop._train.options import Options
 from swiftbackprop.network import Network
 from swiftbackprop.sklearn._network import change_rate
 from swiftbackprop.sklearn._rows import Rows, blocks, evaluate_rows

@@ -1,0 +1,46 @@
+"""What `fit` is asked for beside its data."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from swiftbackprop._net.checks import as_int
+from swiftbackprop._train.callback import CallbackLike
+from swiftbackprop.metrics import MetricLike
+
+if TYPE_CHECKING:
+    from swiftbackprop._train.processes import Processes
+
+__all__ = ["Options", "as_progress"]
+
+
+@dataclass(frozen=True)
+class Options:
+    """The other arguments of `fit`."""
+
+    epochs: int
+    batch_size: int | None  # None: 32 rows, or a piece as a whole
+    shuffle: bool
+    callbacks: Iterable[CallbackLike]
+    progress: bool
+    metrics: Iterable[MetricLike] = ()
+    processes: Processes | None = None  # that train together
+
+    def batch_rows(self) -> int:
+        """Return the rows of a minibatch of whole arrays."""
+        return as_int(32 if self.batch_size is None else self.batch_size, "batch_size", min_=1)
+
+
+def as_progress(progress: bool, verbose: object) -> bool:
+    """Return whether to show a bar, by `progress` or by what Keras calls verbose."""
+    if verbose is None:
+        return progress
+    if verbose == "auto" or (isinstance(verbose, int | np.bool_) and 0 <= verbose <= 2):
+        return bool(verbose)
+    raise ValueError(
+        f'verbose must be 0 or False for no progress bar, or 1, 2, True or "auto", got {verbose!r}'
+    )
