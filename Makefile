@@ -16,7 +16,7 @@ PY = $(VENV)/bin/python
 BLAS = $$(ls $(CURDIR)/$(VENV)/lib/python3.*/site-packages/swiftbackprop/_lib/libscipy_openblas.so)
 ASAN = $$(swift -print-target-info | sed -n 's/.*"runtimeResourcePath": "\(.*\)".*/\1/p')/clang/lib/linux/libclang_rt.asan-$$(uname -m).so
 SWIFT_FILES = Sources Tests Package.swift
-C_FILES := $(wildcard Sources/CBridge/*.[ch] Sources/CBridge/include/*.h tests_py/engine/c/*.c trust/*.[ch] play/engine/*.c play/engine/include/*.h)
+C_FILES := $(wildcard Sources/CBridge/*.[ch] Sources/CBridge/include/*.h tests_py/engine/c/*.[ch] trust/*.[ch] play/engine/*.c play/engine/include/*.h)
 # As setup.py has them for the extension.
 C_FLAGS = -DSB_PYTHON -DPy_LIMITED_API=0x030b0000 -ISources/CBridge/include \
 	-I$$($(PY) -c 'import sysconfig; print(sysconfig.get_path("include"))')

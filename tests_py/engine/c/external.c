@@ -4,47 +4,18 @@
 //     external <path of a CBLAS library with 32-bit integers>
 //
 // Prints one line per comparison and ends with 0 when all numbers agree.
-#include <dlfcn.h>
 #include <math.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
-#include "swift_backprop.h"
+#include "program.h"
 
 enum { ROWS = 6, INPUTS = 2, HIDDEN = 8, OUTPUTS = 3 };
 
-static sb_error error;
 static int wrong, asked;
 static double X[ROWS * INPUTS], t[ROWS * OUTPUTS];
 
 static void expect(int holds, const char *what) {
   printf("%s: %s\n", what, holds ? "ok" : "WRONG");
   wrong += !holds;
-}
-
-static void check(sb_status status, const char *what) {
-  if (status != SB_OK) {
-    fprintf(stderr, "%s: status %d, %s\n", what, (int)status, error.message);
-    exit(1);
-  }
-}
-
-static void load_blas(const char *path) {
-  void *library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
-  void *functions[2] = {NULL, NULL};
-  for (int i = 0; library != NULL && i < 2; i++) {
-    const char *names[2][2] = {{"cblas_sgemm", "scipy_cblas_sgemm"},
-                               {"cblas_dgemm", "scipy_cblas_dgemm"}};
-    functions[i] = dlsym(library, names[i][0]);
-    if (functions[i] == NULL) {
-      functions[i] = dlsym(library, names[i][1]);
-    }
-  }
-  sb_blas blas = {0};
-  memcpy(&blas.sgemm, &functions[0], sizeof(void *));
-  memcpy(&blas.dgemm, &functions[1], sizeof(void *));
-  check(sb_set_blas(&blas, &error), "sb_set_blas");
 }
 
 // tanh and the squared error, of the engine's or of this program.
@@ -73,16 +44,6 @@ static sb_net *make_net(int own) {
   check(sb_create_net(&config, &net, &error), "sb_create_net");
   check(sb_set_option(net, SB_OPTION_DROPOUT + 1, 0.3, &error), "sb_set_option");
   return net;
-}
-
-static sb_array matrix(const double *data, int64_t rows, int64_t cols) {
-  return (sb_array){.data = data,
-                    .rows = rows,
-                    .cols = cols,
-                    .row_stride = 8 * cols,
-                    .col_stride = 8,
-                    .dtype = SB_FLOAT64,
-                    .ndim = 2};
 }
 
 static void release(sb_view *view) {
@@ -148,7 +109,7 @@ static double view_distance(sb_net *one, sb_net *other, int32_t what, int64_t m)
 }
 
 static void train(sb_net *net) {
-  const sb_array x = matrix(X, ROWS, INPUTS), y = matrix(t, ROWS, OUTPUTS);
+  const sb_array x = matrix(X, ROWS, INPUTS, SB_FLOAT64), y = matrix(t, ROWS, OUTPUTS, SB_FLOAT64);
   double loss = 0;
   for (int step = 0; step < 5; step++) {
     RUN(net, sb_forward_by(net, &x, SB_MATRICES, 1, &error));
@@ -166,7 +127,7 @@ static void train(sb_net *net) {
 }
 
 static void compare(sb_net *own, sb_net *engines) {
-  const sb_array x = matrix(X, ROWS, INPUTS), y = matrix(t, ROWS, OUTPUTS);
+  const sb_array x = matrix(X, ROWS, INPUTS, SB_FLOAT64), y = matrix(t, ROWS, OUTPUTS, SB_FLOAT64);
   sb_net *nets[2] = {own, engines};
   static double out[2][5][ROWS * OUTPUTS * HIDDEN];
   sb_metrics metrics[2];
@@ -199,8 +160,8 @@ static void compare(sb_net *own, sb_net *engines) {
 
 // What is asked twice, given up, mixed up or not wanted.
 static void misuse(sb_net *own, sb_net *other) {
-  const sb_array x = matrix(X, ROWS, INPUTS), few = matrix(X, 3, INPUTS);
-  const sb_array y = matrix(t, ROWS, OUTPUTS);
+  const sb_array x = matrix(X, ROWS, INPUTS, SB_FLOAT64), few = matrix(X, 3, INPUTS, SB_FLOAT64);
+  const sb_array y = matrix(t, ROWS, OUTPUTS, SB_FLOAT64);
   double out[ROWS * OUTPUTS], v[128] = {0};
   sb_question question = {0};
   sb_block_iterator blocks = {0, 1000};

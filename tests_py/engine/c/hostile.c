@@ -4,14 +4,10 @@
 //
 //     hostile                  without a BLAS: nets cannot be made, and that is said
 //     hostile <CBLAS library>  with one
-#include <dlfcn.h>
 #include <math.h>
-#include <stdio.h>
-#include <string.h>
 
-#include "swift_backprop.h"
+#include "program.h"
 
-static sb_error error;
 static int refused, wrong;
 
 // Counts a call that has to be refused, and looks at its message.
@@ -36,25 +32,6 @@ static void accept(sb_status status, int line, const char *call) {
   }
 }
 #define ACCEPT(call) accept((call), __LINE__, #call)
-
-static int load_blas(const char *path) {
-  static const char *const names[2][2] = {{"cblas_sgemm", "cblas_dgemm"},
-                                          {"scipy_cblas_sgemm", "scipy_cblas_dgemm"}};
-  void *library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
-  if (library == NULL) {
-    return 0;
-  }
-  sb_blas blas = {0};
-  for (int prefix = 0; prefix < 2; prefix++) {
-    void *s = dlsym(library, names[prefix][0]);
-    void *d = dlsym(library, names[prefix][1]);
-    if (s != NULL && d != NULL) {
-      memcpy(&blas.sgemm, &s, sizeof s);
-      memcpy(&blas.dgemm, &d, sizeof d);
-    }
-  }
-  return sb_set_blas(&blas, &error) == SB_OK;
-}
 
 static void nonsense_gemm(int o, int ta, int tb, int m, int n, int k, float alpha, const float *a,
                           int lda, const float *b, int ldb, float beta, float *c, int ldc) {
@@ -145,20 +122,10 @@ static void create_wrongly(void) {
   }
 }
 
-static sb_array array(const void *data, int64_t rows, int64_t cols) {
-  return (sb_array){.data = data,
-                    .rows = rows,
-                    .cols = cols,
-                    .row_stride = cols * 4,
-                    .col_stride = 4,
-                    .dtype = SB_FLOAT32,
-                    .ndim = 2};
-}
-
 static void use_wrongly(sb_net *net) {
   static const float zeros[64];
   static const float nans[] = {NAN, NAN, NAN};
-  const sb_array good = array(zeros, 4, 3);
+  const sb_array good = matrix(zeros, 4, 3, SB_FLOAT32);
   double loss = 0;
   sb_array x = good;
   REFUSE_AS(SB_ERROR_ORDER, sb_backward(net, &good, NULL, 0, &loss, &error));
@@ -201,10 +168,11 @@ static void use_wrongly(sb_net *net) {
   REFUSE_AS(SB_ERROR_COPY, sb_forward(net, &x, &error));
   x = good, x.swapped = 1;
   REFUSE_AS(SB_ERROR_COPY, sb_forward(net, &x, &error));
-  x = array(nans, 1, 3);
+  x = matrix(nans, 1, 3, SB_FLOAT32);
   REFUSE_AS(SB_ERROR_VALUE, sb_forward(net, &x, &error));
 
-  const sb_array wrong_y = array(zeros, 4, 5), ragged = array(zeros, 3, 2);
+  const sb_array wrong_y = matrix(zeros, 4, 5, SB_FLOAT32),
+                 ragged = matrix(zeros, 3, 2, SB_FLOAT32);
   ACCEPT(sb_forward(net, &good, &error));
   REFUSE_AS(SB_ERROR_SHAPE, sb_backward(net, &wrong_y, NULL, 0, &loss, &error));
   REFUSE_AS(SB_ERROR_SHAPE, sb_backward(net, &ragged, NULL, 0, &loss, &error));
@@ -280,7 +248,8 @@ static void study_wrongly(sb_net *net) {
   static const float zeros[64];
   static const float nans[] = {NAN, NAN, NAN};
   static const int64_t labels[] = {0, 1, 1, 0};
-  const sb_array x = array(zeros, 4, 3), wide = array(zeros, 4, 5), nan = array(nans, 1, 3);
+  const sb_array x = matrix(zeros, 4, 3, SB_FLOAT32), wide = matrix(zeros, 4, 5, SB_FLOAT32),
+                 nan = matrix(nans, 1, 3, SB_FLOAT32);
   const sb_array y = {.data = labels,
                       .rows = 4,
                       .cols = 1,
@@ -288,8 +257,7 @@ static void study_wrongly(sb_net *net) {
                       .col_stride = 8,
                       .dtype = SB_INT64,
                       .ndim = 1};
-  sb_array v = array(zeros, 26, 1), w = array(zeros, 3, 1);
-  v.ndim = w.ndim = 1;
+  sb_array v = matrix(zeros, 26, 1, SB_FLOAT32), w = matrix(zeros, 3, 1, SB_FLOAT32);
   float out[64];
   sb_block_iterator blocks = {0, INT64_MAX};
   if (sb_layer_size(NULL, 0) != 0 || sb_layer_size(net, -1) != 0 || sb_layer_size(net, 3) != 0 ||
@@ -357,7 +325,8 @@ static void study_wrongly(sb_net *net) {
 static void fit_wrongly(sb_net *net) {
   static const float zeros[64];
   static const int64_t labels[] = {0, 1, 1, 0};
-  const sb_array x = array(zeros, 4, 3), wide = array(zeros, 4, 5), shorter = array(zeros, 3, 3);
+  const sb_array x = matrix(zeros, 4, 3, SB_FLOAT32), wide = matrix(zeros, 4, 5, SB_FLOAT32),
+                 shorter = matrix(zeros, 3, 3, SB_FLOAT32);
   const sb_array y = {.data = labels,
                       .rows = 4,
                       .cols = 1,
@@ -423,7 +392,7 @@ static void fit_wrongly(sb_net *net) {
 // Without a BLAS a net may be made, but what needs products says what is missing.
 static void without_blas(void) {
   static const float zeros[12];
-  const sb_array x = array(zeros, 4, 3);
+  const sb_array x = matrix(zeros, 4, 3, SB_FLOAT32);
   const sb_config c = config();
   float out[8];
   sb_net *net = NULL;
@@ -464,10 +433,7 @@ int main(int argc, char **argv) {
   sb_fit_end(NULL);
   sb_evaluation_end(NULL);
   if (argc == 2) {
-    if (!load_blas(argv[1])) {
-      printf("cannot load %s: %s\n", argv[1], error.message);
-      return 1;
-    }
+    load_blas(argv[1]);
     create_wrongly();
     ACCEPT(sb_create_net(&c, &net, &error));
     use_wrongly(net);

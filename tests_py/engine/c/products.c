@@ -4,54 +4,21 @@
 //     products <path of a CBLAS library with 32-bit integers>
 //
 // Prints one line per network and call, and ends with 0 when none costs more than it may.
-#include <dlfcn.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
-#include "swift_backprop.h"
+#include "program.h"
 
 #define ROWS 40
 #define MAX_SIZE 100
 
-static sb_error error;
 static sb_blas real;
 static int64_t operations;
 static int wrong;
-
-static void check(sb_status status, const char *what) {
-  if (status != SB_OK) {
-    fprintf(stderr, "%s: status %d, %s\n", what, (int)status, error.message);
-    exit(1);
-  }
-}
 
 static void counting_dgemm(int order, int ta, int tb, int m, int n, int k, double alpha,
                            const double *a, int lda, const double *b, int ldb, double beta,
                            double *c, int ldc) {
   operations += 2LL * m * n * k;
   real.dgemm(order, ta, tb, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
-}
-
-static void load_blas(const char *path) {
-  static const char *const names[2][2] = {{"cblas_sgemm", "cblas_dgemm"},
-                                          {"scipy_cblas_sgemm", "scipy_cblas_dgemm"}};
-  void *library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
-  if (library == NULL) {
-    fprintf(stderr, "%s\n", dlerror());
-    exit(1);
-  }
-  for (int prefix = 0; prefix < 2; prefix++) {
-    void *s = dlsym(library, names[prefix][0]);
-    void *d = dlsym(library, names[prefix][1]);
-    if (s != NULL && d != NULL) {
-      memcpy(&real.sgemm, &s, sizeof s);
-      memcpy(&real.dgemm, &d, sizeof d);
-    }
-  }
-  sb_blas table = real;
-  table.dgemm = counting_dgemm;
-  check(sb_set_blas(&table, &error), "sb_set_blas");
 }
 
 // The operations since the last call.
@@ -87,8 +54,8 @@ static void measure(int64_t layers, const int64_t *sizes) {
   sb_net *net = NULL;
   check(sb_create_net(&config, &net, &error), "sb_create_net");
   const int64_t outputs = sizes[layers];
-  const sb_array x = {numbers, ROWS, sizes[0], 8 * sizes[0], 8, SB_FLOAT64, 2, 0, 0};
-  const sb_array t = {numbers, ROWS, outputs, 8 * outputs, 8, SB_FLOAT64, 2, 0, 0};
+  const sb_array x = matrix(numbers, ROWS, sizes[0], SB_FLOAT64);
+  const sb_array t = matrix(numbers, ROWS, outputs, SB_FLOAT64);
   const sb_array v = {numbers, sb_parameter_count(net), 1, 8, 8, SB_FLOAT64, 1, 0, 0};
   (void)counted();
   check(sb_forward(net, &x, &error), "sb_forward");
@@ -118,7 +85,10 @@ int main(int argc, char **argv) {
   if (argc < 2) {
     return 1;
   }
-  load_blas(argv[1]);
+  real = open_blas(argv[1]);
+  sb_blas counting = real;
+  counting.dgemm = counting_dgemm;
+  check(sb_set_blas(&counting, &error), "sb_set_blas");
   measure(1, (const int64_t[]){20, 7});
   measure(3, (const int64_t[]){20, 30, 25, 1});
   measure(3, (const int64_t[]){20, 30, 25, 7});

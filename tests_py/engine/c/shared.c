@@ -4,42 +4,13 @@
 //     shared <path of a CBLAS library with 32-bit integers>
 //
 // Ends with 0 when their weights have the same bits, and are those of one net with all rows.
-#include <dlfcn.h>
 #include <math.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
-#include "swift_backprop.h"
+#include "program.h"
 
 enum { ROWS = 29, INPUTS = 3, HIDDEN = 8, OUTPUTS = 2, NETS = 3, VALID = 7 };
 
-static sb_error error;
 static double X[ROWS * INPUTS], t[ROWS * OUTPUTS], weights[ROWS];
-
-static void check(sb_status status, const char *what) {
-  if (status != SB_OK) {
-    fprintf(stderr, "%s: status %d, %s\n", what, (int)status, error.message);
-    exit(1);
-  }
-}
-
-static void load_blas(const char *path) {
-  void *library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
-  void *functions[2] = {NULL, NULL};
-  for (int i = 0; library != NULL && i < 2; i++) {
-    const char *names[2][2] = {{"cblas_sgemm", "scipy_cblas_sgemm"},
-                               {"cblas_dgemm", "scipy_cblas_dgemm"}};
-    functions[i] = dlsym(library, names[i][0]);
-    if (functions[i] == NULL) {
-      functions[i] = dlsym(library, names[i][1]);
-    }
-  }
-  sb_blas blas = {0};
-  memcpy(&blas.sgemm, &functions[0], sizeof(void *));
-  memcpy(&blas.dgemm, &functions[1], sizeof(void *));
-  check(sb_set_blas(&blas, &error), "sb_set_blas");
-}
 
 // Batch norm, dropout and clipping: all that needs more of the other rows than a sum.
 static sb_net *make_net(void) {
@@ -65,25 +36,15 @@ static sb_net *make_net(void) {
   return net;
 }
 
-static sb_array matrix(const double *data, int64_t rows, int64_t cols) {
-  return (sb_array){.data = data,
-                    .rows = rows,
-                    .cols = cols,
-                    .row_stride = cols * (int64_t)sizeof(double),
-                    .col_stride = sizeof(double),
-                    .dtype = SB_FLOAT64,
-                    .ndim = 2};
-}
-
 // Begins a training on rows first..last-1 of all.
 static sb_fit *begin(sb_net *net, int64_t first, int64_t last, int64_t total) {
-  const sb_array x = matrix(X + first * INPUTS, last - first, INPUTS);
-  const sb_array y = matrix(t + first * OUTPUTS, last - first, OUTPUTS);
-  const sb_array w = matrix(weights, ROWS, 1);
+  const sb_array x = matrix(X + first * INPUTS, last - first, INPUTS, SB_FLOAT64);
+  const sb_array y = matrix(t + first * OUTPUTS, last - first, OUTPUTS, SB_FLOAT64);
+  const sb_array w = matrix(weights, ROWS, 1, SB_FLOAT64);
   const int64_t valid = last < VALID ? last : VALID;
   const int64_t own = valid > first ? valid - first : 0;
-  const sb_array valid_x = matrix(X + first * INPUTS, own, INPUTS);
-  const sb_array valid_y = matrix(t + first * OUTPUTS, own, OUTPUTS);
+  const sb_array valid_x = matrix(X + first * INPUTS, own, INPUTS, SB_FLOAT64);
+  const sb_array valid_y = matrix(t + first * OUTPUTS, own, OUTPUTS, SB_FLOAT64);
   const sb_fit_config config = {.x = &x,
                                 .y = &y,
                                 .weights = &w,

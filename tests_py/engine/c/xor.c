@@ -3,52 +3,9 @@
 //     xor <path of a CBLAS library with 32-bit integers>
 //
 // Prints one line per way of training and ends with 0 when every one has learned.
-#include <dlfcn.h>
 #include <math.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
-#include "swift_backprop.h"
-
-static sb_error error;
-
-static void check(sb_status status, const char *what) {
-  if (status != SB_OK) {
-    fprintf(stderr, "%s: status %d, %s\n", what, (int)status, error.message);
-    exit(1);
-  }
-}
-
-static void *symbol(void *library, const char *name) {
-  char prefixed[64];
-  void *found = dlsym(library, name);
-  if (found == NULL) {  // scipy-openblas32 puts scipy_ before every name
-    snprintf(prefixed, sizeof prefixed, "scipy_%s", name);
-    found = dlsym(library, prefixed);
-  }
-  return found;
-}
-
-static void load_blas(const char *path) {
-  void *library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
-  if (library == NULL) {
-    fprintf(stderr, "%s\n", dlerror());
-    exit(1);
-  }
-  void *functions[4] = {
-      symbol(library, "cblas_sgemm"),
-      symbol(library, "cblas_dgemm"),
-      symbol(library, "openblas_get_num_threads"),
-      symbol(library, "openblas_set_num_threads"),
-  };
-  sb_blas blas;
-  memcpy(&blas.sgemm, &functions[0], sizeof(void *));
-  memcpy(&blas.dgemm, &functions[1], sizeof(void *));
-  memcpy(&blas.get_num_threads, &functions[2], sizeof(void *));
-  memcpy(&blas.set_num_threads, &functions[3], sizeof(void *));
-  check(sb_set_blas(&blas, &error), "sb_set_blas");
-}
+#include "program.h"
 
 static sb_net *make_net(int32_t dtype) {
   static const int64_t sizes[] = {2, 8, 1};
@@ -75,19 +32,6 @@ static const double X64[] = {0, 0, 0, 1, 1, 0, 1, 1};
 static const float t32[] = {0, 1, 1, 0};
 static const double t64[] = {0, 1, 1, 0};
 
-static sb_array matrix(const void *data, int64_t cols, int32_t dtype) {
-  const int64_t item = dtype == SB_FLOAT32 ? 4 : 8;
-  return (sb_array){
-      .data = data,
-      .rows = 4,
-      .cols = cols,
-      .row_stride = cols * item,
-      .col_stride = item,
-      .dtype = dtype,
-      .ndim = cols == 1 ? 1 : 2,
-  };
-}
-
 // Whether a(L) is right for the four rows; through sb_predict and through a view.
 static int learned(sb_net *net, const sb_array *x, int32_t dtype) {
   union {
@@ -111,8 +55,8 @@ static int learned(sb_net *net, const sb_array *x, int32_t dtype) {
 
 static int train_by_steps(int32_t dtype) {
   sb_net *net = make_net(dtype);
-  const sb_array x = matrix(dtype == SB_FLOAT32 ? (const void *)X32 : X64, 2, dtype);
-  const sb_array t = matrix(dtype == SB_FLOAT32 ? (const void *)t32 : t64, 1, dtype);
+  const sb_array x = matrix(dtype == SB_FLOAT32 ? (const void *)X32 : X64, 4, 2, dtype);
+  const sb_array t = matrix(dtype == SB_FLOAT32 ? (const void *)t32 : t64, 4, 1, dtype);
   double loss = 0;
   for (int step = 0; step < 500; step++) {
     check(sb_forward(net, &x, &error), "sb_forward");
@@ -128,8 +72,8 @@ static int train_by_steps(int32_t dtype) {
 
 static int train_by_fit(int32_t dtype) {
   sb_net *net = make_net(dtype);
-  const sb_array x = matrix(dtype == SB_FLOAT32 ? (const void *)X32 : X64, 2, dtype);
-  const sb_array t = matrix(dtype == SB_FLOAT32 ? (const void *)t32 : t64, 1, dtype);
+  const sb_array x = matrix(dtype == SB_FLOAT32 ? (const void *)X32 : X64, 4, 2, dtype);
+  const sb_array t = matrix(dtype == SB_FLOAT32 ? (const void *)t32 : t64, 4, 1, dtype);
   const sb_fit_config config = {.x = &x, .y = &t, .epochs = 500, .batch_size = 4, .shuffle = 1};
   sb_fit *fit = NULL;
   check(sb_fit_begin(net, &config, &fit, &error), "sb_fit_begin");
