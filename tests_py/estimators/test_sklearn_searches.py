@@ -4,78 +4,34 @@ from __future__ import annotations
 
 import pickle
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 import pytest
 
-import swiftbackprop as sb
-
 pytest.importorskip("sklearn")
 joblib = pytest.importorskip("joblib")
 
-from sklearn.datasets import load_digits  # noqa: E402
 from sklearn.exceptions import ConvergenceWarning  # noqa: E402
-from sklearn.experimental import enable_halving_search_cv  # noqa: E402, F401
-from sklearn.model_selection import (  # noqa: E402
-    GridSearchCV,
-    HalvingRandomSearchCV,
-    cross_val_score,
-)
 
+from searches import check_searches_in, digits  # noqa: E402
 from swiftbackprop.sklearn import MLPClassifier, MLPRegressor  # noqa: E402
 
-GRID = {"hidden_layer_sizes": [(8,), (16,)]}
 
-
-def digits() -> tuple[Any, Any]:
-    X, y = load_digits(return_X_y=True)
-    return X[:300] / 16, y[:300]
-
-
-def threads(model: Any, X: Any, y: Any) -> float:
-    """A scorer that tells how many threads the engine takes where it is called."""
-    return float(sb.get_num_threads())
-
-
-def threads_taken(X: Any, y: Any) -> set[float]:
-    with warnings.catch_warnings():  # scikit-learn hands these filters on to the workers
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        return set(cross_val_score(MLPClassifier(max_iter=1), X, y, cv=2, scoring=threads))
-
-
-def searched(X: Any, y: Any) -> list[Any]:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        model = MLPClassifier(max_iter=2, random_state=0)
-        grid = GridSearchCV(model, GRID, cv=2).fit(X, y)
-        halving = HalvingRandomSearchCV(
-            model, GRID, n_candidates=2, cv=2, random_state=0, min_resources=80
-        ).fit(X, y)
-        scores = cross_val_score(model, X, y, cv=2)
-    return [
-        grid.cv_results_["mean_test_score"], halving.cv_results_["mean_test_score"], scores,
-        grid.best_estimator_.predict_proba(X[:10]),
-    ]  # fmt: skip
+@contextmanager
+def loky() -> Iterator[None]:
+    try:
+        with joblib.parallel_config("loky", n_jobs=2, inner_max_num_threads=1):
+            yield
+    finally:
+        joblib.externals.loky.get_reusable_executor().shutdown()
 
 
 @pytest.mark.xdist_group("processes")
 def test_searches_in_processes_are_as_serial_ones() -> None:
-    """One thread a worker, so that cores are shared; the numbers are those of one thread."""
-    X, y = digits()
-    before = sb.get_num_threads()
-    try:
-        sb.set_num_threads(1)
-        wanted = searched(X, y)
-        with joblib.parallel_config("loky", n_jobs=2, inner_max_num_threads=1):
-            found = searched(X, y)
-            taken = threads_taken(X, y)
-    finally:
-        sb.set_num_threads(before)
-        joblib.externals.loky.get_reusable_executor().shutdown()
-    for one, other in zip(found, wanted, strict=True):
-        assert np.array_equal(one, other)
-    assert taken == {1.0}
+    check_searches_in(loky())
 
 
 @pytest.mark.parametrize("kind", [MLPClassifier, MLPRegressor])
