@@ -139,6 +139,19 @@ extension Network {
     try call.once { () throws(EngineError) in try check(cost: cost(targets, rows: rows)) }
   }
 
+  /// The way forward, and all that functions of the caller's give for the way back down to layer
+  /// `lowest`; `between` finds z(m) in its place still.
+  func askBothWays(
+    _ tape: inout Tape<T>, _ targets: TargetMemory<T>, _ owners: PassOwners, lowest: Int = 1,
+    _ call: Continuation<T>, between: (Tape<T>) throws(EngineError) -> Void = { _ in }
+  ) throws(EngineError) {
+    try forward(&tape, owners, asking: call)
+    try askCosts(tape, targets, owners, call)
+    try between(tape)
+    try askGradients(
+      tape, slopes: tape, targets, owners, slopeOwners: owners, lowest: lowest, call)
+  }
+
   /// What the way back down to layer `lowest` needs: ∂Cₙ/∂a(L) in the place of grad_a(L), and
   /// σ′(z(m)) in that of z(m), or of u(m), as `slopes` has them.
   func askGradients(

@@ -94,11 +94,7 @@ extension Network {
       var tape = memory.tape(input, self)
       if let call {
         call.begin(rows.lowerBound)
-        try forward(&tape, memory.owners, asking: call)
-        try askCosts(tape, memory.targets, memory.owners, call)
-        try askGradients(
-          tape, slopes: tape, memory.targets, memory.owners, slopeOwners: memory.owners, lowest: 1,
-          call)
+        try askBothWays(&tape, memory.targets, memory.owners, call)
       }
       try withThreads(rows: rows.count, work: 2 * workPerRow * Double(rows.count)) {
         (plan) throws(EngineError) in

@@ -165,11 +165,9 @@ extension Network {
       let tangent = memory.tangent(rows: rows.count)
       if let call {
         call.begin(rows.lowerBound)
-        try forward(&tape, memory.owners, asking: call)
-        try memory.askCurvature(tape, self, call)
-        try askGradients(
-          tape, slopes: tape, memory.targets, memory.owners, slopeOwners: memory.owners, lowest: 1,
-          call)
+        try askBothWays(&tape, memory.targets, memory.owners, call) {
+          (tape) throws(EngineError) in try memory.askCurvature(tape, self, call)
+        }
       }
       try withThreads(rows: rows.count, work: 8 * workPerRow * Double(rows.count)) {
         (plan) throws(EngineError) in

@@ -286,12 +286,8 @@ class FitLoop<T: Scalar> {
       _ = memory.load(x, inPlace: inPlace, selected)
       y.read(selected, into: memory.targets.t)
     }
-    let (targets, owners) = (memory.targets, memory.owners)
-    try network.forward(&tape, owners, asking: call)
-    try network.askCosts(tape, targets, owners, call)
-    try network.askGradients(
-      tape, slopes: tape, targets, owners, slopeOwners: owners,
-      lowest: network.lowestLayer(tape), call)
+    try network.askBothWays(
+      &tape, memory.targets, memory.owners, lowest: network.lowestLayer(tape), call)
   }
 
   /// Brings some rows of X, unless they are there, or of a(0) W(1)ᵀ, where it was made by shares,
