@@ -373,13 +373,16 @@ def test_single_quantities_can_be_required(tmp_path: Path) -> None:
     [
         ({"require": []}, ["require"]),
         ({"require": ["grad_V"]}, ["grad_V", "grad_W"]),
-        ({"timeout": 0}, ["timeout"]),
-        ({"timeout": float("inf")}, ["timeout"]),
-        ({"memory": 0}, ["memory"]),
+        ({"timeout": 0}, ["timeout must be a finite number > 0, got 0"]),
+        ({"timeout": float("inf")}, ["timeout must be a finite number > 0, got inf"]),
+        ({"timeout": "10"}, ["timeout must be a finite number > 0, got '10' (str)"]),
+        ({"memory": 0}, ["memory must be an int >= 1, got 0"]),
+        ({"memory": 0.5}, ["memory must be an int >= 1, got 0.5 (float)"]),
     ],
 )
 def test_arguments_that_do_not_fit(options: dict[str, Any], words: list[str]) -> None:
-    message = refused(lambda: grade(functions(), network(), *data(), **options), ValueError)
+    call = lambda: grade(functions(), network(), *data(), **options)  # noqa: E731
+    message = refused(call, (ValueError, TypeError))
     assert all(word in message for word in words)
 
 

@@ -17,6 +17,7 @@ from swiftbackprop._inspect.in_double import as_inputs, in_double
 from swiftbackprop._inspect.report import Report
 from swiftbackprop._net.arrays import FloatArray, as_labels
 from swiftbackprop._net.base import NetworkBase
+from swiftbackprop._net.checks import as_int, as_number
 from swiftbackprop._net.labels import encode
 from swiftbackprop._net.names import unknown
 from swiftbackprop.lab._attribution import Finding
@@ -232,10 +233,8 @@ def grade(
     grad_b(1)  wrong    it is a mean over the N = 5 rows in place of the sum: every row of ...
     """
     required = _as_required(require)
-    if not 0 < timeout < float("inf"):
-        raise ValueError(f"timeout must be above 0 seconds, got {timeout!r}")
-    if memory < 1:
-        raise ValueError(f"memory must be 1 megabyte or more, got {memory!r}")
+    timeout = as_number(timeout, "timeout", above=0)
+    memory = as_int(memory, "memory", min_=1)
     task = _Task(student, net, X, y, columns)
     wanted = [name for name in _FUNCTIONS if any(_MADE_BY[q] == name for q in required)]
     outcomes = contained(
