@@ -16,6 +16,7 @@ import numpy.typing as npt
 from swiftbackprop._net.arrays import as_data, check_some_weight
 from swiftbackprop._net.checks import as_int, got
 from swiftbackprop._net.names import translated, unknown
+from swiftbackprop._net.optional import optional
 
 __all__ = [
     "accuracy",
@@ -132,11 +133,7 @@ def _case(y: Any, a: Any, sample_weight: Any) -> _Case:
 
 
 def _sklearn(who: str) -> Any:
-    try:
-        import sklearn.metrics
-    except ImportError as error:
-        raise ImportError(f"{who} needs scikit-learn: pip install scikit-learn") from error
-    return sklearn.metrics
+    return optional("sklearn.metrics", f"{who} needs scikit-learn: pip install scikit-learn")
 
 
 def accuracy(
@@ -338,12 +335,8 @@ def balanced_accuracy(
     sk, case = _sklearn("balanced_accuracy"), _case(y, a, sample_weight)
     # What balanced_accuracy_score is, without its warning of classes that y lacks.
     weighted = classes if case.w is None else classes[case.w > 0]
-    return float(
-        sk.recall_score(
-            classes, case.found(), labels=np.unique(weighted), average="macro",
-            sample_weight=case.w, zero_division=0.0,
-        )
-    )  # fmt: skip
+    mean_over = {"labels": np.unique(weighted), "average": "macro", "zero_division": 0.0}
+    return float(sk.recall_score(classes, case.found(), sample_weight=case.w, **mean_over))
 
 
 def log_loss(

@@ -331,7 +331,7 @@ def test_matplotlib_is_imported_only_when_used() -> None:
 
 
 def test_what_to_install_is_said(tmp_path: Path) -> None:
-    (tmp_path / "matplotlib.py").write_text("raise ModuleNotFoundError('matplotlib')\n")
+    (tmp_path / "matplotlib.py").write_text("raise ModuleNotFoundError(name='matplotlib')\n")
     said = run_python_ok(
         """
         import sys

@@ -145,7 +145,7 @@ def test_fashion_mnist_damaged(tmp_path: Path) -> None:
 
 
 def test_matplotlib_missing_is_said_before_training(tmp_path: Path) -> None:
-    (tmp_path / "matplotlib.py").write_text("raise ModuleNotFoundError('matplotlib')\n")
+    (tmp_path / "matplotlib.py").write_text("raise ModuleNotFoundError(name='matplotlib')\n")
     ended = run(tmp_path, PYTHONPATH=os.pathsep.join([str(tmp_path), os.getenv("PYTHONPATH", "")]))
     assert sentence(ended, 1) == "The picture needs matplotlib: pip install matplotlib"
     assert ended.stdout == ""

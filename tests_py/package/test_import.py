@@ -10,10 +10,12 @@ import zlib
 from importlib import import_module
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import swiftbackprop as sb
-from helpers import run_python_ok
+from helpers import refused, run_python_ok
+from swiftbackprop._net.optional import optional
 
 MODULES = sorted(
     module.name
@@ -154,6 +156,39 @@ def test_modules_need_no_peer() -> None:
     refused = dict(line.split(": ", 1) for line in said.splitlines())
     assert set(refused) == {"swiftbackprop._export.torch", "swiftbackprop._import.torch"}
     assert all("pip install torch" in message for message in refused.values())
+
+
+def test_a_package_that_is_broken_is_not_called_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The error is what the package itself trips over."""
+    monkeypatch.syspath_prepend(tmp_path)
+    for package, line, words in (
+        ("lacks", "import no_such_package", "No module named 'no_such_package'"),
+        ("breaks", "from math import no_such_name", "cannot import name 'no_such_name'"),
+    ):
+        (tmp_path / f"{package}.py").write_text(line)
+        refused(lambda name=package: optional(name, "pip install it"), ImportError, words)
+    for absent in ("no_such", "no_such.part", "lacks.part", "math.part"):
+        words = "no_such_package" if absent == "lacks.part" else "pip install it"
+        refused(lambda name=absent: optional(name, "pip install it"), ImportError, words)
+
+
+def test_what_is_saved_plotted_and_measured_says_what_is_broken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(module: str) -> None:
+        raise ImportError(f"{module}: libm.so cannot be opened")
+
+    net = sb.Network([2, 1], seed=0)
+    history = net.fit(np.eye(2), [0, 1], epochs=1, progress=False)
+    monkeypatch.setattr("swiftbackprop._net.optional.import_module", broken)
+    for call in (
+        lambda: net.save(tmp_path / "net"),
+        history.plot,
+        lambda: sb.metrics.auc([0, 1], [0.1, 0.9]),
+    ):
+        refused(call, ImportError, "libm.so cannot be opened")
 
 
 def test_seeds_follow_from_the_name_of_the_test(request: pytest.FixtureRequest) -> None:

@@ -10,6 +10,7 @@ import re
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,7 @@ from swiftbackprop._export.atomic_file import as_target, write_whole
 from swiftbackprop._import.load import read_notes
 from swiftbackprop._net.arrays import FloatArray
 from swiftbackprop._net.checks import listed
+from swiftbackprop._net.optional import optional
 
 if TYPE_CHECKING:
     from swiftbackprop._cli.preprocessing import Preparation, Target
@@ -94,16 +96,13 @@ def _info(options: argparse.Namespace) -> None:
 
 def _tools() -> Any:
     """Import what reads and prepares tables, which info and bench do not need."""
-    try:
-        import pandas  # noqa: F401
-        import safetensors  # noqa: F401
-        import sklearn  # noqa: F401
-    except ImportError as error:
-        name = error.name or "a package"
-        raise ImportError(
+    for name in ("pandas", "safetensors", "sklearn"):
+        optional(
+            name,
             "tables are read with pandas, prepared with scikit-learn and models kept with "
-            f"safetensors, and {name} is not installed: pip install pandas scikit-learn safetensors"
-        ) from None
+            f"safetensors, and {name} is not installed: "
+            "pip install pandas scikit-learn safetensors",
+        )
     from swiftbackprop._cli import preprocessing, report, table
 
     return table, preprocessing, report
@@ -189,13 +188,11 @@ def _processes() -> Any:
     started = ("OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "PMIX_RANK", "MPI_LOCALNRANKS")
     if not any(name in os.environ for name in started):
         return None
-    try:
-        from mpi4py import MPI
-    except ImportError:
-        raise ImportError(
-            "this process was started by mpirun, and mpi4py is not installed: pip install mpi4py"
-        ) from None
-    return MPI.COMM_WORLD
+    mpi = optional(
+        "mpi4py.MPI",
+        "this process was started by mpirun, and mpi4py is not installed: pip install mpi4py",
+    )
+    return mpi.COMM_WORLD
 
 
 def _together(comm: Any) -> str:
@@ -487,8 +484,8 @@ def _bench(options: argparse.Namespace) -> None:
     net = sb.Network([784, 128, 10], loss="cross_entropy", optimizer=sb.SGD(0.01), seed=0)
     print("784-128-10, float32, the best of 3; times depend on what else the machine does")
     for batch_size in (32, 128):
-        fit = _best_time(lambda size=batch_size: net.fit(  # type: ignore[misc]
-            X, y, epochs=1, batch_size=size, progress=False))  # fmt: skip
+        keywords: dict[str, Any] = {"epochs": 1, "batch_size": batch_size, "progress": False}
+        fit = _best_time(partial(net.fit, X, y, **keywords))
         steps = len(X) / batch_size
         print(f"fit       {fit / steps * 1e6:8.1f} us a step of {batch_size} rows")
     rows = len(X) / _best_time(lambda: net.predict(X))

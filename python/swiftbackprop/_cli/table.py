@@ -20,6 +20,7 @@ import pandas
 from swiftbackprop._cli.parser import ARRAYS, ENDINGS, TEXT
 from swiftbackprop._net.checks import listed
 from swiftbackprop._net.names import nearest
+from swiftbackprop._net.optional import optional
 
 __all__ = ["Reading", "Table", "plain", "read_table"]
 
@@ -185,9 +186,7 @@ def _read_text(path: str, reading: Reading) -> Table:
     if delimiter == " " and not reading.delimiter:
         notes.append(f"the columns of {path} are taken as separated by spaces")
     decimals = (reading.decimal,) if reading.decimal else (".", ",") if delimiter == ";" else (".",)
-    return Table(
-        path, frame, reading.header, place, decimals, reading.thousands, left_out, notes
-    )  # fmt: skip
+    return Table(path, frame, reading.header, place, decimals, reading.thousands, left_out, notes)
 
 
 def _decode(path: str, raw: bytes, encoding: str | None) -> tuple[str, str | None]:
@@ -398,10 +397,11 @@ def _from_array(what: str, array: Any, reading: Reading) -> pandas.Series:
 
 
 def _by_pandas(path: str, package: str, read: Callable[[str], pandas.DataFrame]) -> Any:
+    optional(package, f"{path} is read by {package}: pip install {package}")
     try:
         return read(path)
-    except ImportError:
-        raise ImportError(f"{path} is read by {package}: pip install {package}") from None
+    except ImportError:  # pandas wants another version
+        raise
     except Exception as error:  # each reader of pandas has its own kinds
         raise ValueError(f"{path} is not a {Path(path).suffix} file: {error}") from None
 
@@ -447,9 +447,9 @@ def _from_series(series: pandas.Series, marks: frozenset[str]) -> pandas.Series:
     """Return numbers, booleans and times as they are, all else as texts."""
     kind = series.dtype.kind
     if kind in "iuf":  # numbers with holes of pandas' own become NaN
-        return pandas.Series(series.to_numpy(dtype=float, na_value=np.nan)) if (
-            series.isna().any() or not isinstance(series.dtype, np.dtype)
-        ) else series  # fmt: skip
+        if series.isna().any() or not isinstance(series.dtype, np.dtype):
+            return pandas.Series(series.to_numpy(dtype=float, na_value=np.nan))
+        return series
     if kind == "M" or (kind == "b" and not series.isna().any()):
         return series.astype(bool) if kind == "b" else series
     texts = series.astype(object).map(plain, na_action="ignore")

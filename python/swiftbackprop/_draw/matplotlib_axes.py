@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from swiftbackprop._draw.svg import BLUE, ORANGE
 from swiftbackprop._net.checks import got
+from swiftbackprop._net.optional import optional
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -35,10 +36,7 @@ FAINT, RULE = "#767676", "#80808044"
 
 def need_matplotlib(what: str) -> None:
     """Raise if matplotlib is missing, with what to install."""
-    try:
-        import matplotlib  # noqa: F401
-    except ImportError as error:
-        raise ImportError(f"{what} needs matplotlib: pip install matplotlib") from error
+    optional("matplotlib", f"{what} needs matplotlib: pip install matplotlib")
 
 
 def as_axes(ax: Axes | None, what: str, size: tuple[float, float]) -> Axes:

@@ -17,6 +17,7 @@ import numpy as np
 
 from swiftbackprop._export.atomic_file import write_whole
 from swiftbackprop._export.spec_json import describe
+from swiftbackprop._net.optional import optional
 from swiftbackprop._net.spec import NetworkSpec
 from swiftbackprop._net.state import OptimizerState, live_spec, options, vectors
 
@@ -89,15 +90,11 @@ def save(
 
 def safetensors(module: str = "") -> Any:
     """Import the package safetensors."""
-    from importlib import import_module
-
-    try:
-        return import_module(f"safetensors.{module}" if module else "safetensors")
-    except ImportError as error:
-        raise ImportError(
-            "networks are kept in files by the package safetensors, which is not installed: "
-            "pip install safetensors"
-        ) from error
+    return optional(
+        f"safetensors.{module}" if module else "safetensors",
+        "networks are kept in files by the package safetensors, which is not installed: "
+        "pip install safetensors",
+    )
 
 
 # --- What a file holds --------------------------------------------------------------------

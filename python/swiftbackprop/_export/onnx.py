@@ -10,7 +10,6 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Callable
-from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,6 +19,7 @@ from swiftbackprop._export.atomic_file import write_whole
 from swiftbackprop._net.arrays import FloatArray
 from swiftbackprop._net.custom import refuse_own
 from swiftbackprop._net.normalization import BatchNorm, Norm
+from swiftbackprop._net.optional import optional
 from swiftbackprop._net.rules import Activation
 from swiftbackprop._net.state import vectors
 from swiftbackprop._version import __version__
@@ -30,12 +30,7 @@ if TYPE_CHECKING:
 
 __all__ = ["check_size", "onnx", "operators", "save", "write"]
 
-try:
-    onnx: Any = import_module("onnx")
-except ImportError as error:
-    raise ImportError(
-        "this needs the package onnx, which is not installed: pip install onnx"
-    ) from error
+onnx = optional("onnx", "this needs the package onnx, which is not installed: pip install onnx")
 
 _OPSET = 13
 _OPSET_LAYER_NORM = 17

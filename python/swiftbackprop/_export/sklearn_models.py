@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from swiftbackprop._net.custom import CustomActivation, CustomLoss
+from swiftbackprop._net.optional import optional
 
 if TYPE_CHECKING:
     from swiftbackprop._net.base import NetworkBase
@@ -45,14 +46,11 @@ def mlp(net: NetworkBase, classes: Any = None, parameters: Mapping[str, Any] = {
             f"the network multiplies integers in X with input_scale = {net.input_scale:.6g}, and "
             "scikit-learn's MLP does not: set net.input_scale = 1 and pass X times that number"
         )
-    try:
-        from sklearn.neural_network import MLPClassifier, MLPRegressor
-    except ImportError as error:
-        raise ImportError(
-            "this needs scikit-learn, which is not installed: pip install scikit-learn"
-        ) from error
-
-    made = MLPClassifier() if loss == "log_loss" else MLPRegressor()
+    theirs = optional(
+        "sklearn.neural_network",
+        "this needs scikit-learn, which is not installed: pip install scikit-learn",
+    )
+    made = theirs.MLPClassifier() if loss == "log_loss" else theirs.MLPRegressor()
     names = made.get_params()
     if loss == "poisson" and "loss" not in names:
         raise ValueError("the loss poisson is in scikit-learn 1.7 and newer")

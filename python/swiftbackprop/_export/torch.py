@@ -6,11 +6,11 @@ PyTorch is imported with this module, which nothing imports before it is needed.
 from __future__ import annotations
 
 from collections.abc import Callable
-from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from swiftbackprop._net.arrays import FloatArray
 from swiftbackprop._net.normalization import BatchNorm, Norm
+from swiftbackprop._net.optional import optional
 from swiftbackprop._net.rules import Activation
 
 if TYPE_CHECKING:
@@ -19,11 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Exp", "sequential"]
 
-# As Any: the package is type-checked where PyTorch is not installed too.
-try:
-    torch: Any = import_module("torch")
-except ImportError as error:
-    raise ImportError("this needs PyTorch, which is not installed: pip install torch") from error
+torch = optional("torch", "this needs PyTorch, which is not installed: pip install torch")
 nn: Any = torch.nn
 
 # From here on PyTorch's softplus is z itself; at 40 that is right to the last bit.

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from swiftbackprop._net.checks import got, listed
+from swiftbackprop._net.optional import optional
 
 __all__ = ["find_files", "open_dataset", "pyarrow_module", "type_of"]
 
@@ -29,14 +30,9 @@ def pyarrow_module() -> Any:
     ImportError
         If it is missing.
     """
-    try:
-        import pyarrow
-        import pyarrow.dataset
-    except ImportError as error:
-        raise ImportError(
-            f"sb.data.stream reads tables by pyarrow ({error}): pip install pyarrow"
-        ) from error
-    return pyarrow
+    words = "sb.data.stream reads tables by pyarrow, which is not installed: pip install pyarrow"
+    optional("pyarrow.dataset", words)
+    return optional("pyarrow", words)
 
 
 def find_files(source: Any) -> list[str]:

@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import Any
 
 from swiftbackprop._net.arrays import FloatArray
+from swiftbackprop._net.optional import optional
 from swiftbackprop._train.row_stream import Demand
 from swiftbackprop.data._source import Block, Source, Unit
 from swiftbackprop.data._table import Table
@@ -61,13 +62,11 @@ class HuggingFaceRows(Source):
     ) -> None:
         self.file = os.fspath(source) if isinstance(source, str | os.PathLike) else "the data set"
         if isinstance(source, str | os.PathLike):
-            try:
-                import datasets
-            except ImportError as error:
-                raise ImportError(
-                    f"{self.file} was written by Hugging Face's datasets, which is missing "
-                    f"({error}): pip install datasets"
-                ) from error
+            datasets = optional(
+                "datasets",
+                f"{self.file} was written by Hugging Face's datasets, which is not installed: "
+                "pip install datasets",
+            )
             source = datasets.load_from_disk(self.file)
         schema = source.features.arrow_schema
         types = dict(zip(schema.names, schema.types, strict=True))

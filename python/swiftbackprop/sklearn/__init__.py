@@ -12,6 +12,8 @@ from __future__ import annotations
 try:
     from sklearn.utils.validation import validate_data  # noqa: F401 - new in scikit-learn 1.6
 except ImportError as error:
+    if (error.name or "").partition(".")[0] != "sklearn":
+        raise  # something that scikit-learn needs
     raise ImportError(
         "swiftbackprop.sklearn needs scikit-learn 1.6 or newer: pip install 'scikit-learn>=1.6'"
     ) from error

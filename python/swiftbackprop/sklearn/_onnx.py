@@ -25,16 +25,13 @@ from sklearn.preprocessing import (
 from sklearn.utils.validation import check_is_fitted
 
 from swiftbackprop._export.onnx import check_size, onnx, operators, save
+from swiftbackprop._net.optional import optional
 
 __all__ = ["register", "write"]
 
-# As Any: the package is type-checked where skl2onnx is not installed too.
-try:
-    skl2onnx: Any = import_module("skl2onnx")
-except ImportError as error:
-    raise ImportError(
-        "this needs the package skl2onnx, which is not installed: pip install skl2onnx"
-    ) from error
+skl2onnx = optional(
+    "skl2onnx", "this needs the package skl2onnx, which is not installed: pip install skl2onnx"
+)
 types: Any = import_module("skl2onnx.common.data_types")
 _SCALERS = (MaxAbsScaler, MinMaxScaler, RobustScaler, StandardScaler)
 
