@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
@@ -70,69 +71,95 @@ def _add_train(commands: Any) -> argparse.ArgumentParser:
         "to choose the epoch by, whose weights are saved, and to test with. The report says what "
         "each column was taken for.",
     )
-    add = train.add_argument
-    kinds = ", ".join(ENDINGS)
-    add("data", help=f"a table ({kinds}): text with names in its first line, a matrix of rows, "
-        "or an archive of X and y")  # fmt: skip
-    add("--target", metavar="COLUMN", help="the column to predict (default: y of .npz, the last "
-        "column where columns have no names)")  # fmt: skip
+    add = _adder(
+        train,
+        f"""
+data: a table ({", ".join(ENDINGS)}): text with names in its first line, a matrix of rows, or an
+    archive of X and y
+--target: the column to predict (default: y of .npz, the last column where columns have no names)
+--drop: leave columns out
+--numeric: columns that are numbers, though they seem to identify rows
+--text: columns that are texts, though they seem to be numbers or identify rows
+--task: auto: texts, and whole numbers of at most 20 values that are there 5 times on average, are
+    classes
+--class-weight: balanced, or such as yes=5,no=1: how much rows of a class count in training
+--metric: what chooses the epoch, on the validation rows: {", ".join(_METRICS)} (default: loss)
+--model: where to save (default: the name of the data with .safetensors, in this folder)
+--hidden: units of the hidden layers, 0 for none (default: 64,64)
+--activation: of hidden layers, one of {", ".join(sb.activations())} (default: relu)
+--optimizer: one of {", ".join(sb.optimizers())} (default: adam)
+--dropout: probability to drop a hidden unit in training, below 1 (default: 0)
+--norm: normalise the hidden layers (default: no)
+--lr: learning rate (default: the optimizer's)
+--l2: penalty l2/2 * sum of W^2 (default: 0)
+--epochs: at most (default: 200)
+--patience: epochs without progress on the validation rows before training stops (default: 20)
+--batch-size: rows of a minibatch (default: 32, or with batch norm the next size that leaves no
+    minibatch of one row)
+--validation: of the rows to choose the epoch by, between 0 and 1 (default: 0.2)
+--test: of the rows to test with, which have no part in training; 0 for none (default: 0.2)
+--seed: of weights, shuffling and the parts (default: 0)
+--dtype: of all numbers (default: float32)
+--quiet: no progress bar and no report
+""",
+    )
+    add("data")
+    add("--target", metavar="COLUMN")
     _add_reading(train)
-    for option, what in (
-        ("--drop", "leave columns out"),
-        ("--numeric", "columns that are numbers, though they seem to identify rows"),
-        ("--text", "columns that are texts, though they seem to be numbers or identify rows"),
-    ):
-        add(option, metavar="COLUMN,COLUMN", action="append", default=[], help=what)
-    add("--task", choices=["auto", "classification", "regression"], default="auto",
-        help="auto: texts, and whole numbers of at most 20 values that are "
-        "there 5 times on average, are classes")  # fmt: skip
-    add("--class-weight", metavar="WEIGHTS", help="balanced, or such as yes=5,no=1: how much rows "
-        "of a class count in training")  # fmt: skip
-    add("--metric", type=_metric, default="loss", metavar="NAME",
-        help=f"what chooses the epoch, on the validation rows: {', '.join(_METRICS)} "
-        "(default: loss)")  # fmt: skip
-    add("--model", metavar="FILE", help="where to save (default: the name of the data with "
-        ".safetensors, in this folder)")  # fmt: skip
-    add("--hidden", metavar="D,D", type=_sizes, default=[64, 64], help="units of the hidden "
-        "layers, 0 for none (default: 64,64)")  # fmt: skip
-    add("--activation", choices=sb.activations(), default="relu", metavar="NAME",
-        help=f"of hidden layers, one of {', '.join(sb.activations())} (default: relu)")  # fmt: skip
-    add("--optimizer", choices=sb.optimizers(), default="adam", metavar="NAME",
-        help=f"one of {', '.join(sb.optimizers())} (default: adam)")  # fmt: skip
-    add("--dropout", type=_rate, default=0.0, metavar="P",
-        help="probability to drop a hidden unit in training, below 1 (default: 0)")  # fmt: skip
-    add("--norm", choices=["batch", "layer"], help="normalise the hidden layers (default: no)")
-    add("--lr", type=as_amount, help="learning rate (default: the optimizer's)")
-    add("--l2", type=as_amount, default=0.0, help="penalty l2/2 * sum of W^2 (default: 0)")
-    add("--epochs", type=_count, default=200, help="at most (default: 200)")
-    add("--patience", type=_count, default=20, help="epochs without progress on the "
-        "validation rows before training stops (default: 20)")  # fmt: skip
-    add("--batch-size", type=_count, help="rows of a minibatch (default: 32, or with batch norm "
-        "the next size that leaves no minibatch of one row)")  # fmt: skip
-    add("--validation", type=_share, default=0.2, metavar="SHARE",
-        help="of the rows to choose the epoch by, between 0 and 1 (default: 0.2)")  # fmt: skip
-    add("--test", type=_rate, default=0.2, metavar="SHARE", help="of the rows to test with, which "
-        "have no part in training; 0 for none (default: 0.2)")  # fmt: skip
-    add("--seed", type=_seed, default=0, help="of weights, shuffling and the parts (default: 0)")
-    add("--dtype", choices=DTYPES, default="float32", help="of all numbers (default: float32)")
-    add("--quiet", action="store_true", help="no progress bar and no report")
+    for option in ("--drop", "--numeric", "--text"):
+        add(option, metavar="COLUMN,COLUMN", action="append", default=[])
+    add("--task", choices=["auto", "classification", "regression"], default="auto")
+    add("--class-weight", metavar="WEIGHTS")
+    add("--metric", type=_metric, default="loss", metavar="NAME")
+    add("--model", metavar="FILE")
+    add("--hidden", metavar="D,D", type=_sizes, default=[64, 64])
+    add("--activation", choices=sb.activations(), default="relu", metavar="NAME")
+    add("--optimizer", choices=sb.optimizers(), default="adam", metavar="NAME")
+    add("--dropout", type=_rate, default=0.0, metavar="P")
+    add("--norm", choices=["batch", "layer"])
+    add("--lr", type=as_amount)
+    add("--l2", type=as_amount, default=0.0)
+    add("--epochs", type=_count, default=200)
+    add("--patience", type=_count, default=20)
+    add("--batch-size", type=_count)
+    add("--validation", type=_share, default=0.2, metavar="SHARE")
+    add("--test", type=_rate, default=0.2, metavar="SHARE")
+    add("--seed", type=_seed, default=0)
+    add("--dtype", choices=DTYPES, default="float32")
+    add("--quiet", action="store_true")
     return train
+
+
+def _adder(command: Any, words: str) -> Callable[..., None]:
+    """Return what adds arguments: their help is a line "name: words", or more if indented."""
+    helps = dict(entry.split(": ", 1) for entry in re.split(r"\n(?=\S)", words.strip()))
+
+    def add(name: str, **options: Any) -> None:
+        command.add_argument(name, help=helps[name], **options)
+
+    return add
 
 
 def _add_reading(command: Any) -> None:
     """Add what can be said of a file."""
-    add = command.add_argument
-    add("--no-header", action="store_false", dest="header",
-        help="the first line of text is data; the columns are called 0, 1, 2, ...")  # fmt: skip
-    add("--delimiter", type=_delimiter, metavar="CHARACTER",
-        help="between the columns: a character, tab or space (default: found out)")  # fmt: skip
-    add("--encoding", metavar="NAME", help="of text (default: UTF-8, else Windows-1252)")
-    add("--decimal", type=_character, metavar="CHARACTER",
-        help="the decimal mark (default: a point, and with semicolons also a comma)")  # fmt: skip
-    add("--thousands", type=_character, metavar="CHARACTER",
-        help="what groups digits by three (default: nothing)")  # fmt: skip
-    add("--missing", metavar="TEXT,TEXT", action="append", default=[], help="what else stands for "
-        "a missing cell, as in --missing=-999, beside NA, n.a., -, ., ?, #N/A ...")  # fmt: skip
+    add = _adder(
+        command,
+        """
+--no-header: the first line of text is data; the columns are called 0, 1, 2, ...
+--delimiter: between the columns: a character, tab or space (default: found out)
+--encoding: of text (default: UTF-8, else Windows-1252)
+--decimal: the decimal mark (default: a point, and with semicolons also a comma)
+--thousands: what groups digits by three (default: nothing)
+--missing: what else stands for a missing cell, as in --missing=-999, beside NA, n.a., -, ., ?,
+    #N/A ...
+""",
+    )
+    add("--no-header", action="store_false", dest="header")
+    add("--delimiter", type=_delimiter, metavar="CHARACTER")
+    add("--encoding", metavar="NAME")
+    add("--decimal", type=_character, metavar="CHARACTER")
+    add("--thousands", type=_character, metavar="CHARACTER")
+    add("--missing", metavar="TEXT,TEXT", action="append", default=[])
 
 
 def _add_predict(commands: Any) -> argparse.ArgumentParser:

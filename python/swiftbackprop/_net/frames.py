@@ -203,11 +203,13 @@ def arrow_holds(kind: Any) -> str:
 
     if types.is_dictionary(kind):
         return arrow_holds(kind.value_type)
-    tests = {
-        "number": (types.is_integer, types.is_floating, types.is_boolean, types.is_decimal,
-                   types.is_null),
-        "text": (types.is_string, types.is_large_string, types.is_string_view),
-        "duration": (types.is_duration, types.is_interval),
-        "date": (types.is_temporal,),
-    }  # fmt: skip
-    return next((h for h, which in tests.items() if any(test(kind) for test in which)), "object")
+    names = {
+        "number": "integer floating boolean decimal null",
+        "text": "string large_string string_view",
+        "duration": "duration interval",
+        "date": "temporal",
+    }
+    for holds, some in names.items():
+        if any(getattr(types, f"is_{name}")(kind) for name in some.split()):
+            return holds
+    return "object"

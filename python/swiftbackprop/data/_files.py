@@ -161,10 +161,9 @@ class TableFiles(Source):
             return
         self._check(fragment.physical_schema, fragment, unit.file)
         # It reads ahead itself, by threads of its own.
-        yield from fragment.to_batches(
-            schema=self._numbers(fragment, demand), columns=list(names), batch_size=rows,
-            batch_readahead=2, fragment_readahead=1,
-        )  # fmt: skip
+        ahead = {"batch_readahead": 2, "fragment_readahead": 1}
+        types = self._numbers(fragment, demand)
+        yield from fragment.to_batches(schema=types, columns=list(names), batch_size=rows, **ahead)
 
     def _numbers(self, fragment: Any, demand: Demand) -> Any:
         """Return the types to read text as: its first rows may have no fraction by chance."""

@@ -34,10 +34,10 @@ class ReadAhead:
             # An item is begun when there is room for it: `depth` of them are held at most.
             self._room = threading.Semaphore(depth)
             self._made: queue.SimpleQueue[tuple[Any, BaseException | None]] = queue.SimpleQueue()
+            given = items, self._room, self._made, self._closed
             self._thread = threading.Thread(
-                target=_work, args=(items, self._room, self._made, self._closed),
-                name="read ahead", daemon=True,
-            )  # fmt: skip
+                target=_work, args=given, name="read ahead", daemon=True
+            )
             self._thread.start()
 
     def get(self, timeout: float = _LOOK) -> Any:

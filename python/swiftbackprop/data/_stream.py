@@ -130,9 +130,16 @@ class Stream(RowStream):
         """Return the epochs of a training."""
         free: Free = deque()
         rows = TrainingRows(
-            self._source, demand, count, batch_size, steps, order, self.batch_rows, self.window,
+            self._source,
+            demand,
+            count,
+            batch_size,
+            steps,
+            order,
+            self.batch_rows,
+            self.window,
             free,
-        )  # fmt: skip
+        )
         return ReadEpochs(iter(rows), self.read_ahead, free)
 
     def _predict_by(self, net: NetworkBase) -> FloatArray:

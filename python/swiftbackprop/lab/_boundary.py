@@ -23,10 +23,7 @@ __all__ = ["decision_boundary"]
 
 _MARGIN = 0.1  # beyond the data, of their range
 # Told apart on white and as tints; the first two are the colours of curves.
-_COLOURS = (
-    "#2f6fb7", "#e08a1e", "#3a9a5b", "#b44fa8", "#c8392f",
-    "#7a5c43", "#14a0a8", "#8a8f98", "#b3a100", "#5a4fcf",
-)  # fmt: skip
+_COLOURS = "#2f6fb7 #e08a1e #3a9a5b #b44fa8 #c8392f #7a5c43 #14a0a8 #8a8f98 #b3a100 #5a4fcf"
 
 
 def decision_boundary(
@@ -131,7 +128,8 @@ def _classes(
     else:
         label = t.argmax(axis=1) if t.ndim == 2 else t.astype(int)
     count = a.shape[2]
-    colours = np.array([to_rgb(_COLOURS[k % len(_COLOURS)]) for k in range(count)])
+    known = _COLOURS.split()
+    colours = np.array([to_rgb(known[k % len(known)]) for k in range(count)])
     best = a.argmax(axis=2)
     sure = np.clip((a.max(axis=2) - 1 / count) / (1 - 1 / count), 0, 1)
     strength = (0.12 + 0.4 * sure)[..., None]
