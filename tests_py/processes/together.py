@@ -10,6 +10,7 @@ import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from mpi4py import MPI
 from scipy import sparse
 
 import swiftbackprop as sb
+from swiftbackprop._train.exchange import Exchange
 from swiftbackprop.sklearn import MLPClassifier, MLPRegressor
 
 comm = MPI.COMM_WORLD
@@ -95,6 +97,37 @@ def settings_are_those_of_process_0() -> None:
     assert net.l2 == 0
     assert net.optimizer.lr == 0.01
     assert all_equal(net.parameters.tobytes())
+
+
+@check
+def sums_of_few_and_of_many_processes() -> None:
+    X, y = data()
+    rows = share(len(X))
+    found = []
+    for few in (0, 8):  # by Iallreduce, and by messages to each other
+        with patch("swiftbackprop._train.processes._FEW", few):
+            net = network()
+            net.fit(X[rows], y[rows], epochs=2, comm=comm, progress=False)
+        assert all_equal(net.parameters.tobytes())
+        found.append(net.parameters.copy())
+    np.testing.assert_allclose(*found, rtol=1e-12, atol=1e-12)
+
+
+@check
+def a_sum_is_made_in_the_order_of_the_processes() -> None:
+    for count in (0, 1, 2, 1000):  # also fewer numbers than processes
+        given = [np.random.default_rng(rank).standard_normal(count) for rank in range(comm.size)]
+        own = given[comm.rank].copy()
+        exchange = Exchange(comm, own, tag=5)
+        while not exchange.Test():
+            pass
+        first = count * comm.rank // comm.size
+        last = count * (comm.rank + 1) // comm.size
+        wanted = given[comm.rank][first:last].copy()
+        for other in (part for rank, part in enumerate(given) if rank != comm.rank):
+            wanted += other[first:last]
+        assert own[first:last].tobytes() == wanted.tobytes()
+        assert all_equal(own.tobytes())
 
 
 @check

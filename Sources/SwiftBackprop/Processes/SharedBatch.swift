@@ -77,8 +77,8 @@ final class SharedBatch<T: Scalar> {
 
   var selection: RowSelection { RowSelection(rows, count: count) }
 
-  /// Lists the pieces, from layer L down: some 2 MB each, for the sum of one can begin while the
-  /// next is made.
+  /// Lists the pieces, from layer L down: some 2 MB each, so that one is used while the sum of the
+  /// next is on its way.
   func listPieces(_ network: Network<T>) {
     pieces = []
     let layout = network.layout

@@ -1,22 +1,18 @@
 // What the processes that share a batch sum, and make of the sums.
 
 extension Network {
-  /// grad_W(m) of a piece from the rows that are here, with its last rows grad_b(m), grad_γ(m) and
-  /// grad_β(m) too; zeros where no row is.
-  func gradients(of piece: SharedBatch<T>.Piece, _ tape: Tape<T>, _ shared: SharedBatch<T>) {
+  /// grad_W(m), grad_b(m), grad_γ(m) and grad_β(m) from the rows that are here; zeros where no row
+  /// is. By one product, as in one process: for every product BLAS copies grad_z(m) anew.
+  func gradients(of m: Int, _ tape: Tape<T>, _ shared: SharedBatch<T>) {
     guard shared.count > 0 else {
-      let (start, count) = shared.place(piece, layout)
-      return (gradients.base + start).update(repeating: 0, count: count)
+      return gradWeights(m).update(
+        repeating: 0, count: layout.weightCount(m) + layout.vectorCount(m))
     }
-    let (m, plan) = (piece.m, shared.plan)
+    let plan = shared.plan
     concurrently(plan.parts) { part in
-      let share = plan.share(part, of: piece.rows.count, unit: 8)
-      guard !share.isEmpty else { return }
-      let first = piece.rows.lowerBound
-      weightGradient(
-        m, tape, first + share.lowerBound..<first + share.upperBound, accumulate: false)
+      let share = plan.share(part, of: layout.sizes[m - 1], unit: 8)
+      if !share.isEmpty { weightGradient(m, tape, share, accumulate: false) }
     }
-    guard piece.isLast else { return }
     biasGradient(m, parts: plan.parts, accumulate: false)
     normGradient(m, tape, parts: plan.parts, accumulate: false, to: gradients.base)
   }

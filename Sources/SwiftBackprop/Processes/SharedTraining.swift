@@ -4,7 +4,7 @@ import CBridge
 // layer by layer, so that the sum of grad_W(L) begins while the layers below still work:
 //
 //     for m = L..1   grad_a(m), grad_z(m) of the rows that are here
-//                    grad_W(m), grad_b(m) in pieces; the sum over the processes begins
+//                    grad_W(m), grad_b(m); their sum over the processes begins, in pieces
 //     C, the overflow flags and the bound on |g| are summed: here all processes go on or none does
 //     for m = L..1   the sum has ended; W(m) and b(m) are updated
 //
@@ -124,11 +124,9 @@ extension FitLoop {
         (span.resumesAt, span.suspendsAt) = (m, 0)
         try backward(tape, span, shared, call)
       }
+      guard network.trains(m) else { continue }
+      try call.once { () throws(EngineError) in network.gradients(of: m, tape, shared) }
       while index < shared.pieces.count, shared.pieces[index].m == m {
-        let piece = shared.pieces[index]
-        try call.once { () throws(EngineError) in
-          network.gradients(of: piece, tape, shared)
-        }
         try shared.begin(index, network, call)
         index += 1
       }

@@ -16,6 +16,7 @@ import numpy as np
 from swiftbackprop._engine.loader import core
 from swiftbackprop._net.arrays import FloatArray
 from swiftbackprop._net.checks import got
+from swiftbackprop._train.exchange import Exchange
 
 __all__ = ["Processes", "check_communicator", "share_of"]
 
@@ -25,6 +26,9 @@ _KINDS: dict[str, type[BaseException]] = {
     kind.__name__: kind
     for kind in (KeyboardInterrupt, MemoryError, TypeError, ValueError, core.DivergenceError)
 }
+# So many processes send each other their shares of a sum; of more every one would have to send
+# too many messages, and MPI knows better.
+_FEW = 8
 # Seconds in which sums that all processes have begun come to their end.
 _DRAIN = 1.0
 # Seconds in which one comes to its end that the process had its share in which leaves.
@@ -72,6 +76,7 @@ class Processes:
         self.rank, self.size = comm.Get_rank(), comm.Get_size()
         self._comm, self._news = comm.Dup(), comm.Dup()
         self._pieces: dict[int, tuple[Any, FloatArray]] = {}  # sums on their way
+        self._exchanges: dict[int, Exchange] = {}  # the last ones, for their memory
         #: Whether all know that one leaves: this process, or another that has said so.
         self.is_told = False
         self._handlers: list[tuple[int, Any]] = []
@@ -197,10 +202,9 @@ class Processes:
         if array is None:
             raise RuntimeError("the engine asked for the sum of nothing")
         if order == core.REDUCE_BEGIN:
-            request = self._comm.Iallreduce(self._mpi.IN_PLACE, array)
-            for other, _ in self._pieces.values():
-                other.Test()  # lets MPI go on with the ones before
-            self._pieces[piece] = request, array
+            self._pieces[piece] = self._begin(piece, array), array
+            for request, _ in self._pieces.values():
+                request.Test()  # lets MPI go on
             return
         if order == core.REDUCE_CHECK and self.wish:
             array[0] = 1
@@ -210,6 +214,14 @@ class Processes:
             self.has_wishes = bool(array[0])
             if array[1] and not failed:
                 self._await_news()
+
+    def _begin(self, piece: int, array: FloatArray) -> Any:
+        """Begin the sum of a piece of the gradients, which is large."""
+        if self.size > _FEW:
+            return self._comm.Iallreduce(self._mpi.IN_PLACE, array)
+        exchange = Exchange(self._comm, array, piece, self._exchanges.get(piece))
+        self._exchanges[piece] = exchange
+        return exchange
 
     def _await_news(self) -> None:
         """Raise why another process fails, which it is about to say."""
