@@ -202,10 +202,14 @@ def running() -> tuple[subprocess.Popen[str], list[int]]:
 
 
 @pytest.mark.xdist_group("mpi")
-def test_ctrl_c_for_all_leaves_usable_networks() -> None:
+@pytest.mark.parametrize("to_mpirun", [False, True])
+def test_an_interrupt_for_all_leaves_usable_networks(to_mpirun: bool) -> None:
     process, processes = running()
-    for number in processes:
-        os.kill(number, signal.SIGINT)
+    if to_mpirun:
+        process.send_signal(signal.SIGUSR1)  # which passes it on, and kills nobody
+    else:
+        for number in processes:
+            os.kill(number, signal.SIGINT)
     status, out, err = finish(process)
     assert status == 0, err
     found = [report for report in reports(out) if "error" in report]

@@ -98,8 +98,14 @@ class Processes:
         return self
 
     def _listen(self) -> None:
-        """Keep Ctrl-C, and the end that mpirun asks for, until all processes can stop together."""
-        for number in (signal.SIGINT, signal.SIGTERM):
+        """Keep Ctrl-C, and the end that is asked for, until all processes can stop together.
+
+        mpirun passes SIGUSR1 on and leaves the processes alone; Slurm sends it before time is up.
+        """
+        for name in ("SIGINT", "SIGTERM", "SIGUSR1"):
+            number = getattr(signal, name, None)  # Windows has not all of them
+            if number is None:
+                continue
             old = signal.getsignal(number)
             if old in (signal.default_int_handler, signal.SIG_DFL):
                 self._handlers.append((number, signal.signal(number, self._interrupt)))
