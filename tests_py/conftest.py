@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import warnings
 import zlib
+from collections.abc import Iterator
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -19,6 +20,7 @@ import pytest
 
 import helpers
 from swiftbackprop._engine import loader
+from swiftbackprop._engine.config import get_num_threads, set_num_threads
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -65,6 +67,15 @@ def seeds_by_name(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatc
     np.random.seed(seed)  # noqa: NPY002, which estimators without random_state draw from
     seeds = itertools.count(seed)
     monkeypatch.setattr("swiftbackprop._net.spec.draw_seed", lambda: next(seeds) % 2**32)
+
+
+@pytest.fixture(autouse=True)
+def threads_as_before() -> Iterator[None]:
+    """Take back the number of threads that a test has set."""
+    before = get_num_threads()
+    yield
+    if get_num_threads() != before:
+        set_num_threads(before)
 
 
 @pytest.fixture

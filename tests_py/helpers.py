@@ -137,6 +137,22 @@ def relative_difference(g: npt.NDArray[Any], n: npt.NDArray[Any]) -> float:
     return float(apart if size < 1e-10 else apart / size)
 
 
+def assert_gradients(net: Any, X: npt.NDArray[Any], cost: Callable[[], float]) -> None:
+    """All gradients, grad_a(0) too, beside central differences of what `cost` returns."""
+    cost()
+    wanted, grad_X = net.gradients.copy(), net.layer(0).grad_a.copy()
+    for values, gradient in ((net.parameters, wanted), (X.reshape(-1), grad_X.reshape(-1))):
+        numeric = np.empty_like(gradient)
+        for i, value in enumerate(values.copy()):
+            costs = []
+            for step in (1e-5, -1e-5):
+                values[i] = value + step
+                costs.append(cost())
+            values[i] = value
+            numeric[i] = (costs[0] - costs[1]) / 2e-5
+        assert relative_difference(gradient, numeric) < 1e-7
+
+
 def run_python(
     code: str,
     *arguments: str,

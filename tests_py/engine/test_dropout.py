@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
 import pytest
 
 import swiftbackprop as sb
-from helpers import assert_matches, data, quiet_network, refused, relative_difference
+from helpers import (
+    assert_gradients,
+    assert_matches,
+    data,
+    quiet_network,
+    refused,
+)
 from reference import ACTIVATIONS, LOSSES
 from swiftbackprop._engine.loader import core
 
@@ -22,20 +29,7 @@ def training_pass(net: Any, X: np.ndarray, y: np.ndarray, state: Any) -> float:
 
 def check_differences(net: Any, X: np.ndarray, y: np.ndarray) -> None:
     """Every gradient against central differences, with the masks held fixed."""
-    state = net.generator_state
-    training_pass(net, X, y, state)
-    gradient = net.gradients.copy()
-    grad_X = net.layer(0).grad_a.copy()
-    for values, wanted in ((net.parameters, gradient), (X.reshape(-1), grad_X.reshape(-1))):
-        numeric = np.empty_like(wanted)
-        for i, value in enumerate(values.copy()):
-            costs = []
-            for step in (1e-5, -1e-5):
-                values[i] = value + step
-                costs.append(training_pass(net, X, y, state))
-            values[i] = value
-            numeric[i] = (costs[0] - costs[1]) / 2e-5
-        assert relative_difference(wanted, numeric) < 1e-7
+    assert_gradients(net, X, partial(training_pass, net, X, y, net.generator_state))
 
 
 @pytest.mark.parametrize("activation", ACTIVATIONS)

@@ -101,8 +101,9 @@ def check(net: Any, X: np.ndarray, t: np.ndarray, weights: np.ndarray | None) ->
     assert error <= 1e-7, f"grad_a(0): {error:.1e}"
 
 
-def check_pair(hidden: str, output: str, loss: str, outputs: int, rows: int) -> None:
-    """One network of three inputs and four hidden units; seven rows carry weights."""
+def case(hidden: str, output: str, loss: str, outputs: int, rows: int) -> tuple[Any, ...]:
+    """A network of three inputs and four hidden units, X, t, the weights of seven rows, and what
+    drew them; all away from kinks and inside the domain."""
     rng = np.random.default_rng([outputs, rows, list(LOSSES).index(loss)])
     net = quiet_network(
         [3, 4, outputs], activation=hidden, output=output, loss=loss, dtype="float64", seed=1
@@ -110,15 +111,14 @@ def check_pair(hidden: str, output: str, loss: str, outputs: int, rows: int) -> 
     X = place(net, [hidden, output], rows, rng)
     a = reference_of(net, [hidden, output], loss).forward(X)
     t = targets_away_from_kinks(loss, a, rng)
-    weights = rng.uniform(0.2, 2.0, rows) if rows > 1 else None
-    check(net, X, t, weights)
+    return net, X, t, rng.uniform(0.2, 2.0, rows) if rows > 1 else None, rng
 
 
 @pytest.mark.parametrize("loss", LOSSES)
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 def test_hidden_activation(activation: str, loss: str) -> None:
     for outputs, rows in SIZES:
-        check_pair(activation, usual_output(loss, outputs), loss, outputs, rows)
+        check(*case(activation, usual_output(loss, outputs), loss, outputs, rows)[:4])
 
 
 @pytest.mark.parametrize("loss", LOSSES)
@@ -127,7 +127,7 @@ def test_output_activation(activation: str, loss: str) -> None:
     for outputs, rows in SIZES:
         if activation == "softmax" and outputs == 1:
             continue  # refused: test_errors.py
-        check_pair("tanh", activation, loss, outputs, rows)
+        check(*case("tanh", activation, loss, outputs, rows)[:4])
 
 
 def test_rules_with_parameters(rng: np.random.Generator) -> None:

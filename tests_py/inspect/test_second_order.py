@@ -12,28 +12,20 @@ from helpers import (
     DTYPES,
     assert_matches,
     quiet_network,
-    reference_of,
     refused,
     relative_difference,
     targets,
     usual_output,
 )
 from reference import ACTIVATIONS, LOSSES, PARTNERS
-from test_gradients import SIZES, place, targets_away_from_kinks
+from test_gradients import SIZES, case
 
 STEP = 5e-4
 
 
-def drawn(hidden: str, output: str, loss: str, outputs: int, rows: int) -> tuple[Any, ...]:
-    """A network, X, t, weights and a direction, away from kinks and inside the domain."""
-    rng = np.random.default_rng([outputs, rows, list(LOSSES).index(loss)])
-    net = quiet_network(
-        [3, 4, outputs], activation=hidden, output=output, loss=loss, dtype="float64", seed=1
-    )
-    X = place(net, [hidden, output], rows, rng)
-    a = reference_of(net, [hidden, output], loss).forward(X)
-    t = targets_away_from_kinks(loss, a, rng)
-    w = rng.uniform(0.2, 2.0, rows) if rows > 1 else None
+def drawn(*pair: Any) -> tuple[Any, ...]:
+    """What is drawn for the gradients, and a direction."""
+    net, X, t, w, rng = case(*pair)
     v = rng.normal(size=net.n_parameters)
     return net, X, t, w, v / np.linalg.norm(v)
 

@@ -10,7 +10,7 @@ import torch
 
 import swiftbackprop as sb
 from helpers import DTYPES, assert_matches
-from test_norm import NORMS, each_norm, made
+from normalised import NORMS, each_norm, made
 
 
 def torch_twin(net: Any) -> Any:
