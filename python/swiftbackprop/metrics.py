@@ -423,11 +423,6 @@ def as_metrics(given: Iterable[MetricLike]) -> dict[str, Callable[..., float]]:
     return named
 
 
-def without_accuracy(named: dict[str, Callable[..., float]]) -> dict[str, Callable[..., float]]:
-    """Return the metrics without the stock accuracy, for networks that report their own."""
-    return {name: f for name, f in named.items() if f is not accuracy}
-
-
 def _as_metric(metric: MetricLike) -> tuple[str, Callable[..., float]]:
     if isinstance(metric, str):
         if metric in _NAMED:

@@ -12,9 +12,9 @@ import numpy.typing as npt
 from swiftbackprop._engine.loader import core
 from swiftbackprop._export.mixin import NetworkExchange
 from swiftbackprop._inspect.mixin import NetworkStudy
-from swiftbackprop._net.arrays import FloatArray, as_data, check_some_weight
+from swiftbackprop._net.arrays import FloatArray
 from swiftbackprop._net.checks import as_int
-from swiftbackprop._net.labels import as_classes, encode
+from swiftbackprop._net.labels import as_classes
 from swiftbackprop._net.names import known_keywords, meant
 from swiftbackprop._net.normalization import NormLike
 from swiftbackprop._net.pickling import PicklableNetwork
@@ -28,13 +28,14 @@ from swiftbackprop._net.spec import (
     make_spec,
     warn_of_clipping,
 )
-from swiftbackprop._train import data, fit, rows, streams
 from swiftbackprop._train.callback import CallbackLike
+from swiftbackprop._train.evaluation import evaluate_arrays
 from swiftbackprop._train.history import History
 from swiftbackprop._train.options import Options, as_progress
 from swiftbackprop._train.row_stream import RowStream
+from swiftbackprop._train.rows import fit_data
 from swiftbackprop._train.stream_validation import evaluate_stream
-from swiftbackprop.metrics import MetricLike, as_metrics, without_accuracy
+from swiftbackprop.metrics import MetricLike
 
 __all__ = ["Network"]
 
@@ -326,22 +327,7 @@ class Network(NetworkExchange, NetworkStudy, PicklableNetwork):
             if y is not None or sample_weight is not None:
                 raise ValueError("y and weights come with the stream: give it alone")
             return evaluate_stream(self, X, metrics)
-        weights = None if sample_weight is None else as_data(sample_weight, "sample_weight")
-        if weights is not None:
-            check_some_weight(weights, "sample_weight")
-        asked, X, y = as_metrics(metrics), as_data(X, "X"), encode(self, y, "y")
-        if self.loss.flags & core.RULE_CLASSES:
-            asked = without_accuracy(asked)
-        # The metrics are of what the engine has evaluated: X goes through it once.
-        a = np.empty((len(X), self.sizes[-1]), self.dtype) if asked and X.ndim else None
-        loss, accuracy, mse, mae, r2 = self._evaluate(X, y, weights, a)
-        if self.loss.flags & core.RULE_CLASSES:
-            result = {"loss": loss, "accuracy": accuracy}
-        else:
-            result = {"loss": loss, "mse": mse, "mae": mae, "r2": r2}
-        if a is not None:
-            result |= {name: metric(y, a, weights) for name, metric in asked.items()}
-        return result
+        return evaluate_arrays(self, X, y, sample_weight, metrics)
 
     @known_keywords
     def fit(
@@ -445,64 +431,27 @@ class Network(NetworkExchange, NetworkStudy, PicklableNetwork):
         >>> len(history["loss"])
         3
         """
-        progress = as_progress(progress, verbose)
         options = Options(
             epochs=epochs,
             batch_size=batch_size,
             shuffle=shuffle,
             callbacks=callbacks,
-            progress=progress,
+            progress=as_progress(progress, verbose),
             metrics=metrics,
         )
-        arrays: dict[str, Any] = {
-            "class_weight": class_weight,
-            "sample_weight": sample_weight,
-            "validation_data": validation_data,
-            "validation_split": validation_split,
-            "stratify": stratify,
-        }
-        if comm is not None:
-            return rows.fit_together(self, comm, X, y, options, steps_per_epoch, arrays)
-        given: Any = validation_data
-        if y is not None and isinstance(X, RowStream):
-            raise ValueError("y comes with the stream: give stream(..., target=...)")
-        if y is None:
-            if stratify:
-                raise ValueError("stratify=True needs arrays: give X and y, and validation_split")
-            if isinstance(X, RowStream):
-                return self._fit_stream(
-                    X,
-                    options,
-                    steps=steps_per_epoch,
-                    class_weight=class_weight,
-                    sample_weight=sample_weight,
-                    validation_data=given,
-                    validation_split=validation_split,
-                )
-            pieces = data.gather_pieces(
-                self,
-                X,
-                steps=steps_per_epoch,
-                batch_size=batch_size,
-                class_weight=class_weight,
-                sample_weight=sample_weight,
-                validation_data=given,
-                validation_split=validation_split,
-            )
-            return fit.fit(self, pieces, options)
-        if steps_per_epoch is not None:
-            raise ValueError("steps_per_epoch needs data in pieces, without y")
-        return rows.fit_arrays(self, X, y, options, **arrays)
-
-    def _fit_stream(self, stream: RowStream, options: Options, **keywords: Any) -> History:
-        before, steps = self._classes, self.step_count
-        try:
-            pieces, options = streams.gather_stream(self, stream, options, **keywords)
-            return fit.fit(self, pieces, options)
-        except (TypeError, ValueError, OSError):
-            if self.step_count == steps:
-                self._classes = before  # what could not be used was not learnt
-            raise
+        return fit_data(
+            self,
+            X,
+            y,
+            options,
+            comm=comm,
+            steps=steps_per_epoch,
+            stratify=stratify,
+            class_weight=class_weight,
+            sample_weight=sample_weight,
+            validation_data=validation_data,
+            validation_split=validation_split,
+        )
 
     @known_keywords
     def plan(

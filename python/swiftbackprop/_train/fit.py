@@ -21,11 +21,11 @@ from swiftbackprop._train.callback import (
 )
 from swiftbackprop._train.chunked import ChunkedSession
 from swiftbackprop._train.data import ChunkedData, Data
+from swiftbackprop._train.evaluation import asked_metrics
 from swiftbackprop._train.history import History, columns
 from swiftbackprop._train.options import Options
 from swiftbackprop._train.session import BATCH_DONE, SLICE_NS, TrainingSession
 from swiftbackprop._train.stream_validation import StreamValidation
-from swiftbackprop.metrics import as_metrics, without_accuracy
 
 if TYPE_CHECKING:
     from swiftbackprop._net.base import NetworkBase
@@ -107,11 +107,9 @@ class _Run:
         )
         self.begun: list[Any] = []
         self.bar: ProgressBar | None = None
-        self.metrics = as_metrics(options.metrics)
+        self.metrics = asked_metrics(net, options.metrics)
         if self.metrics and self.data.valid_X is None:
             raise ValueError("metrics are computed on validation data: give validation_data too")
-        if net.loss.flags & core.RULE_CLASSES:
-            self.metrics = without_accuracy(self.metrics)
         self.batch_callbacks = [c for c in self.callbacks if wants_batches(c)]
         #: When the engine comes back: 0 whenever it likes, 1 after every epoch, 2 every batch.
         self.pause = 2 if self.batch_callbacks else int(bool(callbacks or self.metrics))

@@ -1,4 +1,4 @@
-"""`Network.fit` on arrays: by one process, or by several with rows of their own."""
+"""`Network.fit`: on arrays, pieces or streams, by one process or by several with own rows."""
 
 from __future__ import annotations
 
@@ -16,10 +16,48 @@ from swiftbackprop._train.row_stream import RowStream
 if TYPE_CHECKING:
     from swiftbackprop._net.base import NetworkBase
 
-__all__ = ["fit_arrays", "fit_together"]
+__all__ = ["fit_data"]
 
 
-def fit_arrays(
+def fit_data(
+    net: NetworkBase,
+    X: Any,
+    y: Any,
+    options: Options,
+    *,
+    comm: Any,
+    steps: int | None,
+    stratify: bool,
+    **given: Any,
+) -> History:
+    """Train on what X is; `given` are weights and validation data, as `Network.fit` takes them."""
+    if comm is not None:
+        return _fit_together(net, comm, X, y, options, steps, {"stratify": stratify, **given})
+    if y is not None:
+        if isinstance(X, RowStream):
+            raise ValueError("y comes with the stream: give stream(..., target=...)")
+        if steps is not None:
+            raise ValueError("steps_per_epoch needs data in pieces, without y")
+        return _fit_arrays(net, X, y, options, stratify=stratify, **given)
+    if stratify:
+        raise ValueError("stratify=True needs arrays: give X and y, and validation_split")
+    if isinstance(X, RowStream):
+        return _fit_stream(net, X, options, steps=steps, **given)
+    pieces = data.gather_pieces(net, X, steps, options.batch_size, **given)
+    return fit(net, pieces, options)
+
+
+def _fit_stream(net: NetworkBase, stream: RowStream, options: Options, **keywords: Any) -> History:
+    before, made = net._classes, net.step_count
+    try:
+        return fit(net, *streams.gather_stream(net, stream, options, **keywords))
+    except (TypeError, ValueError, OSError):
+        if net.step_count == made:
+            net._classes = before  # what could not be used was not learnt
+        raise
+
+
+def _fit_arrays(
     net: NetworkBase,
     X: Any,
     y: Any,
@@ -60,7 +98,7 @@ def fit_arrays(
         raise
 
 
-def fit_together(
+def _fit_together(
     net: NetworkBase,
     comm: Any,
     X: Any,
@@ -87,6 +125,6 @@ def fit_together(
             "each process gives the rows it has"
         )
     if comm.Get_size() == 1:
-        return fit_arrays(net, X, y, options, **others)
+        return _fit_arrays(net, X, y, options, **others)
     with Processes(comm) as processes:
-        return fit_arrays(net, X, y, replace(options, processes=processes), **others)
+        return _fit_arrays(net, X, y, replace(options, processes=processes), **others)

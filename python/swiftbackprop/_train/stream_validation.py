@@ -11,9 +11,10 @@ import numpy as np
 from swiftbackprop._engine.loader import core
 from swiftbackprop._net.arrays import FloatArray
 from swiftbackprop._net.labels import as_rows, encode
+from swiftbackprop._train.evaluation import asked_metrics, named
 from swiftbackprop._train.row_stream import Demand, RowStream
 from swiftbackprop._train.session import Record
-from swiftbackprop.metrics import MetricLike, as_metrics, without_accuracy
+from swiftbackprop.metrics import MetricLike
 
 if TYPE_CHECKING:
     from swiftbackprop._net.base import NetworkBase
@@ -164,16 +165,10 @@ def evaluate_stream(
 ) -> dict[str, float]:
     """Return the cost and the metrics over all rows; `Network.evaluate` documents it."""
     check_stream(net, stream)
-    asked = as_metrics(metrics)
-    has_classes = net.loss.flags & core.RULE_CLASSES
-    if has_classes:
-        asked = without_accuracy(asked)
+    asked = asked_metrics(net, metrics)
     evaluation = StreamValidation(net, stream)
     evaluation.keeps = bool(asked)
-    loss, accuracy, mse, mae, r2 = evaluation()
-    result = {"loss": loss, "accuracy": accuracy}
-    if not has_classes:
-        result = {"loss": loss, "mse": mse, "mae": mae, "r2": r2}
+    result = named(net, evaluation())
     if evaluation.kept is not None:
         result |= {name: metric(*evaluation.kept) for name, metric in asked.items()}
     return result
