@@ -1,41 +1,13 @@
-"""fit: whole epochs in Swift, equal to the same loop of forward, backward and step."""
+"""fit: the numbers of the loop, shuffling, seeds, going on."""
 
 from __future__ import annotations
-
-import copy
-import io
-import json
-import math
-import pickle
-from contextlib import redirect_stderr, redirect_stdout
-from typing import Any
 
 import numpy as np
 import pytest
 
 import swiftbackprop as sb
+from fits import N, data, network, train
 from helpers import DTYPES, OPTIMIZERS, assert_matches, quiet_network, targets
-
-N = 50
-
-
-def network(dtype: str = "float32", seed: int = 0, **keywords: Any) -> Any:
-    options = {"activation": "tanh", "output": "softmax", "loss": "cross_entropy"} | keywords
-    return quiet_network([6, 8, 3], dtype=dtype, seed=seed, **options)
-
-
-def data(rows: int = N, dtype: str = "float32", seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    rng = np.random.default_rng(seed)
-    X = rng.normal(size=(rows, 6)).astype(dtype)
-    y = np.argmax(X[:, :3] + 0.1 * rng.normal(size=(rows, 3)), axis=1)
-    return X, y
-
-
-def train(net: Any, *arguments: Any, **keywords: Any) -> Any:
-    return net.fit(*arguments, **({"progress": False} | keywords))
-
-
-# --- The same numbers as the loop ------------------------------------------------------
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -136,9 +108,6 @@ def test_integer_inputs(kind: str) -> None:
     for net, inputs in zip(nets, (X, X.astype("float32")), strict=True):
         train(net, inputs, data()[1], epochs=2, batch_size=16)
     np.testing.assert_array_equal(nets[0].parameters, nets[1].parameters)
-
-
-# --- Shuffling, seeds, continuing ------------------------------------------------------
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -243,213 +212,6 @@ def test_reset_starts_again() -> None:
     np.testing.assert_array_equal(net.parameters, network(seed=5).parameters)
 
 
-# --- History ---------------------------------------------------------------------------
-
-
-def test_history_of_a_classifier() -> None:
-    X, y = data(200)
-    Xv, yv = data(80, seed=1)
-    net = network()
-    history = train(net, X, y, epochs=7, validation_data=(Xv, yv))
-    assert isinstance(history, sb.History)
-    assert net.history is history
-    for key in ("loss", "val_loss", "accuracy", "val_accuracy"):
-        values = history[key]
-        assert len(values) == 7
-        assert all(isinstance(value, float) and math.isfinite(value) for value in values)
-        assert history.history[key] == values
-    assert isinstance(history.history, dict)
-    assert isinstance(history.stop_reason, str)
-    assert history.stop_reason
-    assert history["loss"][-1] < history["loss"][0]
-    score = net.evaluate(Xv, yv)
-    assert history["val_loss"][-1] == pytest.approx(score["loss"], rel=1e-6)
-    assert history["val_accuracy"][-1] == pytest.approx(score["accuracy"], rel=1e-12)
-    with pytest.raises(KeyError, match="loss"):
-        history["no such thing"]
-
-
-def test_history_without_validation() -> None:
-    X, y = data()
-    history = train(network(), X, y, epochs=2)
-    assert "val_loss" not in history.history
-    assert set(history.history) >= {"loss", "accuracy"}
-
-
-def test_history_of_a_regression() -> None:
-    X, _ = data(200, "float64")
-    t = X[:, :2] @ np.array([[1.0], [2.0]])
-    net = quiet_network([6, 8, 1], activation="tanh", dtype="float64", seed=0)
-    history = train(net, X[:150], t[:150], epochs=3, validation_data=(X[150:], t[150:]))
-    assert "accuracy" not in history.history
-    score = net.evaluate(X[150:], t[150:])
-    assert history["val_loss"][-1] == pytest.approx(score["loss"], rel=1e-12)
-
-
-def test_penalty_is_a_column_of_its_own() -> None:
-    X, y = data(dtype="float64")
-    net = network("float64", l1=0.01, l2=0.1, optimizer=sb.SGD(1e-300))
-    history = train(net, X, y, epochs=1, shuffle=False)
-    W = [layer.W for layer in net.layers]
-    penalty = sum(0.05 * np.sum(w**2) + 0.01 * np.sum(np.abs(w)) for w in W)
-    assert history["penalty"][-1] == pytest.approx(penalty, rel=1e-12)
-    assert history["loss"][-1] == pytest.approx(net.evaluate(X, y)["loss"], rel=1e-12)
-
-
-def test_validation_split_takes_the_last_rows() -> None:
-    """As in Keras: the last fraction of the rows, before any shuffling."""
-    X, y = data(40)
-    nets = [network(), network()]
-    one = train(nets[0], X, y, epochs=2, batch_size=8, validation_split=0.25)
-    two = train(nets[1], X[:30], y[:30], epochs=2, batch_size=8, validation_data=(X[30:], y[30:]))
-    np.testing.assert_array_equal(nets[0].parameters, nets[1].parameters)
-    assert one["val_loss"] == two["val_loss"]
-
-
-def test_validation_data_with_weights() -> None:
-    X, y = data()
-    w = np.random.default_rng(0).uniform(0, 2, N)
-    net = network()
-    history = train(net, X, y, epochs=1, validation_data=(X, y, w))
-    score = net.evaluate(X, y, sample_weight=w)
-    assert history["val_loss"][-1] == pytest.approx(score["loss"], rel=1e-6)
-
-
-def test_validation_does_not_change_training() -> None:
-    X, y = data()
-    nets = [network(), network()]
-    train(nets[0], X, y, epochs=3)
-    train(nets[1], X, y, epochs=3, validation_data=data(20, seed=3))
-    np.testing.assert_array_equal(nets[0].parameters, nets[1].parameters)
-
-
-def test_no_epochs() -> None:
-    X, y = data()
-    net = network()
-    before = net.parameters.copy()
-    history = train(net, X, y, epochs=0)
-    assert list(history["loss"]) == []
-    np.testing.assert_array_equal(net.parameters, before)
-
-
-# --- Callbacks -------------------------------------------------------------------------
-
-
-class Recorder:
-    def __init__(self) -> None:
-        self.calls: list[tuple[Any, ...]] = []
-
-    def on_train_begin(self, net: Any) -> None:
-        self.calls.append(("begin", net))
-
-    def on_epoch_end(self, net: Any, epoch: int, logs: dict[str, float]) -> None:
-        self.calls.append(("epoch", net, epoch, dict(logs)))
-
-    def on_train_end(self, net: Any) -> None:
-        self.calls.append(("end", net))
-
-
-class OnlyTheEnd:
-    """One method is enough."""
-
-    ended = 0
-
-    def on_train_end(self, net: Any) -> None:
-        self.ended += 1
-
-
-def test_callbacks_are_called_in_order() -> None:
-    X, y = data()
-    recorder, net = Recorder(), network()
-    history = train(net, X, y, epochs=3, callbacks=[recorder], validation_data=(X, y))
-    kinds = [call[0] for call in recorder.calls]
-    assert kinds == ["begin", "epoch", "epoch", "epoch", "end"]
-    assert all(call[1] is net for call in recorder.calls)
-    epochs = [call[2] for call in recorder.calls[1:-1]]
-    assert np.diff(epochs).tolist() == [1, 1]
-    for turn, call in enumerate(recorder.calls[1:-1]):
-        for key in ("loss", "val_loss", "accuracy"):
-            assert call[3][key] == history[key][turn]
-
-
-def test_callbacks_change_nothing() -> None:
-    X, y = data()
-    nets = [network(), network()]
-    train(nets[0], X, y, epochs=3, batch_size=8)
-    train(nets[1], X, y, epochs=3, batch_size=8, callbacks=[Recorder(), OnlyTheEnd()])
-    np.testing.assert_array_equal(nets[0].parameters, nets[1].parameters)
-
-
-def test_callbacks_may_look_and_predict() -> None:
-    X, y = data()
-    seen = []
-
-    class Look:
-        def on_epoch_end(self, net: Any, epoch: int, logs: dict[str, float]) -> None:
-            weights = net.layers[0].W.copy()
-            seen.append((weights, net.evaluate(X, y)["loss"], net.predict(X[:2]).shape))
-            net.optimizer.lr = 0.5 * net.optimizer.lr
-
-    nets = [network(), network()]
-    train(nets[0], X, y, epochs=3, callbacks=[Look()])
-    assert len(seen) == 3
-    assert np.any(seen[0][0] != seen[1][0])
-    assert nets[0].optimizer.lr == pytest.approx(1e-3 / 8)
-
-
-def test_a_callback_can_stop() -> None:
-    X, y = data()
-
-    class Stop:
-        def on_epoch_end(self, net: Any, epoch: int, logs: dict[str, float]) -> None:
-            if logs["loss"] < 10:
-                net.stop()
-
-    net, recorder = network(), Recorder()
-    history = train(net, X, y, epochs=50, callbacks=[Stop(), recorder])
-    assert len(history["loss"]) == 1
-    assert "stop" in history.stop_reason.lower()
-    assert recorder.calls[-1][0] == "end"
-
-
-def test_an_exception_in_a_callback_comes_out() -> None:
-    X, y = data()
-
-    class Fail:
-        def on_epoch_end(self, net: Any, epoch: int, logs: dict[str, float]) -> None:
-            raise LookupError("from the callback")
-
-    net = network()
-    with pytest.raises(LookupError, match="from the callback"):
-        train(net, X, y, epochs=5, callbacks=[Fail()])
-    net.forward(X)  # usable, not busy
-    assert len(train(net, X, y, epochs=2)["loss"]) == 2
-
-
-# --- Progress --------------------------------------------------------------------------
-
-
-def test_progress_is_silent_when_told() -> None:
-    X, y = data()
-    out, err = io.StringIO(), io.StringIO()
-    with redirect_stdout(out), redirect_stderr(err):
-        network().fit(X, y, epochs=2, progress=False)
-    assert out.getvalue() == err.getvalue() == ""
-
-
-def test_progress_shows_epochs_and_loss() -> None:
-    X, y = data()
-    out, err = io.StringIO(), io.StringIO()
-    with redirect_stdout(out), redirect_stderr(err):
-        network().fit(X, y, epochs=2)
-    assert out.getvalue() == ""
-    assert "loss" in err.getvalue()
-    assert "2/2" in err.getvalue()
-
-
-# --- It learns -------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("name", OPTIMIZERS)
 def test_xor(name: str, dtype: str) -> None:
@@ -477,22 +239,3 @@ def test_it_learns_clusters() -> None:
     net = network(optimizer=sb.Adam(0.01))
     train(net, X[:300], y[:300], epochs=30)
     assert net.evaluate(X[300:], y[300:])["accuracy"] > 0.9
-
-
-def test_the_history_is_a_dict_of_columns() -> None:
-    net = sb.Network([2, 1], seed=0)
-    X = np.random.default_rng(0).normal(size=(8, 2))
-    history = net.fit(X, X[:, 0], epochs=3, validation_split=0.5, progress=False)
-    assert json.loads(json.dumps(history)) == history.history == dict(history)
-    assert history.epochs == 3
-    with pytest.raises(KeyError, match="'val_auc'; the columns are loss, val_loss"):
-        history["val_auc"]
-    for protocol in range(pickle.HIGHEST_PROTOCOL + 1):
-        again = pickle.loads(pickle.dumps(history, protocol))
-        assert again == history
-        assert (again.epochs, again.stop_reason) == (3, "completed")
-    assert copy.deepcopy(history).stop_reason == "completed"
-    pandas = pytest.importorskip("pandas")
-    frame = pandas.DataFrame(history)
-    assert frame.shape == (3, len(history))
-    assert frame["val_loss"].tolist() == history["val_loss"]

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from swiftbackprop._engine.loader import core
 from swiftbackprop._net.arrays import FloatArray, as_floats
 from swiftbackprop._net.checks import got
-from swiftbackprop._net.rule import RuleInfo, find
+from swiftbackprop._net.rule import Rule, RuleInfo, find
 from swiftbackprop._net.rules import Activation, Loss
 
 if TYPE_CHECKING:
@@ -20,7 +20,54 @@ if TYPE_CHECKING:
 __all__ = ["CustomActivation", "CustomLoss", "is_custom", "own_functions", "refuse_own"]
 
 
-class CustomActivation(Activation):
+_WORDS = ("", "the derivative of ", "the second derivative of ")
+
+
+class _OwnFunctions(Rule):
+    """What the kinds below have in common; each is equal to itself alone."""
+
+    __slots__ = ()
+    _functions: tuple[Callable[..., Any] | None, ...]
+
+    __eq__ = object.__eq__
+    __hash__ = object.__hash__
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"info": self._info, "functions": self._functions}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self._fill(state["info"], state["functions"])
+
+    def _fill(self, info: RuleInfo, functions: tuple[Callable[..., Any] | None, ...]) -> None:
+        for name, value in (("_info", info), ("_values", ()), ("_functions", functions)):
+            object.__setattr__(self, name, value)
+
+    def _called(
+        self,
+        order: int,
+        arguments: tuple[FloatArray, ...],
+        shape: tuple[int, ...],
+    ) -> FloatArray:
+        """Return what a function gives, if it is an array of the right shape."""
+        function = self._functions[order]
+        if function is None:
+            raise ValueError(
+                f"{self.name} was made without a second derivative: give it to "
+                f"sb.{type(self).__name__} as the third function"
+            )
+        array = np.asarray(function(*arguments))
+        if array.shape != shape or array.dtype.kind not in "biuf":
+            per_row = " (a number for every row)" if len(shape) < len(arguments[0].shape) else ""
+            raise ValueError(
+                f"{_WORDS[order]}{self.name} returned an array of shape {array.shape} and dtype "
+                f"{array.dtype} for one of shape {arguments[0].shape}; expected numbers of shape "
+                f"{shape}{per_row}"
+            )
+        with np.errstate(over="ignore"):
+            return array.astype(arguments[0].dtype, copy=False)
+
+
+class CustomActivation(_OwnFunctions, Activation):
     """An activation function of one's own: σ and σ′, number by number.
 
     The engine stops at such a layer in every pass and asks for the numbers of all rows of the
@@ -52,7 +99,6 @@ class CustomActivation(Activation):
     """
 
     __slots__ = ("_functions",)
-    _functions: tuple[Callable[..., Any] | None, ...]
 
     def __init__(
         self,
@@ -65,29 +111,20 @@ class CustomActivation(Activation):
     ) -> None:
         functions = (function, derivative, second_derivative)
         info = _describe("activation", functions, name, partner, 0)
-        _fill(self, info, functions)
+        self._fill(info, functions)
 
     def _apply(self, order: int, z: npt.ArrayLike) -> FloatArray:
         (x,) = as_floats(z=z)
-        return _called(self, order, (x,), x.shape)[()]
+        return self._called(order, (x,), x.shape)[()]
 
     def _answer(self, order: int, x: FloatArray, t: None, out: FloatArray) -> None:
-        _write(_called(self, order, (x,), out.shape), out)
+        _write(self._called(order, (x,), out.shape), out)
 
     def _as_engine_rule(self) -> tuple[str, tuple[float, ...]]:
         return core.EXTERNAL, ()
 
-    __eq__ = object.__eq__
-    __hash__ = object.__hash__
 
-    def __getstate__(self) -> dict[str, Any]:
-        return {"info": self._info, "functions": self._functions}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        _fill(self, state["info"], state["functions"])
-
-
-class CustomLoss(Loss):
+class CustomLoss(_OwnFunctions, Loss):
     """A loss of one's own: the cost of every example and its gradient by the outputs.
 
     Weights of rows and the mean over the batch are the engine's, which asks for the numbers of
@@ -122,7 +159,6 @@ class CustomLoss(Loss):
     """
 
     __slots__ = ("_functions",)
-    _functions: tuple[Callable[..., Any] | None, ...]
 
     def __init__(
         self,
@@ -135,28 +171,19 @@ class CustomLoss(Loss):
     ) -> None:
         functions = (function, derivative)
         flags = core.RULE_CLASSES if classes else 0
-        _fill(self, _describe("loss", functions, name, output, flags), functions)
+        self._fill(_describe("loss", functions, name, output, flags), functions)
 
     def _apply(self, order: int, a: npt.ArrayLike, t: npt.ArrayLike) -> FloatArray:
         if order > 1:
             raise ValueError(f"{self.name} has no second derivative")
         x, target = np.broadcast_arrays(*(np.atleast_2d(v) for v in as_floats(a=a, t=t)))
-        return _called(self, order, (x, target), x.shape if order else x.shape[:1])
+        return self._called(order, (x, target), x.shape if order else x.shape[:1])
 
     def _answer(self, order: int, x: FloatArray, t: FloatArray, out: FloatArray) -> None:
-        _write(_called(self, order, (x, t), out.shape), out)
+        _write(self._called(order, (x, t), out.shape), out)
 
     def _as_engine_rule(self) -> tuple[str, tuple[float, ...]]:
         return core.EXTERNAL, (float(bool(self.flags & core.RULE_CLASSES)),)
-
-    __eq__ = object.__eq__
-    __hash__ = object.__hash__
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {"info": self._info, "functions": self._functions}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        _fill(self, state["info"], state["functions"])
 
 
 def _describe(
@@ -180,39 +207,6 @@ def _describe(
     return RuleInfo(called, called, "a function of one's own", *partners, flags, {})
 
 
-def _fill(rule: Any, info: RuleInfo, functions: tuple[Callable[..., Any] | None, ...]) -> None:
-    for name, value in (("_info", info), ("_values", ()), ("_functions", functions)):
-        object.__setattr__(rule, name, value)
-
-
-_WORDS = ("", "the derivative of ", "the second derivative of ")
-
-
-def _called(
-    rule: CustomActivation | CustomLoss,
-    order: int,
-    arguments: tuple[FloatArray, ...],
-    shape: tuple[int, ...],
-) -> FloatArray:
-    """Return what a function gives, if it is an array of the right shape."""
-    function = rule._functions[order]
-    if function is None:
-        raise ValueError(
-            f"{rule.name} was made without a second derivative: give it to "
-            f"sb.{type(rule).__name__} as the third function"
-        )
-    array = np.asarray(function(*arguments))
-    if array.shape != shape or array.dtype.kind not in "biuf":
-        per_row = " (a number for every row)" if len(shape) < len(arguments[0].shape) else ""
-        raise ValueError(
-            f"{_WORDS[order]}{rule.name} returned an array of shape {array.shape} and dtype "
-            f"{array.dtype} for one of shape {arguments[0].shape}; expected numbers of shape "
-            f"{shape}{per_row}"
-        )
-    with np.errstate(over="ignore"):
-        return array.astype(arguments[0].dtype, copy=False)
-
-
 def _write(array: FloatArray, out: FloatArray) -> None:
     """Write a result where the engine wants it."""
     with np.errstate(over="ignore"):
@@ -222,7 +216,7 @@ def _write(array: FloatArray, out: FloatArray) -> None:
 def is_custom(spec: NetworkSpec) -> bool:
     """Return whether functions of one's own are among the rules of a network."""
     rules = (*spec.activations, spec.loss)
-    return any(isinstance(rule, CustomActivation | CustomLoss) for rule in rules)
+    return any(isinstance(rule, _OwnFunctions) for rule in rules)
 
 
 def own_functions(spec: NetworkSpec, *, loss: bool = True) -> str:
