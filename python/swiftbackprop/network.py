@@ -403,9 +403,10 @@ class Network(NetworkExchange, NetworkStudy, PicklableNetwork):
             Another word for `progress`, as in Keras: 0 for no bar.
         comm : mpi4py.MPI.Comm, optional
             Train with all processes of this communicator, such as ``MPI.COMM_WORLD``: each gives
-            its own rows, also none, and the other arguments alike. They begin with the network
-            of process 0; batches, C and the history are of the rows of all, and afterwards all
-            have the same weights. What writes or shows does so on process 0 alone.
+            its own rows, also none, or a stream of its own, and the other arguments alike. They
+            begin with the network of process 0; batches, C and the history are of the rows of
+            all, and afterwards all have the same weights. What writes or shows does so on
+            process 0 alone.
 
         Returns
         -------

@@ -91,11 +91,14 @@ def test_processes_equal_one(processes: int, name: str) -> None:
 
 
 @pytest.mark.xdist_group("mpi")
-def test_what_surrounds_the_training(tmp_path: Path) -> None:
-    status, out, err = mpirun(3, "together.py", str(tmp_path))
+@pytest.mark.parametrize("script", ["together.py", "streaming.py"])
+def test_what_surrounds_the_training(script: str, tmp_path: Path) -> None:
+    if script == "streaming.py":
+        pytest.importorskip("pyarrow")
+    status, out, err = mpirun(3, script, str(tmp_path))
     assert status == 0, f"{out}\n{err}"
     passed = [report["passed"] for report in reports(out)]
-    text = (HERE / "together.py").read_text()
+    text = (HERE / script).read_text()
     assert passed == re.findall(r"^@check\ndef (\w+)", text, re.MULTILINE)
 
 

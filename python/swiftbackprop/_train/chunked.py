@@ -4,79 +4,27 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from swiftbackprop._engine.loader import core
-from swiftbackprop._net.arrays import FloatArray, as_data
+from swiftbackprop._net.arrays import FloatArray
 from swiftbackprop._net.checks import as_int
-from swiftbackprop._net.labels import encode
 from swiftbackprop._train.data import ChunkedData, Data
+from swiftbackprop._train.pieces import as_pieces, read_piece
 from swiftbackprop._train.row_stream import PENDING
 from swiftbackprop._train.session import BATCH_DONE, SLICE_NS, Progress, Record
 
 if TYPE_CHECKING:
     from swiftbackprop._net.base import NetworkBase
 
-__all__ = ["ChunkedSession", "as_pieces"]
+__all__ = ["ChunkedSession", "prefixed"]
 
 _CHECK_ROWS = 1024
-
-
-def as_pieces(given: Any, epochs: int, steps_per_epoch: int | None) -> Callable[[], Iterator[Any]]:
-    """Return a function that begins to go through the pieces.
-
-    Raises
-    ------
-    TypeError
-        If it is nothing to go through.
-    ValueError
-        If it can be gone through once, and more is asked.
-    """
-    if not isinstance(given, Iterable) and callable(given):
-        return lambda: _iterator_of(given())
-    is_data = hasattr(given, "dtype") or hasattr(given, "columns")
-    is_data = is_data or isinstance(given, str | bytes | Mapping)
-    if is_data or not isinstance(given, Iterable):
-        raise TypeError(
-            "without y, X must be an iterable of pairs (X, y), such as a list of shards or a "
-            "generator, or a function that returns one, got "
-            f"{type(given).__name__}: did you forget y?"
-        )
-    if not isinstance(given, Iterator):
-        return lambda: iter(given)
-    if epochs > 1 and steps_per_epoch is None:
-        raise ValueError(
-            f"a {type(given).__name__} can be iterated only once, but epochs is {epochs}: give a "
-            "list, a function that makes a new one, or steps_per_epoch"
-        )
-    return lambda: given
-
-
-def _iterator_of(returned: Any) -> Iterator[Any]:
-    if not isinstance(returned, Iterable):
-        raise TypeError(
-            "a function as X must return an iterable of pairs (X, y), got "
-            f"{type(returned).__name__}"
-        )
-    return iter(returned)
-
-
-def _read(net: NetworkBase, item: Any) -> tuple[FloatArray, FloatArray, FloatArray | None]:
-    if not isinstance(item, tuple | list) or len(item) not in (2, 3):
-        size = f" of {len(item)}" if isinstance(item, tuple | list) else ""
-        raise TypeError(
-            f"expected a pair (X, y) or (X, y, sample_weight), got a {type(item).__name__}{size}"
-        )
-    weights = item[2] if len(item) == 3 else None
-    return (
-        as_data(item[0], "X"),
-        encode(net, item[1], "y"),
-        None if weights is None else as_data(weights, "sample_weight"),
-    )
+_SUMMING = 2  # the phase behind the last batch of a piece that several processes share
 
 
 class ChunkedSession:
@@ -110,13 +58,15 @@ class ChunkedSession:
             raise RuntimeError("this network is in fit: wait for its end or call stop() first")
         X, y, weights = data.valid.valid_X, data.valid.valid_y, data.valid.valid_weights
         self.validation = None if X is None or y is None else Data(X, y, weights)
-        if self.validation is not None and data.evaluate is None:
-            with _prefixed("validation data: "):
+        if self.validation is not None and data.holds_validation():
+            with prefixed("validation data: "):
                 _check(net, self.validation)
         self.net, self.data, self.epochs = net, data, epochs
         self.shuffle, self.pause = shuffle, pause
         self.batch = 0  # how many of this epoch are done
         self.waits = False  # for rows that are being read
+        #: Whether several processes have agreed to stop here.
+        self.is_stopped = False
         self.seconds = 0.0
         self.records: list[Record] = []
         self.rates: FloatArray | tuple[()] = ()
@@ -139,7 +89,7 @@ class ChunkedSession:
         """
         now = time.monotonic_ns()
         end, phase = now + max_ns, 0
-        while len(self.records) < self.epochs:
+        while len(self.records) < self.epochs and not self.is_stopped:
             ended, batch = len(self.records), self.batch
             record = self._advance(max(0, end - now))
             before, now = now, time.monotonic_ns()
@@ -193,11 +143,11 @@ class ChunkedSession:
             self._start()
             return record
         # Of the piece's own session this is the first epoch.
-        with _prefixed(f"{self._where}: ", "epoch 1, "):
-            _, batch, _, loss, done, _ = self.session.run(min(max_ns, SLICE_NS))
-        if done:
+        with prefixed(f"{self._where}: ", "epoch 1, "):
+            _, batch, _, loss, done, phase = self.session.run(min(max_ns, SLICE_NS))
+        if done or phase == _SUMMING:
             batch = self.piece_batches
-        elif batch:
+        if batch and not done:
             self.open_rows = min(batch * self.piece_size, self.piece_rows)
             self.open_loss = loss * self.open_rows
         self.batch += batch - self.piece_done
@@ -217,8 +167,8 @@ class ChunkedSession:
                 return True
             self.taken += 1
             self.waits = False
-            with _prefixed(f"{self._where}: "):
-                self._open(*_read(self.net, item))
+            with prefixed(f"{self._where}: "):
+                self._open(*read_piece(self.net, item))
             return True
         self.pieces = None
         number, steps = len(self.records) + 1, self.data.steps
@@ -233,11 +183,15 @@ class ChunkedSession:
     def _open(self, X: FloatArray, y: FloatArray, weights: FloatArray | None) -> None:
         if self.data.classes is not None:
             weights = self.data.classes.weigh(y, weights)
-        size = self.batch_size or max(1, len(X))
-        self.session = Data(X, y, weights).begin(self.net, 1, size, self.shuffle, self.pause)
-        self.piece_rows, self.piece_done = len(X), 0
-        self.piece_weight = float(len(X) if weights is None else np.sum(weights, dtype=float))
-        self.piece_batches, self.piece_size = -(-len(X) // size), size
+        self._work_on(Data(X, y, weights), len(X))
+
+    def _work_on(self, piece: Data, rows: int, *shared: Any) -> None:
+        """Begin with a piece of so many rows; `shared` is said of those of other processes."""
+        size, weights = self.batch_size or max(1, rows), piece.weights
+        self.session = piece.begin(self.net, 1, size, self.shuffle, self.pause, *shared)
+        self.piece_rows, self.piece_done = rows, 0
+        self.piece_weight = float(rows if weights is None else np.sum(weights, dtype=float))
+        self.piece_batches, self.piece_size = -(-rows // size), size
         if len(self.rates):
             rates = self.rates[self.batch : self.batch + self.piece_batches]
             self.session.set_rates(np.ascontiguousarray(rates))
@@ -290,7 +244,7 @@ def _check(net: NetworkBase, data: Data) -> None:
 
 
 @contextmanager
-def _prefixed(words: str, instead_of: str = "") -> Iterator[None]:
+def prefixed(words: str, instead_of: str = "") -> Iterator[None]:
     """Say in errors of the engine where they come from."""
     try:
         yield

@@ -19,10 +19,11 @@ from swiftbackprop._net.labels import encode
 from swiftbackprop._train.class_weight import ClassWeights, class_numbers
 from swiftbackprop._train.row_stream import RowStream
 from swiftbackprop._train.session import Record
-from swiftbackprop._train.stream_validation import StreamValidation, check_stream
+from swiftbackprop._train.stream_validation import HeldRows, StreamValidation, check_stream
 
 if TYPE_CHECKING:
     from swiftbackprop._net.base import NetworkBase
+    from swiftbackprop._train.processes import Processes
 
 __all__ = ["ChunkedData", "Data", "gather", "gather_pieces", "with_class_weight"]
 
@@ -179,6 +180,13 @@ class ChunkedData:
     evaluate: Callable[[Any, Any, Any], Record] | None = None  # in place of the engine
     close: Callable[[], None] | None = None  # at the end of training
 
+    def holds_validation(self) -> bool:
+        """Whether there are rows in memory to validate on."""
+        X = self.valid.valid_X
+        if X is None or isinstance(X, RowStream):
+            return False
+        return self.evaluate is None or len(X) > 0  # one of several processes may have none
+
 
 def gather_pieces(
     net: NetworkBase,
@@ -190,10 +198,12 @@ def gather_pieces(
     validation_data: Sequence[npt.ArrayLike] | RowStream | None,
     validation_split: float,
     targets: Iterable[FloatArray] | None = None,
+    processes: Processes | None = None,
 ) -> ChunkedData:
     """Return the data of a session whose X is an iterable of pairs.
 
-    `targets` are those of all pieces, if they can be had, for balanced weights of classes.
+    `targets` are those of all pieces, if they can be had, for balanced weights of classes;
+    `processes` have other pieces.
     """
     if sample_weight is not None:
         raise ValueError("without y, weights come with the pieces: (X, y, sample_weight)")
@@ -202,21 +212,29 @@ def gather_pieces(
     if class_weight == "balanced" and targets is None:
         raise ValueError('class_weight="balanced" needs all of y: give a dict')
     none = np.zeros((1, net.sizes[0])), np.zeros(0, np.int64)
-    classes = None if class_weight is None else ClassWeights(net, class_weight, targets or ())
+    total = None if processes is None else processes.sum
+    classes = None
+    if class_weight is not None:
+        classes = ClassWeights(net, class_weight, targets or (), total)
     count = None if steps is None else as_int(steps, "steps_per_epoch", min_=1)
     batches = 0 if batch_size else count or 0
     if isinstance(validation_data, RowStream):
         check_stream(net, validation_data)
         rows: Any = validation_data
         held = Data(*none, None, rows, rows)
-        evaluate = StreamValidation(net, validation_data, classes)
+        evaluate = StreamValidation(net, validation_data, classes, processes)
         return ChunkedData(pieces, held, count, classes, batches, evaluate)
     valid = gather(net, *none, None, validation_data, 0.0)
     if classes is not None and valid.valid_y is not None:
         weights = classes.weigh(valid.valid_y, valid.valid_weights)
-        check_some_weight(weights, _WEIGHTED)
+        if processes is None:
+            check_some_weight(weights, _WEIGHTED)
         valid = replace(valid, valid_weights=weights)
-    return ChunkedData(pieces, valid, count, classes, batches)
+    if processes is None or valid.valid_X is None or valid.valid_y is None:
+        return ChunkedData(pieces, valid, count, classes, batches)
+    rows_held = HeldRows((valid.valid_X, valid.valid_y, valid.valid_weights))
+    evaluate = StreamValidation(net, rows_held, None, processes)
+    return ChunkedData(pieces, valid, count, classes, batches, evaluate)
 
 
 def with_class_weight(

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from swiftbackprop._train.processes import Processes
     from swiftbackprop._train.progress import ProgressBar
     from swiftbackprop._train.shared import SharedSession
+    from swiftbackprop._train.shared_chunks import SharedChunkedSession
 
 __all__ = ["fit"]
 
@@ -47,10 +48,10 @@ def fit(net: NetworkBase, data: Data | ChunkedData, options: Options) -> History
     shuffle = bool(options.shuffle)
     try:
         # Inside, so that Ctrl-C at any moment gives the network back.
-        if isinstance(data, ChunkedData):
-            session = ChunkedSession(net, data, epochs, options.batch_size, shuffle, run.pause)
-        elif options.processes is not None:
+        if options.processes is not None:
             session = run.begin_shared(options.processes, data, epochs)
+        elif isinstance(data, ChunkedData):
+            session = ChunkedSession(net, data, epochs, options.batch_size, shuffle, run.pause)
         else:
             session = data.begin(net, epochs, options.batch_rows(), shuffle, run.pause)
         net._history, net._stopped = history, False
@@ -95,7 +96,8 @@ class _Run:
         self.data = data if isinstance(data, Data) else data.valid
         self.batches = 0 if isinstance(data, Data) else data.batches  # 0 if that is not known
         self.processes, self.options = options.processes, options
-        self.shared: SharedSession | None = None  # one of several processes has it
+        # One of several processes has it.
+        self.shared: SharedSession | SharedChunkedSession | None = None
         rows = len(data.X) if isinstance(data, Data) else 0
         if self.processes is not None:
             rows = int(self.processes.sum(np.array([rows]))[0])
@@ -131,12 +133,20 @@ class _Run:
         """Whether this process is the one that writes and shows."""
         return self.processes is None or self.processes.is_first
 
-    def begin_shared(self, processes: Processes, data: Data, epochs: int) -> TrainingSession:
-        from swiftbackprop._train.shared import SharedSession
-
+    def begin_shared(
+        self, processes: Processes, data: Data | ChunkedData, epochs: int
+    ) -> TrainingSession:
         size, shuffle = self.options.batch_rows(), bool(self.options.shuffle)
-        names = list(self.metrics)
-        session = SharedSession(self.net, data, processes, epochs, size, shuffle, self.pause, names)
+        settings = processes, epochs, size, shuffle, self.pause
+        session: SharedSession | SharedChunkedSession
+        if isinstance(data, ChunkedData):
+            from swiftbackprop._train.shared_chunks import SharedChunkedSession
+
+            session = SharedChunkedSession(self.net, data, *settings)
+        else:
+            from swiftbackprop._train.shared import SharedSession
+
+            session = SharedSession(self.net, data, *settings, list(self.metrics))
         self.shared, self.pause = session, session.pause
         return session
 
@@ -209,7 +219,10 @@ class _Run:
         if is_over:
             return values
         if self.stream is not None and self.stream.kept is not None:
-            values |= self.measure_outputs(*self.stream.kept)
+            y, a, weights = self.stream.kept
+            if self.processes is not None:
+                self.targets = self.processes.gather((y, weights))
+            values |= self.measure_outputs(y, a, weights)
         elif self.outputs is not None:
             # A copy, for a metric may keep it.
             values |= self.measure_outputs(
@@ -228,8 +241,10 @@ class _Run:
             a = np.concatenate(outputs)
             parts = [(y, w) for y, w in self.targets if len(y)]
             y = np.concatenate([part for part, _ in parts])
-            if weights is not None:
-                weights = np.concatenate([part for _, part in parts])
+            weights = None
+            if any(part is not None for _, part in parts):
+                each = [np.ones(len(y)) if part is None else part.ravel() for y, part in parts]
+                weights = np.concatenate(each)
         for name, metric in self.metrics.items():
             values[f"val_{name}"] = metric(y, a, weights)
         return values if self.processes is None else self.processes.from_first(values)

@@ -15,10 +15,9 @@ import numpy as np
 
 from swiftbackprop._engine.loader import core
 from swiftbackprop._net.arrays import FloatArray
-from swiftbackprop._net.checks import got
 from swiftbackprop._train.exchange import Exchange
 
-__all__ = ["Processes", "check_communicator", "share_of"]
+__all__ = ["Processes", "share_of"]
 
 _FAILED = 1  # the tag of a message that says why a process left
 # Errors that are the same kind on every process; others become a RuntimeError.
@@ -35,20 +34,6 @@ _DRAIN = 1.0
 _GRACE = 0.3
 # What MPI may still write to after one process has left: kept for good.
 _abandoned: list[Any] = []
-
-
-def check_communicator(comm: Any) -> None:
-    """Refuse what is no communicator of mpi4py.
-
-    Raises
-    ------
-    TypeError
-        If it is none.
-    """
-    if not all(hasattr(comm, name) for name in ("Get_rank", "Get_size", "Iallreduce", "Dup")):
-        raise TypeError(
-            f"comm must be a communicator of mpi4py such as MPI.COMM_WORLD, got {got(comm)}"
-        )
 
 
 def share_of(rows: int, comm: Any) -> slice:
@@ -156,7 +141,7 @@ class Processes:
             os.sched_yield()
         _abandoned.append(self._pieces)
 
-    def _look(self) -> None:
+    def look(self) -> None:
         """Raise what ended another process, if one has ended."""
         if not self._news.Iprobe(tag=_FAILED):
             return
@@ -180,7 +165,7 @@ class Processes:
                 if self._ends_soon(request):
                     return
                 _abandoned.append(request)
-                self._look()
+                self.look()
             if waited > 1e-3:
                 # Others may need this core.
                 if waited > 0.05:
@@ -233,7 +218,7 @@ class Processes:
         """Raise why another process fails, which it is about to say."""
         end = time.monotonic() + 5
         while time.monotonic() < end:
-            self._look()
+            self.look()
             os.sched_yield()
 
     def sum(self, array: FloatArray) -> FloatArray:

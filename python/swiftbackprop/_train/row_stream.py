@@ -46,7 +46,15 @@ class Demand:
 
 
 class Epochs(ABC):
-    """The pieces of one epoch after the other, read ahead; called once for each epoch."""
+    """The pieces of one epoch after the other, read ahead; called once for each epoch.
+
+    Attributes
+    ----------
+    piece_rows : int
+        Rows of a piece, but for the last of an epoch.
+    """
+
+    piece_rows: int
 
     @abstractmethod
     def __call__(self) -> Iterator[Any]:

@@ -6,12 +6,14 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from swiftbackprop._net.checks import as_int, got
 from swiftbackprop._net.labels import find_classes
 from swiftbackprop._train import data, streams
 from swiftbackprop._train.fit import fit
 from swiftbackprop._train.history import History
 from swiftbackprop._train.options import Options
 from swiftbackprop._train.row_stream import RowStream
+from swiftbackprop.metrics import as_metrics
 
 if TYPE_CHECKING:
     from swiftbackprop._net.base import NetworkBase
@@ -31,7 +33,7 @@ def fit_data(
     **given: Any,
 ) -> History:
     """Train on what X is; `given` are weights and validation data, as `Network.fit` takes them."""
-    if comm is not None:
+    if comm is not None and _count_processes(comm) > 1:
         return _fit_together(net, comm, X, y, options, steps, {"stratify": stratify, **given})
     if y is not None:
         if isinstance(X, RowStream):
@@ -74,7 +76,7 @@ def _fit_arrays(
     else:
         from swiftbackprop._train import shared
 
-        net._classes = shared.find_classes_of_all(net, y, processes)
+        net._classes = shared.find_classes_of_all(net, lambda: shared.text_in(y), processes)
     try:
         given = others["validation_data"]
         if isinstance(given, RowStream):
@@ -98,6 +100,14 @@ def _fit_arrays(
         raise
 
 
+def _count_processes(comm: Any) -> int:
+    if not all(hasattr(comm, name) for name in ("Get_rank", "Get_size", "Iallreduce", "Dup")):
+        raise TypeError(
+            f"comm must be a communicator of mpi4py such as MPI.COMM_WORLD, got {got(comm)}"
+        )
+    return int(comm.Get_size())
+
+
 def _fit_together(
     net: NetworkBase,
     comm: Any,
@@ -107,24 +117,34 @@ def _fit_together(
     steps_per_epoch: int | None,
     others: Mapping[str, Any],
 ) -> History:
-    """Train with the other processes of a communicator.
+    """Train with the other processes of a communicator, of which there are some.
 
     Raises
     ------
     ValueError
         For data in pieces.
     """
-    from swiftbackprop._train.processes import Processes, check_communicator
+    from swiftbackprop._train import shared
+    from swiftbackprop._train.processes import Processes
 
-    check_communicator(comm)
-    in_pieces = y is None or steps_per_epoch is not None
-    if in_pieces or isinstance(others["validation_data"], RowStream):
+    is_stream = isinstance(X, RowStream)
+    if is_stream != (y is None) or steps_per_epoch is not None:
         # All processes have to ask for the same.
         raise ValueError(
-            "comm takes X and y, and validation_data, as arrays, not data in pieces or streams: "
-            "each process gives the rows it has"
+            "comm takes X and y as arrays, or a stream without y, and an epoch is all rows: not "
+            "data in pieces, and no steps_per_epoch; each process gives the rows it has"
         )
-    if comm.Get_size() == 1:
-        return _fit_arrays(net, X, y, options, **others)
     with Processes(comm) as processes:
-        return _fit_arrays(net, X, y, replace(options, processes=processes), **others)
+        options = replace(options, processes=processes)
+        if not is_stream and not isinstance(others["validation_data"], RowStream):
+            return _fit_arrays(net, X, y, options, **others)
+        epochs, size = as_int(options.epochs, "epochs", min_=0), options.batch_rows()
+        names = list(as_metrics(options.metrics))
+        names += ["a validation"] if others["validation_data"] is not None else []
+        shared.join(net, processes, epochs, size, bool(options.shuffle), names)
+        if not is_stream:
+            return _fit_arrays(net, X, y, options, **others)
+        if others["stratify"]:
+            raise ValueError("stratify=True needs arrays: give X and y, and validation_split")
+        given = {name: value for name, value in others.items() if name != "stratify"}
+        return _fit_stream(net, X, options, steps=None, **given)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zlib
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,18 +18,32 @@ from swiftbackprop._train.session import Progress, Record
 if TYPE_CHECKING:
     from swiftbackprop._net.base import NetworkBase
 
-__all__ = ["SharedSession", "complete", "find_classes_of_all"]
+__all__ = [
+    "Agreement",
+    "SharedSession",
+    "complete",
+    "filled",
+    "find_classes_of_all",
+    "join",
+    "text_in",
+    "weights_of_all",
+]
 
 
-def find_classes_of_all(net: NetworkBase, y: Any, processes: Processes) -> FloatArray | None:
-    """Return the labels of text in the y of all processes, or those the network knows."""
+def text_in(y: Any) -> list[str]:
+    """Return the labels of text in y."""
     labels = as_labels(y, "y")
-    own = np.unique(labels).tolist() if labels.dtype.kind == "U" else []
-    known = None if net._classes is None else net._classes.tolist()
-    given = processes.gather((known, own))
-    if given[0][0] is not None:
-        return as_classes(net, given[0][0])
-    found = sorted({label for _, some in given for label in some})
+    return np.unique(labels).tolist() if labels.dtype.kind == "U" else []
+
+
+def find_classes_of_all(
+    net: NetworkBase, find: Callable[[], list[str]], processes: Processes
+) -> FloatArray | None:
+    """Return the labels that the network of process 0 knows, or those that all processes find."""
+    known = processes.from_first(None if net._classes is None else net._classes.tolist())
+    if known is not None:
+        return as_classes(net, known)
+    found = sorted({label for some in processes.gather(find()) for label in some})
     return as_classes(net, found) if found else None
 
 
@@ -40,8 +55,8 @@ def complete(net: NetworkBase, data: Data, processes: Processes) -> Data:
     ValueError
         If no process has a row, or weights do not fit.
     """
-    X, y, weights = _filled(net, data.X, data.y, data.weights)
-    valid = _filled(net, data.valid_X, data.valid_y, data.valid_weights)
+    X, y, weights = filled(net, data.X, data.y, data.weights)
+    valid = filled(net, data.valid_X, data.valid_y, data.valid_weights)
     facts = processes.gather(
         (len(X), len(valid[0]), *(part is not None for part in (weights, data.valid_X, valid[2])))
     )
@@ -51,18 +66,18 @@ def complete(net: NetworkBase, data: Data, processes: Processes) -> Data:
     if any(validate) and not sum(valid_rows):
         raise ValueError("validation data: expected at least one row in one of the processes")
     if any(are_weighed):
-        weights = _weights_of_all(net, X, weights, processes)
+        weights = weights_of_all(net, X, weights, processes)
     if not any(validate):
         return Data(X, y, weights)
     if any(valid_are_weighed):
-        every = _weights_of_all(net, valid[0], valid[2], processes)
+        every = weights_of_all(net, valid[0], valid[2], processes)
         check_some_weight(every, "sample_weight of validation_data")
         if valid[2] is None:
             valid = (*valid[:2], np.ones(len(valid[0]), net.dtype))
     return Data(X, y, weights, *valid)
 
 
-def _filled(
+def filled(
     net: NetworkBase, X: FloatArray | None, y: FloatArray | None, weights: FloatArray | None
 ) -> tuple[FloatArray, FloatArray, FloatArray | None]:
     """Return arrays that the engine takes for no rows at all, where there are none."""
@@ -73,7 +88,7 @@ def _filled(
     return X, y, weights
 
 
-def _weights_of_all(
+def weights_of_all(
     net: NetworkBase, X: FloatArray, weights: FloatArray | None, processes: Processes
 ) -> FloatArray:
     """Return the weights of the rows of all processes; 1 for the rows of those that gave none."""
@@ -84,6 +99,74 @@ def _weights_of_all(
             f"{own.shape}"
         )
     return np.concatenate(processes.gather(own.ravel().astype(net.dtype)))
+
+
+def join(
+    net: NetworkBase,
+    processes: Processes,
+    epochs: int,
+    batch_size: int,
+    shuffle: bool,
+    metrics: list[str],
+) -> None:
+    """Begin a training together: the network takes all that the one of process 0 has learnt.
+
+    Raises
+    ------
+    ValueError
+        If the processes want different things.
+    """
+    processes.agree(
+        [
+            *_description(net),
+            ("epochs =", epochs),
+            ("batch_size =", batch_size),
+            ("shuffle =", shuffle),
+            ("metrics =", metrics),
+        ]
+    )
+    _follow_first(net, processes)
+
+
+class Agreement:
+    """What processes that train together tell each other on the way."""
+
+    def __init__(self, net: NetworkBase, processes: Processes) -> None:
+        self.net, self.processes = net, processes
+
+    def wish(self) -> None:
+        """Let the others know, with the next batch, that `net.stop` was called."""
+        if self.net._stopped and not self.processes.wish:
+            self.processes.wish = "stop"
+
+    def compare(self, seconds: float, ended: int) -> tuple[float, bool]:
+        """Compare notes behind an epoch: time, wishes, whether the weights have the same bits.
+
+        Returns the longest time, and whether to stop.
+        """
+        check = 0
+        for array in parameters_and_buffers(self.net):
+            check = zlib.crc32(array.data, check)
+        notes = self.processes.gather((seconds, self.processes.wish, check))
+        times, wishes, checks = zip(*notes, strict=True)
+        if len(set(checks)) > 1:
+            rank = next(r for r, found in enumerate(checks) if found != checks[0])
+            raise RuntimeError(
+                f"the weights of process {rank} are not those of process 0 after epoch {ended}: "
+                "does a callback change the network, or its learning rate, on one process alone?"
+            )
+        return max(times), self.follow(wishes)
+
+    def follow(self, wishes: Sequence[str] | None = None) -> bool:
+        """Return whether some process wished to stop; all of them learn it at the same batch."""
+        if wishes is None:
+            wishes = self.processes.gather(self.processes.wish)
+        self.processes.has_wishes = False
+        if "interrupt" in wishes:
+            self.processes.is_told = True
+            rank = list(wishes).index("interrupt")
+            raise KeyboardInterrupt(f"process {rank} of {len(wishes)} was interrupted")
+        return "stop" in wishes
 
 
 class SharedSession:
@@ -115,17 +198,9 @@ class SharedSession:
         pause: int,
         metrics: list[str],
     ) -> None:
-        processes.agree(
-            [
-                *_description(net),
-                ("epochs =", epochs),
-                ("batch_size =", batch_size),
-                ("shuffle =", shuffle),
-                ("metrics =", metrics),
-            ]
-        )
-        _follow_first(net, processes)
         self.net, self.processes = net, processes
+        self.agreement = Agreement(net, processes)
+        join(net, processes, epochs, batch_size, shuffle, metrics)
         #: Whether all processes have agreed to stop here.
         self.is_stopped = False
         self.pause = max(1, *processes.gather(pause))
@@ -138,41 +213,16 @@ class SharedSession:
 
     def run(self, max_ns: int, /) -> Progress:
         """Work for about that long; as `core.FitSession.run`."""
-        if self.net._stopped and not self.processes.wish:
-            self.processes.wish = "stop"
+        self.agreement.wish()
         progress = self._session.run(max_ns)
         ended = progress[0]
         if ended > len(self.seconds):
-            self._end_epoch(ended)
+            own = self._session.epoch(ended - 1)[3]
+            seconds, self.is_stopped = self.agreement.compare(own, ended)
+            self.seconds.append(seconds)
         elif self.processes.has_wishes:
-            self._follow(self.processes.gather(self.processes.wish))
+            self.is_stopped = self.agreement.follow()
         return progress
-
-    def _end_epoch(self, ended: int) -> None:
-        """Compare notes: time, wishes, and whether the weights have the same bits still."""
-        own = self._session.epoch(ended - 1)[3]
-        check = 0
-        for array in parameters_and_buffers(self.net):
-            check = zlib.crc32(array.data, check)
-        notes = self.processes.gather((own, self.processes.wish, check))
-        times, wishes, checks = zip(*notes, strict=True)
-        self.seconds.append(max(times))
-        if len(set(checks)) > 1:
-            rank = next(r for r, found in enumerate(checks) if found != checks[0])
-            raise RuntimeError(
-                f"the weights of process {rank} are not those of process 0 after epoch {ended}: "
-                "does a callback change the network, or its learning rate, on one process alone?"
-            )
-        self._follow(wishes)
-
-    def _follow(self, wishes: Any) -> None:
-        """Stop where one process wished it, all of them at the same batch."""
-        self.processes.has_wishes = False
-        if "interrupt" in wishes:
-            self.processes.is_told = True
-            rank = list(wishes).index("interrupt")
-            raise KeyboardInterrupt(f"process {rank} of {len(wishes)} was interrupted")
-        self.is_stopped = "stop" in wishes
 
     def epoch(self, index: int, /) -> Record:
         """Return the record of an epoch that has ended."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import math
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -12,15 +13,23 @@ from swiftbackprop._engine.loader import core
 from swiftbackprop._net.arrays import FloatArray
 from swiftbackprop._net.labels import as_rows, encode
 from swiftbackprop._train.evaluation import asked_metrics, named
-from swiftbackprop._train.row_stream import Demand, RowStream
+from swiftbackprop._train.row_stream import Demand, Piece, RowStream
 from swiftbackprop._train.session import Record
 from swiftbackprop.metrics import MetricLike
 
 if TYPE_CHECKING:
     from swiftbackprop._net.base import NetworkBase
     from swiftbackprop._train.class_weight import ClassWeights
+    from swiftbackprop._train.processes import Processes
 
-__all__ = ["StreamValidation", "check_stream", "demand_of", "evaluate_stream", "predict_stream"]
+__all__ = [
+    "HeldRows",
+    "StreamValidation",
+    "check_stream",
+    "demand_of",
+    "evaluate_stream",
+    "predict_stream",
+]
 
 
 def demand_of(net: NetworkBase) -> Demand:
@@ -76,17 +85,42 @@ class _Spread:
     mean: FloatArray = field(default_factory=lambda: np.zeros(()))
     total: FloatArray = field(default_factory=lambda: np.zeros(()))
 
-    def add(self, t: FloatArray, w: FloatArray) -> None:
-        weight = float(w.sum())
-        if weight <= 0:
+    def merge(self, other: _Spread) -> None:
+        if other.weight <= 0:
             return
-        mean = w @ t / weight
-        total = w @ np.square(t - mean)
-        both = self.weight + weight
-        apart = mean - self.mean
-        self.total = self.total + total + np.square(apart) * (self.weight * weight / both)
-        self.mean = self.mean + apart * (weight / both)
+        both = self.weight + other.weight
+        apart = other.mean - self.mean
+        among = np.square(apart) * (self.weight * other.weight / both)
+        self.total = self.total + other.total + among
+        self.mean = self.mean + apart * (other.weight / both)
         self.weight = both
+
+
+@dataclass
+class _Sums:
+    """Sums over rows, of which means are made: what the parts of a stream have to add."""
+
+    squares: FloatArray  # Σw(a − t)² of every output
+    weight: float = 0.0
+    values: FloatArray = field(default_factory=lambda: np.zeros(4))
+    spread: _Spread = field(default_factory=_Spread)
+
+    def add(self, values: FloatArray, w: FloatArray) -> None:
+        weight = float(w.sum())
+        self.weight += weight
+        self.values = self.values + values * weight
+
+    def measure(self, a: FloatArray, t: FloatArray, w: FloatArray) -> None:
+        weight = float(w.sum())
+        mean = w @ t / weight
+        self.spread.merge(_Spread(weight, mean, w @ np.square(t - mean)))
+        self.squares = self.squares + w @ np.square(a.astype(np.float64) - t)
+
+    def merge(self, other: _Sums) -> None:
+        self.weight += other.weight
+        self.values = self.values + other.values
+        self.squares = self.squares + other.squares
+        self.spread.merge(other.spread)
 
 
 class StreamValidation:
@@ -98,6 +132,8 @@ class StreamValidation:
     stream : RowStream
     classes : ClassWeights or None
         Weights of the classes, beside those of the rows.
+    processes : Processes or None
+        Others that have streams of their own: it is evaluated on the rows of all.
 
     Attributes
     ----------
@@ -106,9 +142,14 @@ class StreamValidation:
     """
 
     def __init__(
-        self, net: NetworkBase, stream: RowStream, classes: ClassWeights | None = None
+        self,
+        net: NetworkBase,
+        stream: RowStream | HeldRows,
+        classes: ClassWeights | None = None,
+        processes: Processes | None = None,
     ) -> None:
         self.net, self.stream, self.classes = net, stream, classes
+        self.processes = processes
         self.keeps = False
         self.kept: _Kept | None = None
 
@@ -116,8 +157,7 @@ class StreamValidation:
         """Return loss, accuracy, mse, mae and r2 over all rows."""
         net = self.net
         measures = not net.loss.flags & core.RULE_CLASSES
-        weight, sums = 0.0, np.zeros(4)
-        spread, squares = _Spread(), np.zeros(net.sizes[-1])
+        sums = _Sums(np.zeros(net.sizes[-1]))
         parts: list[tuple[Any, Any, Any]] = []
         for X, given, weights in self.stream.pieces(demand_of(net)):
             y = encode(net, given, "y")
@@ -128,22 +168,37 @@ class StreamValidation:
             if self.keeps:
                 parts.append((y, a, weights))
             w = np.ones(len(X)) if weights is None else weights.astype(np.float64).ravel()
-            share = float(w.sum())
-            if share <= 0:
-                continue
-            weight += share
-            sums += np.multiply(found[:4], share)
-            if measures and a is not None:
-                t = as_rows(net, y)
-                spread.add(t, w)
-                squares += w @ np.square(a.astype(np.float64) - t)
-        if weight <= 0:
+            if w.sum() > 0:
+                sums.add(np.array(found[:4]), w)
+                if measures and a is not None:
+                    sums.measure(a, as_rows(net, y), w)
+        if self.processes is not None:
+            sums, *others = self.processes.gather(sums)
+            for other in others:
+                sums.merge(other)
+        if sums.weight <= 0:
             raise ValueError(
                 "the weights of the stream are 0 in every row: a mean over no rows has no value"
             )
+        if self.keeps and not parts:
+            none = np.zeros((0, net.sizes[-1]), net.dtype)
+            parts = [(none, none, None)]
         self.kept = _joined(parts) if parts else None
-        loss, accuracy, mse, mae = (sums / weight).tolist()
-        return loss, accuracy, mse, mae, _r2(squares, spread) if measures else float("nan")
+        loss, accuracy, mse, mae = (sums.values / sums.weight).tolist()
+        r2 = _r2(sums.squares, sums.spread) if measures else math.nan
+        return loss, accuracy, mse, mae, r2
+
+
+@dataclass
+class HeldRows:
+    """Arrays to validate on, in place of a stream: one piece."""
+
+    piece: Piece
+
+    def pieces(self, demand: Demand) -> Iterator[Piece]:
+        """Go through the rows."""
+        if len(self.piece[0]):
+            yield self.piece
 
 
 def _joined(parts: list[tuple[Any, Any, Any]]) -> _Kept:

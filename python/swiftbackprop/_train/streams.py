@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -21,7 +21,10 @@ from swiftbackprop._train.options import Options
 from swiftbackprop._train.row_stream import RowStream
 from swiftbackprop._train.stream_validation import check_stream, demand_of
 
-__all__ = ["gather_stream", "gather_with_stream"]
+if TYPE_CHECKING:
+    from swiftbackprop._train.processes import Processes
+
+__all__ = ["gather_stream", "gather_with_stream", "rows_of_batches"]
 
 _GOLDEN = 0x9E3779B97F4A7C15  # spreads consecutive numbers over 64 bits
 
@@ -42,24 +45,75 @@ def gather_stream(
     if validation_split:
         raise ValueError("validation_split needs arrays: give validation_data")
     epochs = as_int(options.epochs, "epochs", min_=0)
-    size = options.batch_rows()
+    size, processes = options.batch_rows(), options.processes
     count = None if steps is None else as_int(steps, "steps_per_epoch", min_=1)
     check_stream(net, stream)
-    rows = stream.rows
-    if rows is not None and count is None:
-        _check_last_batch(net, rows, size)
-    if net._classes is None and stream.target_is_text:
-        net._classes = as_classes(net, stream.labels())
+    _find_classes(net, stream, processes)
     demand = demand_of(net)
     targets = stream.targets(demand)
     data = gather_pieces(
-        net, None, None, size, class_weight, None, validation_data, 0.0, targets=targets
+        net,
+        None,
+        None,
+        size,
+        class_weight,
+        None,
+        validation_data,
+        0.0,
+        targets=targets,
+        processes=processes,
     )
-    batches = count or (0 if rows is None else -(-rows // size))
-    order = _orders(net) if options.shuffle else None
-    reader = stream.epochs(demand, epochs, size, count, order)
+    order = _Orders(net)
+    reader = stream.epochs(demand, epochs, size, count, order if options.shuffle else None)
+    if count is not None:
+        batches = count
+    else:
+        rows = rows_of_batches(stream.rows, reader.piece_rows, processes)
+        for total in rows:
+            _check_last_batch(net, total, size)
+        batches = sum(-(-total // size) for total in rows)
+    if processes is not None:
+        order.batches = batches
     data = replace(data, source=reader, batches=batches, close=reader.close)
     return data, replace(options, batch_size=size)
+
+
+def _find_classes(net: NetworkBase, stream: RowStream, processes: Processes | None) -> None:
+    """Learn the labels of text in the target, unless the network knows them."""
+
+    def find() -> list[str]:
+        return stream.labels() if stream.target_is_text else []
+
+    if processes is not None:
+        from swiftbackprop._train.shared import find_classes_of_all
+
+        net._classes = find_classes_of_all(net, find, processes)
+    elif net._classes is None and stream.target_is_text:
+        net._classes = as_classes(net, find())
+
+
+def rows_of_batches(
+    rows: int | None, piece_rows: int, processes: Processes | None = None
+) -> list[int]:
+    """Return how many rows an epoch has that batches are made of together.
+
+    Of one process these are all, for its pieces hold whole batches, but the last; of several
+    those of the first pieces, of the second ones and so on. Empty if not every number is known.
+    """
+    given = [(rows, piece_rows)]
+    if processes is not None:
+        given = processes.gather((rows, piece_rows))
+    left = [count for count, _ in given if count is not None]
+    if len(left) < len(given):
+        return []
+    if processes is None:
+        return left
+    totals = []
+    while any(left):
+        taken = [min(count, piece) for count, (_, piece) in zip(left, given, strict=True)]
+        left = [count - some for count, some in zip(left, taken, strict=True)]
+        totals.append(sum(taken))
+    return totals
 
 
 def gather_with_stream(
@@ -73,12 +127,22 @@ def gather_with_stream(
 ) -> tuple[ChunkedData, Options]:
     """Return the data of a session on arrays that is validated on a stream: one piece."""
     train = gather(net, X, y, sample_weight, None, 0.0)
-    size = options.batch_rows()
+    size, processes = options.batch_rows(), options.processes
     piece = (train.X, train.y) if train.weights is None else (train.X, train.y, train.weights)
     data = gather_pieces(
-        net, [piece], None, size, class_weight, None, valid, 0.0, targets=[train.y]
+        net,
+        [piece],
+        None,
+        size,
+        class_weight,
+        None,
+        valid,
+        0.0,
+        targets=[train.y],
+        processes=processes,
     )
-    batches = -(-len(train.X) // size)
+    rows = rows_of_batches(len(train.X), max(1, len(train.X)), processes)
+    batches = sum(-(-total // size) for total in rows)
     return replace(data, batches=batches), replace(options, batch_size=size)
 
 
@@ -91,19 +155,30 @@ def _check_last_batch(net: NetworkBase, rows: int, size: int) -> None:
         )
 
 
-def _orders(net: NetworkBase) -> Callable[[int, int], FloatArray]:
-    """Return what draws the order of n parts at a count of steps.
+class _Orders:
+    """What draws the order of n parts at a count of steps.
 
     It follows from the network's seed and its steps so far, so that training in several fits,
     from a checkpoint too, is as in one; and it is known before those steps are made.
+
+    Attributes
+    ----------
+    batches : int
+        Minibatches of an epoch where several processes have the rows, for a reader knows of its
+        own alone; 0 of one process, and where that is not known.
     """
-    seed, before = net.seed, net.step_count
-    generator = smallest_net(initializer=initializer("zeros"))  # which draw nothing themselves
 
-    def order(steps: int, n: int) -> FloatArray:
+    def __init__(self, net: NetworkBase) -> None:
+        self.seed, self.before = net.seed, net.step_count
+        self.batches = self.epochs = 0
+        # Which draws nothing itself.
+        self.generator = smallest_net(initializer=initializer("zeros"))
+
+    def __call__(self, steps: int, n: int) -> FloatArray:
+        if self.batches:
+            steps = self.epochs * self.batches
+        self.epochs += 1
         places = np.arange(n, dtype=np.int32)
-        generator._reset((seed + (before + steps + 1) * _GOLDEN) % 2**64)
-        generator._draw_order(places)
+        self.generator._reset((self.seed + (self.before + steps + 1) * _GOLDEN) % 2**64)
+        self.generator._draw_order(places)
         return places
-
-    return order

@@ -124,16 +124,17 @@ class ReadEpochs(Epochs):
 
     Parameters
     ----------
-    items : iterator
-        Of `TrainingRows`: the pieces of all epochs.
+    rows : TrainingRows
+        The pieces of all epochs.
     ahead : int
         How many pieces are read ahead.
     free : deque
         Where X of a piece goes when the next one is asked for.
     """
 
-    def __init__(self, items: Iterator[Any], ahead: int, free: Free) -> None:
-        self.items, self.ahead, self.free = items, ahead, free
+    def __init__(self, rows: TrainingRows, ahead: int, free: Free) -> None:
+        self.items, self.ahead, self.free = iter(rows), ahead, free
+        self.piece_rows = rows.window
         self.reader: ReadAhead | None = None
 
     def __call__(self) -> Iterator[Any]:
