@@ -25,7 +25,7 @@ SOURCES := Package.swift pyproject.toml setup.py scratch.py $(shell find Sources
 	-not -path '*/_lib/*' -not -path '*.egg-info/*' -not -name '*.so' -not -name '*.pyc')
 
 .DELETE_ON_ERROR:
-.PHONY: help demo develop test swift-test python-test test-peers test-installs test-cpus test-aarch64 test-musl fuzz-sklearn fuzz faults coverage contributing-example lint format bench bench-check docs notebooks play browser wheel wheel-aarch64 wheel-musl sanitize clean check
+.PHONY: help demo develop test swift-test swift-test-release python-test test-peers test-mpi test-installs test-cpus test-aarch64 test-musl fuzz-sklearn fuzz faults coverage contributing-example lint format bench bench-check docs notebooks play browser wheel wheel-aarch64 wheel-musl sanitize clean check
 
 help: ## list the verbs
 	@sed -n 's/^\([a-z0-9-]*\):.*## /  \1\t/p' $(MAKEFILE_LIST) | expand -t 15
@@ -37,7 +37,10 @@ develop: $(VENV)/build-system ## an editable install of this CPU's level alone, 
 	SOURCE_DATE_EPOCH= SWIFTBACKPROP_BUILD_LEVELS=native $(PY) -m pip install --quiet --no-build-isolation --editable .
 	@rm -f $(VENV)/package
 
-test: swift-test python-test ## every test: Swift in debug and in release, then Python
+test: $(VENV)/package ## the tests of Swift, then those of Python
+	@# Swift compiles on one core while pip installs what pytest needs.
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target swift-test $(VENV)/extra-test
+	@$(MAKE) --no-print-directory python-test
 
 # All are Swift Testing's; XCTest would close on "Executed 0 tests" and leaks.
 SWIFT_TEST = SWIFTBACKPROP_BLAS=$(BLAS) swift test --disable-xctest
@@ -45,9 +48,13 @@ SWIFT_TEST = SWIFTBACKPROP_BLAS=$(BLAS) swift test --disable-xctest
 # SwiftPM cannot go on with what it made elsewhere.
 CLAIM = $(PY) scratch.py .build
 
-swift-test: $(VENV)/package ## the tests in Tests/, in debug and in release
+swift-test: $(VENV)/package ## the tests in Tests/, in debug
 	$(CLAIM)
 	$(SWIFT_TEST)
+
+# Python's tests run what ships, which is compiled with optimisations too.
+swift-test-release: $(VENV)/package ## the tests in Tests/ with optimisations
+	$(CLAIM)
 	$(SWIFT_TEST) -c release -Xswiftc -enable-testing --scratch-path .build/release-tests
 
 # One process per core, but no more than 4, for each takes its share of memory.
@@ -60,6 +67,9 @@ python-test: $(VENV)/package $(VENV)/extra-test ## the tests in tests_py/ and th
 
 test-peers: $(VENV)/package $(VENV)/extra-test $(VENV)/extra-peers ## the tests beside PyTorch and JAX, and on Fashion-MNIST (Debian: dataset-fashion-mnist)
 	$(PY) -m pytest $(PROCESSES) tests_py/peers $(PYTEST)
+
+test-mpi: $(VENV)/package $(VENV)/extra-test $(VENV)/extra-mpi ## training by 2, 3 and 4 processes under mpirun, which it installs
+	$(PY) -m pytest $(PROCESSES) tests_py/processes $(PYTEST)
 
 fuzz-sklearn: $(VENV)/package $(VENV)/extra-test ## the estimators beside scikit-learn's: N=1000 random settings from SEED=0 on
 	FUZZ_SETTINGS=$(or $(N),1000) FUZZ_SEED=$(or $(SEED),0) \

@@ -19,8 +19,6 @@ import pytest
 import swiftbackprop as sb
 from cases import CASES
 
-pytest.importorskip("mpi4py")
-
 HERE = Path(__file__).resolve().parent
 LIMIT = 300  # seconds; whatever hangs is ended
 # What a cheap run has of the cases by 3 and 4 processes.
