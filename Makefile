@@ -58,7 +58,7 @@ swift-test-release: $(VENV)/package ## the tests in Tests/ with optimisations
 	$(SWIFT_TEST) -c release -Xswiftc -enable-testing --scratch-path .build/release-tests
 
 # One process per core, but no more than 4, for each takes its share of memory.
-PROCESSES = --numprocesses auto --maxprocesses 4 --dist loadgroup
+PROCESSES = --numprocesses auto --maxprocesses 4
 
 python-test: $(VENV)/package $(VENV)/extra-test ## the tests in tests_py/ and the examples in the package
 	$(CLAIM)
@@ -69,7 +69,7 @@ test-peers: $(VENV)/package $(VENV)/extra-test $(VENV)/extra-peers ## the tests 
 	$(PY) -m pytest $(PROCESSES) tests_py/peers $(PYTEST)
 
 test-mpi: $(VENV)/package $(VENV)/extra-test $(VENV)/extra-mpi ## training by 2, 3 and 4 processes under mpirun, which it installs
-	$(PY) -m pytest $(PROCESSES) tests_py/processes $(PYTEST)
+	$(PY) -m pytest tests_py/processes $(PYTEST)
 
 fuzz-sklearn: $(VENV)/package $(VENV)/extra-test ## the estimators beside scikit-learn's: N=1000 random settings from SEED=0 on
 	FUZZ_SETTINGS=$(or $(N),1000) FUZZ_SEED=$(or $(SEED),0) \

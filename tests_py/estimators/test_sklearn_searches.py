@@ -29,7 +29,6 @@ def loky() -> Iterator[None]:
         joblib.externals.loky.get_reusable_executor().shutdown()
 
 
-@pytest.mark.xdist_group("processes")
 def test_searches_in_processes_are_as_serial_ones() -> None:
     check_searches_in(loky())
 

@@ -73,7 +73,6 @@ def results(processes: int) -> dict[str, dict[str, Any]]:
     return {report["name"]: report for report in reports(out)}
 
 
-@pytest.mark.xdist_group("mpi")
 @pytest.mark.parametrize(
     ("processes", "name"), [(n, name) for n in (2, 3, 4) for name in (CASES if n == 2 else FEW)]
 )
@@ -88,11 +87,8 @@ def test_processes_equal_one(processes: int, name: str) -> None:
     assert found["generator"]
 
 
-@pytest.mark.xdist_group("mpi")
 @pytest.mark.parametrize("script", ["together.py", "streaming.py"])
 def test_what_surrounds_the_training(script: str, tmp_path: Path) -> None:
-    if script == "streaming.py":
-        pytest.importorskip("pyarrow")
     status, out, err = mpirun(3, script, str(tmp_path))
     assert status == 0, f"{out}\n{err}"
     passed = [report["passed"] for report in reports(out)]
@@ -100,7 +96,6 @@ def test_what_surrounds_the_training(script: str, tmp_path: Path) -> None:
     assert passed == re.findall(r"^@check\ndef (\w+)", text, re.MULTILINE)
 
 
-@pytest.mark.xdist_group("mpi")
 def test_the_command_line(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     X = rng.standard_normal((120, 3))
@@ -117,7 +112,6 @@ def test_the_command_line(tmp_path: Path) -> None:
     np.testing.assert_allclose(found.parameters, wanted.parameters, rtol=1e-12, atol=1e-12)
 
 
-@pytest.mark.xdist_group("mpi")
 def test_the_command_line_ends_on_every_process(tmp_path: Path) -> None:
     status, _, err = mpirun(2, "-m", "swiftbackprop", "train", "missing.csv", folder=tmp_path)
     assert status == 1
@@ -152,7 +146,6 @@ def endings() -> list[dict[str, Any]]:
     return reports(out)
 
 
-@pytest.mark.xdist_group("mpi")
 @pytest.mark.parametrize("how", ENDINGS)
 def test_one_ends_all(how: str) -> None:
     kind, words = ENDINGS[how]
@@ -174,7 +167,6 @@ def test_one_ends_all(how: str) -> None:
             assert f"process 2 of 3 failed: {kind}: " in report["words"]
 
 
-@pytest.mark.xdist_group("mpi")
 def test_a_killed_process_ends_the_others() -> None:
     begin = time.monotonic()
     status, _, err = mpirun(3, "ending.py", "killed")
@@ -184,7 +176,6 @@ def test_a_killed_process_ends_the_others() -> None:
     assert time.monotonic() - begin < LIMIT
 
 
-@pytest.mark.xdist_group("mpi")
 def test_a_process_that_exits_ends_the_others() -> None:
     status, out, _ = mpirun(3, "ending.py", "exit")
     assert status == 7
@@ -202,7 +193,6 @@ def running() -> tuple[subprocess.Popen[str], list[int]]:
     return process, json.loads(line)["ready"]
 
 
-@pytest.mark.xdist_group("mpi")
 @pytest.mark.parametrize("to_mpirun", [False, True])
 def test_an_interrupt_for_all_leaves_usable_networks(to_mpirun: bool) -> None:
     process, processes = running()
@@ -220,7 +210,6 @@ def test_an_interrupt_for_all_leaves_usable_networks(to_mpirun: bool) -> None:
     assert all(report["finite"] for report in found)
 
 
-@pytest.mark.xdist_group("mpi")
 def test_ctrl_c_for_mpirun_ends_all() -> None:
     process, processes = running()
     process.send_signal(signal.SIGINT)
