@@ -1,0 +1,49 @@
+"""What the commands on tables share."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from typing import TYPE_CHECKING, Any
+
+from swiftbackprop._net.optional import optional
+
+if TYPE_CHECKING:
+    from swiftbackprop._cli.table import Table
+
+__all__ = ["NOTE", "read", "remark", "tools"]
+
+NOTE = "table"  # in the model's file: what is done with the columns
+
+
+def tools() -> Any:
+    """Import what reads and prepares tables, which info and bench do not need."""
+    for name in ("pandas", "safetensors", "sklearn"):
+        optional(
+            name,
+            "tables are read with pandas, prepared with scikit-learn and models kept with "
+            f"safetensors, and {name} is not installed: "
+            "pip install pandas scikit-learn safetensors",
+        )
+    from swiftbackprop._cli import preprocessing, report, table
+
+    return table, preprocessing, report
+
+
+def read(options: argparse.Namespace) -> Table:
+    tabular, _, _ = tools()
+    reading = tabular.Reading(
+        options.header,
+        options.delimiter,
+        options.encoding,
+        options.decimal,
+        options.thousands,
+        frozenset(part for text in options.missing for part in text.split(",")),
+    )
+    table: Table = tabular.read_table(options.data, reading)
+    return table
+
+
+def remark(sentence: str) -> None:
+    if sys.stderr is not None:
+        print(f"swiftbackprop: note: {sentence}", file=sys.stderr)
