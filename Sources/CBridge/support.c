@@ -1,6 +1,9 @@
 // Memory for the engine: checked against what the machine has before it is touched.
 #include <stdio.h>
 #include <stdlib.h>
+#if defined(__linux__)
+#include <sys/mman.h>
+#endif
 
 #include "posix.h"
 #include "sb_support.h"
@@ -86,6 +89,21 @@ void sb_deallocate(void *memory) { sb_free_aligned(memory); }
 
 static pthread_key_t scratch_key;
 static int scratch_is_ready;
+
+void sb_use_large_pages(void *memory, size_t bytes) {
+#if defined(__linux__) && defined(MADV_HUGEPAGE)
+  const uintptr_t size = (uintptr_t)2 << 20;
+  const uintptr_t first = ((uintptr_t)memory + size - 1) & ~(size - 1);
+  const uintptr_t end = ((uintptr_t)memory + bytes) & ~(size - 1);
+  if (first >= end || madvise((void *)first, end - first, MADV_HUGEPAGE) != 0) return;
+  // Of pages that are there already: since Linux 6.1, and newer than some headers.
+  const int collapse = 25;
+  (void)madvise((void *)first, end - first, collapse);
+#else
+  (void)memory;
+  (void)bytes;
+#endif
+}
 
 static void make_scratch_key(void) {
   scratch_is_ready = pthread_key_create(&scratch_key, sb_deallocate) == 0;

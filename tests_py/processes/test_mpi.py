@@ -96,6 +96,30 @@ def test_what_surrounds_the_training(script: str, tmp_path: Path) -> None:
     assert passed == re.findall(r"^@check\ndef (\w+)", text, re.MULTILINE)
 
 
+@pytest.mark.skipif(
+    not Path("/sys/kernel/mm/transparent_hugepage").exists(), reason="no large pages here"
+)
+def test_gradients_that_are_sent_may_lie_on_large_pages() -> None:
+    net = sb.Network([1024, 1024], seed=0)
+    X = np.zeros((4, 1024))
+    middle = net.gradients.ctypes.data + net.gradients.nbytes // 2
+
+    def flags() -> list[str]:
+        within = False
+        for line in Path("/proc/self/smaps").read_text().splitlines():
+            if span := re.match(r"([0-9a-f]+)-([0-9a-f]+) ", line):
+                within = int(span[1], 16) <= middle < int(span[2], 16)
+            elif within and line.startswith("VmFlags:"):
+                return line.split()[1:]
+        raise AssertionError("the gradients are nowhere")
+
+    net.fit(X, X, epochs=1, progress=False)
+    assert "hg" not in flags()
+    settings = 1, 4, True, 0, 4, 0, lambda *question: None  # as of several processes
+    net._fit(X, X, None, None, None, None, *settings).end()
+    assert "hg" in flags()
+
+
 def test_the_command_line(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     X = rng.standard_normal((120, 3))

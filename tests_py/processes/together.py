@@ -98,7 +98,7 @@ def a_sum_is_made_in_the_order_of_the_processes() -> None:
     for count in (0, 1, 2, 1000):  # also fewer numbers than processes
         given = [np.random.default_rng(rank).standard_normal(count) for rank in range(comm.size)]
         own = given[comm.rank].copy()
-        exchange = Exchange(comm, own, tag=5)
+        exchange = Exchange(comm, own, 5, [])
         while not exchange.Test():
             pass
         first = count * comm.rank // comm.size

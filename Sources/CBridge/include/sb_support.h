@@ -40,6 +40,10 @@ int sb_has_memory(size_t bytes);
 void *sb_allocate(size_t bytes);
 void sb_deallocate(void *memory);
 
+// Lets the system back memory by large pages, if it can. Another process to which it is sent, as
+// MPI sends it within a machine, then has some hundred times fewer pages to look up.
+void sb_use_large_pages(void *memory, size_t bytes);
+
 // Room for the packed operands of a product, this thread's own until it ends: a block of A, for
 // the second-level cache, and strips of B, each for a good part of the first. NULL when there is
 // no memory.

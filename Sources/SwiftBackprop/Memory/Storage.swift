@@ -56,6 +56,9 @@ struct Storage<T: Scalar> {
     self.init(block: try Block(byteCount: bytes), count: count)
   }
 
+  /// Lets the system back it by large pages, if it can.
+  func useLargePages() { sb_use_large_pages(base, count * MemoryLayout<T>.stride) }
+
   /// The first `count` scalars of `block`, which must be large enough.
   init(block: Block, count: Int) {
     self.block = block

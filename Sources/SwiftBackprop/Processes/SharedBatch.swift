@@ -61,6 +61,7 @@ final class SharedBatch<T: Scalar> {
     let outputs = network.layout.sizes[network.layout.layers]
     sums = try Storage(count: Swift.max(2 * network.layout.widest, 3 * outputs) + 8)
     kept = try Storage(count: 2 * network.layout.widest)
+    network.gradients.useLargePages()
   }
 
   /// Finds the rows of a batch that are here.

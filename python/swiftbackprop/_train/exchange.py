@@ -25,18 +25,12 @@ class Exchange:
     array : ndarray
     tag : int
         Of its messages. Others on their way at the same time have other ones.
-    before : Exchange, optional
-        One of an array as long, that has ended: its memory is used again.
-
-    Attributes
-    ----------
-    arrived : ndarray (processes - 1, numbers of the own share)
-        What the others sent to be added.
+    free : list of ndarray
+        Memory for what arrives, which is taken from here and given back when it is added: as few
+        of it as can be, so that it stays in a cache.
     """
 
-    def __init__(
-        self, comm: Any, array: FloatArray, tag: int, before: Exchange | None = None
-    ) -> None:
+    def __init__(self, comm: Any, array: FloatArray, tag: int, free: list[FloatArray]) -> None:
         self._comm, self._tag = comm, tag
         size, rank = comm.Get_size(), comm.Get_rank()
         flat = array.reshape(-1)
@@ -44,11 +38,15 @@ class Exchange:
         self._shares = [flat[a:b] for a, b in pairwise(ends)]
         self._others = [k for k in range(size) if k != rank]
         self._own = self._shares[rank]
-        self.arrived: FloatArray = (
-            np.empty((size - 1, len(self._own)), array.dtype) if before is None else before.arrived
-        )
+        self._free = free
+        needed = (size - 1) * len(self._own) * array.itemsize
+        fits = (k for k, room in enumerate(free) if len(room) >= needed)
+        found = next(fits, None)
+        self._room = np.empty(needed, np.uint8) if found is None else free.pop(found)
+        room = self._room[:needed].view(array.dtype).reshape(size - 1, len(self._own))
+        self._arrived: list[FloatArray] = list(room)
         self._requests = [
-            comm.Irecv(part, k, tag) for k, part in zip(self._others, self.arrived, strict=True)
+            comm.Irecv(part, k, tag) for k, part in zip(self._others, self._arrived, strict=True)
         ]
         self._requests += [comm.Isend(self._shares[k], k, tag) for k in self._others]
         self._is_summed = False
@@ -59,8 +57,9 @@ class Exchange:
             return False
         if self._is_summed:
             return True
-        for part in self.arrived:
+        for part in self._arrived:
             np.add(self._own, part, out=self._own)
+        self._free.append(self._room)
         self._is_summed = True
         comm, tag = self._comm, self._tag
         self._requests = [comm.Irecv(self._shares[k], k, tag) for k in self._others]

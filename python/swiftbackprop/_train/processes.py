@@ -61,7 +61,7 @@ class Processes:
         self.rank, self.size = comm.Get_rank(), comm.Get_size()
         self._comm, self._news = comm.Dup(), comm.Dup()
         self._pieces: dict[int, tuple[Any, FloatArray]] = {}  # sums on their way
-        self._exchanges: dict[int, Exchange] = {}  # the last ones, for their memory
+        self._free: list[FloatArray] = []  # memory of exchanges that have ended
         #: Whether all know that one leaves: this process, or another that has said so.
         self.is_told = False
         self._handlers: list[tuple[int, Any]] = []
@@ -210,9 +210,7 @@ class Processes:
         """Begin the sum of a piece of the gradients, which is large."""
         if self.size > _FEW:
             return self._comm.Iallreduce(self._mpi.IN_PLACE, array)
-        exchange = Exchange(self._comm, array, piece, self._exchanges.get(piece))
-        self._exchanges[piece] = exchange
-        return exchange
+        return Exchange(self._comm, array, piece, self._free)
 
     def _await_news(self) -> None:
         """Raise why another process fails, which it is about to say."""
