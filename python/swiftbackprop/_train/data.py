@@ -181,9 +181,9 @@ class ChunkedData:
     close: Callable[[], None] | None = None  # at the end of training
 
     def holds_validation(self) -> bool:
-        """Whether there are rows in memory to validate on."""
+        """Whether there are rows to validate on in arrays that the engine reads."""
         X = self.valid.valid_X
-        if X is None or isinstance(X, RowStream):
+        if not isinstance(X, np.ndarray):  # a stream, or sparse rows
             return False
         return self.evaluate is None or len(X) > 0  # one of several processes may have none
 
