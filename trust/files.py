@@ -16,7 +16,8 @@ from typing import Any
 import numpy as np
 
 import swiftbackprop as sb
-from swiftbackprop._cli.table import Reading, read_table
+from swiftbackprop._cli.read_table import read_table
+from swiftbackprop._cli.table import Reading
 from swiftbackprop._import.load import read_notes
 from swiftbackprop.datasets._idx import read_idx
 from trust.calls import Finding, call

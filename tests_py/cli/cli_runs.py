@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 
 from swiftbackprop._cli.main import main
-from swiftbackprop._cli.table import Reading, Table, read_table
+from swiftbackprop._cli.read_table import read_table
+from swiftbackprop._cli.table import Reading, Table
 
 
 def command(*arguments: object) -> list[str]:

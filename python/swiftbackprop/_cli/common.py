@@ -25,14 +25,17 @@ def tools() -> Any:
             f"safetensors, and {name} is not installed: "
             "pip install pandas scikit-learn safetensors",
         )
-    from swiftbackprop._cli import preprocessing, report, table
+    from swiftbackprop._cli import preprocessing, report
 
-    return table, preprocessing, report
+    return preprocessing, report
 
 
 def read(options: argparse.Namespace) -> Table:
-    tabular, _, _ = tools()
-    reading = tabular.Reading(
+    tools()
+    from swiftbackprop._cli.read_table import read_table
+    from swiftbackprop._cli.table import Reading
+
+    reading = Reading(
         options.header,
         options.delimiter,
         options.encoding,
@@ -40,8 +43,7 @@ def read(options: argparse.Namespace) -> Table:
         options.thousands,
         frozenset(part for text in options.missing for part in text.split(",")),
     )
-    table: Table = tabular.read_table(options.data, reading)
-    return table
+    return read_table(options.data, reading)
 
 
 def remark(sentence: str) -> None:

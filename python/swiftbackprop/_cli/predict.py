@@ -33,7 +33,7 @@ def predict(options: argparse.Namespace) -> None:
         header, rows = _predictions(preparation.target, a, options.probabilities)
         remarks = preparation.unknown(frame)
     elif net.classes_ is not None:  # fit has met labels of text
-        _, preprocessing, _ = tools()
+        preprocessing, _ = tools()
         classes = preprocessing.Target("class", 0.0, 1.0, tuple(net.classes_.tolist()))
         a = net.predict_proba(_numbers(table, net, options.model))
         header, rows = _predictions(classes, a, options.probabilities)
@@ -74,7 +74,7 @@ def _preparation(model: str, net: sb.Network) -> Preparation | None:
     notes = read_notes(model)
     if NOTE not in notes:
         return None
-    _, preprocessing, _ = tools()
+    preprocessing, _ = tools()
     try:
         preparation: Preparation = preprocessing.Preparation.from_json(notes[NOTE])
         if (preparation.inputs, preparation.outputs) != (net.sizes[0], net.sizes[-1]):

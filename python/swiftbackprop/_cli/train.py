@@ -34,7 +34,7 @@ def train(options: argparse.Namespace) -> None:
     comm = _processes()
     path = options.model or f"{Path(options.data).stem}.safetensors"
     as_target(path)  # fail before the work if the output cannot be written
-    _, preprocessing, report = tools()
+    preprocessing, report = tools()
     table = read(options)
     name = _target_name(options.target, table)
     drop = _column_names(options.drop, table)
