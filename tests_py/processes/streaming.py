@@ -252,6 +252,14 @@ def refusals_of_streams() -> None:
     ):
         with pytest.raises(ValueError, match=re.escape(words)):
             net.fit(rows, comm=comm, progress=False, **arguments)
+    X, y = parts[comm.rank]
+    given = (X, y) if comm.rank == 1 else (rows,)
+    with pytest.raises(ValueError, match="has X as arrays, but process 0 has a stream"):
+        net.fit(*given, comm=comm, progress=False)
+    for one in ({"class_weight": "balanced"}, {"validation_data": rows}, {"steps_per_epoch": 1}):
+        own: dict[str, Any] = one if comm.rank == 1 else {}
+        with pytest.raises(ValueError, match=next(iter(one))):
+            net.fit(X, y, comm=comm, progress=False, **own)
     with pytest.raises(ValueError, match="not data in pieces"):
         net.fit([parts[0]], comm=comm, progress=False)
     assert net.step_count == 0

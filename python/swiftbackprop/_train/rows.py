@@ -128,15 +128,24 @@ def _fit_together(
     from swiftbackprop._train.processes import Processes
 
     is_stream = isinstance(X, RowStream)
-    if is_stream != (y is None) or steps_per_epoch is not None:
-        # All processes have to ask for the same.
-        raise ValueError(
-            "comm takes X and y as arrays, or a stream without y, and an epoch is all rows: not "
-            "data in pieces, and no steps_per_epoch; each process gives the rows it has"
-        )
+    has_stream = isinstance(others["validation_data"], RowStream)
     with Processes(comm) as processes:
         options = replace(options, processes=processes)
-        if not is_stream and not isinstance(others["validation_data"], RowStream):
+        if is_stream != (y is None) or steps_per_epoch is not None:
+            raise ValueError(
+                "comm takes X and y as arrays, or a stream without y, and an epoch is all rows: "
+                "not data in pieces, and no steps_per_epoch; each process gives the rows it has"
+            )
+        # What decides which way all go.
+        kinds = "arrays", "a stream"
+        processes.agree(
+            [
+                ("X as", kinds[is_stream]),
+                ("validation_data as", kinds[has_stream]),
+                ("class_weight =", repr(others["class_weight"])),
+            ]
+        )
+        if not is_stream and not has_stream:
             return _fit_arrays(net, X, y, options, **others)
         epochs, size = as_int(options.epochs, "epochs", min_=0), options.batch_rows()
         names = list(as_metrics(options.metrics))
