@@ -215,7 +215,7 @@ def _session(scene: _Scene) -> None:
     name, given = scene.rng.choice([
         ("run", [scene.maybe(scene.rng.choice([0, -1, 10**6, 10**8]))]),
         ("run", [Value("10**7", 10**7)]), ("run", [Value("10**7", 10**7)]),
-        ("epoch", [scene.integer()]), ("set_outputs", [scene.array(scene.sizes[-1])]),
+        ("records", [scene.integer()]), ("set_outputs", [scene.array(scene.sizes[-1])]),
         ("set_rates", [scene.maybe(rates.value, "rates")]), ("end", []), ("end", []),
     ])  # fmt: skip
     scene.call(getattr(session, name), f"session {k}.{name}", *given)

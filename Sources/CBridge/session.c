@@ -148,18 +148,27 @@ static PyObject *fit_run(FitSession *self, PyObject *argument) {
                        progress.done ? Py_True : Py_False, progress.phase);
 }
 
-static PyObject *fit_epoch(FitSession *self, PyObject *argument) {
+static PyObject *fit_records(FitSession *self, PyObject *argument) {
   long long index = PyLong_AsLongLong(argument);
   if (index == -1 && PyErr_Occurred()) return NULL;
   sb_error error = {0};
   sb_epoch record;
-  Work work = sb_begin_work(self->net, 0);
-  sb_status status = sb_fit_epoch(self->fit, index, &record, &error);
-  sb_end_work(self->net, work);
-  if (status != SB_OK) return sb_raise(self->net->state, &error);
-  return Py_BuildValue("ddddddddd", record.loss, record.accuracy, record.penalty, record.seconds,
-                       record.valid.loss, record.valid.accuracy, record.valid.mse, record.valid.mae,
-                       record.valid.r2);
+  sb_status status = SB_OK;
+  PyObject *records = PyList_New(0);
+  for (; records != NULL; index++) {
+    Work work = sb_begin_work(self->net, 0);
+    status = sb_fit_epoch(self->fit, index, &record, &error);
+    sb_end_work(self->net, work);
+    if (status != SB_OK) break;
+    PyObject *numbers = Py_BuildValue("ddddddddd", record.loss, record.accuracy, record.penalty,
+                                      record.seconds, record.valid.loss, record.valid.accuracy,
+                                      record.valid.mse, record.valid.mae, record.valid.r2);
+    if (numbers == NULL || PyList_Append(records, numbers) != 0) Py_CLEAR(records);
+    Py_XDECREF(numbers);
+  }
+  if (records == NULL || status == SB_ERROR_VALUE) return records;  // that epoch has not ended
+  Py_DECREF(records);
+  return sb_raise(self->net->state, &error);
 }
 
 static PyObject *fit_set_rates(FitSession *self, PyObject *argument) {
@@ -229,7 +238,7 @@ static void fit_dealloc(FitSession *self) {
 
 // clang-format off
 SB_GUARD(fit_run, FitSession, self->net)
-SB_GUARD(fit_epoch, FitSession, self->net)
+SB_GUARD(fit_records, FitSession, self->net)
 SB_GUARD(fit_set_rates, FitSession, self->net)
 SB_GUARD(fit_set_outputs, FitSession, self->net)
 SB_GUARD(fit_end, FitSession, self->net)
@@ -237,8 +246,8 @@ SB_GUARD(fit_end, FitSession, self->net)
 
 static PyMethodDef fit_methods[] = {
     {"run", (PyCFunction)GUARDED(fit_run), METH_O, "run(max_ns): work for about that long."},
-    {"epoch", (PyCFunction)GUARDED(fit_epoch), METH_O,
-     "epoch(index): the record of an ended epoch."},
+    {"records", (PyCFunction)GUARDED(fit_records), METH_O,
+     "records(first): those of the epochs that have ended, from that one on."},
     {"set_rates", (PyCFunction)GUARDED(fit_set_rates), METH_O,
      "set_rates(rates): lr for the batches of an epoch."},
     {"set_outputs", (PyCFunction)GUARDED(fit_set_outputs), METH_O,

@@ -113,11 +113,9 @@ class FitSession:
         # (epochs ended, batch, batches, running loss, done, phase).
         ...
 
-    def epoch(
-        self, index: int, /
-    ) -> tuple[float, float, float, float, float, float, float, float, float]:
-        # (loss, accuracy, penalty, seconds,
-        # val_loss, val_accuracy, val_mse, val_mae, val_r2).
+    def records(self, first: int, /) -> list[tuple[float, ...]]:
+        # (loss, accuracy, penalty, seconds, val_loss, val_accuracy, val_mse, val_mae, val_r2) of
+        # every epoch that has ended, from `first` on.
         ...
 
     def set_outputs(self, outputs: _FloatArray, /) -> None:

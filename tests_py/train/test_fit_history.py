@@ -15,7 +15,7 @@ import pytest
 
 import swiftbackprop as sb
 from fits import N, data, network, train
-from helpers import quiet_network
+from helpers import quiet_network, refused
 
 
 def test_history_of_a_classifier() -> None:
@@ -230,3 +230,20 @@ def test_the_history_is_a_dict_of_columns() -> None:
     frame = pandas.DataFrame(history)
     assert frame.shape == (3, len(history))
     assert frame["val_loss"].tolist() == history["val_loss"]
+
+
+def test_records_are_those_of_the_epochs_that_have_ended() -> None:
+    net, (X, y) = network(), data()
+    session = net._fit(X, y, None, None, None, None, 3, 25, False, 1)
+    try:
+        assert session.records(0) == []
+        for ended in (1, 2, 3):
+            session.run(10**12)  # with pause 1 to an epoch's end
+            assert [len(session.records(first)) for first in range(4)] == [
+                max(0, ended - first) for first in range(4)
+            ]
+        assert session.records(2)[0][:4] == session.records(0)[2][:4]
+        assert session.records(-1) == session.records(2**63 - 1) == []
+    finally:
+        session.end()
+    refused(lambda: session.records(0), RuntimeError)

@@ -68,7 +68,7 @@ class ChunkedSession:
         #: Whether several processes have agreed to stop here.
         self.is_stopped = False
         self.seconds = 0.0
-        self.records: list[Record] = []
+        self.ended: list[Record] = []
         self.rates: FloatArray | tuple[()] = ()
         self.outputs: FloatArray | None = None
         self.pieces: Iterator[Any] | None = None
@@ -89,8 +89,8 @@ class ChunkedSession:
         """
         now = time.monotonic_ns()
         end, phase = now + max_ns, 0
-        while len(self.records) < self.epochs and not self.is_stopped:
-            ended, batch = len(self.records), self.batch
+        while len(self.ended) < self.epochs and not self.is_stopped:
+            count, batch = len(self.ended), self.batch
             record = self._advance(max(0, end - now))
             before, now = now, time.monotonic_ns()
             self.seconds += (now - before) * 1e-9
@@ -99,12 +99,12 @@ class ChunkedSession:
             elif self.pause == 2 and self.batch > batch:
                 phase = BATCH_DONE
                 break
-            if self.pause and len(self.records) > ended:
+            if self.pause and len(self.ended) > count:
                 break
             if (self.pause != 2 or self.waits) and now >= end:
                 break
-        done = len(self.records) == self.epochs
-        return len(self.records), self.batch, self.data.batches, self._loss(), done, phase
+        done = len(self.ended) == self.epochs
+        return len(self.ended), self.batch, self.data.batches, self._loss(), done, phase
 
     def _end_epoch(self, record: tuple[float, float, float]) -> None:
         start = time.monotonic_ns()
@@ -113,7 +113,7 @@ class ChunkedSession:
             held, evaluate = self.validation, self.data.evaluate or self._evaluate
             valid = evaluate(held.X, held.y, held.weights)
         seconds = self.seconds + (time.monotonic_ns() - start) * 1e-9
-        self.records.append((*record, seconds, *valid))
+        self.ended.append((*record, seconds, *valid))
         self.batch, self.seconds = 0, 0.0
 
     def _evaluate(self, X: Any, y: Any, weights: Any) -> Record:
@@ -126,7 +126,7 @@ class ChunkedSession:
 
     @property
     def _where(self) -> str:
-        return f"epoch {len(self.records) + 1}, piece {self.taken}"
+        return f"epoch {len(self.ended) + 1}, piece {self.taken}"
 
     def _advance(self, max_ns: int) -> tuple[float, float, float] | None:
         """Work on the piece at hand, or take the next one, or end the epoch.
@@ -171,7 +171,7 @@ class ChunkedSession:
                 self._open(*read_piece(self.net, item))
             return True
         self.pieces = None
-        number, steps = len(self.records) + 1, self.data.steps
+        number, steps = len(self.ended) + 1, self.data.steps
         if steps is None and not self.taken:
             raise ValueError(f"epoch {number}: there was no piece of data")
         if steps is not None and is_new:
@@ -199,7 +199,7 @@ class ChunkedSession:
     def _close(self) -> None:
         if self.session is None:
             return
-        loss, accuracy, penalty = self.session.epoch(0)[:3]
+        ((loss, accuracy, penalty, *_),) = self.session.records(0)
         self.end()
         if self.net._option(core.OPTION_PENALTY_PER_SAMPLE):
             self.penalty += penalty * self.piece_rows
@@ -212,11 +212,9 @@ class ChunkedSession:
             self.hits += accuracy * self.piece_weight
             self.weight += self.piece_weight
 
-    def epoch(self, index: int, /) -> Record:
-        """Return the record of an epoch that has ended."""
-        if index >= len(self.records):
-            raise ValueError(f"there is no epoch {index}")
-        return self.records[index]
+    def records(self, first: int, /) -> list[Record]:
+        """Return those of the epochs that have ended, from that one on."""
+        return self.ended[first:]
 
     def set_rates(self, rates: FloatArray, /) -> None:
         """Take lr for the batches of every epoch from now on."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -190,7 +190,7 @@ class _Run:
             last = batch
             ended, batch, _, loss, done, phase = session.run(slice_ns)
             before = self.history.epochs
-            self.collect(session, ended)
+            self.collect(session)
             if self.bar:
                 self.bar.show(ended, batch, loss, self.history)
             if phase == BATCH_DONE:
@@ -204,10 +204,9 @@ class _Run:
                     self.begin_epoch(session, epoch + 1)
         return "completed"
 
-    def collect(self, session: TrainingSession, ended: int, *, is_over: bool = False) -> None:
+    def collect(self, session: TrainingSession, *, is_over: bool = False) -> None:
         """Store the records of the epochs that have ended since."""
-        for epoch in range(self.history.epochs, ended):
-            record = session.epoch(epoch)
+        for record in session.records(self.history.epochs):
             logs = {name: record[place] for name, place in self.columns.items()}
             self.history.append(logs | self.measure(is_over))
 
@@ -281,6 +280,4 @@ class _Run:
             if self.bar:
                 last.callback(self.bar.close, self.history)
             last.callback(session.end)
-            with suppress(ValueError):  # there is no such epoch
-                while True:
-                    self.collect(session, self.history.epochs + 1, is_over=True)
+            self.collect(session, is_over=True)

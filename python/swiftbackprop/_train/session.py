@@ -8,7 +8,7 @@ from swiftbackprop._net.arrays import FloatArray
 
 __all__ = ["BATCH_DONE", "SLICE_NS", "Progress", "Record", "TrainingSession"]
 
-# loss, accuracy, penalty, seconds, then those of the validation data: as core.FitSession.epoch.
+# loss, accuracy, penalty, seconds, then those of the validation data: as core.FitSession.records.
 Record = tuple[float, ...]
 
 #: The phase in which `run` comes back when a batch is done.
@@ -30,8 +30,8 @@ class TrainingSession(Protocol):
     def run(self, max_ns: int, /) -> Progress:
         """Work for about that long."""
 
-    def epoch(self, index: int, /) -> Record:
-        """Return the record of an epoch that has ended; ValueError if there is none."""
+    def records(self, first: int, /) -> list[Record]:
+        """Return those of the epochs that have ended, from that one on."""
 
     def set_rates(self, rates: FloatArray, /) -> None:
         """Take lr for the batches of every epoch from now on."""

@@ -217,19 +217,19 @@ class SharedSession:
         progress = self._session.run(max_ns)
         ended = progress[0]
         if ended > len(self.seconds):
-            own = self._session.epoch(ended - 1)[3]
+            own = self._session.records(ended - 1)[0][3]
             seconds, self.is_stopped = self.agreement.compare(own, ended)
             self.seconds.append(seconds)
         elif self.processes.has_wishes:
             self.is_stopped = self.agreement.follow()
         return progress
 
-    def epoch(self, index: int, /) -> Record:
-        """Return the record of an epoch that has ended."""
-        record = self._session.epoch(index)
-        if index < len(self.seconds):
-            return (*record[:3], self.seconds[index], *record[4:])
-        return record
+    def records(self, first: int, /) -> list[Record]:
+        """Return those of the epochs that have ended, from that one on; their times are of all."""
+        found = self._session.records(first)
+        for k, (record, seconds) in enumerate(zip(found, self.seconds[first:], strict=False)):
+            found[k] = (*record[:3], seconds, *record[4:])
+        return found
 
     def set_rates(self, rates: FloatArray, /) -> None:
         """Take lr for the batches of every epoch from now on."""

@@ -59,9 +59,9 @@ class SharedChunkedSession(ChunkedSession):
 
     def _end_epoch(self, record: tuple[float, float, float]) -> None:
         super()._end_epoch(record)
-        found = self.records[-1]
-        seconds, self.is_stopped = self.agreement.compare(found[3], len(self.records))
-        self.records[-1] = (*found[:3], seconds, *found[4:])
+        found = self.ended[-1]
+        seconds, self.is_stopped = self.agreement.compare(found[3], len(self.ended))
+        self.ended[-1] = (*found[:3], seconds, *found[4:])
 
     def _take(self) -> bool:
         """Open a session on the next pieces of all; return whether there is one."""
@@ -77,7 +77,7 @@ class SharedChunkedSession(ChunkedSession):
         if not any(are_there):
             self.pieces = None
             if not self.taken:
-                raise ValueError(f"epoch {len(self.records) + 1}: there was no piece of data")
+                raise ValueError(f"epoch {len(self.ended) + 1}: there was no piece of data")
             return False
         self.taken += 1
         if not sum(rows):
@@ -94,7 +94,7 @@ class SharedChunkedSession(ChunkedSession):
         item: Any
         for item in self.pieces or ():
             if item is not PENDING:
-                with prefixed(f"epoch {len(self.records) + 1}, piece {self.taken + 1}: "):
+                with prefixed(f"epoch {len(self.ended) + 1}, piece {self.taken + 1}: "):
                     X, y, weights = read_piece(self.net, item)
                     if self.data.classes is not None:
                         weights = self.data.classes.weigh(y, weights)
