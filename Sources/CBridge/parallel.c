@@ -181,7 +181,8 @@ static int allowed;
 static bool may_start = true;
 
 // Tells the library how many threads it may have. OpenBLAS raises SIGINT where it gets fewer, and
-// goes on: that one is taken back, so that no Ctrl-C comes which nobody has typed.
+// goes on: that one, of this process, is taken back, so that no Ctrl-C comes which nobody has
+// typed. Another one is sent on, by sigqueue, whose signals are told from those of raise.
 static void set_threads(int count) {
 #if defined(__linux__)
   sigset_t interrupt, before;
@@ -193,9 +194,9 @@ static void set_threads(int count) {
   siginfo_t info;
   bool is_real = false;
   while (sigtimedwait(&interrupt, &info, &now) == SIGINT) {
-    is_real |= info.si_pid != getpid();
+    is_real |= info.si_code == SI_QUEUE || info.si_pid != getpid();
   }
-  if (is_real) kill(getpid(), SIGINT);
+  if (is_real) sigqueue(getpid(), SIGINT, (union sigval){0});
   pthread_sigmask(SIG_SETMASK, &before, NULL);
 #else
   sb_blas_table.set_num_threads(count);

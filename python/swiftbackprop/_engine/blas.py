@@ -22,6 +22,8 @@ INSTALL = "install OpenBLAS (on Debian: apt install libopenblas-dev)"
 _PREFIXES = ("", "scipy_")
 _WIDE = ("cblas_sgemm64_", "scipy_cblas_sgemm64_", "cblas_sgemm_64")
 _ACCELERATE = "/System/Library/Frameworks/Accelerate.framework/Accelerate"
+# The code of a signal that was sent by sigqueue, on Linux.
+_SI_QUEUE = -1
 # What the loader of a platform, as sys.platform calls it, may find; elsewhere that of Linux.
 _SYSTEM = {
     "linux": ("libopenblas.so.0", "libopenblas.so"),
@@ -185,7 +187,8 @@ def _open(name: str, source: str) -> Library:
 def _without_its_interrupt() -> Iterator[None]:
     """Take back the SIGINT that OpenBLAS raises where it gets fewer threads than cores.
 
-    It works without them, and nobody has typed Ctrl-C.
+    It works without them, and nobody has typed Ctrl-C. Another one is sent on, as the engine does
+    when it sets the number of threads.
     """
     if sys.platform != "linux":
         yield
@@ -196,9 +199,9 @@ def _without_its_interrupt() -> Iterator[None]:
     finally:
         is_real = False
         while (found := signal.sigtimedwait({signal.SIGINT}, 0)) is not None:
-            is_real |= found.si_pid != os.getpid()
-        if is_real:
-            os.kill(os.getpid(), signal.SIGINT)
+            is_real |= found.si_code == _SI_QUEUE or found.si_pid != os.getpid()
+        if is_real:  # told from one of OpenBLAS', should that be done again
+            ctypes.CDLL(None).sigqueue(os.getpid(), int(signal.SIGINT), None)
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
