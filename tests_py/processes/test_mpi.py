@@ -21,6 +21,8 @@ from cases import CASES
 
 HERE = Path(__file__).resolve().parent
 LIMIT = 300  # seconds; whatever hangs is ended
+# Seconds; ten on a machine that does nothing else.
+SOON = 60
 # What a cheap run has of the cases by 3 and 4 processes.
 FEW = ("sgd", "float32", "adam", "clipping", "weights", "dropout", "batch_norm", "validation")
 
@@ -175,7 +177,7 @@ def test_one_ends_all(how: str) -> None:
     kind, words = ENDINGS[how]
     found = [report for report in endings() if report["how"] == how]
     assert sorted(report["rank"] for report in found) == [0, 1, 2]
-    assert all(report["finite"] and report["seconds"] < 10 for report in found)
+    assert all(report["finite"] and report["seconds"] < SOON for report in found)
     if how != "changes":
         assert len({report["bits"] for report in found}) == 1, "the weights differ"
     for report in found:
