@@ -103,6 +103,8 @@ int sb_has_memory(size_t bytes) { return bytes <= (size_t)1 << 30; }
 void *sb_allocate(size_t bytes) { return malloc(bytes); }
 void sb_deallocate(void *memory) { free(memory); }
 
+void sb_use_large_pages(void *memory, size_t bytes) { (void)memory, (void)bytes; }
+
 // Nothing is packed at this level.
 void *sb_scratch(void) { return NULL; }
 void sb_keep_scratch(void *memory) { (void)memory; }
