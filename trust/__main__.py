@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Iterable
 
 from trust import fuzz
 from trust.report import show
@@ -32,6 +33,15 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     return options
 
 
+def chosen(only: list[str], kinds: Iterable[str]) -> list[str]:
+    """Return the kinds that were asked for, which are all if none was."""
+    known = list(kinds)
+    for kind in only:
+        if kind not in known:
+            sys.exit(f"unknown kind {kind!r}; there are {', '.join(known)}")
+    return only or known
+
+
 def main() -> int:
     """Run a command and return the exit status."""
     options = parse(sys.argv[1:])
@@ -40,10 +50,11 @@ def main() -> int:
 
         return keep(options.seed, options.cases)
     if options.command == "faults":
-        from trust.faults import run
+        from trust.faults import FAULTS, run
 
-        return show(run(options.only, options.seed, options.long), "faults")
-    kinds = options.only or list(fuzz.KINDS)
+        kinds = chosen(options.only, FAULTS)
+        return show(run(kinds, options.seed, options.long), "faults")
+    kinds = chosen(options.only, fuzz.KINDS)
     if options.case is not None:
         return max(fuzz.replay(kind, options.seed, options.case) for kind in kinds)
     tallies = fuzz.fuzz(kinds, options.seed, options.seconds, options.cases, options.first)

@@ -118,3 +118,12 @@ def test_models_that_are_kept_come_out_as_they_did() -> None:
     assert {path.name: outcome(path) for path in corpus()} == expected
     assert len(set(expected.values())) > 30
     assert max(path.stat().st_size for path in corpus()) <= 4096
+
+
+def test_unknown_kinds_are_refused_with_those_there_are() -> None:
+    from trust.__main__ import chosen
+
+    assert chosen([], ["public", "files"]) == ["public", "files"]
+    assert chosen(["files"], ["public", "files"]) == ["files"]
+    with pytest.raises(SystemExit, match="unknown kind 'file'; there are public, files"):
+        chosen(["file"], ["public", "files"])
