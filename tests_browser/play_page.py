@@ -51,9 +51,10 @@ class Play:
         expect(self.page.locator("#said")).to_contain_text("Stopped")
 
     def data(self, name: str) -> None:
-        lead = self.page.locator("#epoch")
         self.page.select_option("#data", name)
-        expect(lead).to_have_text("0")
+        # Which takes the place of the other figure with the network that these data are for.
+        expect(self.page.locator("#digits-figure")).to_be_visible(visible=name == "digits")
+        expect(self.page.locator("#epoch")).to_have_text("0")
 
     def read(self, label: str, row: int = 0, column: int = 0) -> float:
         """A number of the list of all quantities, as it is read out."""
