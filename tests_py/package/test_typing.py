@@ -69,12 +69,20 @@ MISTAKES = [
 ]
 
 
-def environment() -> dict[str, str]:
-    """This process' environment, in which mypy finds the package where it is installed."""
-    found = dict(os.environ)
+def run(command: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
+    """Run a tool of mypy there; it finds the package where it is installed."""
+    environment = dict(os.environ)
     if not {"site-packages", "dist-packages"} & set(PACKAGE.parts):  # an editable install
-        found["MYPYPATH"] = str(PACKAGE.parent)
-    return found
+        environment["MYPYPATH"] = str(PACKAGE.parent)
+    return subprocess.run(
+        command,
+        capture_output=True,
+        text=True,
+        cwd=folder,
+        env=environment,
+        timeout=300,
+        check=False,
+    )
 
 
 def test_the_package_is_marked_as_typed() -> None:
@@ -90,15 +98,7 @@ def test_a_users_program_type_checks_and_mistakes_are_found(tmp_path: Path) -> N
     )
     command = [sys.executable, "-m", "mypy", "--strict", "--cache-dir", os.devnull]
     command += ["--config-file", os.devnull, "--disable-error-code", "type-arg"]
-    done = subprocess.run(
-        [*command, "program.py", "mistakes.py"],
-        capture_output=True,
-        text=True,
-        cwd=tmp_path,
-        env=environment(),
-        timeout=300,
-        check=False,
-    )
+    done = run([*command, "program.py", "mistakes.py"], tmp_path)
     assert done.returncode == 1, done.stdout + done.stderr
     *found, _ = done.stdout.splitlines()
     assert [line for line in found if not line.startswith("mistakes.py:")] == []
@@ -115,15 +115,8 @@ def test_the_stub_is_the_modules(tmp_path: Path) -> None:
     config = tmp_path / "mypy.ini"
     config.write_text("[mypy]\nfollow_imports = skip\n")
     command = [sys.executable, "-m", "mypy.stubtest", "swiftbackprop._core"]
-    done = subprocess.run(
-        [*command, "--ignore-disjoint-bases", "--mypy-config-file", str(config)],
-        capture_output=True,
-        text=True,
-        cwd=tmp_path,
-        env=environment(),
-        timeout=300,
-        check=False,
-    )
+    options = ["--ignore-disjoint-bases", "--mypy-config-file", str(config)]
+    done = run([*command, *options], tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
 
 
