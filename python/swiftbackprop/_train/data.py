@@ -52,9 +52,10 @@ def gather(
     net: NetworkBase,
     X: npt.ArrayLike,
     y: npt.ArrayLike,
-    sample_weight: npt.ArrayLike | None,
-    validation_data: Sequence[npt.ArrayLike] | None,
-    validation_split: float,
+    *,
+    sample_weight: npt.ArrayLike | None = None,
+    validation_data: Sequence[npt.ArrayLike] | None = None,
+    validation_split: float = 0.0,
     stratify: bool = False,
     is_shared: bool = False,
 ) -> Data:
@@ -73,10 +74,7 @@ def gather(
         raise ValueError("stratify=True needs validation_split, not validation_data")
     if split:
         raise ValueError("give either validation_split or validation_data, not both")
-    if not isinstance(validation_data, tuple | list) or len(validation_data) not in (
-        2,
-        3,
-    ):
+    if not isinstance(validation_data, tuple | list) or len(validation_data) not in (2, 3):
         size = f" of {len(validation_data)}" if hasattr(validation_data, "__len__") else ""
         raise TypeError(
             "validation_data must be a tuple (X, y) or (X, y, sample_weight), got a "
@@ -191,12 +189,13 @@ class ChunkedData:
 def gather_pieces(
     net: NetworkBase,
     pieces: Any,
-    steps: int | None,
-    batch_size: int | None,
-    class_weight: Mapping[Any, float] | str | None,
-    sample_weight: npt.ArrayLike | None,
-    validation_data: Sequence[npt.ArrayLike] | RowStream | None,
-    validation_split: float,
+    *,
+    steps: int | None = None,
+    batch_size: int | None = None,
+    class_weight: Mapping[Any, float] | str | None = None,
+    sample_weight: npt.ArrayLike | None = None,
+    validation_data: Sequence[npt.ArrayLike] | RowStream | None = None,
+    validation_split: float = 0.0,
     targets: Iterable[FloatArray] | None = None,
     processes: Processes | None = None,
 ) -> ChunkedData:
@@ -224,7 +223,7 @@ def gather_pieces(
         held = Data(*none, None, rows, rows)
         evaluate = StreamValidation(net, validation_data, classes, processes)
         return ChunkedData(pieces, held, count, classes, batches, evaluate)
-    valid = gather(net, *none, None, validation_data, 0.0)
+    valid = gather(net, *none, validation_data=validation_data)
     if classes is not None and valid.valid_y is not None:
         weights = classes.weigh(valid.valid_y, valid.valid_weights)
         if processes is None:

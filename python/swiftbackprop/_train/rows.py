@@ -45,7 +45,7 @@ def fit_data(
         raise ValueError("stratify=True needs arrays: give X and y, and validation_split")
     if isinstance(X, RowStream):
         return _fit_stream(net, X, options, steps=steps, **given)
-    pieces = data.gather_pieces(net, X, steps, options.batch_size, **given)
+    pieces = data.gather_pieces(net, X, steps=steps, batch_size=options.batch_size, **given)
     return fit(net, pieces, options)
 
 
@@ -82,11 +82,16 @@ def _fit_arrays(
         if isinstance(given, RowStream):
             if others["validation_split"] or others["stratify"]:
                 raise ValueError("give either validation_split or validation_data, not both")
-            weights = others["sample_weight"]
-            return fit(
+            validated = streams.gather_with_stream(
                 net,
-                *streams.gather_with_stream(net, X, y, weights, class_weight, given, options),
+                X,
+                y,
+                options,
+                sample_weight=others["sample_weight"],
+                class_weight=class_weight,
+                validation_data=given,
             )
+            return fit(net, *validated)
         rows = data.gather(net, X, y, **others, is_shared=processes is not None)
         if processes is None:
             rows = data.with_class_weight(net, rows, class_weight)

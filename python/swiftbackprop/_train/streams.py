@@ -33,6 +33,7 @@ def gather_stream(
     net: NetworkBase,
     stream: RowStream,
     options: Options,
+    *,
     steps: int | None,
     class_weight: Mapping[Any, float] | str | None,
     sample_weight: npt.ArrayLike | None,
@@ -53,13 +54,10 @@ def gather_stream(
     targets = stream.targets(demand)
     data = gather_pieces(
         net,
-        None,
-        None,
-        size,
-        class_weight,
-        None,
-        validation_data,
-        0.0,
+        stream,
+        batch_size=size,
+        class_weight=class_weight,
+        validation_data=validation_data,
         targets=targets,
         processes=processes,
     )
@@ -120,24 +118,22 @@ def gather_with_stream(
     net: NetworkBase,
     X: Any,
     y: Any,
+    options: Options,
+    *,
     sample_weight: Any,
     class_weight: Mapping[Any, float] | str | None,
-    valid: RowStream,
-    options: Options,
+    validation_data: RowStream,
 ) -> tuple[ChunkedData, Options]:
     """Return the data of a session on arrays that is validated on a stream: one piece."""
-    train = gather(net, X, y, sample_weight, None, 0.0)
+    train = gather(net, X, y, sample_weight=sample_weight)
     size, processes = options.batch_rows(), options.processes
     piece = (train.X, train.y) if train.weights is None else (train.X, train.y, train.weights)
     data = gather_pieces(
         net,
         [piece],
-        None,
-        size,
-        class_weight,
-        None,
-        valid,
-        0.0,
+        batch_size=size,
+        class_weight=class_weight,
+        validation_data=validation_data,
         targets=[train.y],
         processes=processes,
     )
