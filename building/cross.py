@@ -14,7 +14,7 @@ from __future__ import annotations
 import re
 import sys
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -35,6 +35,7 @@ class Target(NamedTuple):
     link: tuple[str, ...]
     flags: tuple[str, ...]  # as SwiftPM takes them
     packages: str
+    libraries: Mapping[str, Path] = {}  # by the names under which modules ask for them
 
 
 TARGETS = {
@@ -49,9 +50,14 @@ TARGETS = {
         "x86_64-unknown-linux-gnu",
         Path("/usr/include/x86_64-linux-musl"),
         # Its start files are for programs alone.
-        ("-nostdlib", "-L/usr/lib/x86_64-linux-musl", "-lc", "-l:libclang_rt.builtins-x86_64.a"),
+        (
+            *("-nostdlib", "-L/usr/lib/x86_64-linux-musl", "-l:libc.musl-x86_64.so.1"),
+            "-l:libclang_rt.builtins-x86_64.a",
+        ),
         (),
         "musl-dev",
+        # As systems call it that have no other: "libc.so", Debian's name, is no musl to auditwheel.
+        {"libc.musl-x86_64.so.1": Path("/usr/lib/x86_64-linux-musl/libc.so")},
     ),
 }
 
@@ -115,12 +121,16 @@ def build(name: str, flags: Sequence[str], library: Path, scratch: Path) -> None
                 *(*for_c, "-I", INCLUDE, "-c", source, "-o", objects[-1]),
             )
     library.parent.mkdir(parents=True, exist_ok=True)
-    builtins = sorted(Path(tool("clang")).parent.parent.glob("lib/swift/clang/lib/linux"))
+    folders = sorted(Path(tool("clang")).parent.parent.glob("lib/swift/clang/lib/linux"))
+    folders.append(marked(scratch, name))
+    for soname, path in target.libraries.items():
+        (folders[-1] / soname).unlink(missing_ok=True)
+        (folders[-1] / soname).symlink_to(path)
     linked = run(
         *(*clang, "-shared", "-fuse-ld=lld", "-Wl,--gc-sections", "-Wl,--build-id=none"),
         *("-Wl,-z,defs", "-Wl,--warn-unresolved-symbols"),
         *(f"-Wl,{flag}" for flag in given(flags, "-Xlinker")),
-        *("-o", library, *objects, *(f"-L{folder}" for folder in builtins), *target.link, "-lm"),
+        *("-o", library, *objects, *(f"-L{folder}" for folder in folders), *target.link, "-lm"),
     )
     # The interpreter has its own, and nothing else may be missing.
     missing = set(re.findall(r"undefined symbol: (\S+)", linked))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 import shutil
 import subprocess
 import sys
@@ -12,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from helpers import ROOT, cpu_has
+from helpers import ROOT, compiler, cpu_has
 
 pytest.importorskip("setuptools")
 
@@ -183,3 +184,20 @@ def test_make_says_what_to_install(verb: str, tmp_path: Path) -> None:
         assert len(lines) == 1, done.stdout
         assert words in lines[0]
     assert not (tmp_path / "venv").exists()
+
+
+def test_a_module_for_musl_asks_for_its_c_library(small_tree: Path) -> None:
+    """By the name that auditwheel and Alpine know it by; Debian's is that of glibc's script."""
+    headers = Path("/usr/include/x86_64-linux-musl")
+    if not headers.is_dir():
+        pytest.skip("musl's headers are not here (Debian: musl-dev)")
+    target = {"SWIFTBACKPROP_BUILD_TARGET": "x86_64-linux-musl"}
+    done = build(small_tree, **target, SWIFTBACKPROP_BUILD_BLAS="system")
+    assert done.returncode == 0, done.stdout + done.stderr
+    for name in ("_core", "_core_v3", "_core_v4"):
+        module = small_tree / "out" / "swiftbackprop" / f"{name}.abi3.so"
+        said = subprocess.run(
+            [compiler("readelf", "llvm-readelf"), "-d", str(module)],
+            capture_output=True, text=True, check=True,
+        ).stdout  # fmt: skip
+        assert re.findall(r"NEEDED.*\[(.*)\]", said) == ["libc.musl-x86_64.so.1"]
