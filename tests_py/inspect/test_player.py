@@ -10,8 +10,9 @@ import pytest
 
 import swiftbackprop as sb
 from helpers import data, quiet_network, refused
+from svg_parts import svg_of
 from swiftbackprop._inspect.player import reads
-from test_trace import SHAPES, network, svg_of  # type: ignore[attr-defined]
+from test_trace import SHAPES, network
 
 
 def traced(sizes: list[int], rows: int = 1, symbols: str = "deck1", **options: Any) -> Any:

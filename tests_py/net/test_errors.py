@@ -1,7 +1,7 @@
 """The table of errors: data of a wrong shape, targets and weights; reading the messages.
 
 Names, types and options are in test_errors_options.py; NaN, divergence, order and memory in
-test_errors_numbers.py; BLAS that is missing or wrong in test_config.py; a missing toolchain
+test_errors_numbers.py; BLAS that is missing or wrong in test_config_blas.py; a missing toolchain
 in test_build.py.
 """
 
