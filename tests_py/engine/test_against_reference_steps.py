@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -22,6 +24,13 @@ OPTIONS: list[dict[str, float]] = [
     {"clip_norm": 0.05},
     {"l1": 0.02, "l2": 0.01, "clip_norm": 0.1},
 ]
+
+
+def train_step(X: Any, t: Any, *nets: Any) -> None:
+    for net in nets:
+        net.forward(X)
+        net.backward(t)
+        net.step()
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -81,10 +90,7 @@ def test_default_hyperparameters(name: str) -> None:
     net, truth = pair(sizes, names, "squared_error", "float64", optimizer=getattr(sb, name)())
     truth.optimizer = reference.optimizers.make(name)
     for _ in range(3):
-        for one in (net, truth):
-            one.forward(X)
-            one.backward(t)
-            one.step()
+        train_step(X, t, net, truth)
     assert_matches(net.parameters, truth.parameters, 1e-12, name)
 
 
@@ -93,10 +99,7 @@ def test_the_default_optimizer_is_adam() -> None:
     X, t = data(sizes, 6, "squared_error", "float64")
     net, truth = pair(sizes, names, "squared_error", "float64")
     truth.optimizer = reference.optimizers.make("Adam")
-    for one in (net, truth):
-        one.forward(X)
-        one.backward(t)
-        one.step()
+    train_step(X, t, net, truth)
     assert_matches(net.parameters, truth.parameters, 1e-12)
     assert net.optimizer.lr == 1e-3
 
@@ -111,10 +114,7 @@ def test_learning_rate_changes_in_mid_training() -> None:
         net.optimizer.lr = lr
         truth.optimizer.lr = lr
         assert net.optimizer.lr == lr
-        for one in (net, truth):
-            one.forward(X)
-            one.backward(t)
-            one.step()
+        train_step(X, t, net, truth)
     assert_matches(net.parameters, truth.parameters, 1e-12)
 
 
@@ -132,10 +132,7 @@ def test_an_optimizers_state_is_laid_out_like_the_parameters(name: str, dtype: s
         assert slot.dtype == dtype
         assert np.all(slot == 0)
     for _ in range(3):
-        for one in (net, truth):
-            one.forward(X)
-            one.backward(t)
-            one.step()
+        train_step(X, t, net, truth)
     keys = dict.fromkeys(key for _, key in truth.optimizer.state)
     for slot, key in zip(state, keys, strict=True):  # live, like parameters
         wanted = [truth.optimizer.state[(layer.m, part), key].T.ravel()
@@ -155,9 +152,7 @@ def test_penalties_and_clipping_can_be_changed(dtype: str) -> None:
     for l1, l2, clip_norm in ((0.1, 0.0, None), (0.0, 0.3, 0.01), (0.2, 0.1, None)):
         for one in (net, truth):
             one.l1, one.l2, one.clip_norm = l1, l2, clip_norm
-            one.forward(X)
-            one.backward(t)
-            one.step()
+            train_step(X, t, one)
         assert (net.l1, net.l2, net.clip_norm) == (l1, l2, clip_norm)
         assert_matches(net.parameters, truth.parameters, TOLERANCE[dtype])
     for name, bad in (("l1", -1), ("l2", float("nan")), ("clip_norm", 0), ("clip_norm", -1)):
@@ -173,13 +168,8 @@ def test_an_optimizer_is_a_recipe() -> None:
     X, t = data(sizes, 6, "squared_error", "float64")
     one, _ = pair(sizes, names, "squared_error", "float64", optimizer=recipe)
     for _ in range(3):
-        one.forward(X)
-        one.backward(t)
-        one.step()
+        train_step(X, t, one)
     two, truth = pair(sizes, names, "squared_error", "float64", optimizer=recipe)
     truth.optimizer = reference.optimizers.make("Adam", lr=0.05)
-    for net in (two, truth):
-        net.forward(X)
-        net.backward(t)
-        net.step()
+    train_step(X, t, two, truth)
     assert_matches(two.parameters, truth.parameters, 1e-12)

@@ -14,8 +14,9 @@ from sklearn import neural_network as theirs
 from sklearn.base import clone
 from sklearn.datasets import load_digits, make_multilabel_classification
 
+from short_fits import IRIS, short
 from swiftbackprop.sklearn import MLPClassifier
-from test_sklearn_life import IRIS, short, weights_of
+from test_sklearn_life import weights_of
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 

@@ -15,7 +15,6 @@ pytest.importorskip("sklearn", minversion="1.6")
 
 from sklearn import neural_network as theirs
 from sklearn.base import clone
-from sklearn.datasets import load_iris
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import make_pipeline
@@ -24,15 +23,10 @@ from sklearn.utils import estimator_html_repr
 
 import swiftbackprop as sb
 from helpers import run_python_ok
+from short_fits import IRIS, short
 from swiftbackprop.sklearn import MLPClassifier, MLPRegressor
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
-IRIS = load_iris(return_X_y=True)
-
-
-def short(**changes: Any) -> MLPClassifier:
-    parameters = {"hidden_layer_sizes": 8, "max_iter": 4, "random_state": 0, "batch_size": 32}
-    return MLPClassifier(**parameters | changes)
 
 
 def weights_of(model: Any) -> Any:

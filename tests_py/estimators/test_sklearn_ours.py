@@ -11,23 +11,16 @@ import pytest
 
 pytest.importorskip("sklearn", minversion="1.6")
 
-from sklearn.datasets import load_diabetes, load_iris
 from sklearn.metrics import accuracy_score, r2_score
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler, scale
+from sklearn.preprocessing import StandardScaler
 
 import swiftbackprop as sb
 from helpers import refused
-from swiftbackprop.sklearn import MLPClassifier, MLPRegressor
+from short_fits import DIABETES, IRIS, short
+from swiftbackprop.sklearn import MLPRegressor
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
-IRIS = load_iris(return_X_y=True)
-DIABETES = tuple(scale(part) for part in load_diabetes(return_X_y=True))
-
-
-def short(kind: Any = MLPClassifier, **changes: Any) -> Any:
-    parameters = {"hidden_layer_sizes": 8, "max_iter": 4, "random_state": 0, "batch_size": 32}
-    return kind(**parameters | changes)
 
 
 def test_an_activation_for_each_layer() -> None:

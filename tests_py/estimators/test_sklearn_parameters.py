@@ -10,13 +10,12 @@ import pytest
 pytest.importorskip("sklearn", minversion="1.6")
 
 from scipy import stats
-from sklearn.datasets import load_iris
 
 from helpers import refused
+from short_fits import IRIS
 from swiftbackprop.sklearn import MLPClassifier, MLPRegressor
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
-IRIS = load_iris(return_X_y=True)
 NAN, INF = float("nan"), float("inf")
 # What people pass by mistake; for each parameter, what of it is allowed.
 STRANGE: dict[str, Any] = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -14,8 +15,6 @@ import sklearn
 from scipy import sparse
 from sklearn.datasets import (
     load_breast_cancer,
-    load_diabetes,
-    load_iris,
     make_classification,
     make_multilabel_classification,
 )
@@ -30,20 +29,16 @@ from sklearn.metrics import (
 )
 from sklearn.model_selection import train_test_split
 from sklearn.pipeline import Pipeline
-from sklearn.preprocessing import StandardScaler, scale
+from sklearn.preprocessing import StandardScaler
 
+import short_fits
 import swiftbackprop as sb
 from helpers import refused
+from short_fits import DIABETES, IRIS
 from swiftbackprop.sklearn import MLPClassifier, MLPRegressor
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
-IRIS = load_iris(return_X_y=True)
-DIABETES = tuple(scale(part) for part in load_diabetes(return_X_y=True))
-
-
-def short(kind: Any = MLPClassifier, **changes: Any) -> Any:
-    parameters = {"hidden_layer_sizes": 8, "max_iter": 6, "random_state": 0, "batch_size": 32}
-    return kind(**parameters | changes)
+short = partial(short_fits.short, max_iter=6)
 
 
 def rows_set_apart(model: Any, X: Any, y: Any, w: Any = None, stratify: Any = None) -> Any:

@@ -15,23 +15,17 @@ pytest.importorskip("sklearn", minversion="1.6")
 
 from scipy import sparse
 from sklearn.base import clone
-from sklearn.datasets import load_iris
 from sklearn.model_selection import GridSearchCV
 from sklearn.preprocessing import scale
 
 import swiftbackprop as sb
 from helpers import assert_matches, refused
+from short_fits import IRIS, short
 from swiftbackprop.sklearn import MLPClassifier, MLPRegressor
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
-X, y = load_iris(return_X_y=True)
-X = scale(X)
+X, y = scale(IRIS[0]), IRIS[1]
 FORMS: dict[str, Callable[[Any], Any]] = {"dense": np.asarray, "sparse": sparse.csr_array}
-
-
-def short(kind: Any = MLPClassifier, **changes: Any) -> Any:
-    parameters = {"hidden_layer_sizes": 8, "max_iter": 4, "random_state": 0, "batch_size": 32}
-    return kind(**parameters | changes)
 
 
 class Log(sb.Callback):

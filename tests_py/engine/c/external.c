@@ -198,13 +198,7 @@ static void misuse(sb_net *own, sb_net *other) {
   check(sb_set_question(own, &question, &error), "sb_set_question");
   expect(sb_backward(own, &y, NULL, 0, NULL, &error) == SB_ERROR_ORDER, "no forward");
   expect(sb_forward_by(own, &x, SB_LOOPS, 0, &error) == SB_ERROR_VALUE, "loops");
-  const sb_array along = {.data = v,
-                          .rows = sb_parameter_count(own),
-                          .cols = 1,
-                          .row_stride = 8,
-                          .col_stride = 8,
-                          .dtype = SB_FLOAT64,
-                          .ndim = 1};
+  const sb_array along = matrix(v, sb_parameter_count(own), 1, SB_FLOAT64);
   expect(sb_hvp(own, &x, &y, NULL, &along, v, &blocks, &error) == SB_ERROR_VALUE, "hvp");
   sb_fit *fit = NULL;
   const sb_fit_config config = {.x = &x, .y = &y, .epochs = 3, .batch_size = 4};
@@ -218,11 +212,7 @@ static void misuse(sb_net *own, sb_net *other) {
 }
 
 int main(int argc, char **argv) {
-  if (argc != 2) {
-    fprintf(stderr, "usage: %s <CBLAS library>\n", argv[0]);
-    return 2;
-  }
-  load_blas(argv[1]);
+  load_blas_of(argc, argv);
   for (int i = 0; i < ROWS * INPUTS; i++) X[i] = sin(3.0 * i);
   for (int i = 0; i < ROWS * OUTPUTS; i++) t[i] = 0.5 * cos(5.0 * i);
   sb_net *own = make_net(1), *engines = make_net(0), *other = make_net(1);

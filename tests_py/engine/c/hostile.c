@@ -178,13 +178,7 @@ static void use_wrongly(sb_net *net) {
   REFUSE_AS(SB_ERROR_SHAPE, sb_backward(net, &ragged, NULL, 0, &loss, &error));
   REFUSE(sb_backward(net, NULL, NULL, 0, &loss, &error));
   static const int64_t labels[] = {0, 1, 2, INT64_MIN};
-  sb_array y = {.data = labels,
-                .rows = 4,
-                .cols = 1,
-                .row_stride = 8,
-                .col_stride = 8,
-                .dtype = SB_INT64,
-                .ndim = 1};
+  sb_array y = matrix(labels, 4, 1, SB_INT64);
   REFUSE_AS(SB_ERROR_VALUE, sb_backward(net, &y, NULL, 0, &loss, &error));
   REFUSE(sb_backward(NULL, &y, NULL, 0, &loss, &error));
 
@@ -250,13 +244,7 @@ static void study_wrongly(sb_net *net) {
   static const int64_t labels[] = {0, 1, 1, 0};
   const sb_array x = matrix(zeros, 4, 3, SB_FLOAT32), wide = matrix(zeros, 4, 5, SB_FLOAT32),
                  nan = matrix(nans, 1, 3, SB_FLOAT32);
-  const sb_array y = {.data = labels,
-                      .rows = 4,
-                      .cols = 1,
-                      .row_stride = 8,
-                      .col_stride = 8,
-                      .dtype = SB_INT64,
-                      .ndim = 1};
+  const sb_array y = matrix(labels, 4, 1, SB_INT64);
   sb_array v = matrix(zeros, 26, 1, SB_FLOAT32), w = matrix(zeros, 3, 1, SB_FLOAT32);
   float out[64];
   sb_block_iterator blocks = {0, INT64_MAX};
@@ -327,13 +315,7 @@ static void fit_wrongly(sb_net *net) {
   static const int64_t labels[] = {0, 1, 1, 0};
   const sb_array x = matrix(zeros, 4, 3, SB_FLOAT32), wide = matrix(zeros, 4, 5, SB_FLOAT32),
                  shorter = matrix(zeros, 3, 3, SB_FLOAT32);
-  const sb_array y = {.data = labels,
-                      .rows = 4,
-                      .cols = 1,
-                      .row_stride = 8,
-                      .col_stride = 8,
-                      .dtype = SB_INT64,
-                      .ndim = 1};
+  const sb_array y = matrix(labels, 4, 1, SB_INT64);
   const sb_fit_config good = {.x = &x, .y = &y, .epochs = 1, .batch_size = 2};
   sb_fit_config c = good;
   sb_fit *fit = NULL;

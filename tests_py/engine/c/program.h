@@ -50,6 +50,15 @@ static inline void load_blas(const char *path) {
   check(sb_set_blas(&blas, &error), "sb_set_blas");
 }
 
+// What a program begins with whose one argument is the path of a CBLAS library.
+static inline void load_blas_of(int argc, char **argv) {
+  if (argc != 2) {
+    fprintf(stderr, "usage: %s <CBLAS library>\n", argv[0]);
+    exit(2);
+  }
+  load_blas(argv[1]);
+}
+
 static inline sb_array matrix(const void *data, int64_t rows, int64_t cols, int32_t dtype) {
   const int64_t item = dtype == SB_FLOAT32 ? 4 : 8;
   return (sb_array){.data = data,

@@ -138,11 +138,7 @@ static double distance(sb_net *one, sb_net *other, int32_t what) {
 }
 
 int main(int argc, char **argv) {
-  if (argc != 2) {
-    fprintf(stderr, "usage: %s <CBLAS library>\n", argv[0]);
-    return 2;
-  }
-  load_blas(argv[1]);
+  load_blas_of(argc, argv);
   for (int i = 0; i < ROWS * INPUTS; i++) X[i] = sin(3.0 * i);
   for (int i = 0; i < ROWS * OUTPUTS; i++) t[i] = 0.5 * cos(5.0 * i);
   for (int i = 0; i < ROWS; i++) weights[i] = i % 4;

@@ -93,15 +93,11 @@ static int train_by_fit(int32_t dtype) {
 }
 
 int main(int argc, char **argv) {
-  if (argc != 2) {
-    fprintf(stderr, "usage: %s <CBLAS library>\n", argv[0]);
-    return 2;
-  }
+  load_blas_of(argc, argv);
   if (sb_abi_version() != SB_ABI_VERSION) {
     fprintf(stderr, "ABI %d, header %d\n", (int)sb_abi_version(), SB_ABI_VERSION);
     return 1;
   }
-  load_blas(argv[1]);
   int right = 1;
   for (int32_t dtype = SB_FLOAT32; dtype <= SB_FLOAT64; dtype++) {
     right &= train_by_steps(dtype);
