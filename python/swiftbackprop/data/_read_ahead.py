@@ -27,7 +27,7 @@ class ReadAhead:
     """
 
     def __init__(self, items: Iterator[Any], depth: int) -> None:
-        self._items, self._depth = items, depth
+        self._items = items
         self._closed = threading.Event()
         self._thread: threading.Thread | None = None
         if depth:
