@@ -41,8 +41,8 @@ from swiftbackprop.network import Network
 # What training does not need is imported when it is first used: a name, and the module that
 # has it or is it. Type checkers and editors read the same from the imports below.
 _LATER = {
-    "CSVLogger": "_train.builtin_callbacks",
-    "Checkpoint": "_train.builtin_callbacks",
+    "CSVLogger": "_train.file_callbacks",
+    "Checkpoint": "_train.file_callbacks",
     "EarlyStopping": "_train.builtin_callbacks",
     "HealthCheck": "_inspect.health_callback",
     "HealthReport": "_inspect.health_report",
@@ -70,12 +70,8 @@ if TYPE_CHECKING:
     from swiftbackprop._inspect.live_plot import LivePlot
     from swiftbackprop._inspect.trace import Step, Trace
     from swiftbackprop._net.optimizer_classes import *  # noqa: F403
-    from swiftbackprop._train.builtin_callbacks import (
-        Checkpoint,
-        CSVLogger,
-        EarlyStopping,
-        LearningRateScheduler,
-    )
+    from swiftbackprop._train.builtin_callbacks import EarlyStopping, LearningRateScheduler
+    from swiftbackprop._train.file_callbacks import Checkpoint, CSVLogger
 
 DivergenceError = core.DivergenceError
 

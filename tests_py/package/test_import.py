@@ -26,7 +26,7 @@ MODULES = sorted(
 # What training does not need, of the package and beside it.
 LATER = {
     *("swiftbackprop." + name for name in (
-        "data", "datasets", "lab", "schedules", "sklearn", "demo", "_train.builtin_callbacks",
+        "data", "datasets", "lab", "schedules", "sklearn", "demo", "_train.builtin_callbacks", "_train.file_callbacks",
         "_train.progress", "_cli.main", "_export.atomic_file",
         "_export.files", "_export.spec_json", "_export.weights", "_export.torch",
         "_export.onnx", "_import.constructors", "_inspect.trace", "_inspect.trace_steps",

@@ -11,7 +11,8 @@ import numpy as np
 from swiftbackprop._inspect.report import relative_error, worst_of
 from swiftbackprop._net.arrays import FloatArray
 from swiftbackprop.lab._diagnosis import Diagnosis, agrees, along, diagnose
-from swiftbackprop.lab._formulas import Formulas, Line, Wrong
+from swiftbackprop.lab._formulas import Formulas
+from swiftbackprop.lab._wrong_formulas import Line, Wrong, lines_of, lines_of_grad_z, wrongs_of
 
 __all__ = ["Finding", "attribute", "finding_of"]
 
@@ -138,18 +139,18 @@ class _Walk:
 
     def _wrong_grad_z(self, m: int, grad_a: FloatArray, above: FloatArray) -> Iterator[Wrong]:
         """Yield what the usual mistakes make of grad_z(m), and those in a grad_a(m) not given."""
-        yield from self._net.wrong("grad_z", m, grad_a)
+        yield from wrongs_of(self._net, "grad_z", m, grad_a)
         if ("grad_a", m) not in self._given:
             yield from self._through_grad_a(m, above)
 
     def _lines_of_grad_z(self, m: int, above: FloatArray) -> Iterator[Line]:
         if ("grad_a", m) not in self._given:
-            yield from self._net.lines_of_grad_z(m, above)
+            yield from lines_of_grad_z(self._net, m, above)
 
     def _through_grad_a(self, m: int, above: FloatArray) -> Iterator[Wrong]:
         """Yield what grad_z(m) becomes by a mistake in a grad_a(m) that was not returned."""
         shape = self._net.truth["grad_a", m].shape
-        for wrong in self._net.wrong("grad_a", m, above):
+        for wrong in wrongs_of(self._net, "grad_a", m, above):
             if wrong.value.shape == shape:
                 value = self._net.grad_z(m, wrong.value)
                 yield Wrong(wrong.kind, f"in grad_a({m}), {wrong.sentence}", value)
@@ -176,10 +177,10 @@ class _Walk:
             words = f"it follows from {right.source} by the right formula"
             yield finding_of(quantity, m, g, truth, "follows", Diagnosis((), words), right.source)
         else:
-            of, lines_of = self._net.wrong, self._net.lines
-            others = of(quantity, m, source) if wrongs is None else wrongs()
-            open_ = lines_of(quantity, m, source) if lines is None else lines()
-            found = diagnose(quantity, g, right.value, others, self._net.N, open_)
+            net = self._net
+            others = wrongs_of(net, quantity, m, source) if wrongs is None else wrongs()
+            open_ = lines_of(net, quantity, m, source) if lines is None else lines()
+            found = diagnose(quantity, g, right.value, others, net.N, open_)
             if right.source:
                 found = self._simpler(found, self._by_itself(quantity, m, g))
             yield finding_of(quantity, m, g, truth, "wrong", found)
@@ -187,7 +188,7 @@ class _Walk:
     def _by_itself(self, quantity: str, m: int, g: FloatArray) -> Diagnosis | None:
         """Return the diagnosis of a quantity that was computed from right ones after all."""
         source, net = self._true_source(quantity, m), self._net
-        wrongs, lines = net.wrong(quantity, m, source), net.lines(quantity, m, source)
+        wrongs, lines = wrongs_of(net, quantity, m, source), lines_of(net, quantity, m, source)
         return diagnose(quantity, g, net.truth[quantity, m], wrongs, net.N, lines)
 
     @staticmethod

@@ -9,7 +9,7 @@ import numpy as np
 
 from swiftbackprop._inspect.report import TOLERANCE, relative_error
 from swiftbackprop._net.arrays import FloatArray
-from swiftbackprop.lab._formulas import Line, Wrong
+from swiftbackprop.lab._wrong_formulas import Line, Wrong
 
 __all__ = ["Diagnosis", "agrees", "along", "diagnose"]
 

@@ -14,9 +14,10 @@ from swiftbackprop._net.base import NetworkBase
 from swiftbackprop._net.rules import Activation, activations
 from swiftbackprop.lab._attribution import Finding, finding_of
 from swiftbackprop.lab._diagnosis import Diagnosis, agrees, diagnose
-from swiftbackprop.lab._formulas import Formulas, Wrong
+from swiftbackprop.lab._formulas import Formulas
 from swiftbackprop.lab._own_backward import in_order, missing
 from swiftbackprop.lab._returned import read
+from swiftbackprop.lab._wrong_formulas import Wrong
 
 __all__ = ["findings_of_forward", "findings_of_step"]
 
