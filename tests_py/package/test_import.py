@@ -26,8 +26,8 @@ MODULES = sorted(
 # What training does not need, of the package and beside it.
 LATER = {
     *("swiftbackprop." + name for name in (
-        "data", "datasets", "lab", "schedules", "sklearn", "demo", "_train.builtin_callbacks", "_train.file_callbacks",
-        "_train.progress", "_cli.main", "_export.atomic_file",
+        "data", "datasets", "lab", "schedules", "sklearn", "demo", "_train.builtin_callbacks",
+        "_train.file_callbacks", "_train.progress", "_cli.main", "_export.atomic_file",
         "_export.files", "_export.spec_json", "_export.weights", "_export.torch",
         "_export.onnx", "_import.constructors", "_inspect.trace", "_inspect.trace_steps",
         "_inspect.computation_graph", "_inspect.network_diagram", "_draw.notation", "_draw.svg",
