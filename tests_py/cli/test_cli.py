@@ -11,14 +11,7 @@ import pytest
 from sklearn.model_selection import train_test_split
 
 import swiftbackprop as sb
-from cli_runs import (
-    complaint,
-    report_of,
-    rows_of,
-    run,
-    table_of,
-    write_csv,
-)
+from cli_runs import complaint, report_of, rows_of, run, table_of, write_csv
 from swiftbackprop._cli.columns import as_numbers
 from swiftbackprop._cli.preprocessing import Preparation
 from swiftbackprop._import.load import read_notes

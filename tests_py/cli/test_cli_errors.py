@@ -16,11 +16,7 @@ import numpy as np
 import pytest
 
 import swiftbackprop as sb
-from cli_runs import (
-    command,
-    complaint,
-    run,
-)
+from cli_runs import command, complaint, run
 from swiftbackprop._export import files
 from swiftbackprop._import.load import read_notes
 

@@ -14,16 +14,7 @@ import pytest
 from sklearn.model_selection import train_test_split
 
 import swiftbackprop as sb
-from cli_runs import (
-    complaint,
-    hundred,
-    report_of,
-    rows_of,
-    run,
-    start,
-    table_of,
-    write_csv,
-)
+from cli_runs import complaint, hundred, report_of, rows_of, run, start, table_of, write_csv
 from swiftbackprop._cli.columns import as_numbers
 
 # --- What is reported ---------------------------------------------------------------------------

@@ -8,15 +8,7 @@ import numpy as np
 import pandas
 import pytest
 
-from cli_runs import (
-    complaint,
-    hundred,
-    report_of,
-    rows_of,
-    run,
-    table_of,
-    write_csv,
-)
+from cli_runs import complaint, hundred, report_of, rows_of, run, table_of, write_csv
 from swiftbackprop._cli.columns import as_numbers
 from swiftbackprop._cli.preprocessing import Preparation
 from swiftbackprop._import.load import read_notes

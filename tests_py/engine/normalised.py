@@ -8,9 +8,7 @@ import numpy as np
 import pytest
 
 import swiftbackprop as sb
-from helpers import (
-    quiet_network,
-)
+from helpers import quiet_network
 
 SIZES = [5, 7, 6, 3]
 

@@ -9,13 +9,7 @@ import pytest
 
 import reference
 import swiftbackprop as sb
-from helpers import (
-    DTYPES,
-    OPTIMIZERS,
-    TOLERANCE,
-    assert_matches,
-    data,
-)
+from helpers import DTYPES, OPTIMIZERS, TOLERANCE, assert_matches, data
 from test_against_reference import pair
 
 OPTIONS: list[dict[str, float]] = [

@@ -9,13 +9,7 @@ import numpy as np
 import pytest
 
 import swiftbackprop as sb
-from helpers import (
-    assert_gradients,
-    assert_matches,
-    data,
-    quiet_network,
-    refused,
-)
+from helpers import assert_gradients, assert_matches, data, quiet_network, refused
 from reference import ACTIVATIONS, LOSSES
 from swiftbackprop._engine.loader import core
 

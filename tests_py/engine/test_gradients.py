@@ -14,13 +14,7 @@ import numpy as np
 import pytest
 
 import reference
-from helpers import (
-    quiet_network,
-    reference_of,
-    relative_difference,
-    targets,
-    usual_output,
-)
+from helpers import quiet_network, reference_of, relative_difference, targets, usual_output
 from reference import ACTIVATIONS, LOSSES
 
 SIZES = [(outputs, rows) for outputs in (1, 3) for rows in (1, 7)]

@@ -8,14 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from helpers import (
-    DTYPES,
-    TOLERANCE,
-    assert_matches,
-    assert_same_gradients,
-    quiet_network,
-    targets,
-)
+from helpers import DTYPES, TOLERANCE, assert_matches, assert_same_gradients, quiet_network, targets
 from helpers import reference_of as reference_network
 from reference import ACTIVATIONS, LOSSES
 

@@ -9,9 +9,7 @@ import numpy as np
 import pytest
 
 import swiftbackprop as sb
-from helpers import (
-    data,
-)
+from helpers import data
 from normalised import NORMS, SIZES, each_norm, made, running
 
 

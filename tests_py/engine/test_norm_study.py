@@ -6,11 +6,7 @@ import numpy as np
 import pytest
 
 import swiftbackprop as sb
-from helpers import (
-    assert_matches,
-    data,
-    relative_difference,
-)
+from helpers import assert_matches, data, relative_difference
 from normalised import NORMS, SIZES, both_modes, each_norm, made, running
 
 

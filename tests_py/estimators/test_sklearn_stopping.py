@@ -13,11 +13,7 @@ pytest.importorskip("sklearn", minversion="1.6")
 
 import sklearn
 from scipy import sparse
-from sklearn.datasets import (
-    load_breast_cancer,
-    make_classification,
-    make_multilabel_classification,
-)
+from sklearn.datasets import load_breast_cancer, make_classification, make_multilabel_classification
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import (
     balanced_accuracy_score,

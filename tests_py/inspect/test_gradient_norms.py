@@ -8,15 +8,7 @@ import numpy as np
 import pytest
 
 import swiftbackprop as sb
-from helpers import (
-    DTYPES,
-    TOLERANCE,
-    assert_matches,
-    quiet_network,
-    refused,
-    targets,
-    usual_output,
-)
+from helpers import DTYPES, TOLERANCE, assert_matches, quiet_network, refused, targets, usual_output
 from reference import ACTIVATIONS, LOSSES
 from test_second_order import drawn
 

@@ -10,11 +10,7 @@ import numpy as np
 import pytest
 
 import swiftbackprop as sb
-from helpers import (
-    assert_matches,
-    quiet_network,
-    refused,
-)
+from helpers import assert_matches, quiet_network, refused
 from test_threads import Running
 
 # --- What stays as it is -------------------------------------------------------------------

@@ -8,15 +8,7 @@ import numpy as np
 import pytest
 
 import swiftbackprop as sb
-from custom_functions import (
-    CLASSES,
-    PAIRS,
-    QUARTIC,
-    SINE,
-    assert_same_pass,
-    examples,
-    twins,
-)
+from custom_functions import CLASSES, PAIRS, QUARTIC, SINE, assert_same_pass, examples, twins
 from helpers import assert_matches, data, quiet_network, refused, relative_difference
 
 # --- The same numbers as the engine's ----------------------------------------------------

@@ -15,14 +15,7 @@ import numpy as np
 import pytest
 
 import swiftbackprop as sb
-from custom_functions import (
-    SINE,
-    TANH,
-    d_sine,
-    examples,
-    square,
-    twins,
-)
+from custom_functions import SINE, TANH, d_sine, examples, square, twins
 from helpers import assert_matches, data, quiet_network, refused
 
 # --- What a function may do ----------------------------------------------------------------

@@ -12,12 +12,7 @@ import numpy as np
 import pytest
 
 import swiftbackprop as sb
-from custom_functions import (
-    QUARTIC,
-    SINE,
-    SQUARE,
-    TANH,
-)
+from custom_functions import QUARTIC, SINE, SQUARE, TANH
 from helpers import assert_matches, data, quiet_network, refused
 
 # --- Copies, pickles, files --------------------------------------------------------------

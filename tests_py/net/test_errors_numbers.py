@@ -8,17 +8,7 @@ import numpy as np
 import pytest
 
 import swiftbackprop as sb
-from helpers import (
-    D0,
-    DL,
-    N,
-    inputs,
-    labels,
-    network,
-    quiet_network,
-    refused,
-    run_python_ok,
-)
+from helpers import D0, DL, N, inputs, labels, network, quiet_network, refused, run_python_ok
 
 
 def regression(**keywords: Any) -> Any:

@@ -13,12 +13,7 @@ import torch
 import swiftbackprop as sb
 from helpers import DTYPES, refused
 from swiftbackprop._export.torch import _MAKERS
-from test_other_libraries import (
-    CLOSE,
-    assert_close,
-    inputs,
-    make,
-)
+from test_other_libraries import CLOSE, assert_close, inputs, make
 from torch_models import nn, run
 
 

@@ -12,14 +12,7 @@ import torch
 
 import swiftbackprop as sb
 from helpers import DTYPES, NORMS, refused
-from test_other_libraries import (
-    CLOSE,
-    assert_close,
-    inputs,
-    make,
-    normalised,
-    same_layers,
-)
+from test_other_libraries import CLOSE, assert_close, inputs, make, normalised, same_layers
 from torch_models import assert_same_state, nn, run, tensors
 
 

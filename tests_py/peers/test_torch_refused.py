@@ -12,11 +12,7 @@ from torch.nn.utils import prune
 
 import swiftbackprop as sb
 from helpers import refused
-from test_other_libraries import (
-    assert_close,
-    inputs,
-    make,
-)
+from test_other_libraries import assert_close, inputs, make
 from torch_models import nn, run
 
 

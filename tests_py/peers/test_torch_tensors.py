@@ -10,12 +10,7 @@ import torch
 
 import swiftbackprop as sb
 from helpers import DTYPES, refused, run_python_ok
-from test_other_libraries import (
-    WithDLPack,
-    address,
-    inputs,
-    make,
-)
+from test_other_libraries import WithDLPack, address, inputs, make
 from torch_models import assert_same_state, tensors
 
 

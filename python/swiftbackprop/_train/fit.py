@@ -12,13 +12,7 @@ import numpy as np
 from swiftbackprop._engine.loader import core
 from swiftbackprop._net.arrays import FloatArray
 from swiftbackprop._net.checks import as_int
-from swiftbackprop._train.callback import (
-    as_callbacks,
-    call,
-    is_of_first,
-    sets_rate,
-    wants_batches,
-)
+from swiftbackprop._train.callback import as_callbacks, call, is_of_first, sets_rate, wants_batches
 from swiftbackprop._train.chunked import ChunkedSession
 from swiftbackprop._train.data import ChunkedData, Data
 from swiftbackprop._train.evaluation import asked_metrics

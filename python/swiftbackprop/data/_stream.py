@@ -15,14 +15,7 @@ from swiftbackprop._train.stream_validation import predict_stream
 from swiftbackprop.data._arrays import ArrayFiles, is_arrays
 from swiftbackprop.data._files import TableFiles
 from swiftbackprop.data._hugging_face import HuggingFaceRows, is_saved
-from swiftbackprop.data._pieces import (
-    Free,
-    ReadEpochs,
-    TrainingRows,
-    cut,
-    give_back,
-    rows_of_units,
-)
+from swiftbackprop.data._pieces import Free, ReadEpochs, TrainingRows, cut, give_back, rows_of_units
 from swiftbackprop.data._read_ahead import ReadAhead
 from swiftbackprop.data._source import Block, Source
 
