@@ -31,7 +31,8 @@ extension Network {
       // z(m) = a(m−1) W(m)ᵀ
       if span.makesProduct(m) {
         let z = place(tape.z, m, part.rows)
-        multiply(activation(m - 1, tape).rows(part.rows), weights(m), into: z)
+        multiply(
+          activation(m - 1, tape).rows(part.rows), weights(m), into: z, in: precision(m, tape))
       }
       // z(m) ← z(m) + b(m), a(m) = σ(z(m))
       flags.see(z: stages[m - 1].forward(tape, part, span), m)
@@ -55,7 +56,9 @@ extension Network {
         } else {
           // grad_a(m) = grad_z(m+1) W(m+1)
           let gradA = place(tape.gradA, m, part.rows)
-          multiply(gradient(m + 1, tape).rows(part.rows), weights(m + 1).transpose, into: gradA)
+          multiply(
+            gradient(m + 1, tape).rows(part.rows), weights(m + 1).transpose, into: gradA,
+            in: precision(m + 1, tape))
         }
       }
       // grad_z(m) = grad_a(m) ⊙ σ′(z(m))
@@ -81,7 +84,8 @@ extension Network {
   func weightGradient(_ m: Int, _ tape: Tape<T>, _ share: Range<Int>, accumulate: Bool) {
     multiply(
       activation(m - 1, tape).transpose.rows(share), gradient(m, tape),
-      into: gradWeights(m) + share.lowerBound * layout.sizes[m], accumulate: accumulate)
+      into: gradWeights(m) + share.lowerBound * layout.sizes[m], accumulate: accumulate,
+      in: precision(m, tape))
   }
 
   /// grad_b(m) ← Σₙ grad_z(m), or added to it, from the column sums that the parts made.

@@ -40,6 +40,8 @@ class Network<T: Scalar> {
   final var maxNorm = 0.0
   /// What integers in X are multiplied with.
   final var inputScale = 1.0
+  /// What the factors of products are rounded to.
+  final var precision = Precision.float32
   /// The probability p to drop a unit of layer m, in place m − 1; the same as memory for masks,
   /// nil if nothing is dropped.
   final var dropout: [Double]
@@ -128,6 +130,7 @@ class Network<T: Scalar> {
     (random, gradientState) = (other.random, other.gradientState)
     sharesPenalties = other.sharesPenalties
     (maxNorm, inputScale) = (other.maxNorm, other.inputScale)
+    precision = other.precision
     (dropout, rates) = (other.dropout, other.rates)
     (isTrainable, lowestTrained) = (other.isTrainable, other.lowestTrained)
     hasFrozenLayers = other.hasFrozenLayers

@@ -337,6 +337,12 @@ int64_t sb_slot_count(const sb_net *net);
 #define SB_OPTION_PENALTY_PER_SAMPLE 8
 #define SB_OPTION_MAX_NORM 4     // the limit of the norm of every row of W, after a step; 0: none
 #define SB_OPTION_INPUT_SCALE 5  // what integers in X are multiplied with
+#define SB_OPTION_PRECISION 6    // what the factors of products are rounded to, of float32 nets
+#define SB_PRECISION_FLOAT32 0
+#define SB_PRECISION_BF16X3 1    // the sum of three pieces of bfloat16
+#define SB_PRECISION_BF16X2 2
+#define SB_PRECISION_BFLOAT16 3
+#define SB_PRECISION_AUTO 4      // BF16X3 for the products that this CPU makes faster so
 #define SB_OPTION_HYPER 16
 // Of layer m = 1..L, by adding m:
 #define SB_OPTION_DROPOUT (1 << 20)    // the probability to drop a unit, in [0, 1)
@@ -371,6 +377,10 @@ int32_t sb_plan(const sb_net *net, int64_t rows, int32_t threads);
 #define SB_BY_BLAS_WIDE 5        // rows of the second factor are longer than 2 KB
 #define SB_BY_BLAS_LARGE 6       // the second factor takes more than 4 MB
 #define SB_BY_PACKED_TILES 7     // tiles, once both factors are brought into their order
+// Where factors are rounded to bfloat16 (SB_OPTION_PRECISION):
+#define SB_BY_TILE_UNIT 8     // the CPU's tiles (AMX)
+#define SB_BY_DOT_PRODUCTS 9  // its products of pairs (AVX512-BF16)
+#define SB_BY_EMULATION 10    // products of float32
 int32_t sb_maker(const sb_net *net, int32_t quantity, int32_t m, int64_t rows, int32_t threads);
 
 // ---------------------------------------------------------------- whole data sets

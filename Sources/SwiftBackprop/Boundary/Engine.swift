@@ -11,6 +11,7 @@ protocol Engine: AnyObject {
   var sharesPenalties: Bool { get set }
   var maxNorm: Double { get set }
   var inputScale: Double { get set }
+  var precision: Precision { get }
   var dropout: [Double] { get }
   var isTrainable: [Bool] { get }
   var random: Random { get set }
@@ -32,6 +33,7 @@ protocol Engine: AnyObject {
   func view(_ what: Int32, _ m: Int) throws(EngineError) -> sb_view
   func setDropout(_ m: Int, _ rate: Double) throws(EngineError)
   func setTrainable(_ m: Int, _ isTrainable: Bool) throws(EngineError)
+  func setPrecision(_ code: Double) throws(EngineError)
   func hyperparameter(_ index: Int) throws(EngineError) -> Double
   func setHyperparameter(_ index: Int, _ value: Double) throws(EngineError)
   func plan(rows: Int64, threads: Int32) -> Plan

@@ -96,6 +96,7 @@ public func sb_get_option(
     case SB_OPTION_PENALTY_PER_SAMPLE: result = engine.sharesPenalties ? 1 : 0
     case SB_OPTION_MAX_NORM: result = engine.maxNorm
     case SB_OPTION_INPUT_SCALE: result = engine.inputScale
+    case SB_OPTION_PRECISION: result = Double(engine.precision.rawValue)
     case SB_OPTION_TRAINABLE...:
       result = try layerOption(engine.isTrainable, option - SB_OPTION_TRAINABLE) ? 1 : 0
     case SB_OPTION_DROPOUT...:
@@ -153,6 +154,7 @@ public func sb_set_option(
       // 2⁵³: the range in which a double counts without gaps.
       engine.steps = Int(Swift.min(value, 0x1p53))
     case SB_OPTION_PENALTY_PER_SAMPLE: engine.sharesPenalties = value != 0
+    case SB_OPTION_PRECISION: try engine.setPrecision(value)
     default: throw EngineError.noOption
     }
   }

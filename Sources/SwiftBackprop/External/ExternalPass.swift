@@ -110,7 +110,8 @@ extension Network {
     case .whole: forward(tape, part, &flags, span)
     case .product:
       let (z, cols) = (place(tape.z, m, rows), layout.sizes[m])
-      multiply(activation(m - 1, tape).rows(rows), weights(m), into: z)
+      multiply(
+        activation(m - 1, tape).rows(rows), weights(m), into: z, in: precision(m, tape))
       addRow(bias(m), to: z, rows.count, cols)
       flags.see(z: largestMagnitude(z, rows.count * cols), m)
     case .normalisation:

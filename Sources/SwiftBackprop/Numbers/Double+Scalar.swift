@@ -30,6 +30,13 @@ extension Double: Scalar {
       transA ? 112 : 111, transB ? 112 : 111, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc)
   }
 
+  static func roundedProduct(
+    _ a: Matrix<Double>, _ b: Matrix<Double>, into c: UnsafeMutablePointer<Double>, keeps: Bool,
+    factor: Double, pieces: Int32
+  ) -> Bool {
+    false
+  }
+
   #if SB_AVX512
     @inline(__always)
     static func transposeEight(

@@ -34,6 +34,14 @@ extension Float: Scalar {
       transA ? 112 : 111, transB ? 112 : 111, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc)
   }
 
+  static func roundedProduct(
+    _ a: Matrix<Float>, _ b: Matrix<Float>, into c: UnsafeMutablePointer<Float>, keeps: Bool,
+    factor: Float, pieces: Int32
+  ) -> Bool {
+    SwiftBackprop.roundedProduct(a, b, into: c, keeps: keeps, factor: factor, pieces: pieces)
+    return true
+  }
+
   #if SB_AVX512
     @inline(__always)
     static func transposeEight(

@@ -30,6 +30,13 @@ protocol Scalar: BinaryFloatingPoint, Sendable {
     _ b: UnsafePointer<Self>, _ ldb: Int32,
     _ beta: Self, _ c: UnsafeMutablePointer<Self>, _ ldc: Int32)
 
+  /// C ← factor·A·B, or C + factor·A·B when `keeps`, of factors split into `pieces` pieces of
+  /// bfloat16; false if numbers of this type are not.
+  static func roundedProduct(
+    _ a: Matrix<Self>, _ b: Matrix<Self>, into c: UnsafeMutablePointer<Self>, keeps: Bool,
+    factor: Self, pieces: Int32
+  ) -> Bool
+
   #if SB_AVX512
     /// out[k·outStride + i] ← p[i·stride + k] for i < 8 and the k of a vector.
     static func transposeEight(

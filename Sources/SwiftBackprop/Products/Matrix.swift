@@ -79,13 +79,18 @@ func sumOfMagnitudes<T: Scalar>(_ x: UnsafePointer<T>, _ count: Int) -> Double {
 }
 
 /// C [m, n] ← factor · A [m, k] · B [k, n], C dense and B perhaps transposed from [n, k]; adds to
-/// C when `accumulate`. The only call of BLAS, which also steps in for packed tiles when there is
-/// no memory left to pack into.
+/// C when `accumulate`; the factors are rounded as `precision` says. The only call of BLAS, which
+/// also steps in for packed tiles when there is no memory left to pack into.
 @inline(never)
 func multiply<T: Scalar>(
   _ a: Matrix<T>, _ b: Matrix<T>, into c: UnsafeMutablePointer<T>, accumulate: Bool = false,
-  factor: T = 1
+  factor: T = 1, in precision: Precision = .float32
 ) {
+  if precision != .float32,
+    T.roundedProduct(a, b, into: c, keeps: accumulate, factor: factor, pieces: precision.pieces)
+  {
+    return
+  }
   let productKernel = a.productKernel(b)
   if productKernel == .tiles { return product(a, b, into: c, keeps: accumulate, factor: factor) }
   if productKernel == .packed, let scratch = sb_scratch() {

@@ -8,6 +8,18 @@ enum ProductKernel: Int32 {
   case baseline, transposed, fewRows, narrow, wide, large
   /// Tiles again, from packed factors (Packing.swift).
   case packed
+  /// Factors rounded to bfloat16 (RoundedProduct.swift): by the tile unit, by products of pairs, by
+  /// those of single precision.
+  case roundedByTiles, roundedByPairs, rounded
+
+  /// Who multiplies rounded factors on this CPU.
+  static var ofRounded: ProductKernel {
+    switch sb_bf16_unit() {
+    case SB_BF16_TILES: .roundedByTiles
+    case SB_BF16_DOT: .roundedByPairs
+    default: .rounded
+    }
+  }
 }
 
 extension Matrix {
@@ -15,7 +27,8 @@ extension Matrix {
   /// add at once. Without packing, b [k, n] must stay in the second-level cache, and its rows not
   /// lie so far apart that they fall onto the same places, which matters from 64 rows on.
   @inline(__always)
-  func productKernel(_ b: Matrix) -> ProductKernel {
+  func productKernel(_ b: Matrix, in precision: Precision = .float32) -> ProductKernel {
+    if precision != .float32 { return .ofRounded }
     #if SB_FMA
       let rowBytes = b.stride &* MemoryLayout<T>.stride
       if rows < tileRows { return .fewRows }
@@ -54,6 +67,11 @@ extension Network {
     let part = plan.parts - 1
     let count = plan.share(part, of: rows).count
     let (before, units) = (layout.sizes[m - 1], layout.sizes[m])
+    // grad_a(m) is made of W(m+1).
+    let owner = quantity == SB_GRAD_A ? m + 1 : m
+    if (precision == .auto ? automaticPrecision(owner, rows: rows) : precision) != .float32 {
+      return .ofRounded
+    }
     switch quantity {
     case SB_Z where m == 1 && plan.sharesInput:
       let columns = plan.share(part, of: before, unit: 8)

@@ -18,7 +18,11 @@ struct InputShares<T: Scalar> {
 
 extension Network {
   /// a(0) W(1)ᵀ from the columns `share` of a(0) alone, which meet the rows `share` of W(1)ᵀ.
-  func multiplyInput(_ input: Matrix<T>, _ share: Range<Int>, into out: UnsafeMutablePointer<T>) {
-    multiply(input.transpose.rows(share).transpose, weights(1).rows(share), into: out)
+  func multiplyInput(
+    _ tape: Tape<T>, _ share: Range<Int>, into out: UnsafeMutablePointer<T>
+  ) {
+    multiply(
+      tape.input.transpose.rows(share).transpose, weights(1).rows(share), into: out,
+      in: precision(1, tape))
   }
 }

@@ -317,14 +317,15 @@ class FitLoop<T: Scalar> {
       shares = try Storage(count: plan.parts * size)
     }
     guard let shares else { return }
-    let input = tape.input
+    let current = tape
     concurrently(plan.parts) { part in
       let columns = plan.share(part, of: x.cols, unit: 8)
       if gathers(selected) {
         x.columns(columns).read(selected, into: memory.x + columns.lowerBound, stride: x.cols)
       }
       network.multiplyInput(
-        input, columns, into: shares.base + part * input.rows * network.layout.sizes[1])
+        current, columns,
+        into: shares.base + part * current.input.rows * network.layout.sizes[1])
     }
     tape.shares = InputShares(base: shares.base, parts: plan.parts)
   }

@@ -143,7 +143,7 @@ extension Network {
       stride: layout.sizes[m])
     multiply(
       activation(m - 1, tape).transpose.rows(rows), gradZ, into: out, accumulate: accumulate,
-      factor: factor)
+      factor: factor, in: precision(m, tape))
   }
 
   /// Rows and columns of grad_W(m)ᵀ, of its rows `share`, that are made at a time; nil for all.
@@ -152,16 +152,19 @@ extension Network {
   ) -> (rows: Int, cols: Int)? {
     let cols = layout.sizes[m]
     let a = activation(m - 1, tape).transpose.rows(0, share.count)
-    switch a.productKernel(gradient(m, tape)) {
+    let kernel = a.productKernel(gradient(m, tape), in: precision(m, tape))
+    switch kernel {
     case .tiles:
       let rows = PartMemory<T>.panelSize / cols & ~7
       return rows > 0 ? (rows, cols) : nil
-    case .packed:
+    case .packed, .roundedByTiles, .roundedByPairs, .rounded:
+      let isPacked = kernel == .packed
+      let rowUnit = isPacked ? tileRows : Int(SB_BF16_TILE)
       // grad_z is packed for every panel: with many panels of a few rows that would take too long.
       let maxRows = Swift.max(
-        PartMemory<T>.widePanelRows, PartMemory<T>.packedPanelSize / cols & ~7)
-      let rows = evenly(share.count, maxRows, unit: tileRows)
-      let strip = Blocks<T>.cols
+        PartMemory<T>.widePanelRows, PartMemory<T>.packedPanelSize / cols & -rowUnit)
+      let rows = evenly(share.count, maxRows, unit: rowUnit)
+      let strip = isPacked ? Blocks<T>.cols : Int(SB_BF16_TILE)
       let strips = Swift.max(1, PartMemory<T>.widePanelSize / rows / strip)
       return (rows, evenly(cols, strips * strip, unit: strip))
     default: return nil

@@ -1,0 +1,82 @@
+// Matrix products whose factors are rounded to bfloat16, or split into pieces of it, and whose
+// sums are of single precision. Internal: not part of the contract in swift_backprop.h.
+//
+// A float32 has 24 significant bits, a bfloat16 8 and the same range: hi = bf16(x),
+// mid = bf16(x − hi), lo = bf16(x − hi − mid) hold x to 2⁻²⁷. Of the products of pieces those
+// count that are not smaller than what is left out: 1, 3 or 6 of them for 1, 2 or 3 pieces
+// (Henry, Tang and Heinecke, "Leveraging the bfloat16 artificial intelligence datatype for
+// higher-precision computations", 2019).
+#ifndef SB_BF16_H
+#define SB_BF16_H
+
+#include <stdint.h>
+
+// Rows of A, and columns of B, that lie together; terms of a sum that do.
+#define SB_BF16_PANEL 16
+#define SB_BF16_CHUNK 32
+// bfloat16 numbers of such a panel and such a chunk, in A and in B
+#define SB_BF16_UNIT (SB_BF16_PANEL * SB_BF16_CHUNK)
+#define SB_BF16_MAX_PIECES 3
+
+// What multiplies: the tile unit (AMX), the instruction for pairs (AVX512-BF16), or products of
+// single precision with the same rounding, which every CPU has. The environment variable
+// SWIFTBACKPROP_BF16 = "dot" or "emulated" leaves the ones before it out.
+#define SB_BF16_EMULATED 0
+#define SB_BF16_DOT 1
+#define SB_BF16_TILES 2
+int sb_bf16_unit(void);
+
+// Bytes of `pieces` packed pieces of `lanes` rows or columns, `depth` terms each.
+static inline long sb_bf16_bytes(long lanes, long depth, int pieces) {
+  const long panels = (lanes + SB_BF16_PANEL - 1) / SB_BF16_PANEL;
+  const long chunks = (depth + SB_BF16_CHUNK - 1) / SB_BF16_CHUNK;
+  return panels * chunks * SB_BF16_UNIT * pieces * (long)sizeof(uint16_t);
+}
+
+// A factor of a product: element (lane, k) at lane·across + k·along, one of which is 1. A lane is
+// a row of A or a column of B.
+typedef struct {
+  const float *base;
+  long across, along;
+  int lanes, depth;
+} sb_bf16_factor;
+
+// Packs the pieces of A, or of B: one piece after the other, its panels, their chunks of
+// [16 rows, 32 terms], or of [16 pairs of terms, 16 columns, 2]; zeros fill the last ones.
+void sb_bf16_pack_a(sb_bf16_factor a, int pieces, uint16_t *out);
+void sb_bf16_pack_b(sb_bf16_factor b, int pieces, uint16_t *out);
+
+// C [rows, cols] ← factor·A·B, or C + factor·A·B if `keeps`, from packed factors.
+void sb_bf16_multiply(const uint16_t *a, const uint16_t *b, int rows, int cols, int depth,
+                      int pieces, float factor, int keeps, float *c, long stride);
+
+// The same of a few numbers, packed on the stack: 32 rows, columns and SB_BF16_SMALL_DEPTH terms.
+#define SB_BF16_SMALL_DEPTH 128
+void sb_bf16_multiply_small(sb_bf16_factor a, sb_bf16_factor b, int pieces, float factor, int keeps,
+                            float *c, long stride);
+
+// What a kernel multiplies: 1 or 2 panels of A with 1 or 2 of B. Panels lie `chunks` chunks apart,
+// pieces a_piece and b_piece numbers.
+typedef struct {
+  const uint16_t *a, *b;
+  int row_panels, col_panels;
+  long chunks, a_piece, b_piece;
+  int pieces;
+} sb_bf16_tile;
+
+#define SB_BF16_TILE (2 * SB_BF16_PANEL)
+// sum [32, 32] ← A·B, the products of small pieces first
+typedef void sb_bf16_kernel(const sb_bf16_tile *tile, float *sum);
+
+// How many products of pieces there are, and which: the i-th of A with the j-th of B.
+int sb_bf16_terms(int pieces);
+void sb_bf16_term(int pieces, int number, int *i, int *j);
+
+#if defined(__x86_64__)
+sb_bf16_kernel sb_bf16_by_dot, sb_bf16_by_tiles;
+// Before and after products by tiles, in each thread that makes them.
+void sb_bf16_begin_tiles(void);
+void sb_bf16_end_tiles(void);
+#endif
+
+#endif
