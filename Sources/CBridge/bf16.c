@@ -141,21 +141,15 @@ void sb_bf16_pack_b(sb_bf16_factor b, int pieces, uint16_t *out) { pack(b, piece
 // MARK: products
 
 // hi·lo, mid·mid, lo·hi, hi·mid, mid·hi, hi·hi: small ones first, so that less of them is lost.
-static const unsigned char TERMS[][2] = {{0, 2}, {1, 1}, {2, 0}, {0, 1}, {1, 0}, {0, 0}};
+static const sb_bf16_term TERMS[] = {{0, 2}, {1, 1}, {2, 0}, {0, 1}, {1, 0}, {0, 0}};
 
-int sb_bf16_terms(int pieces) { return pieces * (pieces + 1) / 2; }
-
-void sb_bf16_term(int pieces, int number, int *i, int *j) {
-  const unsigned char *term = TERMS[6 - sb_bf16_terms(pieces) + number];
-  *i = term[0];
-  *j = term[1];
+sb_bf16_terms sb_bf16_terms_of(int pieces) {
+  const int count = pieces * (pieces + 1) / 2;
+  return (sb_bf16_terms){TERMS + 6 - count, count};
 }
 
 // Rows and vectors of columns whose sums stay in registers
 enum { ROWS = SB_VECTOR_BYTES == 64 ? 8 : 4, COLS = 2 * LANES };
-// Chunks after which the sums are put down: short sums lose less.
-enum { TOGETHER = 2 };
-
 static inline floats first_of(words pairs) { return (floats)(pairs << 16); }
 static inline floats second_of(words pairs) { return (floats)(pairs & 0xffff0000); }
 
@@ -199,21 +193,21 @@ static inline const uint16_t *columns(const uint16_t *b, long chunks, int col) {
 
 static void emulated(const sb_bf16_tile *t, float *sum) {
   memset(sum, 0, sizeof(float) * TILE * TILE);
+  const sb_bf16_terms terms = sb_bf16_terms_of(t->pieces);
+  const long together = sb_bf16_together(t->pieces);
   for (int col = 0; col < t->col_panels * PANEL; col += COLS) {
     // With vectors of 64 bytes the second one's columns are another panel's, if there is one.
     const int next = col + LANES < t->col_panels * PANEL ? col + LANES : col;
     for (int row = 0; row < t->row_panels * PANEL; row += ROWS) {
       const uint16_t *a = t->a + row / PANEL * t->chunks * UNIT + row % PANEL * CHUNK;
-      for (int number = 0; number < sb_bf16_terms(t->pieces); number++) {
-        int i, j;
-        sb_bf16_term(t->pieces, number, &i, &j);
-        const uint16_t *piece = t->b + j * t->b_piece;
-        for (long chunk = 0; chunk < t->chunks; chunk += TOGETHER) {
+      for (int number = 0; number < terms.count; number++) {
+        const uint16_t *piece = t->b + terms.first[number].b * t->b_piece;
+        for (long chunk = 0; chunk < t->chunks; chunk += together) {
           const long rest = t->chunks - chunk;
-          add_products(a + i * t->a_piece + chunk * UNIT,
+          add_products(a + terms.first[number].a * t->a_piece + chunk * UNIT,
                        columns(piece, t->chunks, col) + chunk * UNIT,
                        columns(piece, t->chunks, next) + chunk * UNIT,
-                       rest < TOGETHER ? rest : TOGETHER, sum + row * TILE + col);
+                       rest < together ? rest : together, sum + row * TILE + col);
         }
       }
     }

@@ -22,8 +22,6 @@ enum { ROW_BYTES = CHUNK * 2, PAIRS = CHUNK / 2 };
 
 #define WITH_DOT __attribute__((target("avx512f,avx512bf16")))
 enum { ROWS = 8 };
-// Chunks after which the sums are put down: short sums lose less.
-enum { TOGETHER = 2 };
 
 // sum [8, 32] += A·B of some chunks; right is the second panel of B.
 WITH_DOT static void add_pairs(const uint16_t *a, const uint16_t *left, const uint16_t *right,
@@ -55,16 +53,16 @@ WITH_DOT static void add_pairs(const uint16_t *a, const uint16_t *left, const ui
 WITH_DOT void sb_bf16_by_dot(const sb_bf16_tile *t, float *sum) {
   memset(sum, 0, sizeof(float) * TILE * TILE);
   const long next = t->col_panels > 1 ? t->chunks * UNIT : 0;
+  const sb_bf16_terms terms = sb_bf16_terms_of(t->pieces);
+  const long together = sb_bf16_together(t->pieces);
   for (int row = 0; row < t->row_panels * PANEL; row += ROWS) {
     const uint16_t *a = t->a + row / PANEL * t->chunks * UNIT + row % PANEL * CHUNK;
-    for (int number = 0; number < sb_bf16_terms(t->pieces); number++) {
-      int i, j;
-      sb_bf16_term(t->pieces, number, &i, &j);
-      const uint16_t *b = t->b + j * t->b_piece;
-      for (long chunk = 0; chunk < t->chunks; chunk += TOGETHER) {
+    for (int number = 0; number < terms.count; number++) {
+      const uint16_t *b = t->b + terms.first[number].b * t->b_piece;
+      for (long chunk = 0; chunk < t->chunks; chunk += together) {
         const long rest = t->chunks - chunk;
-        add_pairs(a + i * t->a_piece + chunk * UNIT, b + chunk * UNIT, b + next + chunk * UNIT,
-                  rest < TOGETHER ? rest : TOGETHER, sum + row * TILE);
+        add_pairs(a + terms.first[number].a * t->a_piece + chunk * UNIT, b + chunk * UNIT, b + next + chunk * UNIT,
+                  rest < together ? rest : together, sum + row * TILE);
       }
     }
   }
@@ -98,10 +96,10 @@ WITH_TILES void sb_bf16_by_tiles(const sb_bf16_tile *t, float *sum) {
   _tile_zero(1);
   _tile_zero(2);
   _tile_zero(3);
-  for (int number = 0; number < sb_bf16_terms(t->pieces); number++) {
-    int i, j;
-    sb_bf16_term(t->pieces, number, &i, &j);
-    const uint16_t *a = t->a + i * t->a_piece, *b = t->b + j * t->b_piece;
+  const sb_bf16_terms terms = sb_bf16_terms_of(t->pieces);
+  for (int number = 0; number < terms.count; number++) {
+    const uint16_t *a = t->a + terms.first[number].a * t->a_piece;
+    const uint16_t *b = t->b + terms.first[number].b * t->b_piece;
     for (long chunk = 0; chunk < t->chunks; chunk++, a += UNIT, b += UNIT) {
       _tile_loadd(4, a, ROW_BYTES);
       _tile_loadd(6, b, ROW_BYTES);

@@ -2,6 +2,7 @@
 #ifdef SB_PYTHON
 #include <limits.h>
 
+#include "sb_bf16.h"
 #include "sb_support.h"
 #include "shim.h"
 
@@ -19,6 +20,11 @@ static PyObject *cpu_level(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(unus
 
 static PyObject *engine_level(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(unused)) {
   return PyLong_FromLong(sb_engine_level());
+}
+
+static PyObject *bf16_unit(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(unused)) {
+  const int units[] = {SB_BY_EMULATION, SB_BY_DOT_PRODUCTS, SB_BY_TILE_UNIT};
+  return PyLong_FromLong(units[sb_bf16_unit()]);
 }
 
 static PyObject *has_blas(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(unused)) {
@@ -173,6 +179,7 @@ static PyObject *apply_loss(PyObject *module, PyObject *args) {
 
 static PyMethodDef module_methods[] = {
     {"abi_version", abi_version, METH_NOARGS, "The version of the C contract."},
+    {"bf16_unit", bf16_unit, METH_NOARGS, "Who multiplies bfloat16 here: BY_TILE_UNIT, ..."},
     {"cpu_level", cpu_level, METH_NOARGS, "The instruction-set level of this CPU: 1, 3 or 4."},
     {"engine_level", engine_level, METH_NOARGS, "The level this module was compiled for."},
     {"has_blas", has_blas, METH_NOARGS, "Whether a BLAS table is installed."},

@@ -83,6 +83,12 @@ class Network(NetworkExchange, NetworkStudy, PicklableNetwork):
     input_scale : float, default 1
         What integers in X are multiplied with wherever X is read, 1/255 for images of
         uint8, say. Floating-point X is taken as it is.
+    precision : {"float32", "bf16x3", "bf16x2", "bfloat16", "auto"}, optional
+        What the factors of matrix products are rounded to in `forward`, `backward`, `fit` and
+        what else goes over the layers; sums, z, a, gradients and W stay float32. "bfloat16" has
+        8 significant bits, "bf16x2" 16 and "bf16x3" 24, as many as float32: sums of two and of
+        three bfloat16. "auto" takes "bf16x3" where this CPU multiplies faster so. By default
+        nothing is rounded; see `plan` for who multiplies. Can be set later.
 
     Attributes
     ----------
@@ -147,6 +153,7 @@ class Network(NetworkExchange, NetworkStudy, PicklableNetwork):
         dropout: float | Sequence[float] = 0.0,
         norm: NormLike | Sequence[NormLike] = None,
         input_scale: float = 1.0,
+        precision: str | None = None,
     ) -> None:
         spec = make_spec(
             sizes=sizes,
@@ -163,6 +170,7 @@ class Network(NetworkExchange, NetworkStudy, PicklableNetwork):
         )
         self._build(spec, as_seed(seed))
         self.max_norm, self.dropout, self.input_scale = max_norm, dropout, input_scale
+        self.precision = precision
         self._start()
         warn_of_clipping(spec, stacklevel=3)  # __init__ is wrapped
 

@@ -2,8 +2,8 @@
 // sums are of single precision. Internal: not part of the contract in swift_backprop.h.
 //
 // A float32 has 24 significant bits, a bfloat16 8 and the same range: hi = bf16(x),
-// mid = bf16(x − hi), lo = bf16(x − hi − mid) hold x to 2⁻²⁷. Of the products of pieces those
-// count that are not smaller than what is left out: 1, 3 or 6 of them for 1, 2 or 3 pieces
+// mid = bf16(x − hi), lo = bf16(x − hi − mid) hold all of x. Of the products of pieces those count
+// that a long sum of float32 would not lose: 1, 3 or 6 of them for 1, 2 or 3 pieces
 // (Henry, Tang and Heinecke, "Leveraging the bfloat16 artificial intelligence datatype for
 // higher-precision computations", 2019).
 #ifndef SB_BF16_H
@@ -68,9 +68,18 @@ typedef struct {
 // sum [32, 32] ← A·B, the products of small pieces first
 typedef void sb_bf16_kernel(const sb_bf16_tile *tile, float *sum);
 
-// How many products of pieces there are, and which: the i-th of A with the j-th of B.
-int sb_bf16_terms(int pieces);
-void sb_bf16_term(int pieces, int number, int *i, int *j);
+// The products of pieces that count, small ones first: the a-th piece of A with the b-th of B.
+typedef struct {
+  unsigned char a, b;
+} sb_bf16_term;
+typedef struct {
+  const sb_bf16_term *first;
+  int count;
+} sb_bf16_terms;
+sb_bf16_terms sb_bf16_terms_of(int pieces);
+
+// Chunks after which a kernel puts its sums down: short sums lose less, which matters with pieces.
+static inline long sb_bf16_together(int pieces) { return pieces > 1 ? 1 : 4; }
 
 #if defined(__x86_64__)
 sb_bf16_kernel sb_bf16_by_dot, sb_bf16_by_tiles;

@@ -86,7 +86,7 @@ func multiply<T: Scalar>(
   _ a: Matrix<T>, _ b: Matrix<T>, into c: UnsafeMutablePointer<T>, accumulate: Bool = false,
   factor: T = 1, in precision: Precision = .float32
 ) {
-  if precision != .float32,
+  if precision.rounds(terms: a.cols),
     T.roundedProduct(a, b, into: c, keeps: accumulate, factor: factor, pieces: precision.pieces)
   {
     return

@@ -20,6 +20,14 @@ enum Precision: Int32 {
   }
 }
 
+extension Precision {
+  /// Whether a product is made of pieces whose sums have so many terms. Three pieces are all of a
+  /// number: in a short sum the products left out would be the larger part of the error, and it
+  /// takes float32's.
+  @inline(__always)
+  func rounds(terms: Int) -> Bool { self != .float32 && (self != .bf16x3 || terms > 64) }
+}
+
 extension Network {
   /// What the factors of layer m's products in this pass are rounded to. `auto` looks at the
   /// sizes and at the CPU alone, so that training repeats bit for bit.

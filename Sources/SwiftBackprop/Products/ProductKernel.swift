@@ -28,7 +28,7 @@ extension Matrix {
   /// lie so far apart that they fall onto the same places, which matters from 64 rows on.
   @inline(__always)
   func productKernel(_ b: Matrix, in precision: Precision = .float32) -> ProductKernel {
-    if precision != .float32 { return .ofRounded }
+    if precision.rounds(terms: cols) { return .ofRounded }
     #if SB_FMA
       let rowBytes = b.stride &* MemoryLayout<T>.stride
       if rows < tileRows { return .fewRows }
@@ -69,21 +69,20 @@ extension Network {
     let (before, units) = (layout.sizes[m - 1], layout.sizes[m])
     // grad_a(m) is made of W(m+1).
     let owner = quantity == SB_GRAD_A ? m + 1 : m
-    if (precision == .auto ? automaticPrecision(owner, rows: rows) : precision) != .float32 {
-      return .ofRounded
-    }
+    let precision = precision == .auto ? automaticPrecision(owner, rows: rows) : precision
     switch quantity {
     case SB_Z where m == 1 && plan.sharesInput:
       let columns = plan.share(part, of: before, unit: 8)
       return Matrix(base, rows, columns.count, stride: before)
-        .productKernel(weights(1).rows(columns.lowerBound, columns.upperBound))
-    case SB_Z: return Matrix(base, count, before).productKernel(weights(m))
+        .productKernel(weights(1).rows(columns.lowerBound, columns.upperBound), in: precision)
+    case SB_Z: return Matrix(base, count, before).productKernel(weights(m), in: precision)
     case SB_GRAD_A:
-      return Matrix(base, count, layout.sizes[m + 1]).productKernel(weights(m + 1).transpose)
+      return Matrix(base, count, layout.sizes[m + 1]).productKernel(
+        weights(m + 1).transpose, in: precision)
     case SB_GRAD_W:
       let share = plan.share(0, of: before, unit: 8).count
       return Matrix(base, rows, share, stride: before).transpose.productKernel(
-        Matrix(base, rows, units))
+        Matrix(base, rows, units), in: precision)
     default: throw .value("there is no such product")
     }
   }

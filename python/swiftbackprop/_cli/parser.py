@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 import swiftbackprop as sb
 from swiftbackprop._net.checks import from_text
 from swiftbackprop._net.names import unknown
-from swiftbackprop._net.spec import DTYPES
+from swiftbackprop._net.spec import DTYPES, PRECISIONS
 from swiftbackprop.metrics import OF_CLASSES, OF_NUMBERS
 
 __all__ = ["ARRAYS", "ENDINGS", "TEXT", "as_amount", "make_parser"]
@@ -100,6 +100,8 @@ data: a table ({", ".join(ENDINGS)}): text with names in its first line, a matri
 --test: of the rows to test with, which have no part in training; 0 for none (default: 0.2)
 --seed: of weights, shuffling and the parts (default: 0)
 --dtype: of all numbers (default: float32)
+--precision: what the factors of matrix products are rounded to, one of {", ".join(PRECISIONS)}
+    (default: float32)
 --quiet: no progress bar and no report
 """,
     )
@@ -126,6 +128,7 @@ data: a table ({", ".join(ENDINGS)}): text with names in its first line, a matri
     add("--test", type=_rate, default=0.2, metavar="SHARE")
     add("--seed", type=_seed, default=0)
     add("--dtype", choices=DTYPES, default="float32")
+    add("--precision", choices=PRECISIONS)
     add("--quiet", action="store_true")
     return train
 

@@ -234,6 +234,7 @@ def _network(options: argparse.Namespace, preparation: Preparation) -> sb.Networ
         norm=options.norm,
         seed=options.seed,
         dtype=options.dtype,
+        precision=options.precision,
     )
 
 

@@ -20,6 +20,13 @@ _FEATURES = (
     *("avx512_vnni", "avx512_bf16", "amx_bf16"),
 )
 
+# Who makes products of bfloat16.
+_BF16_UNITS = {
+    core.BY_TILE_UNIT: "tile unit (AMX)",
+    core.BY_DOT_PRODUCTS: "products of pairs (AVX512-BF16)",
+    core.BY_EMULATION: "emulated by float32",
+}
+
 # What a variable does when it is set.
 _VARIABLES = {
     "OPENBLAS_CORETYPE": "OpenBLAS takes the kernels of this processor, not of this CPU",
@@ -30,6 +37,7 @@ _VARIABLES = {
     "MKL_NUM_THREADS": "MKL starts with this many threads",
     "SWIFTBACKPROP_ISA": "the engine is the build of this instruction-set level",
     "SWIFTBACKPROP_BLAS": "the BLAS is this one",
+    "SWIFTBACKPROP_BF16": "products of bfloat16 are not made by units before this one",
 }
 
 
@@ -54,6 +62,7 @@ def config() -> dict[str, Any]:
         "numpy": np.__version__,
         "engine": {
             "level": level_name(core.engine_level()),
+            "bfloat16": _BF16_UNITS[core.bf16_unit()],
             "file": core.__file__,
         },
         "cpu": _cpu(),
@@ -202,6 +211,7 @@ def _text(report: dict[str, Any]) -> str:
     rows = [
         ("Python, NumPy", f"{report['python']}, {report['numpy']}"),
         ("engine", f"level {engine['level']} ({os.path.basename(engine['file'])})"),
+        ("bfloat16", engine["bfloat16"]),
         ("CPU", f"{cpu['model']}, {cpu['cores']} cores, level {cpu['level']}"),
         ("features", " ".join(cpu["features"]) or "unknown"),
     ]

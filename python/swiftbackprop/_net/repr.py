@@ -51,6 +51,7 @@ def short(net: NetworkBase) -> str:
         f"loss={_rule(net.loss)}",
         f"optimizer={_optimizer(net)}",
         f"dtype={net.dtype.name!r}",
+        *([] if net.precision == net.dtype.name else [f"precision={net.precision!r}"]),
         f"seed={net.seed}",
     ]
     return f"{kind}({', '.join(parts)})"
@@ -109,6 +110,8 @@ def headline(net: NetworkBase) -> str:
         parts[1:1] = [_optimizer(net)]
         options = {"l1": net.l1, "l2": net.l2, "clip_norm": net.clip_norm}
         parts += [f"{name} {value:g}" for name, value in options.items() if value]
+        if net.precision != net.dtype.name:
+            parts.append(f"precision {net.precision}")
     return ", ".join(parts)
 
 

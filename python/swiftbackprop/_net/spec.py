@@ -29,6 +29,8 @@ Pairs: TypeAlias = Iterable[tuple[npt.ArrayLike, npt.ArrayLike]]
 InitializerLike: TypeAlias = str | Initializer | Iterable[str | Initializer] | Pairs
 
 DTYPES = ("float32", "float64")
+# What the factors of products are rounded to, in the order of the engine's numbers for them.
+PRECISIONS = ("float32", "bf16x3", "bf16x2", "bfloat16", "auto")
 # What a network is where nothing is said.
 _LOSS = "squared_error"
 _OPTIMIZER = "adam"
@@ -188,6 +190,26 @@ def as_dtype(dtype: npt.DTypeLike) -> np.dtype[Any]:
         return found
     name = dtype if isinstance(dtype, str) else getattr(found, "name", repr(dtype))
     raise ValueError(unknown("dtype", str(name), DTYPES))
+
+
+def as_precision(value: str | None, dtype: np.dtype[Any]) -> int:
+    """Return the engine's number for what factors of products are rounded to: 0 for nothing."""
+    if value is None:
+        return 0
+    if not isinstance(value, str):
+        raise TypeError(
+            f"precision must be a str, one of {', '.join(map(repr, PRECISIONS))}, got {got(value)}"
+        )
+    if dtype == np.float64:
+        if value != "float64":
+            raise ValueError(
+                f"precision={value!r:.40} is for networks of dtype float32: with dtype='float64' "
+                "nothing is rounded"
+            )
+        return 0
+    if value not in PRECISIONS:
+        raise ValueError(unknown("precision", value, PRECISIONS))
+    return PRECISIONS.index(value)
 
 
 def as_penalty(value: float, name: str) -> float:

@@ -10,7 +10,7 @@ from swiftbackprop._engine.loader import core
 from swiftbackprop._net.arrays import FloatArray
 from swiftbackprop._net.normalization import NO_NORM
 from swiftbackprop._net.rules import Loss
-from swiftbackprop._net.spec import NetworkSpec, as_input_scale
+from swiftbackprop._net.spec import PRECISIONS, NetworkSpec, as_input_scale, as_precision
 
 __all__ = ["SpecifiedNet"]
 
@@ -88,3 +88,13 @@ class SpecifiedNet(core.Net):
     @input_scale.setter
     def input_scale(self, value: float) -> None:
         self._set_option(core.OPTION_INPUT_SCALE, as_input_scale(value))
+
+    @property
+    def precision(self) -> str:
+        """What the factors of matrix products are rounded to; can be set, as in `Network`."""
+        number = int(self._option(core.OPTION_PRECISION))
+        return PRECISIONS[number] if number else self.dtype.name
+
+    @precision.setter
+    def precision(self, value: str | None) -> None:
+        self._set_option(core.OPTION_PRECISION, as_precision(value, self.dtype))

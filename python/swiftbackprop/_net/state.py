@@ -31,6 +31,8 @@ _OPTIONS = {
     "max_norm": core.OPTION_MAX_NORM,
     "input_scale": core.OPTION_INPUT_SCALE,
 }
+# Those that files have only where they are not 0, as earlier versions know nothing of them.
+_LATER_OPTIONS = {"precision": core.OPTION_PRECISION}
 # What the engine takes as it is, and a file may have wrong.
 _SWITCHES = ("shares_penalties", "trainable")
 # Those that every layer m has, ``"dropout.m"``, and what they are by themselves.
@@ -63,6 +65,9 @@ def write_parameters_and_buffers(net: NetworkBase, arrays: Iterable[FloatArray])
 def options(net: NetworkBase) -> dict[str, float]:
     """Return the options of a network that its spec does not hold."""
     values = {name: net._option(number) for name, number in _OPTIONS.items()}
+    for name, number in _LATER_OPTIONS.items():
+        if value := net._option(number):
+            values[name] = value
     for name, (number, usual) in _LAYER_OPTIONS.items():
         for m in range(1, len(net.sizes)):
             value = net._option(number + m)
@@ -83,6 +88,8 @@ def set_options(net: NetworkBase, values: Mapping[str, float]) -> None:
         for m in range(1, len(net.sizes)):
             if f"{name}.{m}" not in values and net._option(number + m) != usual:
                 net._set_option(number + m, usual)
+    for name, number in _LATER_OPTIONS.items():
+        net._set_option(number, values.get(name, 0.0))
     for name, value in values.items():
         kind, _, place = name.partition(".")
         m = int(place) if place.isascii() and place.isdecimal() and len(place) < 10 else 0
@@ -94,7 +101,7 @@ def set_options(net: NetworkBase, values: Mapping[str, float]) -> None:
             net._set_option(_LAYER_OPTIONS[kind][0] + m, value)
         elif name in _OPTIONS:
             net._set_option(_OPTIONS[name], value)
-        else:
+        elif name not in _LATER_OPTIONS:
             raise ValueError(unknown("option", name, _OPTIONS))
 
 

@@ -30,6 +30,17 @@ _REASONS = {
     core.BY_BLAS_WIDE: "the layer's rows, more than 2 KB each, lie too far apart for tiles",
     core.BY_BLAS_LARGE: "more than 4 MB do not stay in the cache",
 }
+# Who multiplies factors that are rounded, by what the engine answers.
+_UNITS = {
+    core.BY_TILE_UNIT: "The CPU's tile unit (AMX) makes",
+    core.BY_DOT_PRODUCTS: "The CPU's products of pairs (AVX512-BF16) make",
+    core.BY_EMULATION: "This CPU has no products of bfloat16, so those of float32 make",
+}
+_ROUNDED = {
+    "bfloat16": "factors are rounded to bfloat16",
+    "bf16x2": "factors are sums of two bfloat16, in three products",
+    "bf16x3": "factors are sums of three bfloat16, in six products",
+}
 
 
 def plan(net: NetworkBase, X: Any, batch_size: int, shuffle: bool) -> str:
@@ -85,10 +96,22 @@ def _products(net: NetworkBase, rows: int, threads: int) -> list[str]:
     for maker, products in sorted(made.items(), key=lambda item: (item[0] not in _TILES, item[0])):
         names = [f"{name}({run})" for name, found in products.items() for run in _runs(found)]
         what = ", ".join(names[:-1]) + " and " * (len(names) > 1) + names[-1]
-        if maker in _TILES:
+        if maker in _UNITS:
+            rounded = _ROUNDED[net.precision if net.precision in _ROUNDED else "bf16x3"]
+            lines.append(f"{_UNITS[maker]} {what}: {rounded}, sums are float32.")
+        elif maker in _TILES:
             lines.append(f"Tiles of the engine's own make {what}: {_TILES[maker]}.")
         else:
             lines.append(f"BLAS makes {what}: {_REASONS[maker]}.")
+    if net.precision == "auto" and not made.keys() & _UNITS.keys():
+        lines.append(
+            "precision='auto' rounds none of their factors: "
+            + (
+                "they are too small to gain by it."
+                if core.bf16_unit() == core.BY_TILE_UNIT
+                else "this CPU has no tile unit that would be faster."
+            )
+        )
     return lines
 
 

@@ -214,17 +214,21 @@ class Estimator(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
                 f"on with {sizes}: fit it anew with warm_start=False"
             )
         output, loss = self._output_and_loss()
+        dtype = self.dtype
+        if dtype is None and self.precision is not None:
+            dtype = "float64" if self.precision == "float64" else "float32"
         net = make_network(
             sizes,
             as_activations(self.activation, len(hidden)),
             output,
             loss,
             optimizer=make_optimizer(self),
-            dtype=dtype_of(self.dtype, data.X) if old is None or self.dtype else old.dtype,
+            dtype=dtype_of(dtype, data.X) if old is None or dtype else old.dtype,
             alpha=self.alpha,
             # Of a copy: the draws that follow stay scikit-learn's.
             seed=int(deepcopy(random).randint(2**31)),
             dropout=self.dropout,
+            precision=self.precision,
         )
         if old is None:
             draw_weights(net, random, self.activation)

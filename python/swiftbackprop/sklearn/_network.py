@@ -89,6 +89,7 @@ def make_network(
     alpha: float,
     seed: int,
     dropout: float | Sequence[float],
+    precision: str | None,
 ) -> Network:
     """Return a network with weights 0, whose penalty is alpha / Σw of each minibatch."""
     net = Network(
@@ -102,6 +103,7 @@ def make_network(
         initializer="zeros",
         l2=float(alpha),
         dropout=dropout,
+        precision=precision,
     )
     net._set_option(core.OPTION_PENALTY_PER_SAMPLE, 1.0)
     return net

@@ -12,7 +12,7 @@ from sklearn.utils import check_random_state
 
 from swiftbackprop._net.checks import as_bool, as_int, as_number
 from swiftbackprop._net.names import unknown
-from swiftbackprop._net.spec import as_dropout, as_dtype
+from swiftbackprop._net.spec import as_dropout, as_dtype, as_precision
 from swiftbackprop._train.callback import as_callbacks
 from swiftbackprop.sklearn._network import as_activations, as_hidden_layers, make_optimizer
 from swiftbackprop.sklearn._scoring import check_scoring
@@ -95,6 +95,7 @@ def check_parameters(given: BaseEstimator) -> None:
     as_callbacks(() if given.callbacks is None else given.callbacks)
     if given.dtype is not None:
         as_dtype(given.dtype)
+    as_precision(given.precision, as_dtype(given.dtype or "float32"))
     rates = as_dropout(given.dropout, layers + 1)
     if given.optimizer is not None and given.solver == "lbfgs":
         raise ValueError("optimizer is given, and solver='lbfgs' takes none: leave one out")

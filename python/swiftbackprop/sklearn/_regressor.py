@@ -96,7 +96,10 @@ class MLPRegressor(RegressorMixin, Estimator):  # type: ignore[misc]
     optimizer : Optimizer or str, optional
         Any of `swiftbackprop.optimizers`, in place of `solver` and what belongs to it.
     dtype : {"float32", "float64"}, optional
-        Of all numbers in the network. By default float32 for an X of float32, else float64.
+        Of all numbers in the network. By default float32 for an X of float32, or where
+        `precision` asks for it, else float64.
+    precision : {"float32", "bf16x3", "bf16x2", "bfloat16", "auto"}, optional
+        What the factors of matrix products are rounded to, as in `Network`.
 
     Attributes
     ----------
@@ -171,6 +174,7 @@ class MLPRegressor(RegressorMixin, Estimator):  # type: ignore[misc]
         callbacks: Iterable[CallbackLike] | None = None,
         optimizer: OptimizerLike | None = None,
         dtype: npt.DTypeLike | None = None,
+        precision: str | None = None,
     ) -> None:
         self.loss = loss
         self.hidden_layer_sizes = hidden_layer_sizes
@@ -202,6 +206,7 @@ class MLPRegressor(RegressorMixin, Estimator):  # type: ignore[misc]
         self.callbacks = callbacks
         self.optimizer = optimizer
         self.dtype = dtype
+        self.precision = precision
 
     @with_callbacks  # type: ignore[untyped-decorator]
     def fit(
