@@ -15,7 +15,7 @@ import shutil
 import zipfile
 from pathlib import Path
 
-from building.compile import ENGINE, INCLUDE, ROOT, compile_engine, is_newer, run, tool
+from building.compile import BRIDGE, ENGINE, INCLUDE, ROOT, compile_engine, is_newer, run, tool
 
 PLAY = ROOT / "play"
 OUT = ROOT / "build" / "play"
@@ -43,7 +43,7 @@ def build_engine(target: Path) -> None:
             FOR_C,
             *("-Xfrontend", "-disable-stack-protector"),
         )
-    c = sorted((PLAY / "engine").glob("*.c"))
+    c = [*sorted((PLAY / "engine").glob("*.c")), BRIDGE / "bf16.c"]
     if is_newer(target, [OBJECTS / "engine.o", *c, *headers]):
         return
     for source in c:

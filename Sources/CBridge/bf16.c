@@ -37,10 +37,10 @@ static inline words take_piece(floats *x) {
 }
 
 // out [4, 4] ← the transpose of p [4, 4], `step` words between rows of either.
-static inline void transpose_four(const uint32_t *p, uint32_t *out, int step) {
+static inline void transpose_four(const uint32_t *p, uint32_t *out, long step) {
   typedef uint32_t row __attribute__((vector_size(16)));
   row r[4];
-  for (int i = 0; i < 4; i++) memcpy(&r[i], p + i * step, sizeof r[i]);
+  for (long i = 0; i < 4; i++) memcpy(&r[i], p + i * step, sizeof r[i]);
   const row a = __builtin_shufflevector(r[0], r[1], 0, 4, 1, 5);
   const row b = __builtin_shufflevector(r[2], r[3], 0, 4, 1, 5);
   const row c = __builtin_shufflevector(r[0], r[1], 2, 6, 3, 7);
@@ -49,13 +49,13 @@ static inline void transpose_four(const uint32_t *p, uint32_t *out, int step) {
   r[1] = __builtin_shufflevector(a, b, 2, 3, 6, 7);
   r[2] = __builtin_shufflevector(c, d, 0, 1, 4, 5);
   r[3] = __builtin_shufflevector(c, d, 2, 3, 6, 7);
-  for (int i = 0; i < 4; i++) memcpy(out + i * step, &r[i], sizeof r[i]);
+  for (long i = 0; i < 4; i++) memcpy(out + i * step, &r[i], sizeof r[i]);
 }
 
 // out [16, 16] ← the transpose of p [16, 16]
 static void transpose(const uint32_t *p, uint32_t *out) {
-  for (int i = 0; i < PANEL; i += 4) {
-    for (int j = 0; j < PAIRS; j += 4) {
+  for (long i = 0; i < PANEL; i += 4) {
+    for (long j = 0; j < PAIRS; j += 4) {
       transpose_four(p + i * PAIRS + j, out + j * PANEL + i, PANEL);
     }
   }
@@ -63,14 +63,17 @@ static void transpose(const uint32_t *p, uint32_t *out) {
 
 // A panel's chunk of numbers whose terms k lie side by side: pieces [16 lanes, 16 pairs].
 static void split_rows(const float *p, long stride, int pieces, uint32_t (*out)[UNIT / 2]) {
-  for (int i = 0; i < PANEL; i++) {
-    for (int k = 0; k < CHUNK; k += 2 * LANES) {
+  for (long i = 0; i < PANEL; i++) {
+    for (long k = 0; k < CHUNK; k += 2L * LANES) {
       floats x[2];
       memcpy(x, p + i * stride + k, sizeof x);
-      for (int piece = 0; piece < pieces; piece++) {
-        const words parts[2] = {take_piece(&x[0]) >> 16, take_piece(&x[1]) >> 16};
+      for (long piece = 0; piece < pieces; piece++) {
+        const words left = take_piece(&x[0]), right = take_piece(&x[1]);
+        uint32_t parts[2 * LANES];
+        memcpy(parts, &left, sizeof left);
+        memcpy(parts + LANES, &right, sizeof right);
         uint16_t halves[2 * LANES];
-        for (int n = 0; n < 2 * LANES; n++) halves[n] = (uint16_t)parts[n / LANES][n % LANES];
+        for (long n = 0; n < 2L * LANES; n++) halves[n] = (uint16_t)(parts[n] >> 16);
         memcpy((char *)(out[piece] + i * PAIRS) + 2 * k, halves, sizeof halves);
       }
     }
@@ -79,13 +82,13 @@ static void split_rows(const float *p, long stride, int pieces, uint32_t (*out)[
 
 // The same of numbers whose lanes lie side by side: pieces [16 pairs, 16 lanes].
 static void split_columns(const float *p, long stride, int pieces, uint32_t (*out)[UNIT / 2]) {
-  for (int pair = 0; pair < PAIRS; pair++) {
+  for (long pair = 0; pair < PAIRS; pair++) {
     const float *even = p + 2 * pair * stride;
-    for (int i = 0; i < PANEL; i += LANES) {
+    for (long i = 0; i < PANEL; i += LANES) {
       floats low, high;
       memcpy(&low, even + i, sizeof low);
       memcpy(&high, even + stride + i, sizeof high);
-      for (int piece = 0; piece < pieces; piece++) {
+      for (long piece = 0; piece < pieces; piece++) {
         const words first = take_piece(&low) >> 16;
         const words both = first | take_piece(&high);
         memcpy(out[piece] + pair * PANEL + i, &both, sizeof both);
@@ -97,24 +100,24 @@ static void split_columns(const float *p, long stride, int pieces, uint32_t (*ou
 // Packs a factor so that in a chunk the pairs of terms of a lane, or else the lanes of a pair, lie
 // side by side.
 static void pack(sb_bf16_factor from, int pieces, int by_lanes, uint16_t *out) {
-  const int panels = (from.lanes + PANEL - 1) / PANEL;
-  const int chunks = (from.depth + CHUNK - 1) / CHUNK;
-  const long piece_size = (long)panels * chunks * UNIT;
+  const long panels = (from.lanes + PANEL - 1) / PANEL;
+  const long chunks = (from.depth + CHUNK - 1) / CHUNK;
+  const long piece_size = panels * chunks * UNIT;
   const int in_rows = from.along == 1;
   const long apart = in_rows ? from.across : from.along;
-  for (int panel = 0; panel < panels; panel++) {
-    for (int chunk = 0; chunk < chunks; chunk++) {
+  for (long panel = 0; panel < panels; panel++) {
+    for (long chunk = 0; chunk < chunks; chunk++) {
       const float *p = from.base + panel * PANEL * from.across + chunk * CHUNK * from.along;
-      const int lanes = from.lanes - panel * PANEL, depth = from.depth - chunk * CHUNK;
+      const long lanes = from.lanes - panel * PANEL, depth = from.depth - chunk * CHUNK;
       float edge[UNIT];
       long stride = apart;
       if (lanes < PANEL || depth < CHUNK) {
         stride = in_rows ? CHUNK : PANEL;
         memset(edge, 0, sizeof edge);
-        const int outer = in_rows ? lanes : depth, inner = in_rows ? depth : lanes;
-        const int rows = outer < UNIT / stride ? outer : (int)(UNIT / stride);
+        const long outer = in_rows ? lanes : depth, inner = in_rows ? depth : lanes;
+        const long rows = outer < UNIT / stride ? outer : UNIT / stride;
         const size_t cols = inner < stride ? (size_t)inner : (size_t)stride;
-        for (int i = 0; i < rows; i++) memcpy(edge + i * stride, p + i * apart, 4 * cols);
+        for (long i = 0; i < rows; i++) memcpy(edge + i * stride, p + i * apart, 4 * cols);
         p = edge;
       }
       uint32_t made[SB_BF16_MAX_PIECES][UNIT / 2];
@@ -123,8 +126,8 @@ static void pack(sb_bf16_factor from, int pieces, int by_lanes, uint16_t *out) {
       } else {
         split_columns(p, stride, pieces, made);
       }
-      uint16_t *to = out + ((long)panel * chunks + chunk) * UNIT;
-      for (int piece = 0; piece < pieces; piece++, to += piece_size) {
+      uint16_t *to = out + (panel * chunks + chunk) * UNIT;
+      for (long piece = 0; piece < pieces; piece++, to += piece_size) {
         if (in_rows == by_lanes) {
           memcpy(to, made[piece], sizeof made[piece]);
         } else {
@@ -160,24 +163,24 @@ static inline void add_products(const uint16_t *a, const uint16_t *left, const u
                                 long chunks, float *sum) {
   floats row[ROWS][2] = {{{0}}};
   for (long chunk = 0; chunk < chunks; chunk++, a += UNIT, left += UNIT, right += UNIT) {
-    for (int pair = 0; pair < PAIRS; pair++) {
+    for (long pair = 0; pair < PAIRS; pair++) {
       words b[2];
       memcpy(&b[0], left + pair * 2 * PANEL, sizeof b[0]);
       memcpy(&b[1], right + pair * 2 * PANEL, sizeof b[1]);
 #pragma clang loop unroll(full)
-      for (int i = 0; i < ROWS; i++) {
+      for (long i = 0; i < ROWS; i++) {
         uint32_t numbers;
         memcpy(&numbers, a + i * CHUNK + 2 * pair, sizeof numbers);
         const words x = every(&numbers);
-        for (int n = 0; n < 2; n++) {
+        for (long n = 0; n < 2; n++) {
           row[i][n] = SB_MUL_ADD(second_of(x), second_of(b[n]), row[i][n]);
           row[i][n] = SB_MUL_ADD(first_of(x), first_of(b[n]), row[i][n]);
         }
       }
     }
   }
-  for (int i = 0; i < ROWS; i++) {
-    for (int n = 0; n < 2; n++) {
+  for (long i = 0; i < ROWS; i++) {
+    for (long n = 0; n < 2; n++) {
       floats old;
       memcpy(&old, sum + i * TILE + n * LANES, sizeof old);
       old += row[i][n];
@@ -187,7 +190,7 @@ static inline void add_products(const uint16_t *a, const uint16_t *left, const u
 }
 
 // Where the columns from `col` of a packed piece of B begin.
-static inline const uint16_t *columns(const uint16_t *b, long chunks, int col) {
+static inline const uint16_t *columns(const uint16_t *b, long chunks, long col) {
   return b + col / PANEL * chunks * UNIT + col % PANEL * 2;
 }
 
@@ -195,12 +198,12 @@ static void emulated(const sb_bf16_tile *t, float *sum) {
   memset(sum, 0, sizeof(float) * TILE * TILE);
   const sb_bf16_terms terms = sb_bf16_terms_of(t->pieces);
   const long together = sb_bf16_together(t->pieces);
-  for (int col = 0; col < t->col_panels * PANEL; col += COLS) {
+  for (long col = 0; col < t->col_panels * PANEL; col += COLS) {
     // With vectors of 64 bytes the second one's columns are another panel's, if there is one.
-    const int next = col + LANES < t->col_panels * PANEL ? col + LANES : col;
-    for (int row = 0; row < t->row_panels * PANEL; row += ROWS) {
+    const long next = col + LANES < t->col_panels * PANEL ? col + LANES : col;
+    for (long row = 0; row < t->row_panels * PANEL; row += ROWS) {
       const uint16_t *a = t->a + row / PANEL * t->chunks * UNIT + row % PANEL * CHUNK;
-      for (int number = 0; number < terms.count; number++) {
+      for (long number = 0; number < terms.count; number++) {
         const uint16_t *piece = t->b + terms.first[number].b * t->b_piece;
         for (long chunk = 0; chunk < t->chunks; chunk += together) {
           const long rest = t->chunks - chunk;
@@ -238,22 +241,22 @@ void sb_bf16_multiply(const uint16_t *a, const uint16_t *b, int rows, int cols, 
       .b_piece = (cols + PANEL - 1) / PANEL * chunks * UNIT,
   };
   _Alignas(64) float sum[TILE * TILE];
-  for (int col = 0; col < cols; col += TILE) {
-    const int width = cols - col < TILE ? cols - col : TILE;
+  for (long col = 0; col < cols; col += TILE) {
+    const long width = cols - col < TILE ? cols - col : TILE;
     tile.b = b + col / PANEL * chunks * UNIT;
     tile.col_panels = width > PANEL ? 2 : 1;
-    for (int row = 0; row < rows; row += TILE) {
-      const int height = rows - row < TILE ? rows - row : TILE;
+    for (long row = 0; row < rows; row += TILE) {
+      const long height = rows - row < TILE ? rows - row : TILE;
       tile.a = a + row / PANEL * chunks * UNIT;
       tile.row_panels = height > PANEL ? 2 : 1;
       kernel(&tile, sum);
-      for (int i = 0; i < height; i++) {
+      for (long i = 0; i < height; i++) {
         float *to = c + (row + i) * stride + col;
         const float *from = sum + i * TILE;
         if (keeps) {
-          for (int j = 0; j < width; j++) to[j] += factor * from[j];
+          for (long j = 0; j < width; j++) to[j] += factor * from[j];
         } else {
-          for (int j = 0; j < width; j++) to[j] = factor * from[j];
+          for (long j = 0; j < width; j++) to[j] = factor * from[j];
         }
       }
     }

@@ -27,13 +27,13 @@ enum { ROWS = 8 };
 WITH_DOT static void add_pairs(const uint16_t *a, const uint16_t *left, const uint16_t *right,
                                long chunks, float *sum) {
   __m512 row[ROWS][2];
-  for (int i = 0; i < ROWS; i++) row[i][0] = row[i][1] = _mm512_setzero_ps();
+  for (long i = 0; i < ROWS; i++) row[i][0] = row[i][1] = _mm512_setzero_ps();
   for (long chunk = 0; chunk < chunks; chunk++, a += UNIT, left += UNIT, right += UNIT) {
-    for (int pair = 0; pair < PAIRS; pair++) {
+    for (long pair = 0; pair < PAIRS; pair++) {
       const __m512bh b0 = (__m512bh)_mm512_loadu_si512(left + pair * 2 * PANEL);
       const __m512bh b1 = (__m512bh)_mm512_loadu_si512(right + pair * 2 * PANEL);
 #pragma clang loop unroll(full)
-      for (int i = 0; i < ROWS; i++) {
+      for (long i = 0; i < ROWS; i++) {
         int numbers;
         memcpy(&numbers, a + i * CHUNK + 2 * pair, sizeof numbers);
         const __m512bh x = (__m512bh)_mm512_set1_epi32(numbers);
@@ -42,8 +42,8 @@ WITH_DOT static void add_pairs(const uint16_t *a, const uint16_t *left, const ui
       }
     }
   }
-  for (int i = 0; i < ROWS; i++) {
-    for (int n = 0; n < 2; n++) {
+  for (long i = 0; i < ROWS; i++) {
+    for (long n = 0; n < 2; n++) {
       float *to = sum + i * TILE + n * PANEL;
       _mm512_storeu_ps(to, _mm512_add_ps(_mm512_loadu_ps(to), row[i][n]));
     }
@@ -55,14 +55,14 @@ WITH_DOT void sb_bf16_by_dot(const sb_bf16_tile *t, float *sum) {
   const long next = t->col_panels > 1 ? t->chunks * UNIT : 0;
   const sb_bf16_terms terms = sb_bf16_terms_of(t->pieces);
   const long together = sb_bf16_together(t->pieces);
-  for (int row = 0; row < t->row_panels * PANEL; row += ROWS) {
+  for (long row = 0; row < t->row_panels * PANEL; row += ROWS) {
     const uint16_t *a = t->a + row / PANEL * t->chunks * UNIT + row % PANEL * CHUNK;
-    for (int number = 0; number < terms.count; number++) {
+    for (long number = 0; number < terms.count; number++) {
       const uint16_t *b = t->b + terms.first[number].b * t->b_piece;
       for (long chunk = 0; chunk < t->chunks; chunk += together) {
         const long rest = t->chunks - chunk;
-        add_pairs(a + terms.first[number].a * t->a_piece + chunk * UNIT, b + chunk * UNIT, b + next + chunk * UNIT,
-                  rest < together ? rest : together, sum + row * TILE);
+        add_pairs(a + terms.first[number].a * t->a_piece + chunk * UNIT, b + chunk * UNIT,
+                  b + next + chunk * UNIT, rest < together ? rest : together, sum + row * TILE);
       }
     }
   }
@@ -97,7 +97,7 @@ WITH_TILES void sb_bf16_by_tiles(const sb_bf16_tile *t, float *sum) {
   _tile_zero(2);
   _tile_zero(3);
   const sb_bf16_terms terms = sb_bf16_terms_of(t->pieces);
-  for (int number = 0; number < terms.count; number++) {
+  for (long number = 0; number < terms.count; number++) {
     const uint16_t *a = t->a + terms.first[number].a * t->a_piece;
     const uint16_t *b = t->b + terms.first[number].b * t->b_piece;
     for (long chunk = 0; chunk < t->chunks; chunk++, a += UNIT, b += UNIT) {
@@ -118,8 +118,8 @@ WITH_TILES void sb_bf16_by_tiles(const sb_bf16_tile *t, float *sum) {
   const int stride = TILE * (int)sizeof(float);
   _tile_stored(0, sum, stride);
   if (is_wide) _tile_stored(1, sum + PANEL, stride);
-  if (is_high) _tile_stored(2, sum + PANEL * TILE, stride);
-  if (is_high && is_wide) _tile_stored(3, sum + PANEL * TILE + PANEL, stride);
+  if (is_high) _tile_stored(2, sum + (long)PANEL * TILE, stride);
+  if (is_high && is_wide) _tile_stored(3, sum + (long)PANEL * (TILE + 1), stride);
 }
 
 // MARK: which unit

@@ -90,9 +90,10 @@ def test_every_option_of_the_engine_is_in_files_and_pickles() -> None:
     engine = {name for name in dir(core) if name.startswith("OPTION_")}
     of_recipe = {"OPTION_L1", "OPTION_L2", "OPTION_CLIP_NORM", "OPTION_STEPS", "OPTION_HYPER"}
     of_layers = {number for number, _ in state._LAYER_OPTIONS.values()}
-    known = set(state._OPTIONS.values()) | of_layers
+    known = {*state._OPTIONS.values(), *state._LATER_OPTIONS.values()} | of_layers
     assert {getattr(core, name) for name in engine - of_recipe} == known
-    net = make(l2=0.1, max_norm=2.0, dropout=0.25, input_scale=1 / 255)
+    net = make(l2=0.1, max_norm=2.0, dropout=0.25, input_scale=1 / 255, dtype="float32")
+    net.precision = "bf16x2"
     net._set_option(core.OPTION_PENALTY_PER_SAMPLE, 1.0)
     net.layer(1).trainable = False
     for again in (through_file(net), through_pickle(net), copy.deepcopy(net)):
@@ -100,6 +101,7 @@ def test_every_option_of_the_engine_is_in_files_and_pickles() -> None:
         assert (again.max_norm, again.dropout) == (2.0, net.dropout)
         assert again.dropout[0] == 0.25
         assert again.input_scale == 1 / 255
+        assert again.precision == "bf16x2"
         assert not again.layer(1).trainable
         assert again.layer(2).trainable
         assert_same(net, again)

@@ -15,7 +15,7 @@
 #define SB_BF16_PANEL 16
 #define SB_BF16_CHUNK 32
 // bfloat16 numbers of such a panel and such a chunk, in A and in B
-#define SB_BF16_UNIT (SB_BF16_PANEL * SB_BF16_CHUNK)
+#define SB_BF16_UNIT 512  // 16 · 32
 #define SB_BF16_MAX_PIECES 3
 
 // What multiplies: the tile unit (AMX), the instruction for pairs (AVX512-BF16), or products of
@@ -59,12 +59,11 @@ void sb_bf16_multiply_small(sb_bf16_factor a, sb_bf16_factor b, int pieces, floa
 // pieces a_piece and b_piece numbers.
 typedef struct {
   const uint16_t *a, *b;
-  int row_panels, col_panels;
-  long chunks, a_piece, b_piece;
+  long row_panels, col_panels, chunks, a_piece, b_piece;
   int pieces;
 } sb_bf16_tile;
 
-#define SB_BF16_TILE (2 * SB_BF16_PANEL)
+#define SB_BF16_TILE 32  // two panels
 // sum [32, 32] ← A·B, the products of small pieces first
 typedef void sb_bf16_kernel(const sb_bf16_tile *tile, float *sum);
 

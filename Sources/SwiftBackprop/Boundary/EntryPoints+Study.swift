@@ -5,16 +5,22 @@ import CBridge
 
 // Derivatives to study.
 
-/// Runs `body` with the caller's iterator, which moves on also when it fails.
+/// Runs `body` with the caller's iterator, which moves on also when it fails. Derivatives are those
+/// of the network itself: no factor is rounded.
 private func iterating(
-  _ blocks: UnsafeMutablePointer<sb_block_iterator>?, _ error: UnsafeMutablePointer<sb_error>?,
-  _ body: (inout BlockIterator) throws(EngineError) -> Void
+  _ net: OpaquePointer?, _ blocks: UnsafeMutablePointer<sb_block_iterator>?,
+  _ error: UnsafeMutablePointer<sb_error>?,
+  _ body: (any Engine, inout BlockIterator) throws(EngineError) -> Void
 ) -> sb_status {
   status(error) { () throws(EngineError) in
+    let engine = try engine(net)
     guard let blocks else { throw .value("the iterator is missing") }
+    let precision = engine.precision
+    engine.precision = .float32
+    defer { engine.precision = precision }
     var steps = BlockIterator(from: Int(blocks.pointee.next), for: blocks.pointee.max_ns)
     defer { blocks.pointee.next = Int64(steps.next) }
-    try body(&steps)
+    try body(engine, &steps)
   }
 }
 
@@ -34,8 +40,7 @@ public func sb_jacobian(
   _ out: UnsafeMutableRawPointer?, _ blocks: UnsafeMutablePointer<sb_block_iterator>?,
   _ error: UnsafeMutablePointer<sb_error>?
 ) -> sb_status {
-  iterating(blocks, error) { (blocks) throws(EngineError) in
-    let engine = try engine(net)
+  iterating(net, blocks, error) { (engine, blocks) throws(EngineError) in
     let task = try JacobianTask(
       of: LayerQuantity(of), wrt: LayerQuantity(wrt), m: Int(m), layers: engine.layout.layers)
     guard let out else { throw missingResult }
@@ -49,9 +54,9 @@ public func sb_input_gradient(
   _ weights: UnsafePointer<sb_array>?, _ perExample: Int32, _ out: UnsafeMutableRawPointer?,
   _ blocks: UnsafeMutablePointer<sb_block_iterator>?, _ error: UnsafeMutablePointer<sb_error>?
 ) -> sb_status {
-  iterating(blocks, error) { (blocks) throws(EngineError) in
+  iterating(net, blocks, error) { (engine, blocks) throws(EngineError) in
     guard let out else { throw missingResult }
-    try engine(net).inputGradient(
+    try engine.inputGradient(
       source(x), source(y), weights: perExample != 0 ? nil : optional(weights),
       perExample: perExample != 0, into: out, &blocks)
   }
@@ -64,9 +69,9 @@ public func sb_gradient_norms(
   _ blocks: UnsafeMutablePointer<sb_block_iterator>?,
   _ error: UnsafeMutablePointer<sb_error>?
 ) -> sb_status {
-  iterating(blocks, error) { (blocks) throws(EngineError) in
+  iterating(net, blocks, error) { (engine, blocks) throws(EngineError) in
     guard let out else { throw missingResult }
-    try engine(net).gradientNorms(
+    try engine.gradientNorms(
       source(x), source(y), perLayer: perLayer != 0, into: out, &blocks)
   }
 }
@@ -78,9 +83,9 @@ public func sb_hvp(
   _ out: UnsafeMutableRawPointer?, _ blocks: UnsafeMutablePointer<sb_block_iterator>?,
   _ error: UnsafeMutablePointer<sb_error>?
 ) -> sb_status {
-  iterating(blocks, error) { (blocks) throws(EngineError) in
+  iterating(net, blocks, error) { (engine, blocks) throws(EngineError) in
     guard let out else { throw missingResult }
-    try engine(net).hessianProduct(
+    try engine.hessianProduct(
       source(x), source(y), weights: optional(weights), source(v), into: out, &blocks)
   }
 }

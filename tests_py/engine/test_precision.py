@@ -1,0 +1,368 @@
+"""Products of factors rounded to bfloat16: what is rounded, and how far off they are."""
+
+from __future__ import annotations
+
+import subprocess
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from building.compile import BRIDGE, INCLUDE, tool
+from threadpoolctl import threadpool_limits
+
+import swiftbackprop as sb
+from helpers import TESTS, refused, run_python, run_python_ok
+
+Array = npt.NDArray[Any]
+ROUNDING = ("bf16x3", "bf16x2", "bfloat16")
+PIECES = dict(zip(ROUNDING, (3, 2, 1), strict=True))
+
+
+# --- The kernels ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("unit", ["emulated", "dot", "tiles"])
+def test_kernels(unit: str, tmp_path: Path) -> None:
+    """Every shape, order and number of pieces, and numbers that are not finite.
+
+    Where the CPU has no tiles their steps are made in C; pairs need the CPU that has them.
+    """
+    in_c = unit == "tiles" and unit_here() != unit
+    program = tmp_path / unit
+    done = subprocess.run(
+        [
+            *(tool("clang"), "-std=c11", "-D_GNU_SOURCE", "-O2", "-Wall", "-Wextra", "-Werror"),
+            *(f"-I{INCLUDE}", f"-I{TESTS / 'engine' / 'c'}"),
+            *(['-DSB_TILES_IN_C="tiles.h"'] if in_c else []),
+            *map(str, (BRIDGE / "bf16.c", BRIDGE / "bf16_x86.c", TESTS / "engine/c/bf16.c")),
+            *("-lm", "-o", str(program)),
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    only = {} if unit == "tiles" else {"SWIFTBACKPROP_BF16": unit}
+    done = subprocess.run([program], env=only, capture_output=True, text=True, check=False)
+    if unit == "dot" and "emulated" in done.stdout:
+        unit = "emulated"  # this CPU has no such instruction, and the program says so
+    assert (done.returncode, done.stdout) == (0, f"{unit}: 0 wrong\n")
+
+
+def unit_here() -> str:
+    return {"t": "tiles", "p": "dot", "e": "emulated"}[sb.config()["engine"]["bfloat16"][0]]
+
+
+# --- What is rounded -----------------------------------------------------------------------
+
+
+def bfloat16(x: Array) -> Array:
+    """The bfloat16 nearest to float32 numbers, ties to even."""
+    bits = x.astype(np.float32).view(np.uint32).astype(np.uint64)
+    bits = (bits + 0x7FFF + ((bits >> 16) & 1)) & 0xFFFF0000
+    return bits.astype(np.uint32).view(np.float32)
+
+
+def pieces(x: Array, count: int) -> list[Array]:
+    found, rest = [], x.astype(np.float32)
+    for _ in range(count):
+        found.append(bfloat16(rest))
+        rest = rest - found[-1]
+    return found
+
+
+def product(a: Array, b: Array, precision: str) -> Array:
+    """A·B in float64 of factors that are rounded so."""
+    if precision == "bf16x3" and a.shape[1] <= 64:
+        return a.astype(np.float64) @ b.astype(np.float64)
+    count = PIECES[precision]
+    left, right = pieces(a, count), pieces(b, count)
+    total = np.zeros((a.shape[0], b.shape[1]))
+    for i, p in enumerate(left):
+        for j, q in enumerate(right):
+            if i + j < count:
+                total += p.astype(np.float64) @ q.astype(np.float64)
+    return total
+
+
+def make(sizes: list[int], precision: str | None, **more: Any) -> sb.Network:
+    options = {"activation": "tanh", "output": "identity", "optimizer": sb.SGD(0.1), "seed": 3}
+    return sb.Network(sizes, precision=precision, **(options | more))
+
+
+def data(sizes: list[int], rows: int, seed: int = 0) -> tuple[Array, Array]:
+    rng = np.random.default_rng(seed)
+    X = rng.standard_normal((rows, sizes[0]), dtype=np.float32)
+    return X, rng.standard_normal((rows, sizes[-1]), dtype=np.float32)
+
+
+def near(ours: Array, wanted: Array) -> None:
+    assert np.abs(ours - wanted).max() <= 3e-6 * np.abs(wanted).max()
+
+
+@pytest.mark.parametrize("precision", ROUNDING)
+@pytest.mark.parametrize(("sizes", "rows"), [([70, 40, 90, 5], 33), ([100, 1], 80), ([3, 2], 1)])
+def test_factors_of_every_product_are_rounded(precision: str, sizes: list[int], rows: int) -> None:
+    """z, grad_a and grad_W are products of rounded factors; what lies between is float32."""
+    net = make(sizes, precision)
+    X, t = data(sizes, rows)
+    net.forward(X)
+    net.backward(t)
+    below = X
+    for layer in net.layers:
+        near(layer.z, product(below, layer.W.T, precision) + layer.b)
+        near(layer.grad_W, product(layer.grad_z.T, below, precision))
+        np.testing.assert_allclose(layer.grad_b, layer.grad_z.sum(0), rtol=1e-4, atol=1e-6)
+        below = layer.a
+    for layer, upper in pairwise(net.layers):
+        near(layer.grad_a, product(upper.grad_z, upper.W, precision))
+    near(net.layer(0).grad_a, product(net.layer(1).grad_z, net.layer(1).W, precision))
+
+
+def test_bfloat16_is_another_number_than_float32() -> None:
+    """The same network without rounding is as far off as 8 significant bits are."""
+    sizes = [70, 40, 5]
+    X, _ = data(sizes, 20)
+    exact = make(sizes, None, dtype="float64").predict(X.astype(float))
+    off = {p: np.abs(make(sizes, p).predict(X) - exact).max() for p in (None, *ROUNDING)}
+    assert off[None] < 1e-5
+    assert off["bf16x3"] < 1e-5
+    assert 1e-6 < off["bf16x2"] < 1e-3
+    assert 1e-3 < off["bfloat16"] < 0.2
+
+
+@pytest.mark.parametrize("precision", ROUNDING)
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize(
+    ("sizes", "batch", "optimizer"),
+    [
+        ([80, 96, 40, 3], 70, sb.SGD(0.1)),
+        ([80, 96, 40, 3], 70, sb.Adam(0.01)),
+        ([700, 300, 3], 130, sb.Adam(0.01)),  # more columns than are packed at a time
+        ([900, 120, 3], 40, sb.SGD(0.1)),  # threads share X by its columns
+    ],
+)
+def test_fit_makes_the_steps_of_the_explicit_calls(
+    precision: str, threads: int, sizes: list[int], batch: int, optimizer: sb.Optimizer
+) -> None:
+    """Updates in place, by panels, by shares: the same products, in another order of sums."""
+    X, t = data(sizes, batch)
+    nets = [make(sizes, precision, optimizer=optimizer, l2=1e-3) for _ in range(2)]
+    with threadpool_limits(threads):
+        nets[0].fit(X, t, epochs=2, batch_size=batch, shuffle=False, progress=False)
+        for _ in range(2):
+            nets[1].forward(X)
+            nets[1].backward(t)
+            nets[1].step()
+    moved = np.abs(nets[1].parameters - make(sizes, None).parameters).max()
+    off = np.abs(nets[0].parameters - nets[1].parameters)
+    # Of Adam a gradient near 0 decides by its sign, which the order of a sum may.
+    assert np.mean(off > 1e-3 * moved) < 1e-3
+    again = make(sizes, precision, optimizer=optimizer, l2=1e-3)
+    with threadpool_limits(threads):
+        again.fit(X, t, epochs=2, batch_size=batch, shuffle=False, progress=False)
+    assert np.array_equal(again.parameters, nets[0].parameters)
+
+
+def test_sums_that_overflow_are_found() -> None:
+    """No weight takes a number that is not finite, whatever infinity less infinity is in pieces."""
+    X, t = np.full((70, 80), 100, np.float32), np.zeros((70, 2), np.float32)
+    for precision in ROUNDING:
+        for weights in (3e38, -3e38):
+            net = make([80, 6, 2], precision)
+            net.layer(1).W[:] = weights
+            before = net.parameters.copy()
+            refused(lambda net=net: net.fit(X, t, progress=False), FloatingPointError)
+            np.testing.assert_array_equal(net.parameters, before)
+
+
+def test_the_largest_and_the_smallest_numbers() -> None:
+    for precision in ROUNDING:
+        net = make([100, 1], precision)
+        net.layer(1).W[:] = 1 / 128
+        X = np.full((2, 100), np.finfo(np.float32).max)
+        assert np.isfinite(net.predict(X)).all()
+        # Below the normal numbers is 0, as on the CPU's tile unit; the sum of 100 would not be.
+        net.layer(1).W[:] = 1e20
+        assert not net.predict(np.full((1, 100), 1e-39, np.float32)).any()
+
+
+# --- How accurate --------------------------------------------------------------------------
+
+KINDS = ("normal", "log-uniform", "cancelling", "large")
+
+
+def factors(kind: str, m: int, k: int, n: int) -> tuple[Array, Array]:
+    rng = np.random.default_rng(k)
+    a, b = rng.standard_normal((m, k)), rng.standard_normal((k, n))
+    if kind == "log-uniform":
+        a, b = (np.sign(x) * np.exp(rng.uniform(*np.log([1e-6, 1e6]), x.shape)) for x in (a, b))
+    elif kind == "cancelling":
+        half = k // 2
+        a[:, half : 2 * half] = a[:, :half]
+        b[half : 2 * half] = -b[:half] * (1 + 1e-4 * rng.standard_normal((half, n)))
+    elif kind == "large":
+        a, b = a * 1e18, b * 1e18
+    return a.astype(np.float32), b.astype(np.float32)
+
+
+def errors(made: Array, a: Array, b: Array) -> tuple[float, float]:
+    """The error of a product in norm, and of an element, over |A||B| in units of 2**-24."""
+    a, b = a.astype(np.float64), b.astype(np.float64)
+    off, size = np.abs(made - a @ b), np.abs(a) @ np.abs(b)
+    return float(np.linalg.norm(off) / np.linalg.norm(size)), float((off / size).max() * 2**24)
+
+
+def by_network(a: Array, b: Array, precision: str) -> Array:
+    net = sb.Network([*b.shape], output="identity", seed=0, precision=precision)
+    net.layer(1).W = b.T
+    net.layer(1).b = np.zeros(b.shape[1])
+    return net.predict(a)
+
+
+@pytest.mark.parametrize("k", [1, 3, 16, 64, 65, 100, 256, 1000, 4096])
+@pytest.mark.parametrize("kind", KINDS)
+def test_three_pieces_are_as_accurate_as_float32(kind: str, k: int) -> None:
+    a, b = factors(kind, 300, k, 200)
+    made = by_network(a, b, "bf16x3")
+    if k <= 64:
+        assert np.array_equal(made, by_network(a, b, "float32"))
+        return
+    ours, sgemm = errors(made, a, b), errors(a @ b, a, b)
+    assert ours[0] <= sgemm[0]
+    assert ours[1] <= sgemm[1]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_fewer_pieces_are_as_accurate_as_their_bits(kind: str) -> None:
+    """Roundings to 8 or 16 bits, two of which every product of numbers has."""
+    a, b = factors(kind, 60, 512, 50)
+    assert errors(by_network(a, b, "bfloat16"), a, b)[1] <= 2.01 * 2**-8 * 2**24
+    assert errors(by_network(a, b, "bf16x2"), a, b)[1] <= 3.1 * 2**-16 * 2**24
+
+
+# --- Options -------------------------------------------------------------------------------
+
+
+def test_precision_can_be_read_and_set() -> None:
+    net = sb.Network([4, 3], seed=0)
+    assert net.precision == "float32"
+    assert "precision" not in repr(net)
+    for precision in (*ROUNDING, "auto"):
+        net.precision = precision
+        assert net.precision == precision
+        assert f"precision='{precision}'" in repr(net)
+        assert f"precision {precision}" in str(net.summary())
+        assert net.copy().precision == precision
+        assert eval(repr(net), vars(sb)).precision == precision
+    net.precision = None
+    assert net.precision == "float32"
+    assert sb.Network([4, 3], dtype="float64").precision == "float64"
+    assert sb.Network([4, 3], dtype="float64", precision="float64").precision == "float64"
+
+
+def test_other_precisions_are_refused() -> None:
+    net = sb.Network([4, 3], precision="bf16x2", seed=0)
+
+    def set_to(value: Any) -> None:
+        net.precision = value
+
+    refused(lambda: set_to("bf16"), ValueError, "unknown precision 'bf16'; did you mean")
+    refused(lambda: set_to(16), TypeError, "precision must be a str, one of 'float32', .*got 16")
+    refused(lambda: sb.Network([2, 1], precision="half"), ValueError, "bfloat16, auto")
+    refused(
+        lambda: sb.Network([2, 1], dtype="float64", precision="bfloat16"),
+        ValueError,
+        "precision='bfloat16' is for networks of dtype float32",
+    )
+    assert net.precision == "bf16x2"
+
+
+def test_gradient_checks_and_derivatives_round_nothing() -> None:
+    X, t = data([5, 4, 2], 6)
+    net = make([5, 4, 2], "bfloat16", seed=1)
+    assert net.gradcheck(X, t).ok
+    twin = make([5, 4, 2], None, seed=1)
+    np.testing.assert_array_equal(net.jacobian(X, layer=1), twin.jacobian(X, layer=1))
+    for method in ("loops", "vectors"):
+        twin.forward(X, method=method)
+        net.forward(X, method=method)
+        np.testing.assert_array_equal(net.layer(1).z, twin.layer(1).z)
+
+
+def test_a_plan_says_who_multiplies() -> None:
+    here = {"tiles": "AMX", "dot": "AVX512-BF16", "emulated": "no products of bfloat16"}
+    for precision, words in (
+        ("bfloat16", "rounded to bfloat16"),
+        ("bf16x2", "sums of two bfloat16, in three products"),
+        ("bf16x3", "sums of three bfloat16, in six products"),
+    ):
+        said = make([784, 128, 10], precision).plan(batch_size=128)
+        assert here[unit_here()] in said
+        assert words in said
+    # What has few terms is left alone: z(2) of 32 and grad_a(1) of 10.
+    said = make([784, 32, 10], "bf16x3").plan(batch_size=128)
+    assert "make z(1) and grad_W(1..2): factors are sums of three" in said
+    said = make([784, 512, 10], "auto").plan(batch_size=128)
+    assert ("z(1)" in said.partition("AMX")[2]) == (unit_here() == "tiles")
+    assert "precision='auto' rounds none" in make([4, 3], "auto").plan()
+
+
+TRAINED = """
+import numpy as np
+import swiftbackprop as sb
+rng = np.random.default_rng(0)
+X, y = rng.standard_normal((256, 100), dtype=np.float32), rng.integers(0, 5, 256)
+for precision in ("bfloat16", "bf16x2", "bf16x3", "auto"):
+    net = sb.Network([100, 80, 5], loss="cross_entropy", optimizer=sb.SGD(0.1), seed=0,
+                     precision=precision)
+    net.fit(X, y, epochs=3, batch_size=64, progress=False)
+    print(*net.parameters[::50].astype(float))
+print(sb.config()["engine"]["bfloat16"])
+"""
+
+
+def test_units_agree_and_can_be_hidden() -> None:
+    """What another unit trains differs by the order of float32 sums alone."""
+    runs = {}
+    for unit in ("", "dot", "emulated"):
+        *lines, name = run_python_ok(TRAINED, env={"SWIFTBACKPROP_BF16": unit}).splitlines()
+        assert not (unit and "tile" in name)
+        assert not (unit == "emulated" and "emulated" not in name)
+        runs[unit] = np.array([[float(x) for x in line.split()] for line in lines])
+    for other in ("dot", "emulated"):
+        np.testing.assert_allclose(runs[other], runs[""], rtol=0, atol=2e-5)
+
+
+def test_an_estimator_takes_a_precision() -> None:
+    rng = np.random.default_rng(0)
+    X, y = rng.standard_normal((120, 70)), rng.integers(0, 2, 120)
+    from swiftbackprop.sklearn import MLPClassifier, MLPRegressor
+
+    model = MLPClassifier((8,), max_iter=3, random_state=0, precision="bfloat16")
+    with pytest.warns(Warning, match="converged"):
+        model.fit(X, y)
+    assert model.network_.precision == "bfloat16"
+    assert model.network_.dtype == np.float32  # though X is float64
+    for bad in (
+        MLPClassifier(precision="fp16"),
+        MLPRegressor(precision="bfloat16", dtype="float64"),
+    ):
+        refused(lambda bad=bad: bad.fit(X, y), ValueError, "precision")
+
+
+def test_the_command_line_takes_a_precision(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    table = np.column_stack([rng.standard_normal((90, 3)), rng.integers(0, 2, 90)])
+    np.savetxt(tmp_path / "t.csv", table, delimiter=",", header="a,b,c,y", comments="")
+    command = ["train", str(tmp_path / "t.csv"), "--target", "y", "--epochs", "2", "--quiet"]
+    model = str(tmp_path / "m.safetensors")
+    code = f"import sys; from swiftbackprop.__main__ import main; sys.exit(main({command!r} + "
+    run_python_ok(code + f"['--model', {model!r}, '--precision', 'bf16x2']))")
+    assert sb.load(model).precision == "bf16x2"
+    done = run_python(code + "['--precision', 'half']))")
+    assert done.returncode == 2
+    assert "--precision" in done.stderr
