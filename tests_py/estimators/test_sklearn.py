@@ -165,7 +165,9 @@ def test_predictions_as_in_scikit_learn(kind: str) -> None:
 
 
 def test_parameters_and_their_defaults_are_scikit_learns() -> None:
-    added = {"validation_data", "scoring", "callbacks", "optimizer", "dtype", "dropout"}
+    added = {
+        *("validation_data", "scoring", "callbacks", "optimizer", "dtype", "dropout", "precision"),
+    }
     for name, more in (("MLPClassifier", {"loss", "class_weight"}), ("MLPRegressor", set())):
         one = getattr(theirs, name)().get_params()
         other = getattr(ours, name)().get_params()
