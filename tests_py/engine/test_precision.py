@@ -61,9 +61,9 @@ def unit_here() -> str:
 
 def bfloat16(x: Array) -> Array:
     """The bfloat16 nearest to float32 numbers, ties to even."""
-    bits = x.astype(np.float32).view(np.uint32).astype(np.uint64)
-    bits = (bits + 0x7FFF + ((bits >> 16) & 1)) & 0xFFFF0000
-    return bits.astype(np.uint32).view(np.float32)
+    bits: Array = x.astype(np.float32).view(np.uint32).astype(np.uint64)
+    rounded = (bits + 0x7FFF + ((bits >> 16) & 1)) & 0xFFFF0000
+    return rounded.astype(np.uint32).view(np.float32)
 
 
 def pieces(x: Array, count: int) -> list[Array]:
