@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import subprocess
+import sysconfig
 from pathlib import Path
 
 import numpy as np
@@ -143,9 +144,12 @@ def test_import_reads_nothing_it_does_not_need() -> None:
 def test_the_modules_are_of_the_limited_api_and_export_one_function() -> None:
     modules = sorted(Path(sb.__file__).parent.glob("_core*.so"))
     assert modules
+    # The limited API has no form for an interpreter without a GIL.
+    no_gil = sysconfig.get_config_var("Py_GIL_DISABLED")
+    suffix = sysconfig.get_config_var("EXT_SUFFIX") if no_gil else ".abi3.so"
     for module in modules:
         name = module.name.partition(".")[0]
-        assert module.name == f"{name}.abi3.so"
+        assert module.name == f"{name}{suffix}"
         said = subprocess.run(
             [compiler("nm"), "-D", "--defined-only", str(module)],
             capture_output=True, text=True, check=True,

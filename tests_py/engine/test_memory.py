@@ -140,6 +140,12 @@ counter.counted_calls.restype = counter.counted_bytes.restype = ctypes.c_long
 rng = np.random.default_rng(0)
 sb.set_num_threads(int(sys.argv[1]))
 gc.disable()
+buffer = memoryview(np.ones((4, 3)))
+for turn in range(15):
+    if turn == 5:
+        counter.count_from_here()
+    np.asarray(buffer)
+print(counter.counted_calls() / 10, counter.counted_bytes() / 10)
 for dtype in ("float32", "float64"):
     for rows, sizes in ((16, [4, 10, 3]), (128, [784, 128, 10]), (700, [64, 256, 256, 5])):
         for name in sb.optimizers() if rows == 16 else ["sgd", "adam"]:
@@ -157,7 +163,10 @@ for dtype in ("float32", "float64"):
 
 @pytest.mark.parametrize("threads", ["1", "2"])
 def test_training_does_not_allocate_in_the_steady_state(threads: str, tmp_path: Path) -> None:
-    """Forward, backward and step: nothing, but for what handing work to threads takes."""
+    """Forward, backward and step: nothing, but for what handing work to threads takes.
+
+    And what NumPy makes of every array: nothing with a GIL, the shape without.
+    """
     library = tmp_path / "count.so"
     source = TESTS / "engine" / "c" / "count.c"
     subprocess.run(
@@ -166,8 +175,8 @@ def test_training_does_not_allocate_in_the_steady_state(threads: str, tmp_path: 
         check=True,
     )  # fmt: skip
     said = run_python_ok(STEADY, threads, env={"LD_PRELOAD": str(library)}, timeout=300)
-    each = [tuple(map(float, line.split())) for line in said.splitlines()]
+    (numpys, _), *each = [tuple(map(float, line.split())) for line in said.splitlines()]
     assert len(each) == 2 * (len(sb.optimizers()) + 2 + 2)
     for calls, size in each:
-        assert calls <= (0 if threads == "1" else 16), each
+        assert calls <= numpys + (0 if threads == "1" else 16), each
         assert size <= 1024, each

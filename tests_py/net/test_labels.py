@@ -231,7 +231,7 @@ STUDIES: dict[str, Any] = {
     "health": lambda net, y: net.health(X, y).layers,
     "trace": lambda net, y: str(net.trace(X, y)),
     "gradcheck": lambda net, y: net.gradcheck(X, y).checks,
-    "check_backward": lambda net, y: sb.lab.check_backward(backward, net, X, y).findings,
+    "check_backward": lambda net, y: str(sb.lab.check_backward(backward, net, X, y).findings),
     "compare": lambda net, y: len(sb.lab.compare(net, X, y, repeats=1).rows),
 }
 
