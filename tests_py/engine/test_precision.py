@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 from itertools import pairwise
 from pathlib import Path
@@ -10,11 +11,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
+from benchmarks.accuracy import KINDS, UNIT, by_network, errors, factors, table_of_products
 from building.compile import BRIDGE, INCLUDE, tool
 from threadpoolctl import threadpool_limits
 
 import swiftbackprop as sb
-from helpers import TESTS, refused, run_python, run_python_ok
+from helpers import ROOT, TESTS, refused, run_python, run_python_ok
 
 Array = npt.NDArray[Any]
 ROUNDING = ("bf16x3", "bf16x2", "bfloat16")
@@ -192,36 +194,6 @@ def test_the_largest_and_the_smallest_numbers() -> None:
 
 # --- How accurate --------------------------------------------------------------------------
 
-KINDS = ("normal", "log-uniform", "cancelling", "large")
-
-
-def factors(kind: str, m: int, k: int, n: int) -> tuple[Array, Array]:
-    rng = np.random.default_rng(k)
-    a, b = rng.standard_normal((m, k)), rng.standard_normal((k, n))
-    if kind == "log-uniform":
-        a, b = (np.sign(x) * np.exp(rng.uniform(*np.log([1e-6, 1e6]), x.shape)) for x in (a, b))
-    elif kind == "cancelling":
-        half = k // 2
-        a[:, half : 2 * half] = a[:, :half]
-        b[half : 2 * half] = -b[:half] * (1 + 1e-4 * rng.standard_normal((half, n)))
-    elif kind == "large":
-        a, b = a * 1e18, b * 1e18
-    return a.astype(np.float32), b.astype(np.float32)
-
-
-def errors(made: Array, a: Array, b: Array) -> tuple[float, float]:
-    """The error of a product in norm, and of an element, over |A||B| in units of 2**-24."""
-    a, b = a.astype(np.float64), b.astype(np.float64)
-    off, size = np.abs(made - a @ b), np.abs(a) @ np.abs(b)
-    return float(np.linalg.norm(off) / np.linalg.norm(size)), float((off / size).max() * 2**24)
-
-
-def by_network(a: Array, b: Array, precision: str) -> Array:
-    net = sb.Network([*b.shape], output="identity", seed=0, precision=precision)
-    net.layer(1).W = b.T
-    net.layer(1).b = np.zeros(b.shape[1])
-    return net.predict(a)
-
 
 @pytest.mark.parametrize("k", [1, 3, 16, 64, 65, 100, 256, 1000, 4096])
 @pytest.mark.parametrize("kind", KINDS)
@@ -240,8 +212,19 @@ def test_three_pieces_are_as_accurate_as_float32(kind: str, k: int) -> None:
 def test_fewer_pieces_are_as_accurate_as_their_bits(kind: str) -> None:
     """Roundings to 8 or 16 bits, two of which every product of numbers has."""
     a, b = factors(kind, 60, 512, 50)
-    assert errors(by_network(a, b, "bfloat16"), a, b)[1] <= 2.01 * 2**-8 * 2**24
-    assert errors(by_network(a, b, "bf16x2"), a, b)[1] <= 3.1 * 2**-16 * 2**24
+    assert errors(by_network(a, b, "bfloat16"), a, b)[1] <= 2.01 * 2**-8 / UNIT
+    assert errors(by_network(a, b, "bf16x2"), a, b)[1] <= 3.1 * 2**-16 / UNIT
+
+
+def test_the_documented_table_of_errors() -> None:
+    """docs/precision.md has these numbers, but for the order of sums that another unit has."""
+    text = (ROOT / "docs" / "precision.md").read_text(encoding="utf-8")
+    for kind, *cells in table_of_products():
+        said = re.search(rf"^\| {kind} \|(.*)\|$", text, re.MULTILINE)
+        assert said is not None
+        for ours, theirs in zip(cells, said[1].split("|"), strict=True):
+            for one, other in zip(ours.split("/"), theirs.split("/"), strict=True):
+                assert float(one) == pytest.approx(float(other), rel=0.5)
 
 
 # --- Options -------------------------------------------------------------------------------

@@ -26,6 +26,21 @@ static double nearest(double x) {
   return fabs(x) < FLT_MIN ? 0 : value;
 }
 
+// The pieces of a factor [pieces, lanes, depth].
+static double *split(sb_bf16_factor from, int pieces) {
+  const int count = from.lanes * from.depth;
+  double *found = malloc(sizeof(double) * pieces * count);
+  for (int i = 0; i < count; i++) {
+    double rest = from.base[i / from.depth * from.across + i % from.depth * from.along];
+    for (int piece = 0; piece < pieces; piece++) {
+      const double next = nearest(rest);
+      found[piece * count + i] = next;
+      rest -= next;
+    }
+  }
+  return found;
+}
+
 // A product of depth 3 or less fits a chunk, one of 700 is cut into many.
 static const int SHAPES[][3] = {
     {1, 1, 1},    {3, 5, 2},    {16, 16, 32}, {17, 33, 31}, {32, 10, 64},
@@ -47,22 +62,19 @@ static int check(int shape, int across_a, int across_b, int pieces, int keeps) {
   sb_bf16_pack_a(left, pieces, packed_a);
   sb_bf16_pack_b(right, pieces, packed_b);
   sb_bf16_multiply(packed_a, packed_b, m, n, k, pieces, -2.f, keeps, c, n + 1);
+  double *x = split(left, pieces), *y = split(right, pieces);
   int wrong = 0;
   for (int i = 0; i < m; i++) {
     for (int j = 0; j < n; j++) {
       double sum = 0, size = 0;
-      for (int term = 0; term < k; term++) {
-        double x[SB_BF16_MAX_PIECES] = {0}, y[SB_BF16_MAX_PIECES] = {0};
-        double restx = a[i * left.across + term * left.along];
-        double resty = b[j * right.across + term * right.along];
-        for (int piece = 0; piece < pieces; piece++) {
-          restx -= x[piece] = nearest(restx);
-          resty -= y[piece] = nearest(resty);
+      for (int p = 0; p < pieces; p++) {
+        for (int q = 0; p + q < pieces; q++) {
+          const double *row = x + (p * m + i) * k, *column = y + (q * n + j) * k;
+          for (int term = 0; term < k; term++) {
+            sum += row[term] * column[term];
+            if (p + q == 0) size += fabs(row[term] * column[term]);
+          }
         }
-        for (int p = 0; p < pieces; p++) {
-          for (int q = 0; p + q < pieces; q++) sum += x[p] * y[q];
-        }
-        size += fabs(x[0] * y[0]);
       }
       const double wanted = (keeps ? 0.5 : 0) - 2 * sum;
       if (!(fabs(c[i * (n + 1) + j] - wanted) <= 0x1p-23 * (4 + k / 8.) * (size + 0.5))) wrong++;
@@ -78,6 +90,8 @@ static int check(int shape, int across_a, int across_b, int pieces, int keeps) {
   free(c);
   free(packed_a);
   free(packed_b);
+  free(x);
+  free(y);
   return wrong;
 }
 
