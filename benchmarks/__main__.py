@@ -36,7 +36,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
         options.contenders = ",".join(name for name in CONTENDERS if name != "torch-compile")
     if options.only == "verdict":
         options.only = ",".join((*sections.JUDGED, "verdict"))
-    usual = sections.QUICK if options.quick else sections.SECTIONS
+    usual = sections.QUICK if options.quick else sections.USUAL
     options.only = options.only.split(",") if options.only else list(usual)
     options.contenders = (options.contenders or ",".join(CONTENDERS)).split(",")
     options.rounds = options.rounds or (3 if options.quick else 7)

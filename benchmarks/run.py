@@ -5,7 +5,18 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from benchmarks import check, cliffs, goals, machine, processes, race, sections, streams, table
+from benchmarks import (
+    check,
+    cliffs,
+    goals,
+    machine,
+    precision,
+    processes,
+    race,
+    sections,
+    streams,
+    table,
+)
 from benchmarks.contenders import TITLES
 from benchmarks.native import NoCompilerError
 from benchmarks.session import FailedError, Measured, Session, Worker
@@ -23,6 +34,8 @@ class Run:
         self.allocations: dict[str, dict[str, float]] = {}
         self.elements: dict[str, dict[str, float]] = {}
         self.raced: dict[str, race.Raced] = {}
+        self.raced_rounded: dict[str, race.Raced] = {}
+        self.deviations: dict[str, float] = {}
         self.streamed: dict[str, float] = {}
         self.processes: dict[str, Any] = {}
         self.machine = machine.describe(session)
@@ -37,6 +50,8 @@ class Run:
             "race": self._race,
             "stream": self._stream,
             "scaling": self._scaling,
+            "precision": self._precision,
+            "precision-race": self._precision_race,
             "verdict": lambda: table.show_verdict(self.goals()),
         }
 
@@ -92,10 +107,10 @@ class Run:
         except FileNotFoundError as error:
             print(f"no race: {error}")
         else:
-            table.show_race(self.raced)
+            table.show_race(self.raced, race.SETTINGS, race.GOAL)
 
     def _race_once(self, names: Iterable[str], folder: Path, seed: int) -> None:
-        found = self.session.race(list(names), race.CASE.but(seed=seed), folder)
+        found = self.session.race(list(names), race.CASE.but(seed=seed), folder, race.GOAL)
         for name, spent in found.items():
             self.raced.setdefault(name, race.Raced()).add(spent)
 
@@ -161,6 +176,61 @@ class Run:
         if self.options.plot:
             processes.draw(self.processes, self.options.plot.with_name("processes.png"))
 
+    def _rounded(self, names: Iterable[str]) -> Session:
+        """Return workers of their own for modes of who takes part."""
+        here = self.session.workers
+        session = Session([n for n in names if precision.base(n) in here], self.session.threads)
+        for name, reason in session.skipped.items():
+            print(f"left out   {TITLES[name]}: {reason}")
+        return session
+
+    def _precision(self) -> None:
+        with self._rounded(precision.CONTENDERS) as session:
+            names = list(session.workers)
+            step = precision.STEP
+            print(f"relative error of a step's gradients against float64, {step.name}:")
+            for name in names:
+                self.deviations[name] = session.workers[name].ask("deviation")["deviation"]
+            table.show_values(
+                {TITLES[n]: precision.in_words(n, e) for n, e in self.deviations.items()}
+            )
+            shown = table.Rows("one step, or prediction", names, {}, compares=False)
+            rows = []
+            for job in sections.jobs("precision", self.options.cases):
+                rows.append(session.measure(job, self.options.rounds, self.options.seconds))
+                shown.show(rows[-1])
+        self.rows += rows
+        if "ours" in names:
+            print()
+            table.show_speeds(rows, [name for name in names if name != "ours"])
+        self._show_goals_of_precision()
+
+    def _precision_race(self) -> None:
+        raced = self.raced_rounded
+        try:
+            with race.course() as folder, self._rounded(precision.RACERS) as session:
+                for number in range(1 if self.options.quick else 3):
+                    case, goal = precision.RACE_CASE.but(seed=1 + number), precision.RACE_GOAL
+                    for name, spent in session.race(
+                        list(session.workers), case, folder, goal
+                    ).items():
+                        raced.setdefault(name, race.Raced(goal=goal)).add(spent)
+        except FileNotFoundError as error:
+            print(f"no race: {error}")
+        else:
+            table.show_race(raced, precision.RACE_SETTINGS, precision.RACE_GOAL)
+            self._show_goals_of_precision()
+
+    def _show_goals_of_precision(self) -> None:
+        unit = self.machine.get("bfloat16")
+        if precision.has_goals(unit):
+            table.show_verdict(self._goals_of_precision())
+        else:
+            print(f"bfloat16 {unit or 'not measured'}: no goal; goals are for tile units (AMX)")
+
+    def _goals_of_precision(self) -> list[goals.Goal]:
+        return precision.goals(self.rows, self.raced_rounded, self.machine.get("bfloat16"))
+
     def _few(self) -> int:
         return (int(self.options.rounds) + 1) // 2  # a curve forgives
 
@@ -183,7 +253,8 @@ class Run:
 
     def goals(self) -> list[goals.Goal]:
         """Return the goals, and how far this run came."""
-        return goals.verdict(goals.Found(self.rows, self.imports, self.raced, self.allocations))
+        found = goals.Found(self.rows, self.imports, self.raced, self.allocations)
+        return [*goals.verdict(found), *self._goals_of_precision()]
 
     def ratios(self) -> dict[str, float]:
         """Return what expectations are about."""
@@ -201,9 +272,10 @@ class Run:
             "seconds an element": self.elements,
             "stream": self.streamed,
             "processes": self.processes,
-            "race": {
-                name: {"seconds": raced.seconds, "accuracy": raced.accuracy}
-                for name, raced in self.raced.items()
+            "race": {name: raced.as_dict() for name, raced in self.raced.items()},
+            "precision": {
+                "deviations": self.deviations,
+                "race": {name: raced.as_dict() for name, raced in self.raced_rounded.items()},
             },
             "cliffs": {
                 name: [finding.words for finding in found]

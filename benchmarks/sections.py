@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 
+from benchmarks import precision
 from benchmarks.cases import Case
 from benchmarks.contenders import CONTENDERS
 from benchmarks.native import NoCompilerError, build
@@ -25,10 +26,14 @@ SECTIONS = {
     "elements": "time of an element, one thread",
     "stream": "training on rows of files, in 2 GB of memory",
     "scaling": "two processes of one thread beside one",
+    "precision": "factors of products rounded to bfloat16",
+    "precision-race": "a race on Fashion-MNIST with factors rounded to bfloat16",
     "verdict": "the goals",
 }
+PRECISION = ("precision", "precision-race")  # on demand
+USUAL = tuple(name for name in SECTIONS if name not in PRECISION)
 SCALING = ("width", "depth", "batch")
-QUICK = tuple(name for name in SECTIONS if name not in (*SCALING, "cliffs", "stream", "scaling"))
+QUICK = tuple(name for name in USUAL if name not in (*SCALING, "cliffs", "stream", "scaling"))
 JUDGED = ("steps", "predict", "cliffs", "race", "import", "memory")  # what goals are about
 
 _DIGITS = Case((784, 128, 10), 128)
@@ -67,6 +72,8 @@ def jobs(section: str, cases: Sequence[Case]) -> list[Job]:
     if section == "predict":
         shapes = ((_SMALL.but(batch=1), 1), (_DIGITS, 10_000))
         return [Job(section, "predict", case, _WHOLE, rows) for case, rows in shapes]
+    if section == "precision":
+        return precision.jobs(cases)
     curves = {
         "width": [Case((784, width, 10), 128) for width in _WIDTHS],
         "depth": [Case((128, *[128] * depth, 10), 128) for depth in _DEPTHS],

@@ -69,6 +69,10 @@ class Measured:
         """Return the median seconds of a contender."""
         return statistics.median(self.seconds[name]) if self.seconds.get(name) else None
 
+    def fastest(self, name: str) -> float | None:
+        """Return the seconds of a contender's fastest round."""
+        return min(self.seconds[name]) if self.seconds.get(name) else None
+
     def ratio(self, slower: str | None, faster: str | None) -> float | None:
         """Return the median over the rounds of slower / faster."""
         if not slower or not faster:
@@ -233,14 +237,14 @@ class Session:
                     del working[name]
         return measured
 
-    def race(self, names: Sequence[str], case: Case, folder: Path) -> dict[str, Any]:
+    def race(self, names: Sequence[str], case: Case, folder: Path, goal: float) -> dict[str, Any]:
         """Let everybody run one round of the race."""
         found = {}
         for name in names:
             if name in self.workers:
                 try:
                     found[name] = self.workers[name].ask(
-                        "race", case=dataclasses.asdict(case), folder=str(folder)
+                        "race", case=dataclasses.asdict(case), folder=str(folder), goal=goal
                     )
                 except FailedError as error:
                     print(f"  {TITLES[name]}: {error}")

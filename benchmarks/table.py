@@ -6,7 +6,7 @@ times longer we take than the matrix products alone.
 
 from collections.abc import Mapping, Sequence
 
-from benchmarks import cliffs, race
+from benchmarks import cliffs, precision, race
 from benchmarks.cases import COPY
 from benchmarks.contenders import TITLES
 from benchmarks.goals import Goal
@@ -35,13 +35,23 @@ def _line(label: str, cells: Sequence[str], width: int = LABEL) -> str:
 class Rows:
     """The rows of one section, printed as they come."""
 
-    def __init__(self, title: str, names: Sequence[str], peaks: Mapping[str, float]) -> None:
+    def __init__(
+        self,
+        title: str,
+        names: Sequence[str],
+        peaks: Mapping[str, float],
+        *,
+        compares: bool = True,
+    ) -> None:
         self.names = names
+        self.compares = compares
         self.peaks = peaks  # operations a second, by dtype
         print(f"\n{title}, µs")
         print(_line("", [*(TITLES[name] for name in names), *self._heads()]))
 
     def _heads(self) -> list[str]:
+        if not self.compares:
+            return []
         heads = ["vs best", ""] if "ours" in self.names else []
         heads += ["vs torch"] if {"ours", "torch"} <= set(self.names) else []
         heads += ["vs floor"] if {"ours", "floor"} <= set(self.names) else []
@@ -91,6 +101,26 @@ def _label(row: Measured) -> str:
     return f"{job.case.name}{rows}, {job.case.variant}"
 
 
+def show_speeds(rows: Sequence[Measured], names: Sequence[str]) -> None:
+    """Print how many times as fast as our float32 each is, and PyTorch's modes beside ours."""
+    print("times as fast as our float32, median of the rounds (by the fastest rounds)")
+    heads = [*(TITLES[name] for name in names), "best mode / bfloat16"]
+    print(_label_and("", heads))
+    for row in rows:
+        pairs = [("ours", name) for name in names]
+        pairs.append((precision.best_mode(row) or "", "ours-bfloat16"))
+        cells = []
+        for slower, faster in pairs:
+            ratio = row.ratio(slower, faster)
+            least = precision.by_fastest(row, slower, faster)
+            cells.append("-" if ratio is None else f"{number(ratio)} ({number(least)})")
+        print(_label_and(_label(row), cells))
+
+
+def _label_and(label: str, cells: Sequence[str]) -> str:
+    return (f"{label:<{LABEL}}" + "".join(f"{cell:>{CELL + 3}}" for cell in cells)).rstrip()
+
+
 def show_elements(seconds: dict[str, dict[str, float]]) -> None:
     """Print ns an element and the ratio to a copy, value and derivative."""
     print(_line("", [word for dtype in seconds for word in (dtype, "/ copy")]))
@@ -116,9 +146,9 @@ def show_cliff(row: Measured, plan: str) -> None:
     print(_line(row.job.case.name, cells), flush=True)
 
 
-def show_race(raced: Mapping[str, Raced]) -> None:
+def show_race(raced: Mapping[str, Raced], settings: str, goal: float) -> None:
     """Print who needed how long."""
-    print(f"until {race.GOAL:.0%} of the test images are right; {race.SETTINGS}")
+    print(f"until {goal:.0%} of the test images are right; {settings}")
     print(_line("", ["seconds", "epochs", "an epoch", "slowing", "vs ours"]))
     against = race.ratios(dict(raced))
     for name, rounds in raced.items():

@@ -2,7 +2,7 @@
 
 Requests and answers are lines of JSON. ``prepare`` makes a task ready and finds how often it
 fits into a slice of time, ``time`` times a slice, ``memory`` tells what a task needs,
-``race`` trains until a goal is reached.
+``race`` trains until a goal is reached, ``deviation`` compares a step with float64.
 """
 
 import argparse
@@ -17,7 +17,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from benchmarks import race
+from benchmarks import precision, race
 from benchmarks.cases import Case, data_of, travelled
 from benchmarks.contenders import Contender, Run, Unsupported, make
 
@@ -144,6 +144,8 @@ def answer(contender: Contender, task: Task | None, request: dict[str, Any]) -> 
             return None, {"bytes": memory(contender, request)}
         case "race":
             return None, race.run(contender, request)
+        case "deviation":
+            return None, {"deviation": precision.deviation(contender)}
         case "elements":
             from benchmarks.elements import measure
 

@@ -6,7 +6,10 @@ from typing import TypeAlias
 
 from benchmarks.cases import Case, Floats, Labels, Pairs
 
-__all__ = ["CONTENDERS", "PEERS", "TITLES", "Contender", "Run", "Unsupported", "make"]
+__all__ = [
+    *("CONTENDERS", "PEERS", "ROUNDED", "TITLES"),
+    *("Contender", "Run", "Unsupported", "make"),
+]
 
 # Does a task that many times and waits for the result.
 Run: TypeAlias = Callable[[int], None]
@@ -50,7 +53,7 @@ class Contender:
 
 
 # name -> (title in tables, module, class)
-CONTENDERS = {
+CONTENDERS: dict[str, tuple[str, ...]] = {
     "ours": ("ours", "ours", "Fit"),
     "explicit": ("by step", "ours", "Explicit"),
     "numpy": ("NumPy", "by_numpy", "ByNumpy"),
@@ -60,12 +63,23 @@ CONTENDERS = {
     "sklearn": ("sklearn", "by_sklearn", "BySklearn"),
     "floor": ("floor", "floor", "Floor"),
 }
-TITLES = {name: title for name, (title, _, _) in CONTENDERS.items()}
+# Those whose products round their factors to bfloat16, in the same form and with what else the
+# class is told: of the sections on precision alone.
+ROUNDED: dict[str, tuple[str, ...]] = {
+    "ours-bf16x3": ("bf16x3", "ours", "Fit", "bf16x3"),
+    "ours-bf16x2": ("bf16x2", "ours", "Fit", "bf16x2"),
+    "ours-bfloat16": ("bfloat16", "ours", "Fit", "bfloat16"),
+    "torch-medium": ("medium", "by_torch", "Medium"),
+    "torch-autocast": ("autocast", "by_torch", "Autocast"),
+    "jax-bfloat16": ("JAX bf16", "by_jax", "InBfloat16"),
+}
+TITLES = {name: words[0] for name, words in (CONTENDERS | ROUNDED).items()}
 PEERS = ("numpy", "torch", "torch-compile", "jax", "sklearn")
 
 
 def make(name: str, threads: int) -> Contender:
     """Return a contender; ImportError or Unsupported if it cannot be had."""
-    _, module, kind = CONTENDERS[name]
-    made: Contender = getattr(import_module(f"benchmarks.contenders.{module}"), kind)(threads)
+    _, module, kind, *more = (CONTENDERS | ROUNDED)[name]
+    found = getattr(import_module(f"benchmarks.contenders.{module}"), kind)
+    made: Contender = found(threads, *more)
     return made

@@ -1,12 +1,16 @@
 """PyTorch, eager and compiled; the optimizers in their fastest form: fused for Adam."""
 
+import time
+from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch.nn import functional
 
 from benchmarks.cases import Case, Floats, Labels, Pairs, data_of, start
-from benchmarks.contenders import Contender, Run
+from benchmarks.contenders import Contender, Run, Unsupported
+
+TOO_SLOW = 5.0  # times as long as float32's
 
 ACTIVATIONS = {"relu": torch.nn.ReLU, "tanh": torch.nn.Tanh, "sigmoid": torch.nn.Sigmoid}
 
@@ -43,8 +47,13 @@ class Eager(Contender):
         return {"PyTorch": torch.__version__}
 
     def _loss(self, case: Case) -> Any:
-        self.model = model = _model(case)
-        return lambda x, y: functional.cross_entropy(model(x), y)
+        self.model = _model(case)
+        logits = self._logits(self.model)
+        return lambda x, y: functional.cross_entropy(logits(x), y)
+
+    def _logits(self, model: Any) -> Any:
+        """Return what computes the outputs of the last layer, softmax not yet applied."""
+        return model
 
     def _train(self, case: Case) -> Any:
         loss_of = self._loss(case)
@@ -84,17 +93,18 @@ class Eager(Contender):
 
     def classes(self, X: Floats) -> Labels:
         with torch.inference_mode():
-            found: Labels = self.model(torch.from_numpy(X)).numpy().argmax(axis=1)
+            logits = self._logits(self.model)(torch.from_numpy(X))
+        found: Labels = logits.numpy().argmax(axis=1)
         return found
 
     def predict(self, case: Case, rows: int) -> Run:
-        model = _model(case)
+        logits = self._logits(_model(case))
         X = torch.from_numpy(data_of(case, rows)[0])
 
         def run(times: int) -> None:
             with torch.inference_mode():
                 for _ in range(times):
-                    functional.softmax(model(X), dim=1)
+                    functional.softmax(logits(X), dim=1)
 
         return run
 
@@ -112,3 +122,49 @@ class Compiled(Eager):
     def _loss(self, case: Case) -> Any:
         torch._dynamo.reset()  # or it would give up after some networks
         return torch.compile(super()._loss(case), dynamic=False)
+
+
+class Medium(Eager):
+    """The same, with leave to round the factors of products of float32 to bfloat16.
+
+    Where the CPU has no unit for them, PyTorch makes no use of it.
+    """
+
+    def __init__(self, threads: int) -> None:
+        super().__init__(threads)
+        torch.set_float32_matmul_precision("medium")
+
+
+class Autocast(Eager):
+    """The same with forward under autocast: products and what lies between in bfloat16."""
+
+    def __init__(self, threads: int) -> None:
+        super().__init__(threads)
+        # Without a unit some products are made one number at a time: a race could take hours.
+        layer, x = torch.nn.Linear(128, 128), torch.ones(128, 128, requires_grad=True)
+
+        def run() -> None:
+            layer(x).float().sum().backward()
+
+        usual = _least(run)
+        with torch.autocast("cpu", torch.bfloat16):
+            slowness = _least(run) / usual
+        if slowness > TOO_SLOW:
+            raise Unsupported(f"a layer takes {slowness:.0f} times as long as in float32 here")
+
+    def _logits(self, model: Any) -> Any:
+        def logits(x: Any) -> Any:
+            with torch.autocast("cpu", torch.bfloat16):
+                return model(x).float()
+
+        return logits
+
+
+def _least(run: Callable[[], object]) -> float:
+    """Return the seconds of the fastest of a few runs."""
+    times = []
+    for _ in range(5):
+        begin = time.perf_counter()
+        run()
+        times.append(time.perf_counter() - begin)
+    return min(times)

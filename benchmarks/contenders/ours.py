@@ -7,26 +7,27 @@ from benchmarks.cases import Case, Floats, Labels, Pairs, data_of, start
 from benchmarks.contenders import Contender, Run
 
 
-def _network(case: Case) -> sb.Network:
-    return sb.Network(
-        case.sizes,
-        activation=case.activation,
-        loss="cross_entropy",
-        optimizer=sb.optimizer(case.optimizer, lr=case.lr),
-        dtype=case.dtype,
-        initializer=start(case),
-        seed=case.seed,
-    )
-
-
 class Fit(Contender):
     """Steps inside the engine: `fit` over the minibatches in their order."""
 
     net: sb.Network
 
-    def __init__(self, threads: int) -> None:
+    def __init__(self, threads: int, precision: str = "float32") -> None:
         super().__init__(threads)
+        self.precision = precision
         sb.set_num_threads(threads)
+
+    def _network(self, case: Case) -> sb.Network:
+        return sb.Network(
+            case.sizes,
+            activation=case.activation,
+            loss="cross_entropy",
+            optimizer=sb.optimizer(case.optimizer, lr=case.lr),
+            dtype=case.dtype,
+            initializer=start(case),
+            seed=case.seed,
+            precision=self.precision,
+        )
 
     def versions(self) -> dict[str, str]:
         config = sb.config()
@@ -35,12 +36,13 @@ class Fit(Contender):
             "swiftbackprop": config["swiftbackprop"],
             "Python": platform.python_version(),
             "engine level": config["engine"]["level"],
+            "bfloat16 of swiftbackprop": config["engine"]["bfloat16"],
             "BLAS of swiftbackprop": blas.get("version", "none"),
             "kernel of swiftbackprop": f"{blas.get('kernel')}, {blas.get('threads')} threads",
         }
 
     def step(self, case: Case) -> Run:
-        self.net = _network(case)
+        self.net = self._network(case)
         self.shared = self.net._plan(case.batch, self.threads)
         X, y = data_of(case)
 
@@ -58,7 +60,7 @@ class Fit(Contender):
         )  # fmt: skip
 
     def epoch(self, case: Case, X: Floats, y: Labels) -> Run:
-        self.net = _network(case)
+        self.net = self._network(case)
         return lambda epochs: self._fit(X, y, epochs, case.batch, shuffle=True)
 
     def classes(self, X: Floats) -> Labels:
@@ -66,7 +68,7 @@ class Fit(Contender):
         return found
 
     def predict(self, case: Case, rows: int) -> Run:
-        net = _network(case)
+        net = self._network(case)
         X, _ = data_of(case, rows)
 
         def run(times: int) -> None:
@@ -83,7 +85,7 @@ class Explicit(Fit):
     """The same steps, called one by one as a notebook does."""
 
     def step(self, case: Case) -> Run:
-        self.net = net = _network(case)
+        self.net = net = self._network(case)
         X, y = data_of(case)
         batch, end = case.batch, len(X)
         at = 0

@@ -11,6 +11,10 @@ from pathlib import Path
 FLAGS = ("-O2", "-march=native", "-ffp-contract=fast", "-shared", "-fPIC", "-pthread")
 
 
+# Units that multiply bfloat16, by their numbers in units.c.
+UNITS = ("dot product (AVX512-BF16)", "tiles (AMX-BF16)")
+
+
 class NoCompilerError(Exception):
     """The C could not be compiled; the message is a sentence that says why."""
 
@@ -69,3 +73,18 @@ def peak(threads: int, dtype: str = "float32", seconds: float = 0.2) -> float:
 def vector_bits() -> int:
     """Return how wide the vectors of `peak` are."""
     return 8 * int(load("peak").vector_bytes())
+
+
+def unit_peaks(threads: int, seconds: float = 0.04) -> dict[str, float]:
+    """Return the peaks of the bfloat16 units of this CPU in operations per second, by name.
+
+    The best of five runs of each; empty where there is none.
+    """
+    native = load("units")
+    native.unit_peak.restype = ctypes.c_double
+    native.unit_peak.argtypes = [ctypes.c_int, ctypes.c_int, ctypes.c_double]
+    return {
+        name: max(float(native.unit_peak(unit, threads, seconds)) for _ in range(5))
+        for unit, name in enumerate(UNITS)
+        if native.has_unit(unit)
+    }

@@ -1,7 +1,6 @@
 /* The peak of the machine: multiply-adds in registers, in vectors as wide as the CPU has
    (compiled with -march=native). */
-#include <pthread.h>
-#include <time.h>
+#include "threads.h"
 
 #if defined(__AVX512F__)
 #define WIDTH 64
@@ -11,7 +10,6 @@
 #define WIDTH 16
 #endif
 #define SUMS 12 /* enough to hide the latency of two units, few enough for 16 registers */
-#define MOST_THREADS 256
 
 int vector_bytes(void) { return WIDTH; }
 
@@ -45,43 +43,11 @@ static volatile double factor = 0.999999, addend = 1e-6; /* not to be folded awa
 WORK(floats, float, work_float)
 WORK(doubles, double, work_double)
 
-struct share {
-    double (*work)(long);
-    long rounds;
-    double result;
-};
-
-static void *run_share(void *argument)
-{
-    struct share *share = argument;
-    share->result = share->work(share->rounds);
-    return 0;
-}
-
-static double now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
 /* Operations per second of all threads together. */
 double peak(int use_double, int threads, long rounds)
 {
-    struct share shares[MOST_THREADS];
-    pthread_t others[MOST_THREADS];
-    int started = 1;
-    if (threads > MOST_THREADS)
-        threads = MOST_THREADS;
-    double begin = now();
-    for (int i = 0; i < threads; i++)
-        shares[i] = (struct share){use_double ? work_double : work_float, rounds, 0};
-    while (started < threads
-           && pthread_create(&others[started], 0, run_share, &shares[started]) == 0)
-        started++;
-    run_share(&shares[0]);
-    for (int i = 1; i < started; i++)
-        pthread_join(others[i], 0);
+    double seconds;
+    int started = run_threads(use_double ? work_double : work_float, threads, rounds, &seconds);
     int lanes = WIDTH / (int)(use_double ? sizeof(double) : sizeof(float));
-    return 2.0 * SUMS * lanes * (double)rounds * started / (now() - begin);
+    return 2.0 * SUMS * lanes * (double)rounds * started / seconds;
 }

@@ -254,7 +254,7 @@ def test_every_rule_has_a_ceiling_in_both_dtypes() -> None:
 
 
 def test_options_choose_sections_and_contenders() -> None:
-    assert command.parse([]).only == list(sections.SECTIONS)
+    assert command.parse([]).only == list(sections.USUAL)
     quick = command.parse(["--quick"])
     assert "race" in quick.only
     assert not {"cliffs", "width"} & set(quick.only)
@@ -292,7 +292,9 @@ def test_results_are_json(capsys: pytest.CaptureFixture[str]) -> None:
     run.rows, run.imports, run.peak_memory = [step(NETS[0], ours=1.0)], {}, {}
     run.allocations, run.elements, run.streamed, run.processes = {}, {}, {}, {}
     run.raced = {"ours": race.Raced([[1.0]], [[0.9]])}
+    run.raced_rounded, run.deviations = {}, {"ours": 1e-7}
     found = json.loads(json.dumps(run.results()))
     assert found["race"]["ours"]["seconds"] == [[1.0]]
+    assert found["precision"]["deviations"] == {"ours": 1e-7}
     assert found["goals"]
     assert found["rows"][0]["median"] == {"ours": 1.0}
