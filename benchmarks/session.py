@@ -22,6 +22,7 @@ ROOT = Path(__file__).parent.parent
 HELD_BACK = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")  # worse kernels than the CPU has
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 PATIENCE = 300.0  # seconds for one answer
+RACE_PATIENCE = 3600.0  # for a round of a race: emulated products take their time
 # Idle threads of OpenBLAS and OpenMP spin for tens of milliseconds before they sleep, on the
 # cores that the next contender needs.
 REST = 0.12
@@ -135,10 +136,10 @@ class Worker:
         )
         self.hello: dict[str, Any] = {}
 
-    def listen(self) -> dict[str, Any]:
+    def listen(self, patience: float = PATIENCE) -> dict[str, Any]:
         """Return the next answer."""
         assert self._process.stdout is not None
-        timer = threading.Timer(PATIENCE, self._process.kill)
+        timer = threading.Timer(patience, self._process.kill)
         timer.start()
         line = self._process.stdout.readline()
         timer.cancel()
@@ -159,7 +160,7 @@ class Worker:
             print(json.dumps({"do": do, **more}), file=self._process.stdin, flush=True)
         except OSError:
             raise FailedError("its process has ended") from None
-        return self.listen()
+        return self.listen(RACE_PATIENCE if do == "race" else PATIENCE)
 
     def close(self) -> None:
         """End the process."""

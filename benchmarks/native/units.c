@@ -129,10 +129,9 @@ double unit_peak(int unit, int threads, double seconds)
     double each = unit == TILES ? TILE_SUMS * TILE_OPERATIONS : DOT_SUMS * DOT_OPERATIONS;
     double spent = 0;
     long rounds = 1000;
-    int started = 1;
     while (run_threads(work, threads, rounds, &spent), spent < seconds / 4)
         rounds *= 2;
-    started = run_threads(work, threads, rounds, &spent);
+    int started = run_threads(work, threads, rounds, &spent);
     return each * (double)rounds * started / spent;
 }
 #else
