@@ -102,10 +102,10 @@ def _label(row: Measured) -> str:
 
 
 def show_speeds(rows: Sequence[Measured], names: Sequence[str]) -> None:
-    """Print how many times as fast as our float32 each is, and PyTorch's modes beside ours."""
-    print("times as fast as our float32, median of the rounds (by the fastest rounds)")
-    heads = [*(TITLES[name] for name in names), "best mode / bfloat16"]
-    print(_label_and("", heads))
+    """Print how many times as fast as our float32 each is, and our bfloat16 as PyTorch's."""
+    print("times as fast as our float32, median of the rounds (by the fastest rounds);")
+    print("at the end, our bfloat16 beside the faster one of medium and autocast")
+    print(_wide_line("", [*(TITLES[name] for name in names), "vs PyTorch's"]))
     for row in rows:
         pairs = [("ours", name) for name in names]
         pairs.append((precision.best_mode(row) or "", "ours-bfloat16"))
@@ -113,12 +113,12 @@ def show_speeds(rows: Sequence[Measured], names: Sequence[str]) -> None:
         for slower, faster in pairs:
             ratio = row.ratio(slower, faster)
             least = precision.by_fastest(row, slower, faster)
-            cells.append("-" if ratio is None else f"{number(ratio)} ({number(least)})")
-        print(_label_and(_label(row), cells))
+            cells.append("-" if ratio is None else f"{ratio:.2f} ({least:.2f})")
+        print(_wide_line(_label(row), cells))
 
 
-def _label_and(label: str, cells: Sequence[str]) -> str:
-    return (f"{label:<{LABEL}}" + "".join(f"{cell:>{CELL + 3}}" for cell in cells)).rstrip()
+def _wide_line(label: str, cells: Sequence[str]) -> str:
+    return f"{label:<{LABEL}}" + "".join(f"{cell:>{CELL + 5}}" for cell in cells)
 
 
 def show_elements(seconds: dict[str, dict[str, float]]) -> None:

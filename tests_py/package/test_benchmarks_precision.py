@@ -138,7 +138,7 @@ def test_speeds_are_beside_our_float32(capsys: pytest.CaptureFixture[str]) -> No
     *_, last = capsys.readouterr().out.splitlines()
     # float32 / bf16x2, / autocast, JAX was not measured; autocast / bfloat16
     cells = re.split(r"\s{2,}", last)
-    assert cells == ["784-128-10, 128, sgd", "1.5 (2)", "0.4 (0.4)", "-", "5.5 (5)"]
+    assert cells == ["784-128-10, 128, sgd", "1.50 (2.00)", "0.40 (0.40)", "-", "5.50 (5.00)"]
 
 
 @pytest.mark.parametrize(
