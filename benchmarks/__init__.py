@@ -19,5 +19,7 @@ lists the options. How it measures:
 - What is out of line with expected.json, and a width that looks like a cliff, is measured again
   before it is reported.
 - The floor is the matrix products of a step alone, called from C with the BLAS that
-  swiftbackprop loads. The peak is what a loop of fused multiply-adds reaches.
+  swiftbackprop loads. The peak is what a loop of fused multiply-adds reaches; those of the units
+  for bfloat16 are found likewise where the CPU has them.
+- Modes that round to bfloat16 are sections of their own, on demand, with workers of their own.
 """

@@ -6,7 +6,7 @@ import sys
 import time
 from pathlib import Path
 
-from benchmarks import check, machine, plot, sections
+from benchmarks import check, machine, plot, precision, sections
 from benchmarks.cases import grid
 from benchmarks.contenders import CONTENDERS
 from benchmarks.run import Run
@@ -31,6 +31,8 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     add("--check", action="store_true", help="compare with expected.json; 1 if out of line")
     add("--expect", action="store_true", help="write expected.json from this run")
     options = parser.parse_args(arguments)
+    if options.only and set(options.only.split(",")) <= set(sections.PRECISION):
+        options.contenders = options.contenders or ",".join(precision.BASES)
     if options.quick and not options.contenders:
         # it compiles for seconds, for every network
         options.contenders = ",".join(name for name in CONTENDERS if name != "torch-compile")

@@ -35,6 +35,7 @@ RACERS = (
     *("ours", "ours-bf16x3", "ours-bf16x2", "ours-bfloat16"),
     *("torch-autocast", "jax-bfloat16"),
 )
+BASES = ("ours", "torch", "jax")  # whose modes these are
 RACE_CASE = Case((784, 512, 512, 10), 96, "adam", rate=5e-4)  # the batch divides 60000
 RACE_SETTINGS = "784-512-512-10, Adam at 5e-4, batches of 96"
 RACE_GOAL = 0.90  # of the test images

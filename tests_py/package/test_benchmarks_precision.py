@@ -96,9 +96,11 @@ def test_every_mode_takes_part_on_demand_alone() -> None:
     assert set(ROUNDED) <= set(precision.CONTENDERS)
     assert set(precision.CONTENDERS) | set(precision.RACERS) <= set(TITLES)
     assert not set(ROUNDED) & set(CONTENDERS)
-    assert {precision.base(name) for name in ROUNDED} <= set(CONTENDERS)
+    assert {*map(precision.base, precision.CONTENDERS)} == set(precision.BASES) <= set(CONTENDERS)
     assert not set(sections.PRECISION) & set(sections.USUAL)
     assert command.parse(["--only", "precision"]).only == ["precision"]
+    assert command.parse(["--only", "precision"]).contenders == list(precision.BASES)
+    assert command.parse(["--only", "steps,precision"]).contenders == list(CONTENDERS)
 
 
 def test_rows_are_the_nets_with_goals() -> None:
