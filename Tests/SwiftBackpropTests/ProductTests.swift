@@ -28,6 +28,33 @@ struct ProductTests {
     }
   }
 
+  /// Blocks of rows, of terms and strips of columns, and the stack where there is no memory: whole
+  /// numbers below 256 are bfloat16, so that their sums are exact.
+  @Test(arguments: [(1, 1, 1), (33, 31, 100), (70, 200, 600), (800, 33, 70)])
+  func roundedFactors(rows: Int, cols: Int, depth: Int) throws {
+    let a = try numbers(Float.self, rows * depth, 7)
+    let b = try numbers(Float.self, depth * cols, 5)
+    let (left, right) = (Matrix(a.base, rows, depth), Matrix(b.base, cols, depth).transpose)
+    for pieces in 1...Int32(SB_BF16_MAX_PIECES) {
+      for scratch in [sb_scratch(), nil] {
+        let c = try numbers(Float.self, rows * cols + 1, 3)
+        let before = Array(UnsafeBufferPointer(start: c.base, count: c.count))
+        roundedProduct(
+          left, right, into: c.base, keeps: true, factor: -2, pieces: pieces, scratch: scratch)
+        var wrong = 0
+        for i in 0..<rows {
+          for j in 0..<cols {
+            var sum: Float = 0
+            for k in 0..<depth { sum += a.base[i * depth + k] * b.base[j * depth + k] }
+            if c.base[i * cols + j] != before[i * cols + j] - 2 * sum { wrong += 1 }
+          }
+        }
+        #expect(wrong == 0, "\(pieces) pieces, with memory: \(scratch != nil)")
+        #expect(c.base[rows * cols] == before[rows * cols], "nothing behind C is written")
+      }
+    }
+  }
+
   private func checkPacked<T: Scalar>(
     _: T.Type, _ rows: Int, _ cols: Int, _ depth: Int, _ first: Bool, _ second: Bool, keeps: Bool
   ) throws {

@@ -38,7 +38,8 @@ extension Float: Scalar {
     _ a: Matrix<Float>, _ b: Matrix<Float>, into c: UnsafeMutablePointer<Float>, keeps: Bool,
     factor: Float, pieces: Int32
   ) -> Bool {
-    SwiftBackprop.roundedProduct(a, b, into: c, keeps: keeps, factor: factor, pieces: pieces)
+    SwiftBackprop.roundedProduct(
+      a, b, into: c, keeps: keeps, factor: factor, pieces: pieces, scratch: sb_scratch())
     return true
   }
 

@@ -40,17 +40,18 @@ private func inParts(_ count: Int, _ most: Int, _ body: (Range<Int>) -> Void) {
 }
 
 /// C [m, n] ← factor·A [m, k]·B [k, n], or C + factor·A·B when `keeps`; n is C's stride. The
-/// factors are split into `pieces` pieces of bfloat16.
+/// factors are split into `pieces` pieces of bfloat16. `scratch` has `SB_SCRATCH_BYTES`; without
+/// it, it takes longer.
 func roundedProduct(
   _ a: Matrix<Float>, _ b: Matrix<Float>, into c: UnsafeMutablePointer<Float>, keeps: Bool,
-  factor: Float, pieces: Int32
+  factor: Float, pieces: Int32, scratch: UnsafeMutableRawPointer?
 ) {
   // The tile unit takes numbers below the normal ones for 0, always.
   let arithmetic = sb_flush_subnormals()
   defer { sb_restore_arithmetic(arithmetic) }
   let columns = b.transpose
-  guard let scratch = sb_scratch() else {
-    // Without memory: as much as fits on the stack.
+  guard let scratch else {
+    // As much at a time as fits on the stack.
     let (lanes, depth) = (Int(SB_BF16_TILE), Int(SB_BF16_SMALL_DEPTH))
     inParts(a.rows, lanes) { rows in
       inParts(b.cols, lanes) { cols in
