@@ -68,6 +68,9 @@ CASES: dict[str, Case] = {
     "sgd": Case(),
     "float32": Case(dtype="float32"),
     "float32_wide": Case(dtype="float32", sizes=(50, 300, 200, 3), fit={"epochs": 2}),
+    "bf16x3": Case(
+        dtype="float32", sizes=(50, 300, 200, 3), net={"precision": "bf16x3"}, fit={"epochs": 2}
+    ),
     **{name: Case(net={"optimizer": rule}) for name, rule in _OPTIMIZERS.items()},
     "penalties": Case(net={"l1": 1e-3, "l2": 1e-2}),
     "clipping": Case(net={"clip_norm": 0.05, "optimizer": sb.Adam(0.01)}),
