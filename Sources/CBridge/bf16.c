@@ -6,7 +6,7 @@
 
 #include "sb_math.h"
 
-enum { PANEL = SB_BF16_PANEL, CHUNK = SB_BF16_CHUNK, UNIT = SB_BF16_UNIT, PAIRS = CHUNK / 2 };
+enum { PANEL = SB_BF16_PANEL, CHUNK = SB_BF16_CHUNK, BLOCK = SB_BF16_BLOCK, PAIRS = CHUNK / 2 };
 enum { LANES = SB_VECTOR_BYTES / 4, TILE = SB_BF16_TILE };
 
 typedef float floats __attribute__((vector_size(SB_VECTOR_BYTES)));
@@ -62,7 +62,7 @@ static void transpose(const uint32_t *p, uint32_t *out) {
 }
 
 // A panel's chunk of numbers whose terms k lie side by side: pieces [16 lanes, 16 pairs].
-static void split_rows(const float *p, long stride, int pieces, uint32_t (*out)[UNIT / 2]) {
+static void split_rows(const float *p, long stride, int pieces, uint32_t (*out)[BLOCK / 2]) {
   for (long i = 0; i < PANEL; i++) {
     for (long k = 0; k < CHUNK; k += 2L * LANES) {
       floats x[2];
@@ -81,7 +81,7 @@ static void split_rows(const float *p, long stride, int pieces, uint32_t (*out)[
 }
 
 // The same of numbers whose lanes lie side by side: pieces [16 pairs, 16 lanes].
-static void split_columns(const float *p, long stride, int pieces, uint32_t (*out)[UNIT / 2]) {
+static void split_columns(const float *p, long stride, int pieces, uint32_t (*out)[BLOCK / 2]) {
   for (long pair = 0; pair < PAIRS; pair++) {
     const float *even = p + 2 * pair * stride;
     for (long i = 0; i < PANEL; i += LANES) {
@@ -102,31 +102,31 @@ static void split_columns(const float *p, long stride, int pieces, uint32_t (*ou
 static void pack(sb_bf16_factor from, int pieces, int by_lanes, uint16_t *out) {
   const long panels = (from.lanes + PANEL - 1) / PANEL;
   const long chunks = (from.depth + CHUNK - 1) / CHUNK;
-  const long piece_size = panels * chunks * UNIT;
+  const long piece_size = panels * chunks * BLOCK;
   const int in_rows = from.along == 1;
   const long apart = in_rows ? from.across : from.along;
   for (long panel = 0; panel < panels; panel++) {
     for (long chunk = 0; chunk < chunks; chunk++) {
       const float *p = from.base + panel * PANEL * from.across + chunk * CHUNK * from.along;
       const long lanes = from.lanes - panel * PANEL, depth = from.depth - chunk * CHUNK;
-      float edge[UNIT];
+      float edge[BLOCK];
       long stride = apart;
       if (lanes < PANEL || depth < CHUNK) {
         stride = in_rows ? CHUNK : PANEL;
         memset(edge, 0, sizeof edge);
         const long outer = in_rows ? lanes : depth, inner = in_rows ? depth : lanes;
-        const long rows = outer < UNIT / stride ? outer : UNIT / stride;
+        const long rows = outer < BLOCK / stride ? outer : BLOCK / stride;
         const size_t cols = inner < stride ? (size_t)inner : (size_t)stride;
         for (long i = 0; i < rows; i++) memcpy(edge + i * stride, p + i * apart, 4 * cols);
         p = edge;
       }
-      uint32_t made[SB_BF16_MAX_PIECES][UNIT / 2];
+      uint32_t made[SB_BF16_MAX_PIECES][BLOCK / 2];
       if (in_rows) {
         split_rows(p, stride, pieces, made);
       } else {
         split_columns(p, stride, pieces, made);
       }
-      uint16_t *to = out + (panel * chunks + chunk) * UNIT;
+      uint16_t *to = out + (panel * chunks + chunk) * BLOCK;
       for (long piece = 0; piece < pieces; piece++, to += piece_size) {
         if (in_rows == by_lanes) {
           memcpy(to, made[piece], sizeof made[piece]);
@@ -162,7 +162,7 @@ static inline words every(const uint32_t *pair) { return *pair - (words){0}; }
 static inline void add_products(const uint16_t *a, const uint16_t *left, const uint16_t *right,
                                 long chunks, float *sum) {
   floats row[ROWS][2] = {{{0}}};
-  for (long chunk = 0; chunk < chunks; chunk++, a += UNIT, left += UNIT, right += UNIT) {
+  for (long chunk = 0; chunk < chunks; chunk++, a += BLOCK, left += BLOCK, right += BLOCK) {
     for (long pair = 0; pair < PAIRS; pair++) {
       words b[2];
       memcpy(&b[0], left + pair * 2 * PANEL, sizeof b[0]);
@@ -191,7 +191,7 @@ static inline void add_products(const uint16_t *a, const uint16_t *left, const u
 
 // Where the columns from `col` of a packed piece of B begin.
 static inline const uint16_t *columns(const uint16_t *b, long chunks, long col) {
-  return b + col / PANEL * chunks * UNIT + col % PANEL * 2;
+  return b + col / PANEL * chunks * BLOCK + col % PANEL * 2;
 }
 
 static void emulated(const sb_bf16_tile *t, float *sum) {
@@ -202,14 +202,14 @@ static void emulated(const sb_bf16_tile *t, float *sum) {
     // With vectors of 64 bytes the second one's columns are another panel's, if there is one.
     const long next = col + LANES < t->col_panels * PANEL ? col + LANES : col;
     for (long row = 0; row < t->row_panels * PANEL; row += ROWS) {
-      const uint16_t *a = t->a + row / PANEL * t->chunks * UNIT + row % PANEL * CHUNK;
+      const uint16_t *a = t->a + row / PANEL * t->chunks * BLOCK + row % PANEL * CHUNK;
       for (long number = 0; number < terms.count; number++) {
         const uint16_t *piece = t->b + terms.first[number].b * t->b_piece;
         for (long chunk = 0; chunk < t->chunks; chunk += together) {
           const long rest = t->chunks - chunk;
-          add_products(a + terms.first[number].a * t->a_piece + chunk * UNIT,
-                       columns(piece, t->chunks, col) + chunk * UNIT,
-                       columns(piece, t->chunks, next) + chunk * UNIT,
+          add_products(a + terms.first[number].a * t->a_piece + chunk * BLOCK,
+                       columns(piece, t->chunks, col) + chunk * BLOCK,
+                       columns(piece, t->chunks, next) + chunk * BLOCK,
                        rest < together ? rest : together, sum + row * TILE + col);
         }
       }
@@ -237,17 +237,17 @@ void sb_bf16_multiply(const uint16_t *a, const uint16_t *b, int rows, int cols, 
   sb_bf16_tile tile = {
       .chunks = chunks,
       .pieces = pieces,
-      .a_piece = (rows + PANEL - 1) / PANEL * chunks * UNIT,
-      .b_piece = (cols + PANEL - 1) / PANEL * chunks * UNIT,
+      .a_piece = (rows + PANEL - 1) / PANEL * chunks * BLOCK,
+      .b_piece = (cols + PANEL - 1) / PANEL * chunks * BLOCK,
   };
   _Alignas(64) float sum[TILE * TILE];
   for (long col = 0; col < cols; col += TILE) {
     const long width = cols - col < TILE ? cols - col : TILE;
-    tile.b = b + col / PANEL * chunks * UNIT;
+    tile.b = b + col / PANEL * chunks * BLOCK;
     tile.col_panels = width > PANEL ? 2 : 1;
     for (long row = 0; row < rows; row += TILE) {
       const long height = rows - row < TILE ? rows - row : TILE;
-      tile.a = a + row / PANEL * chunks * UNIT;
+      tile.a = a + row / PANEL * chunks * BLOCK;
       tile.row_panels = height > PANEL ? 2 : 1;
       kernel(&tile, sum);
       for (long i = 0; i < height; i++) {
@@ -268,7 +268,7 @@ void sb_bf16_multiply(const uint16_t *a, const uint16_t *b, int rows, int cols, 
 
 void sb_bf16_multiply_small(sb_bf16_factor a, sb_bf16_factor b, int pieces, float factor, int keeps,
                             float *c, long stride) {
-  enum { COUNT = 2 * SB_BF16_SMALL_DEPTH / CHUNK * UNIT * SB_BF16_MAX_PIECES };
+  enum { COUNT = 2 * SB_BF16_SMALL_DEPTH / CHUNK * BLOCK * SB_BF16_MAX_PIECES };
   _Alignas(64) uint16_t packed_a[COUNT], packed_b[COUNT];
   sb_bf16_pack_a(a, pieces, packed_a);
   sb_bf16_pack_b(b, pieces, packed_b);

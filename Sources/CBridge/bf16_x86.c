@@ -15,7 +15,7 @@
 #include SB_TILES_IN_C
 #endif
 
-enum { PANEL = SB_BF16_PANEL, CHUNK = SB_BF16_CHUNK, UNIT = SB_BF16_UNIT, TILE = SB_BF16_TILE };
+enum { PANEL = SB_BF16_PANEL, CHUNK = SB_BF16_CHUNK, BLOCK = SB_BF16_BLOCK, TILE = SB_BF16_TILE };
 enum { ROW_BYTES = CHUNK * 2, PAIRS = CHUNK / 2 };
 
 // MARK: pairs
@@ -28,7 +28,7 @@ WITH_DOT static void add_pairs(const uint16_t *a, const uint16_t *left, const ui
                                long chunks, float *sum) {
   __m512 row[ROWS][2];
   for (long i = 0; i < ROWS; i++) row[i][0] = row[i][1] = _mm512_setzero_ps();
-  for (long chunk = 0; chunk < chunks; chunk++, a += UNIT, left += UNIT, right += UNIT) {
+  for (long chunk = 0; chunk < chunks; chunk++, a += BLOCK, left += BLOCK, right += BLOCK) {
     for (long pair = 0; pair < PAIRS; pair++) {
       const __m512bh b0 = (__m512bh)_mm512_loadu_si512(left + pair * 2 * PANEL);
       const __m512bh b1 = (__m512bh)_mm512_loadu_si512(right + pair * 2 * PANEL);
@@ -52,17 +52,17 @@ WITH_DOT static void add_pairs(const uint16_t *a, const uint16_t *left, const ui
 
 WITH_DOT void sb_bf16_by_dot(const sb_bf16_tile *t, float *sum) {
   memset(sum, 0, sizeof(float) * TILE * TILE);
-  const long next = t->col_panels > 1 ? t->chunks * UNIT : 0;
+  const long next = t->col_panels > 1 ? t->chunks * BLOCK : 0;
   const sb_bf16_terms terms = sb_bf16_terms_of(t->pieces);
   const long together = sb_bf16_together(t->pieces);
   for (long row = 0; row < t->row_panels * PANEL; row += ROWS) {
-    const uint16_t *a = t->a + row / PANEL * t->chunks * UNIT + row % PANEL * CHUNK;
+    const uint16_t *a = t->a + row / PANEL * t->chunks * BLOCK + row % PANEL * CHUNK;
     for (long number = 0; number < terms.count; number++) {
       const uint16_t *b = t->b + terms.first[number].b * t->b_piece;
       for (long chunk = 0; chunk < t->chunks; chunk += together) {
         const long rest = t->chunks - chunk;
-        add_pairs(a + terms.first[number].a * t->a_piece + chunk * UNIT, b + chunk * UNIT,
-                  b + next + chunk * UNIT, rest < together ? rest : together, sum + row * TILE);
+        add_pairs(a + terms.first[number].a * t->a_piece + chunk * BLOCK, b + chunk * BLOCK,
+                  b + next + chunk * BLOCK, rest < together ? rest : together, sum + row * TILE);
       }
     }
   }
@@ -91,7 +91,7 @@ WITH_TILES void sb_bf16_end_tiles(void) { _tile_release(); }
 
 WITH_TILES void sb_bf16_by_tiles(const sb_bf16_tile *t, float *sum) {
   const int is_high = t->row_panels > 1, is_wide = t->col_panels > 1;
-  const long next = t->chunks * UNIT;
+  const long next = t->chunks * BLOCK;
   _tile_zero(0);
   _tile_zero(1);
   _tile_zero(2);
@@ -100,7 +100,7 @@ WITH_TILES void sb_bf16_by_tiles(const sb_bf16_tile *t, float *sum) {
   for (long number = 0; number < terms.count; number++) {
     const uint16_t *a = t->a + terms.first[number].a * t->a_piece;
     const uint16_t *b = t->b + terms.first[number].b * t->b_piece;
-    for (long chunk = 0; chunk < t->chunks; chunk++, a += UNIT, b += UNIT) {
+    for (long chunk = 0; chunk < t->chunks; chunk++, a += BLOCK, b += BLOCK) {
       _tile_loadd(4, a, ROW_BYTES);
       _tile_loadd(6, b, ROW_BYTES);
       _tile_dpbf16ps(0, 4, 6);
@@ -167,13 +167,14 @@ static int find_unit(void) {
   return has_dot ? SB_BF16_DOT : SB_BF16_EMULATED;
 }
 
+static int known_unit = -1;
+
 int sb_bf16_unit(void) {
   // Threads that look at the same time find the same.
-  static int found = -1;
-  int unit = __atomic_load_n(&found, __ATOMIC_ACQUIRE);
+  int unit = __atomic_load_n(&known_unit, __ATOMIC_ACQUIRE);
   if (unit < 0) {
     unit = find_unit();
-    __atomic_store_n(&found, unit, __ATOMIC_RELEASE);
+    __atomic_store_n(&known_unit, unit, __ATOMIC_RELEASE);
   }
   return unit;
 }

@@ -80,7 +80,7 @@ static uint64_t wait_for_job_after(uint64_t last) {
 }
 
 // A worker's scratch memory, made before it starts, so that it does not allocate amid a step. In a
-// child process it is its successor's. Below AVX-512 nothing is packed.
+// child process it is its successor's. Pages that no product uses are never there.
 static void *scratch_of[MAX_PARTS];
 
 static sb_thread_result SB_THREAD work(void *argument) {
@@ -113,9 +113,7 @@ static void start_workers(int count) {
   pthread_once(&once, watch_forks);
   while (workers < count) {
     int own = workers + 1;
-#if defined(__AVX512F__)
     if (scratch_of[own] == NULL) scratch_of[own] = sb_allocate(SB_SCRATCH_BYTES);
-#endif
     if (sb_start_thread(work, (void *)(intptr_t)own) != 0) return;
     workers++;
   }

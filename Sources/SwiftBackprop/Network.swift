@@ -40,8 +40,9 @@ class Network<T: Scalar> {
   final var maxNorm = 0.0
   /// What integers in X are multiplied with.
   final var inputScale = 1.0
-  /// What the factors of products are rounded to.
+  /// What the factors of products are rounded to, and whether they are: not in derivatives to study.
   final var precision = Precision.float32
+  final var roundsFactors = true
   /// The probability p to drop a unit of layer m, in place m − 1; the same as memory for masks,
   /// nil if nothing is dropped.
   final var dropout: [Double]

@@ -135,6 +135,36 @@ private let xorTargets: [Double] = [0, 1, 1, 0]
     sb_release_owner(other.owner)
   }
 
+  /// A narrow layer behind many inputs, whose panel of grad_W has many rows.
+  @Test func panelsOfRoundedFactorsHaveRoom() throws {
+    var error = sb_error()
+    let net = try #require(
+      makeNet(
+        [5000, 40, 1], output: "identity", loss: "squared_error", dtype: SB_FLOAT32, error: &error))
+    defer { sb_destroy_net(net) }
+    let precision = Double(SB_PRECISION_BFLOAT16)
+    #expect(sb_set_option(net, SB_OPTION_PRECISION, precision, &error) == SB_OK, "\(text(error))")
+    let x = (0..<10000).map { Double($0 % 7) - 3 }
+    try x.withUnsafeBufferPointer { x in
+      try xorTargets.withUnsafeBufferPointer { t in
+        let x = matrix(try #require(x.baseAddress), 2, 5000)
+        let t = matrix(try #require(t.baseAddress), 2, 1)
+        withUnsafePointer(to: x) { x in
+          withUnsafePointer(to: t) { t in
+            var config = sb_fit_config()
+            (config.x, config.y, config.epochs, config.batch_size) = (x, t, 2, 2)
+            var fit: OpaquePointer?
+            #expect(sb_fit_begin(net, &config, &fit, &error) == SB_OK, "\(text(error))")
+            var progress = sb_progress()
+            while progress.done == 0, sb_fit_run(fit, 1_000_000, &progress, &error) == SB_OK {}
+            #expect(progress.done == 1, "\(text(error))")
+            sb_fit_end(fit)
+          }
+        }
+      }
+    }
+  }
+
   @Test func viewsOutliveTheirNet() throws {
     var error = sb_error()
     let net = try #require(

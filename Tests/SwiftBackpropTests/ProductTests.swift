@@ -55,6 +55,18 @@ struct ProductTests {
     }
   }
 
+  @Test func automaticPrecisionGoesBySizes() {
+    func rounds(_ rows: Int, _ before: Int, _ units: Int, _ hasTileUnit: Bool = true) -> Bool {
+      Precision.automatic(rows: rows, before: before, units: units, hasTileUnit: hasTileUnit)
+        == .bf16x3
+    }
+    #expect(rounds(64, 256, 256) && !rounds(64, 256, 255))
+    #expect(!rounds(512, 2048, 10) && !rounds(32, 2048, 2048))
+    #expect(!rounds(64, 256, 256, false))
+    #expect(!Precision.auto.rounds(terms: 100) && !Precision.bf16x3.rounds(terms: 64))
+    #expect(Precision.bf16x3.rounds(terms: 65) && Precision.bfloat16.rounds(terms: 1))
+  }
+
   private func checkPacked<T: Scalar>(
     _: T.Type, _ rows: Int, _ cols: Int, _ depth: Int, _ first: Bool, _ second: Bool, keeps: Bool
   ) throws {

@@ -2,36 +2,37 @@
 
 from __future__ import annotations
 
+import platform
 import re
 import subprocess
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pytest
 from benchmarks.accuracy import KINDS, UNIT, by_network, errors, factors, table_of_products
 from building.compile import BRIDGE, INCLUDE, tool
 from threadpoolctl import threadpool_limits
 
 import swiftbackprop as sb
-from helpers import ROOT, TESTS, refused, run_python, run_python_ok
+from helpers import LEVEL_FLAGS, ROOT, TESTS, cpu_has, refused
+from rounding import ROUNDING, Array, data, make, unit_here
 
-Array = npt.NDArray[Any]
-ROUNDING = ("bf16x3", "bf16x2", "bfloat16")
 PIECES = dict(zip(ROUNDING, (3, 2, 1), strict=True))
 
 
 # --- The kernels ---------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("level", LEVEL_FLAGS)
 @pytest.mark.parametrize("unit", ["emulated", "dot", "tiles"])
-def test_kernels(unit: str, tmp_path: Path) -> None:
+def test_kernels(unit: str, level: str, tmp_path: Path) -> None:
     """Every shape, order and number of pieces, and numbers that are not finite.
 
-    Where the CPU has no tiles their steps are made in C; pairs need the CPU that has them.
+    Where the CPU has no tiles their steps are made in C; dot products need the CPU that has them.
     """
+    if not cpu_has(level) or (unit != "emulated" and platform.machine() != "x86_64"):
+        pytest.skip(f"this CPU has no {unit} at level {level}")
     in_c = unit == "tiles" and unit_here() != unit
     program = tmp_path / unit
     done = subprocess.run(
@@ -39,6 +40,8 @@ def test_kernels(unit: str, tmp_path: Path) -> None:
             *(tool("clang"), "-std=c11", "-D_GNU_SOURCE", "-O2", "-Wall", "-Wextra", "-Werror"),
             *(f"-I{INCLUDE}", f"-I{TESTS / 'engine' / 'c'}"),
             *(['-DSB_TILES_IN_C="tiles.h"'] if in_c else []),
+            *([] if level == "baseline" else [f"-march=x86-64-{level}"]),
+            *("-fsanitize=undefined", "-fno-sanitize-recover=undefined"),
             *map(str, (BRIDGE / "bf16.c", BRIDGE / "bf16_x86.c", TESTS / "engine/c/bf16.c")),
             *("-lm", "-o", str(program)),
         ],
@@ -52,10 +55,6 @@ def test_kernels(unit: str, tmp_path: Path) -> None:
     if unit == "dot" and "emulated" in done.stdout:
         unit = "emulated"  # this CPU has no such instruction, and the program says so
     assert (done.returncode, done.stdout) == (0, f"{unit}: 0 wrong\n")
-
-
-def unit_here() -> str:
-    return {"t": "tiles", "p": "dot", "e": "emulated"}[sb.config()["engine"]["bfloat16"][0]]
 
 
 # --- What is rounded -----------------------------------------------------------------------
@@ -88,17 +87,6 @@ def product(a: Array, b: Array, precision: str) -> Array:
             if i + j < count:
                 total += p.astype(np.float64) @ q.astype(np.float64)
     return total
-
-
-def make(sizes: list[int], precision: str | None, **more: Any) -> sb.Network:
-    options = {"activation": "tanh", "output": "identity", "optimizer": sb.SGD(0.1), "seed": 3}
-    return sb.Network(sizes, precision=precision, **(options | more))
-
-
-def data(sizes: list[int], rows: int, seed: int = 0) -> tuple[Array, Array]:
-    rng = np.random.default_rng(seed)
-    X = rng.standard_normal((rows, sizes[0]), dtype=np.float32)
-    return X, rng.standard_normal((rows, sizes[-1]), dtype=np.float32)
 
 
 def near(ours: Array, wanted: Array) -> None:
@@ -145,6 +133,7 @@ def test_bfloat16_is_another_number_than_float32() -> None:
         ([80, 96, 40, 3], 70, sb.Adam(0.01)),
         ([700, 300, 3], 130, sb.Adam(0.01)),  # more columns than are packed at a time
         ([900, 120, 3], 40, sb.SGD(0.1)),  # threads share X by its columns
+        ([3000, 40, 3], 80, sb.Adam(0.01)),  # a narrow layer's panel of many rows
     ],
 )
 def test_fit_makes_the_steps_of_the_explicit_calls(
@@ -225,127 +214,3 @@ def test_the_documented_table_of_errors() -> None:
         for ours, theirs in zip(cells, said[1].split("|"), strict=True):
             for one, other in zip(ours.split("/"), theirs.split("/"), strict=True):
                 assert float(one) == pytest.approx(float(other), rel=0.5)
-
-
-# --- Options -------------------------------------------------------------------------------
-
-
-def test_precision_can_be_read_and_set() -> None:
-    net = sb.Network([4, 3], seed=0)
-    assert net.precision == "float32"
-    assert "precision" not in repr(net)
-    for precision in (*ROUNDING, "auto"):
-        net.precision = precision
-        assert net.precision == precision
-        assert f"precision='{precision}'" in repr(net)
-        assert f"precision {precision}" in str(net.summary())
-        assert net.copy().precision == precision
-        assert eval(repr(net), vars(sb)).precision == precision
-    net.precision = None
-    assert net.precision == "float32"
-    assert sb.Network([4, 3], dtype="float64").precision == "float64"
-    assert sb.Network([4, 3], dtype="float64", precision="float64").precision == "float64"
-
-
-def test_other_precisions_are_refused() -> None:
-    net = sb.Network([4, 3], precision="bf16x2", seed=0)
-
-    def set_to(value: Any) -> None:
-        net.precision = value
-
-    refused(lambda: set_to("bf16"), ValueError, "unknown precision 'bf16'; did you mean")
-    refused(lambda: set_to(16), TypeError, "precision must be a str, one of 'float32', .*got 16")
-    refused(lambda: sb.Network([2, 1], precision="half"), ValueError, "bfloat16, auto")
-    refused(
-        lambda: sb.Network([2, 1], dtype="float64", precision="bfloat16"),
-        ValueError,
-        "precision='bfloat16' is for networks of dtype float32",
-    )
-    assert net.precision == "bf16x2"
-
-
-def test_gradient_checks_and_derivatives_round_nothing() -> None:
-    X, t = data([5, 4, 2], 6)
-    net = make([5, 4, 2], "bfloat16", seed=1)
-    assert net.gradcheck(X, t).ok
-    twin = make([5, 4, 2], None, seed=1)
-    np.testing.assert_array_equal(net.jacobian(X, layer=1), twin.jacobian(X, layer=1))
-    for method in ("loops", "vectors"):
-        twin.forward(X, method=method)
-        net.forward(X, method=method)
-        np.testing.assert_array_equal(net.layer(1).z, twin.layer(1).z)
-
-
-def test_a_plan_says_who_multiplies() -> None:
-    here = {"tiles": "AMX", "dot": "AVX512-BF16", "emulated": "no products of bfloat16"}
-    for precision, words in (
-        ("bfloat16", "rounded to bfloat16"),
-        ("bf16x2", "sums of two bfloat16, in three products"),
-        ("bf16x3", "sums of three bfloat16, in six products"),
-    ):
-        said = make([784, 128, 10], precision).plan(batch_size=128)
-        assert here[unit_here()] in said
-        assert words in said
-    # What has few terms is left alone: z(2) of 32 and grad_a(1) of 10.
-    said = make([784, 32, 10], "bf16x3").plan(batch_size=128)
-    assert "make z(1) and grad_W(1..2): factors are sums of three" in said
-    said = make([784, 512, 10], "auto").plan(batch_size=128)
-    assert ("z(1)" in said.partition("AMX")[2]) == (unit_here() == "tiles")
-    assert "precision='auto' rounds none" in make([4, 3], "auto").plan()
-
-
-TRAINED = """
-import numpy as np
-import swiftbackprop as sb
-rng = np.random.default_rng(0)
-X, y = rng.standard_normal((256, 100), dtype=np.float32), rng.integers(0, 5, 256)
-for precision in ("bfloat16", "bf16x2", "bf16x3", "auto"):
-    net = sb.Network([100, 80, 5], loss="cross_entropy", optimizer=sb.SGD(0.1), seed=0,
-                     precision=precision)
-    net.fit(X, y, epochs=3, batch_size=64, progress=False)
-    print(*net.parameters[::50].astype(float))
-print(sb.config()["engine"]["bfloat16"])
-"""
-
-
-def test_units_agree_and_can_be_hidden() -> None:
-    """What another unit trains differs by the order of float32 sums alone."""
-    runs = {}
-    for unit in ("", "dot", "emulated"):
-        *lines, name = run_python_ok(TRAINED, env={"SWIFTBACKPROP_BF16": unit}).splitlines()
-        assert not (unit and "tile" in name)
-        assert not (unit == "emulated" and "emulated" not in name)
-        runs[unit] = np.array([[float(x) for x in line.split()] for line in lines])
-    for other in ("dot", "emulated"):
-        np.testing.assert_allclose(runs[other], runs[""], rtol=0, atol=2e-5)
-
-
-def test_an_estimator_takes_a_precision() -> None:
-    rng = np.random.default_rng(0)
-    X, y = rng.standard_normal((120, 70)), rng.integers(0, 2, 120)
-    from swiftbackprop.sklearn import MLPClassifier, MLPRegressor
-
-    model = MLPClassifier((8,), max_iter=3, random_state=0, precision="bfloat16")
-    with pytest.warns(Warning, match="converged"):
-        model.fit(X, y)
-    assert model.network_.precision == "bfloat16"
-    assert model.network_.dtype == np.float32  # though X is float64
-    for bad in (
-        MLPClassifier(precision="fp16"),
-        MLPRegressor(precision="bfloat16", dtype="float64"),
-    ):
-        refused(lambda bad=bad: bad.fit(X, y), ValueError, "precision")
-
-
-def test_the_command_line_takes_a_precision(tmp_path: Path) -> None:
-    rng = np.random.default_rng(0)
-    table = np.column_stack([rng.standard_normal((90, 3)), rng.integers(0, 2, 90)])
-    np.savetxt(tmp_path / "t.csv", table, delimiter=",", header="a,b,c,y", comments="")
-    command = ["train", str(tmp_path / "t.csv"), "--target", "y", "--epochs", "2", "--quiet"]
-    model = str(tmp_path / "m.safetensors")
-    code = f"import sys; from swiftbackprop.__main__ import main; sys.exit(main({command!r} + "
-    run_python_ok(code + f"['--model', {model!r}, '--precision', 'bf16x2']))")
-    assert sb.load(model).precision == "bf16x2"
-    done = run_python(code + "['--precision', 'half']))")
-    assert done.returncode == 2
-    assert "--precision" in done.stderr

@@ -15,7 +15,7 @@
 #define SB_BF16_PANEL 16
 #define SB_BF16_CHUNK 32
 // bfloat16 numbers of such a panel and such a chunk, in A and in B
-#define SB_BF16_UNIT 512  // 16 · 32
+#define SB_BF16_BLOCK 512  // 16 · 32
 #define SB_BF16_MAX_PIECES 3
 
 // What multiplies: the tile unit (AMX), the instruction for pairs (AVX512-BF16), or products of
@@ -30,7 +30,7 @@ int sb_bf16_unit(void);
 static inline long sb_bf16_bytes(long lanes, long depth, int pieces) {
   const long panels = (lanes + SB_BF16_PANEL - 1) / SB_BF16_PANEL;
   const long chunks = (depth + SB_BF16_CHUNK - 1) / SB_BF16_CHUNK;
-  return panels * chunks * SB_BF16_UNIT * pieces * (long)sizeof(uint16_t);
+  return panels * chunks * SB_BF16_BLOCK * pieces * (long)sizeof(uint16_t);
 }
 
 // A factor of a product: element (lane, k) at lane·across + k·along, one of which is 1. A lane is
@@ -77,7 +77,8 @@ typedef struct {
 } sb_bf16_terms;
 sb_bf16_terms sb_bf16_terms_of(int pieces);
 
-// Chunks after which a kernel puts its sums down: short sums lose less, which matters with pieces.
+// Chunks after which sums in registers are put down: short sums lose less, which matters with
+// pieces. (The tile unit adds the sums of a chunk by themselves.)
 static inline long sb_bf16_together(int pieces) { return pieces > 1 ? 1 : 4; }
 
 #if defined(__x86_64__)

@@ -11,7 +11,8 @@ protocol Engine: AnyObject {
   var sharesPenalties: Bool { get set }
   var maxNorm: Double { get set }
   var inputScale: Double { get set }
-  var precision: Precision { get set }
+  var precision: Precision { get }
+  var roundsFactors: Bool { get set }
   var dropout: [Double] { get }
   var isTrainable: [Bool] { get }
   var random: Random { get set }

@@ -15,9 +15,8 @@ private func iterating(
   status(error) { () throws(EngineError) in
     let engine = try engine(net)
     guard let blocks else { throw .value("the iterator is missing") }
-    let precision = engine.precision
-    engine.precision = .float32
-    defer { engine.precision = precision }
+    engine.roundsFactors = false
+    defer { engine.roundsFactors = true }
     var steps = BlockIterator(from: Int(blocks.pointee.next), for: blocks.pointee.max_ns)
     defer { blocks.pointee.next = Int64(steps.next) }
     try body(engine, &steps)

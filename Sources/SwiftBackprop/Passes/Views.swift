@@ -69,8 +69,8 @@ extension Network {
     let gradZ = Matrix(UnsafePointer(quantities.z[0]), shape[0], layout.sizes[1])
     _ = sb_enter_blas()
     defer { sb_leave_blas() }
-    let precision = precision == .auto ? automaticPrecision(1, rows: shape[0]) : precision
-    multiply(gradZ, weights(1).transpose, into: storage.base, in: precision)
+    multiply(
+      gradZ, weights(1).transpose, into: storage.base, in: precision(1, rows: shape[0]))
     pass?.inputGradient = storage
     return makeView(storage.block, storage.base, shape, readonly: true)
   }

@@ -25,28 +25,40 @@ extension Precision {
   /// number: in a short sum the products left out would be the larger part of the error, and it
   /// takes float32's.
   @inline(__always)
-  func rounds(terms: Int) -> Bool { self != .float32 && (self != .bf16x3 || terms > 64) }
+  func rounds(terms: Int) -> Bool { pieces != 0 && (self != .bf16x3 || terms > 64) }
+
+  /// What `auto` means for products of these sizes. Three pieces take six products: tiles must have
+  /// enough to do to make up for packing.
+  static func automatic(rows: Int, before: Int, units: Int, hasTileUnit: Bool) -> Precision {
+    let isLarge = Double(rows) * Double(before) * Double(units) >= 0x1p22
+    let isWide = Swift.min(rows, before, units) >= 64
+    return isLarge && isWide && hasTileUnit ? .bf16x3 : .float32
+  }
 }
 
 extension Network {
   /// What the factors of layer m's products in this pass are rounded to. `auto` looks at the
   /// sizes and at the CPU alone, so that training repeats bit for bit.
   func precision(_ m: Int, _ tape: Tape<T>) -> Precision {
-    precision == .auto ? automaticPrecision(m, rows: tape.input.rows) : precision
+    precision(m, rows: tape.input.rows)
   }
 
-  /// Three pieces take six products: tiles must have enough to do to make up for packing.
+  @inline(__always)
+  func precision(_ m: Int, rows: Int) -> Precision {
+    if precision == .float32 || !roundsFactors { return .float32 }
+    return precision == .auto ? automaticPrecision(m, rows) : precision
+  }
+
   @inline(never)
-  func automaticPrecision(_ m: Int, rows: Int) -> Precision {
-    let (before, units) = (layout.sizes[m - 1], layout.sizes[m])
-    let isLarge = Double(rows) * Double(before) * Double(units) >= 0x1p22
-    let isWide = Swift.min(rows, before, units) >= 64
-    return isLarge && isWide && sb_bf16_unit() == SB_BF16_TILES ? .bf16x3 : .float32
+  private func automaticPrecision(_ m: Int, _ rows: Int) -> Precision {
+    .automatic(
+      rows: rows, before: layout.sizes[m - 1], units: layout.sizes[m],
+      hasTileUnit: sb_bf16_unit() == SB_BF16_TILES)
   }
 
   func setPrecision(_ code: Double) throws(EngineError) {
     guard let code = Int32(exactly: code), let precision = Precision(rawValue: code) else {
-      throw .value("there is no such precision")
+      throw .value("precision must be one of the numbers 0 to 4")
     }
     guard precision == .float32 || T.dtype == SB_FLOAT32 else {
       throw .value(

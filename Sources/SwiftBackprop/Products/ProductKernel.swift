@@ -8,15 +8,15 @@ enum ProductKernel: Int32 {
   case baseline, transposed, fewRows, narrow, wide, large
   /// Tiles again, from packed factors (Packing.swift).
   case packed
-  /// Factors rounded to bfloat16 (RoundedProduct.swift): by the tile unit, by products of pairs, by
+  /// Factors rounded to bfloat16 (RoundedProduct.swift): by the tile unit, by dot products, by
   /// those of single precision.
-  case roundedByTiles, roundedByPairs, rounded
+  case roundedByTiles, roundedByDot, rounded
 
   /// Who multiplies rounded factors on this CPU.
   static var ofRounded: ProductKernel {
     switch sb_bf16_unit() {
     case SB_BF16_TILES: .roundedByTiles
-    case SB_BF16_DOT: .roundedByPairs
+    case SB_BF16_DOT: .roundedByDot
     default: .rounded
     }
   }
@@ -69,7 +69,7 @@ extension Network {
     let (before, units) = (layout.sizes[m - 1], layout.sizes[m])
     // grad_a(m) is made of W(m+1).
     let owner = quantity == SB_GRAD_A ? m + 1 : m
-    let precision = precision == .auto ? automaticPrecision(owner, rows: rows) : precision
+    let precision = precision(owner, rows: rows)
     switch quantity {
     case SB_Z where m == 1 && plan.sharesInput:
       let columns = plan.share(part, of: before, unit: 8)

@@ -123,8 +123,9 @@ struct PartMemory<T: Scalar> {
   /// Rows that a wide layer's panel may have even if it is larger then: as many as are packed
   /// together of a sum in two slices.
   static var widePanelRows: Int { Blocks<T>.rows / 2 }
-  /// With so many columns, a panel and what is packed are a little less than two megabytes.
-  static var widePanelSize: Int { 704 * widePanelRows }
+  /// With so many columns, a panel and what is packed are a little less than two megabytes. With
+  /// short vectors `widePanelRows` are few, and a narrow layer's panel needs the more.
+  static var widePanelSize: Int { Swift.max(704 * widePanelRows, packedPanelSize) }
 
   private let block: Block
   let parts: Int

@@ -110,6 +110,7 @@ extension Network {
       for left in stride(from: 0, to: cols, by: width) {
         let columns = left..<Swift.min(left + width, cols)
         let start = first * cols + left
+        assert(panel == nil || rows.count * columns.count <= PartMemory<T>.widePanelSize)
         let g = panel ?? gradWeights(m) + start
         addOuterProducts(m, tape, rows, columns, to: g, accumulate: false, factor: 1)
         // Whole rows lie side by side.
@@ -157,7 +158,7 @@ extension Network {
     case .tiles:
       let rows = PartMemory<T>.panelSize / cols & ~7
       return rows > 0 ? (rows, cols) : nil
-    case .packed, .roundedByTiles, .roundedByPairs, .rounded:
+    case .packed, .roundedByTiles, .roundedByDot, .rounded:
       let isPacked = kernel == .packed
       let rowUnit = isPacked ? tileRows : Int(SB_BF16_TILE)
       // grad_z is packed for every panel: with many panels of a few rows that would take too long.

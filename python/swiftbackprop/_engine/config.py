@@ -23,7 +23,7 @@ _FEATURES = (
 # Who makes products of bfloat16.
 _BF16_UNITS = {
     core.BY_TILE_UNIT: "tile unit (AMX)",
-    core.BY_DOT_PRODUCTS: "products of pairs (AVX512-BF16)",
+    core.BY_DOT_PRODUCTS: "dot products (AVX512-BF16)",
     core.BY_EMULATION: "emulated by float32",
 }
 
@@ -37,7 +37,7 @@ _VARIABLES = {
     "MKL_NUM_THREADS": "MKL starts with this many threads",
     "SWIFTBACKPROP_ISA": "the engine is the build of this instruction-set level",
     "SWIFTBACKPROP_BLAS": "the BLAS is this one",
-    "SWIFTBACKPROP_BF16": "products of bfloat16 are not made by units before this one",
+    "SWIFTBACKPROP_BF16": "bfloat16 products use at most this unit: dot or emulated",
 }
 
 

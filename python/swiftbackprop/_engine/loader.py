@@ -42,6 +42,14 @@ else:
                 raise
             return None
 
+    def _check_unit(wanted):
+        """Refuse a unit for products of bfloat16 that there is not."""
+        if wanted not in ("", "dot", "emulated"):
+            raise ImportError(
+                f"SWIFTBACKPROP_BF16 is {wanted!r}; it can be dot, emulated, or unset for the "
+                "best that this CPU has"
+            )
+
     def _choose(baseline, wanted):
         """Return the build that SWIFTBACKPROP_ISA asks for, or the best there is."""
         cpu = baseline.cpu_level()
@@ -78,6 +86,7 @@ else:
                 "the engine of swiftbackprop is not built for this Python: install the "
                 "package with pip (from a checkout: pip install .)"
             )
+        _check_unit(os.environ.get("SWIFTBACKPROP_BF16", ""))
         build = _choose(baseline, os.environ.get("SWIFTBACKPROP_ISA", "").strip())
         if not build.abi_version() == build.ABI_VERSION == _ABI:
             raise ImportError(

@@ -136,6 +136,7 @@ def _follow(clone: NetworkBase, net: NetworkBase, stepped: bool) -> None:
     hyper = range(len(net._spec.optimizer.parameters))
     for option in (
         *(core.OPTION_STEPS, core.OPTION_L1, core.OPTION_L2, core.OPTION_CLIP_NORM),
+        core.OPTION_PRECISION,
         *(core.OPTION_HYPER + k for k in hyper),
     ):
         clone._set_option(option, net._option(option))

@@ -102,7 +102,7 @@ def set_options(net: NetworkBase, values: Mapping[str, float]) -> None:
         elif name in _OPTIONS:
             net._set_option(_OPTIONS[name], value)
         elif name not in _LATER_OPTIONS:
-            raise ValueError(unknown("option", name, _OPTIONS))
+            raise ValueError(unknown("option", name, [*_OPTIONS, *_LATER_OPTIONS]))
 
 
 @dataclass(frozen=True)

@@ -33,7 +33,7 @@ _REASONS = {
 # Who multiplies factors that are rounded, by what the engine answers.
 _UNITS = {
     core.BY_TILE_UNIT: "The CPU's tile unit (AMX) makes",
-    core.BY_DOT_PRODUCTS: "The CPU's products of pairs (AVX512-BF16) make",
+    core.BY_DOT_PRODUCTS: "The CPU's dot products (AVX512-BF16) make",
     core.BY_EMULATION: "This CPU has no products of bfloat16, so those of float32 make",
 }
 _ROUNDED = {

@@ -214,9 +214,8 @@ class Estimator(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
                 f"on with {sizes}: fit it anew with warm_start=False"
             )
         output, loss = self._output_and_loss()
-        dtype = self.dtype
-        if dtype is None and self.precision is not None:
-            dtype = "float64" if self.precision == "float64" else "float32"
+        # Only of float32 are factors rounded.
+        dtype = self.dtype if self.precision is None else "float32"
         net = make_network(
             sizes,
             as_activations(self.activation, len(hidden)),
@@ -436,6 +435,7 @@ class Estimator(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
     def __setstate__(self, state: dict[str, Any]) -> None:
         state = dict(state)
         net = state.pop("network_", None)
+        state.setdefault("precision", None)  # of a version that had none
         super().__setstate__(state)
         if net is not None:
             self._show(net)

@@ -100,6 +100,11 @@ def check_parameters(given: BaseEstimator) -> None:
     if given.optimizer is not None and given.solver == "lbfgs":
         raise ValueError("optimizer is given, and solver='lbfgs' takes none: leave one out")
     make_optimizer(given)
+    if given.solver == "lbfgs" and given.precision is not None:
+        raise ValueError(
+            "solver='lbfgs' computes in float64, where precision rounds nothing: leave precision "
+            "at None, or take solver='adam'"
+        )
     if given.solver == "lbfgs" and any(rates):
         raise ValueError(
             "solver='lbfgs' minimises one function, and with dropout every call of it is "

@@ -95,6 +95,41 @@ static int check(int shape, int across_a, int across_b, int pieces, int keeps) {
   return wrong;
 }
 
+// Whether a long product of three pieces is further off than a plain sum of float32, in norm.
+static int is_inaccurate(int k) {
+  enum { LANES = 32 };
+  float *a = malloc(sizeof(float) * LANES * k), *b = malloc(sizeof(float) * LANES * k);
+  for (int i = 0; i < LANES * k; i++) {
+    a[i] = draw();
+    b[i] = draw();
+  }
+  const sb_bf16_factor left = {a, k, 1, LANES, k}, right = {b, k, 1, LANES, k};
+  const size_t bytes = (size_t)sb_bf16_bytes(LANES, k, 3);
+  uint16_t *packed_a = aligned_alloc(64, bytes), *packed_b = aligned_alloc(64, bytes);
+  float c[LANES * LANES];
+  sb_bf16_pack_a(left, 3, packed_a);
+  sb_bf16_pack_b(right, 3, packed_b);
+  sb_bf16_multiply(packed_a, packed_b, LANES, LANES, k, 3, 1.f, 0, c, LANES);
+  double ours = 0, plain = 0;
+  for (int i = 0; i < LANES; i++) {
+    for (int j = 0; j < LANES; j++) {
+      double sum = 0;
+      float single = 0;
+      for (int term = 0; term < k; term++) {
+        sum += (double)a[i * k + term] * b[j * k + term];
+        single = fmaf(a[i * k + term], b[j * k + term], single);
+      }
+      ours += (c[i * LANES + j] - sum) * (c[i * LANES + j] - sum);
+      plain += (single - sum) * (single - sum);
+    }
+  }
+  free(a);
+  free(b);
+  free(packed_a);
+  free(packed_b);
+  return ours > plain;
+}
+
 // x·y by the smallest product there is.
 static float multiply(float x, float y, int pieces) {
   float c;
@@ -113,6 +148,7 @@ int main(void) {
       }
     }
   }
+  for (int k = 65; k <= 256; k += 63) wrong += is_inaccurate(k);
   for (int pieces = 1; pieces <= SB_BF16_MAX_PIECES; pieces++) {
     // The pieces of finite numbers are finite; what is not stays so, whatever it meets.
     wrong += !isfinite(multiply(FLT_MAX, 0.25f, pieces));
