@@ -166,7 +166,7 @@ def test_states_without_a_precision_set_it_to_none() -> None:
     double = make([4, 3], None, dtype="float64")
     refused(lambda: state.set_options(double, {"precision": 1.0}), ValueError, "dtype float32")
     refused(
-        lambda: state.set_options(net, {"precison": 1.0}), ValueError, "did you mean 'precision'"
+        lambda: state.set_options(net, {"precisions": 1.0}), ValueError, "did you mean 'precision'"
     )
 
 
