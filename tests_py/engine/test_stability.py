@@ -168,3 +168,14 @@ def test_numbers_below_the_normal_ones_are_taken_for_0(dtype: str) -> None:
     np.testing.assert_array_equal(momentum, 1.5 * tiny)
     net.step()
     np.testing.assert_array_equal(momentum, 0)
+
+
+def test_clipping_of_gradients_whose_squares_overflow() -> None:
+    net = sb.Network([1, 1], dtype="float64", output="identity", optimizer=sb.SGD(0.5), seed=0,
+                     clip_norm=1.0)  # fmt: skip
+    before = net.parameters.copy()
+    net.forward([[1e10]])
+    net.backward([[1e150]])
+    assert np.abs(net.gradients).max() > 1e159
+    net.step()
+    np.testing.assert_allclose(net.parameters - before, [0.5, 0.5e-10], rtol=1e-5)
