@@ -27,10 +27,6 @@ static PyObject *bf16_unit(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(unus
   return PyLong_FromLong(units[sb_bf16_unit()]);
 }
 
-static PyObject *has_blas(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(unused)) {
-  return PyBool_FromLong(sb_has_blas());
-}
-
 static PyObject *set_blas(PyObject *module, PyObject *args) {
   PyObject *addresses[4];
   void *functions[4];
@@ -182,7 +178,6 @@ static PyMethodDef module_methods[] = {
     {"bf16_unit", bf16_unit, METH_NOARGS, "Who multiplies bfloat16 here: BY_TILE_UNIT, ..."},
     {"cpu_level", cpu_level, METH_NOARGS, "The instruction-set level of this CPU: 1, 3 or 4."},
     {"engine_level", engine_level, METH_NOARGS, "The level this module was compiled for."},
-    {"has_blas", has_blas, METH_NOARGS, "Whether a BLAS table is installed."},
     {"set_blas", set_blas, METH_VARARGS, "Install addresses of CBLAS functions."},
     {"num_threads", num_threads, METH_NOARGS, "The threads that BLAS may take; 0: unknown."},
     {"set_num_threads", set_num_threads, METH_O, "Set them; False if BLAS cannot."},
