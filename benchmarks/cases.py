@@ -32,6 +32,7 @@ class Case:
     activation: str = "relu"
     dtype: str = "float32"
     rate: float | None = None  # the learning rate; by default the optimizer's of `RATES`
+    decay: float = 1.0  # of Adam's learning rate, from epoch to epoch of a race
     seed: int = 1  # of the weights at the start, and of whoever shuffles
 
     @classmethod

@@ -36,8 +36,9 @@ RACERS = (
     *("torch-autocast", "jax-bfloat16"),
 )
 BASES = ("ours", "torch", "jax")  # whose modes these are
-RACE_CASE = Case((784, 512, 512, 10), 96, "adam", rate=5e-4)  # the batch divides 60000
-RACE_SETTINGS = "784-512-512-10, Adam at 5e-4, batches of 96"
+# The batch divides the 60000 images. At a constant rate a net like this stays at 89 %.
+RACE_CASE = Case((784, 512, 512, 10), 240, "adam", rate=1e-3, decay=0.85)
+RACE_SETTINGS = "784-512-512-10, Adam at 1e-3, 15 % less every epoch, batches of 240"
 RACE_GOAL = 0.90  # of the test images
 
 # One step so large that the weights are little but its gradients.

@@ -36,8 +36,8 @@ def _rounded_logits(case: Case, pairs: Any, x: Any) -> Any:
     return _logits(case, pairs, x).astype(jnp.float32)
 
 
-def _step(case: Case, logits: Any) -> Any:
-    """Return (state, x, y) -> (state, loss)."""
+def _step(case: Case, logits: Any, steps: int = 1) -> Any:
+    """Return (state, x, y) -> (state, loss); an epoch has so many steps."""
     lr = case.lr
 
     def loss_of(pairs: Any, x: Any, y: Any) -> Any:
@@ -59,6 +59,8 @@ def _step(case: Case, logits: Any) -> Any:
             v = each(lambda v, g: 0.999 * v + 0.001 * g * g, slots[1], grads)
             root = jnp.sqrt(1 - 0.999**count)
             rate = lr * root / (1 - 0.9**count)
+            if case.decay != 1:
+                rate *= case.decay ** jnp.floor((count - 1) / steps)
             pairs = each(lambda w, m, v: w - rate * m / (jnp.sqrt(v) + 1e-8 * root), pairs, m, v)
             slots = m, v
         return (pairs, slots, count), loss
@@ -111,8 +113,8 @@ class ByJax(Contender):
 
     def epoch(self, case: Case, X: Floats, y: Labels) -> Run:
         self._begin(case)
-        step = _step(case, self.logits)
         rows = len(X)
+        step = _step(case, self.logits, rows // case.batch)
         on_device = (jnp.array(X), jnp.array(y))
         rng = np.random.default_rng(case.seed)
 

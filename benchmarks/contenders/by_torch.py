@@ -38,6 +38,7 @@ class Eager(Contender):
     """Autograd in a loop."""
 
     model: Any
+    optimizer: Any
 
     def __init__(self, threads: int) -> None:
         super().__init__(threads)
@@ -57,7 +58,7 @@ class Eager(Contender):
 
     def _train(self, case: Case) -> Any:
         loss_of = self._loss(case)
-        optimizer = _optimizer(case, self.model)
+        self.optimizer = optimizer = _optimizer(case, self.model)
 
         def train(x: Any, y: Any) -> None:
             optimizer.zero_grad()
@@ -88,6 +89,8 @@ class Eager(Contender):
             for _ in range(epochs):
                 for chosen in torch.randperm(len(xs)).view(-1, case.batch):
                     train(xs[chosen], ys[chosen])
+                for group in self.optimizer.param_groups:
+                    group["lr"] *= case.decay
 
         return run
 

@@ -61,7 +61,16 @@ class Fit(Contender):
 
     def epoch(self, case: Case, X: Floats, y: Labels) -> Run:
         self.net = self._network(case)
-        return lambda epochs: self._fit(X, y, epochs, case.batch, shuffle=True)
+
+        def run(epochs: int) -> None:
+            if case.decay == 1:
+                self._fit(X, y, epochs, case.batch, shuffle=True)
+                return
+            for _ in range(epochs):
+                self._fit(X, y, 1, case.batch, shuffle=True)
+                self.net.optimizer.lr *= case.decay
+
+        return run
 
     def classes(self, X: Floats) -> Labels:
         found: Labels = self.net.predict(X).argmax(axis=1)

@@ -9,6 +9,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 from benchmarks import __main__ as command
 from benchmarks import native, precision, race, sections
@@ -113,6 +114,18 @@ def test_rows_are_the_nets_with_goals() -> None:
 
 def test_batches_of_the_race_divide_the_images() -> None:
     assert 60_000 % precision.RACE_CASE.batch == 0
+
+
+def test_the_rate_of_a_race_falls_after_every_epoch() -> None:
+    rng = np.random.default_rng(0)
+    X, y = rng.standard_normal((96, 4), dtype=np.float32), rng.integers(0, 3, 96)
+    for decay, moves in ((1.0, True), (0.0, False)):
+        contender = make("ours", 1)
+        train = contender.epoch(Case((4, 10, 3), 32, "adam", rate=0.01, decay=decay), X, y)
+        train(1)
+        before = contender.parameters()[0][0].copy()
+        train(1)
+        assert np.array_equal(before, contender.parameters()[0][0]) != moves
 
 
 @pytest.mark.parametrize(

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import numpy as np
+import pytest
 from benchmarks import precision
 from benchmarks.cases import Case
+from benchmarks.contenders import make
 from benchmarks.session import Job, Session
 
 NAMES = ("torch-medium", "torch-autocast", "jax-bfloat16")
@@ -28,3 +31,19 @@ def test_modes_train_the_same_network() -> None:
     # "medium" rounds where PyTorch finds a unit
     rounded = {name for name in here if errors[name] > 100 * precision.FLOAT32}
     assert rounded | {"torch-medium"} == set(here)
+
+
+@pytest.mark.parametrize("name", ["torch", "jax", "jax-bfloat16"])
+def test_the_rate_of_a_race_falls_after_every_epoch(name: str) -> None:
+    """To 0 here: the second epoch leaves the weights as they are."""
+    rng = np.random.default_rng(0)
+    X, y = rng.standard_normal((96, 4), dtype=np.float32), rng.integers(0, 3, 96)
+    for decay, moves in ((1.0, True), (0.0, False)):
+        contender = make(name, 1)
+        train = contender.epoch(Case((4, 10, 3), 32, "adam", rate=0.01, decay=decay), X, y)
+        start = contender.parameters()[0][0].copy()
+        train(1)
+        before = contender.parameters()[0][0].copy()
+        train(1)
+        assert not np.array_equal(start, before)
+        assert np.array_equal(before, contender.parameters()[0][0]) != moves
