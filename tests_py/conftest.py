@@ -7,6 +7,7 @@ import os
 import random
 import runpy
 import shutil
+import signal
 import subprocess
 import warnings
 import zlib
@@ -35,6 +36,9 @@ def pytest_configure(config: pytest.Config) -> None:
     # pytest-randomly's part is the order; the numbers of a test follow from its name.
     if hasattr(config.option, "randomly_reset_seed"):
         config.option.randomly_reset_seed = False
+    # Ignored where pytest runs in the background, and then in its children too.
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         import hypothesis
     except ImportError:
