@@ -1,0 +1,46 @@
+"""The kernels of bfloat16, in a C program that makes the pieces in another way."""
+
+from __future__ import annotations
+
+import platform
+import subprocess
+from pathlib import Path
+
+import pytest
+from building.compile import BRIDGE, INCLUDE, tool
+
+from helpers import LEVEL_FLAGS, TESTS, cpu_has
+from rounding import unit_here
+
+
+@pytest.mark.parametrize("level", LEVEL_FLAGS)
+@pytest.mark.parametrize("unit", ["emulated", "dot", "tiles"])
+def test_kernels(unit: str, level: str, tmp_path: Path) -> None:
+    """Every shape, order and number of pieces, and numbers that are not finite.
+
+    Where the CPU has no tiles their steps are made in C; dot products need the CPU that has them.
+    """
+    if not cpu_has(level) or (unit != "emulated" and platform.machine() != "x86_64"):
+        pytest.skip(f"this CPU has no {unit} at level {level}")
+    in_c = unit == "tiles" and unit_here() != unit
+    program = tmp_path / unit
+    done = subprocess.run(
+        [
+            *(tool("clang"), "-std=c11", "-D_GNU_SOURCE", "-O2", "-Wall", "-Wextra", "-Werror"),
+            *(f"-I{INCLUDE}", f"-I{TESTS / 'engine' / 'c'}"),
+            *(['-DSB_TILES_IN_C="tiles.h"'] if in_c else []),
+            *([] if level == "baseline" else [f"-march=x86-64-{level}"]),
+            *("-fsanitize=undefined", "-fno-sanitize-recover=undefined"),
+            *map(str, (BRIDGE / "bf16.c", BRIDGE / "bf16_x86.c", TESTS / "engine/c/bf16.c")),
+            *("-lm", "-o", str(program)),
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    only = {} if unit == "tiles" else {"SWIFTBACKPROP_BF16": unit}
+    done = subprocess.run([program], env=only, capture_output=True, text=True, check=False)
+    if unit == "dot" and "emulated" in done.stdout:
+        unit = "emulated"  # this CPU has no such instruction, and the program says so
+    assert (done.returncode, done.stdout) == (0, f"{unit}: 0 wrong\n")
