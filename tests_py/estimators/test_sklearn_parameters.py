@@ -30,7 +30,7 @@ ALLOWED: dict[str, set[str]] = {
     "verbose": {"True", "1.5"}, "warm_start": {"True"}, "nesterovs_momentum": {"True"},
     "early_stopping": {"True"}, "epsilon": {"1.5"}, "n_iter_no_change": {"inf"},
     "class_weight": {"None"}, "scoring": {"None"}, "validation_data": {"None"},
-    "callbacks": {"None"}, "optimizer": {"None"}, "dtype": {"None"},
+    "callbacks": {"None"}, "optimizer": {"None"}, "dtype": {"None"}, "precision": {"None"},
 }  # fmt: skip
 
 

@@ -339,10 +339,10 @@ int64_t sb_slot_count(const sb_net *net);
 #define SB_OPTION_INPUT_SCALE 5  // what integers in X are multiplied with
 #define SB_OPTION_PRECISION 6    // what the factors of products are rounded to, of float32 nets
 #define SB_PRECISION_FLOAT32 0
-#define SB_PRECISION_BF16X3 1    // the sum of three pieces of bfloat16
+#define SB_PRECISION_BF16X3 1  // the sum of three pieces of bfloat16
 #define SB_PRECISION_BF16X2 2
 #define SB_PRECISION_BFLOAT16 3
-#define SB_PRECISION_AUTO 4      // BF16X3 for the products that this CPU makes faster so
+#define SB_PRECISION_AUTO 4  // BF16X3 for the products that this CPU makes faster so
 #define SB_OPTION_HYPER 16
 // Of layer m = 1..L, by adding m:
 #define SB_OPTION_DROPOUT (1 << 20)    // the probability to drop a unit, in [0, 1)

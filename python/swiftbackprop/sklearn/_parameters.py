@@ -95,7 +95,10 @@ def check_parameters(given: BaseEstimator) -> None:
     as_callbacks(() if given.callbacks is None else given.callbacks)
     if given.dtype is not None:
         as_dtype(given.dtype)
-    as_precision(given.precision, as_dtype(given.dtype or "float32"))
+    try:
+        as_precision(given.precision, as_dtype(given.dtype or "float32"))
+    except TypeError as error:
+        raise ValueError(f"{error}{_hint(given.precision)}") from None
     rates = as_dropout(given.dropout, layers + 1)
     if given.optimizer is not None and given.solver == "lbfgs":
         raise ValueError("optimizer is given, and solver='lbfgs' takes none: leave one out")
