@@ -18,9 +18,17 @@
 enum { PANEL = SB_BF16_PANEL, CHUNK = SB_BF16_CHUNK, BLOCK = SB_BF16_BLOCK, TILE = SB_BF16_TILE };
 enum { ROW_BYTES = CHUNK * 2, PAIRS = CHUNK / 2 };
 
+// What only some CPUs run lies apart from the rest, in which a test then looks for such code.
+#if defined(__ELF__)
+#define APART section("sb_units"),
+#else
+#define APART
+#endif
+#define WITH_DOT __attribute__((APART target("avx512f,avx512bf16")))
+#define WITH_TILES __attribute__((APART target("amx-tile,amx-bf16")))
+
 // MARK: pairs
 
-#define WITH_DOT __attribute__((target("avx512f,avx512bf16")))
 enum { ROWS = 8 };
 
 // sum [8, 32] += A·B of some chunks; right is the second panel of B.
@@ -69,8 +77,6 @@ WITH_DOT void sb_bf16_by_dot(const sb_bf16_tile *t, float *sum) {
 }
 
 // MARK: tiles
-
-#define WITH_TILES __attribute__((target("amx-tile,amx-bf16")))
 
 // Tiles 0 to 3 hold sums, 4 and 5 panels of A, 6 and 7 of B: each 16 rows of 64 bytes.
 WITH_TILES void sb_bf16_begin_tiles(void) {

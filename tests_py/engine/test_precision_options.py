@@ -141,13 +141,18 @@ def test_the_command_line_takes_a_precision(tmp_path: Path) -> None:
 def test_other_threads_see_the_precision_during_derivatives() -> None:
     net = make([40, 60, 2], "bfloat16")
     X, _ = data([40, 60, 2], 3000)
-    seen: set[str] = set()
-    thread = threading.Thread(target=lambda: net.jacobian(X, layer=1))
+    seen: list[str] = []
+
+    def derive() -> None:
+        while len(seen) < 100:
+            net.jacobian(X, layer=1)
+
+    thread = threading.Thread(target=derive)
     thread.start()
     while thread.is_alive():
-        seen.add(net.precision)
+        seen.append(net.precision)
     thread.join()
-    assert seen == {"bfloat16"}
+    assert set(seen) == {"bfloat16"}
 
 
 def test_states_without_a_precision_set_it_to_none() -> None:
