@@ -1,5 +1,5 @@
 // Packing into pieces of bfloat16, and their products by instructions that every CPU has.
-#include "sb_bf16.h"
+#include "bf16_kernels.h"
 
 #include <stddef.h>
 #include <string.h>
@@ -7,7 +7,7 @@
 #include "sb_math.h"
 
 enum { PANEL = SB_BF16_PANEL, CHUNK = SB_BF16_CHUNK, BLOCK = SB_BF16_BLOCK, PAIRS = CHUNK / 2 };
-enum { LANES = SB_VECTOR_BYTES / 4, TILE = SB_BF16_TILE };
+enum { LANES = SB_VECTOR_BYTES / 4, SIDE = SB_BF16_SIDE };
 
 typedef float floats __attribute__((vector_size(SB_VECTOR_BYTES)));
 typedef uint32_t words __attribute__((vector_size(SB_VECTOR_BYTES)));
@@ -151,8 +151,9 @@ sb_bf16_terms sb_bf16_terms_of(int pieces) {
   return (sb_bf16_terms){TERMS + 6 - count, count};
 }
 
-// Rows and vectors of columns whose sums stay in registers
-enum { ROWS = SB_VECTOR_BYTES == 64 ? 8 : 4, COLS = 2 * LANES };
+// Whose sums, two vectors of columns wide, stay in registers
+enum { ROWS = SB_VECTOR_BYTES == 64 ? 8 : 4 };
+
 static inline floats first_of(words pairs) { return (floats)(pairs << 16); }
 static inline floats second_of(words pairs) { return (floats)(pairs & 0xffff0000); }
 
@@ -182,39 +183,15 @@ static inline void add_products(const uint16_t *a, const uint16_t *left, const u
   for (long i = 0; i < ROWS; i++) {
     for (long n = 0; n < 2; n++) {
       floats old;
-      memcpy(&old, sum + i * TILE + n * LANES, sizeof old);
+      memcpy(&old, sum + i * SIDE + n * LANES, sizeof old);
       old += row[i][n];
-      memcpy(sum + i * TILE + n * LANES, &old, sizeof old);
+      memcpy(sum + i * SIDE + n * LANES, &old, sizeof old);
     }
   }
 }
 
-// Where the columns from `col` of a packed piece of B begin.
-static inline const uint16_t *columns(const uint16_t *b, long chunks, long col) {
-  return b + col / PANEL * chunks * BLOCK + col % PANEL * 2;
-}
-
-static void emulated(const sb_bf16_tile *t, float *sum) {
-  memset(sum, 0, sizeof(float) * TILE * TILE);
-  const sb_bf16_terms terms = sb_bf16_terms_of(t->pieces);
-  const long together = sb_bf16_together(t->pieces);
-  for (long col = 0; col < t->col_panels * PANEL; col += COLS) {
-    // With vectors of 64 bytes the second one's columns are another panel's, if there is one.
-    const long next = col + LANES < t->col_panels * PANEL ? col + LANES : col;
-    for (long row = 0; row < t->row_panels * PANEL; row += ROWS) {
-      const uint16_t *a = t->a + row / PANEL * t->chunks * BLOCK + row % PANEL * CHUNK;
-      for (long number = 0; number < terms.count; number++) {
-        const uint16_t *piece = t->b + terms.first[number].b * t->b_piece;
-        for (long chunk = 0; chunk < t->chunks; chunk += together) {
-          const long rest = t->chunks - chunk;
-          add_products(a + terms.first[number].a * t->a_piece + chunk * BLOCK,
-                       columns(piece, t->chunks, col) + chunk * BLOCK,
-                       columns(piece, t->chunks, next) + chunk * BLOCK,
-                       rest < together ? rest : together, sum + row * TILE + col);
-        }
-      }
-    }
-  }
+static void emulated(const sb_bf16_job *job, float *sum) {
+  sb_bf16_by_rows(job, ROWS, LANES, add_products, sum);
 }
 
 #if !defined(__x86_64__)
@@ -234,25 +211,25 @@ void sb_bf16_multiply(const uint16_t *a, const uint16_t *b, int rows, int cols, 
   }
 #endif
   const long chunks = (depth + CHUNK - 1) / CHUNK;
-  sb_bf16_tile tile = {
+  sb_bf16_job job = {
       .chunks = chunks,
       .pieces = pieces,
       .a_piece = (rows + PANEL - 1) / PANEL * chunks * BLOCK,
       .b_piece = (cols + PANEL - 1) / PANEL * chunks * BLOCK,
   };
-  _Alignas(64) float sum[TILE * TILE];
-  for (long col = 0; col < cols; col += TILE) {
-    const long width = cols - col < TILE ? cols - col : TILE;
-    tile.b = b + col / PANEL * chunks * BLOCK;
-    tile.col_panels = width > PANEL ? 2 : 1;
-    for (long row = 0; row < rows; row += TILE) {
-      const long height = rows - row < TILE ? rows - row : TILE;
-      tile.a = a + row / PANEL * chunks * BLOCK;
-      tile.row_panels = height > PANEL ? 2 : 1;
-      kernel(&tile, sum);
+  _Alignas(64) float sum[SIDE * SIDE];
+  for (long col = 0; col < cols; col += SIDE) {
+    const long width = cols - col < SIDE ? cols - col : SIDE;
+    job.b = b + col / PANEL * chunks * BLOCK;
+    job.col_panels = width > PANEL ? 2 : 1;
+    for (long row = 0; row < rows; row += SIDE) {
+      const long height = rows - row < SIDE ? rows - row : SIDE;
+      job.a = a + row / PANEL * chunks * BLOCK;
+      job.row_panels = height > PANEL ? 2 : 1;
+      kernel(&job, sum);
       for (long i = 0; i < height; i++) {
         float *to = c + (row + i) * stride + col;
-        const float *from = sum + i * TILE;
+        const float *from = sum + i * SIDE;
         if (keeps) {
           for (long j = 0; j < width; j++) to[j] += factor * from[j];
         } else {

@@ -1,6 +1,6 @@
 // Products of bfloat16 by the instructions that some CPUs have for them: tiles (AMX, Intel since
-// Sapphire Rapids) and pairs (AVX512-BF16, AMD since Zen 4 and Intel since Cooper Lake).
-#include "sb_bf16.h"
+// Sapphire Rapids) and dot products (AVX512-BF16, AMD since Zen 4 and Intel since Cooper Lake).
+#include "bf16_kernels.h"
 
 #if defined(__x86_64__)
 #include <immintrin.h>
@@ -15,7 +15,7 @@
 #include SB_TILES_IN_C
 #endif
 
-enum { PANEL = SB_BF16_PANEL, CHUNK = SB_BF16_CHUNK, BLOCK = SB_BF16_BLOCK, TILE = SB_BF16_TILE };
+enum { PANEL = SB_BF16_PANEL, CHUNK = SB_BF16_CHUNK, BLOCK = SB_BF16_BLOCK, SIDE = SB_BF16_SIDE };
 enum { ROW_BYTES = CHUNK * 2, PAIRS = CHUNK / 2 };
 
 // What only some CPUs run lies apart from the rest, in which a test then looks for such code.
@@ -27,13 +27,13 @@ enum { ROW_BYTES = CHUNK * 2, PAIRS = CHUNK / 2 };
 #define WITH_DOT __attribute__((APART target("avx512f,avx512bf16")))
 #define WITH_TILES __attribute__((APART target("amx-tile,amx-bf16")))
 
-// MARK: pairs
+// MARK: dot products
 
 enum { ROWS = 8 };
 
 // sum [8, 32] += A·B of some chunks; right is the second panel of B.
-WITH_DOT static void add_pairs(const uint16_t *a, const uint16_t *left, const uint16_t *right,
-                               long chunks, float *sum) {
+WITH_DOT static void add_dot_products(const uint16_t *a, const uint16_t *left,
+                                      const uint16_t *right, long chunks, float *sum) {
   __m512 row[ROWS][2];
   for (long i = 0; i < ROWS; i++) row[i][0] = row[i][1] = _mm512_setzero_ps();
   for (long chunk = 0; chunk < chunks; chunk++, a += BLOCK, left += BLOCK, right += BLOCK) {
@@ -52,28 +52,14 @@ WITH_DOT static void add_pairs(const uint16_t *a, const uint16_t *left, const ui
   }
   for (long i = 0; i < ROWS; i++) {
     for (long n = 0; n < 2; n++) {
-      float *to = sum + i * TILE + n * PANEL;
+      float *to = sum + i * SIDE + n * PANEL;
       _mm512_storeu_ps(to, _mm512_add_ps(_mm512_loadu_ps(to), row[i][n]));
     }
   }
 }
 
-WITH_DOT void sb_bf16_by_dot(const sb_bf16_tile *t, float *sum) {
-  memset(sum, 0, sizeof(float) * TILE * TILE);
-  const long next = t->col_panels > 1 ? t->chunks * BLOCK : 0;
-  const sb_bf16_terms terms = sb_bf16_terms_of(t->pieces);
-  const long together = sb_bf16_together(t->pieces);
-  for (long row = 0; row < t->row_panels * PANEL; row += ROWS) {
-    const uint16_t *a = t->a + row / PANEL * t->chunks * BLOCK + row % PANEL * CHUNK;
-    for (long number = 0; number < terms.count; number++) {
-      const uint16_t *b = t->b + terms.first[number].b * t->b_piece;
-      for (long chunk = 0; chunk < t->chunks; chunk += together) {
-        const long rest = t->chunks - chunk;
-        add_pairs(a + terms.first[number].a * t->a_piece + chunk * BLOCK, b + chunk * BLOCK,
-                  b + next + chunk * BLOCK, rest < together ? rest : together, sum + row * TILE);
-      }
-    }
-  }
+WITH_DOT void sb_bf16_by_dot(const sb_bf16_job *job, float *sum) {
+  sb_bf16_by_rows(job, ROWS, PANEL, add_dot_products, sum);
 }
 
 // MARK: tiles
@@ -95,18 +81,18 @@ WITH_TILES void sb_bf16_begin_tiles(void) {
 // Without it every switch to another thread would save and restore the tiles.
 WITH_TILES void sb_bf16_end_tiles(void) { _tile_release(); }
 
-WITH_TILES void sb_bf16_by_tiles(const sb_bf16_tile *t, float *sum) {
-  const int is_high = t->row_panels > 1, is_wide = t->col_panels > 1;
-  const long next = t->chunks * BLOCK;
+WITH_TILES void sb_bf16_by_tiles(const sb_bf16_job *job, float *sum) {
+  const int is_high = job->row_panels > 1, is_wide = job->col_panels > 1;
+  const long next = job->chunks * BLOCK;
   _tile_zero(0);
   _tile_zero(1);
   _tile_zero(2);
   _tile_zero(3);
-  const sb_bf16_terms terms = sb_bf16_terms_of(t->pieces);
+  const sb_bf16_terms terms = sb_bf16_terms_of(job->pieces);
   for (long number = 0; number < terms.count; number++) {
-    const uint16_t *a = t->a + terms.first[number].a * t->a_piece;
-    const uint16_t *b = t->b + terms.first[number].b * t->b_piece;
-    for (long chunk = 0; chunk < t->chunks; chunk++, a += BLOCK, b += BLOCK) {
+    const uint16_t *a = job->a + terms.first[number].a * job->a_piece;
+    const uint16_t *b = job->b + terms.first[number].b * job->b_piece;
+    for (long chunk = 0; chunk < job->chunks; chunk++, a += BLOCK, b += BLOCK) {
       _tile_loadd(4, a, ROW_BYTES);
       _tile_loadd(6, b, ROW_BYTES);
       _tile_dpbf16ps(0, 4, 6);
@@ -121,11 +107,11 @@ WITH_TILES void sb_bf16_by_tiles(const sb_bf16_tile *t, float *sum) {
       }
     }
   }
-  const int stride = TILE * (int)sizeof(float);
+  const int stride = SIDE * (int)sizeof(float);
   _tile_stored(0, sum, stride);
   if (is_wide) _tile_stored(1, sum + PANEL, stride);
-  if (is_high) _tile_stored(2, sum + (long)PANEL * TILE, stride);
-  if (is_high && is_wide) _tile_stored(3, sum + (long)PANEL * (TILE + 1), stride);
+  if (is_high) _tile_stored(2, sum + (long)PANEL * SIDE, stride);
+  if (is_high && is_wide) _tile_stored(3, sum + (long)PANEL * (SIDE + 1), stride);
 }
 
 // MARK: which unit

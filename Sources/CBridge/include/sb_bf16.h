@@ -17,9 +17,11 @@
 // bfloat16 numbers of such a panel and such a chunk, in A and in B
 #define SB_BF16_BLOCK 512  // 16 · 32
 #define SB_BF16_MAX_PIECES 3
+// Rows and columns of the sums that are made at once: two panels of either
+#define SB_BF16_SIDE 32
 
-// What multiplies: the tile unit (AMX), the instruction for pairs (AVX512-BF16), or products of
-// single precision with the same rounding, which every CPU has. The environment variable
+// What multiplies: the tile unit (AMX), the instruction for dot products (AVX512-BF16), or products
+// of single precision with the same rounding, which every CPU has. The environment variable
 // SWIFTBACKPROP_BF16 = "dot" or "emulated" leaves the ones before it out.
 #define SB_BF16_EMULATED 0
 #define SB_BF16_DOT 1
@@ -54,38 +56,5 @@ void sb_bf16_multiply(const uint16_t *a, const uint16_t *b, int rows, int cols, 
 #define SB_BF16_SMALL_DEPTH 128
 void sb_bf16_multiply_small(sb_bf16_factor a, sb_bf16_factor b, int pieces, float factor, int keeps,
                             float *c, long stride);
-
-// What a kernel multiplies: 1 or 2 panels of A with 1 or 2 of B. Panels lie `chunks` chunks apart,
-// pieces a_piece and b_piece numbers.
-typedef struct {
-  const uint16_t *a, *b;
-  long row_panels, col_panels, chunks, a_piece, b_piece;
-  int pieces;
-} sb_bf16_tile;
-
-#define SB_BF16_TILE 32  // two panels
-// sum [32, 32] ← A·B, the products of small pieces first
-typedef void sb_bf16_kernel(const sb_bf16_tile *tile, float *sum);
-
-// The products of pieces that count, small ones first: the a-th piece of A with the b-th of B.
-typedef struct {
-  unsigned char a, b;
-} sb_bf16_term;
-typedef struct {
-  const sb_bf16_term *first;
-  int count;
-} sb_bf16_terms;
-sb_bf16_terms sb_bf16_terms_of(int pieces);
-
-// Chunks after which sums in registers are put down: short sums lose less, which matters with
-// pieces. (The tile unit adds the sums of a chunk by themselves.)
-static inline long sb_bf16_together(int pieces) { return pieces > 1 ? 1 : 4; }
-
-#if defined(__x86_64__)
-sb_bf16_kernel sb_bf16_by_dot, sb_bf16_by_tiles;
-// Before and after products by tiles, in each thread that makes them.
-void sb_bf16_begin_tiles(void);
-void sb_bf16_end_tiles(void);
-#endif
 
 #endif

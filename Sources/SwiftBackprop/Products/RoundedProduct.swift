@@ -14,8 +14,8 @@ private struct Room {
     strips = (scratch + Int(SB_SCRATCH_BLOCK)).assumingMemoryBound(to: UInt16.self)
     depth = pieces == 1 ? 512 : 256
     let laneBytes = depth * pieces * MemoryLayout<UInt16>.stride
-    rows = Int(SB_SCRATCH_BLOCK) / laneBytes & ~(Int(SB_BF16_TILE) - 1)
-    cols = Int(SB_SCRATCH_STRIPS) / laneBytes & ~(Int(SB_BF16_TILE) - 1)
+    rows = Int(SB_SCRATCH_BLOCK) / laneBytes & ~(Int(SB_BF16_SIDE) - 1)
+    cols = Int(SB_SCRATCH_STRIPS) / laneBytes & ~(Int(SB_BF16_SIDE) - 1)
   }
 }
 
@@ -52,7 +52,7 @@ func roundedProduct(
   let columns = b.transpose
   guard let scratch else {
     // As much at a time as fits on the stack.
-    let (lanes, depth) = (Int(SB_BF16_TILE), Int(SB_BF16_SMALL_DEPTH))
+    let (lanes, depth) = (Int(SB_BF16_SIDE), Int(SB_BF16_SMALL_DEPTH))
     inParts(a.rows, lanes) { rows in
       inParts(b.cols, lanes) { cols in
         inParts(a.cols, depth) { terms in

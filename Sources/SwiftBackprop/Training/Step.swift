@@ -160,12 +160,12 @@ extension Network {
       return rows > 0 ? (rows, cols) : nil
     case .packed, .roundedByTiles, .roundedByDot, .rounded:
       let isPacked = kernel == .packed
-      let rowUnit = isPacked ? tileRows : Int(SB_BF16_TILE)
+      let rowUnit = isPacked ? tileRows : Int(SB_BF16_SIDE)
       // grad_z is packed for every panel: with many panels of a few rows that would take too long.
       let maxRows = Swift.max(
         PartMemory<T>.widePanelRows, PartMemory<T>.packedPanelSize / cols & -rowUnit)
       let rows = evenly(share.count, maxRows, unit: rowUnit)
-      let strip = isPacked ? Blocks<T>.cols : Int(SB_BF16_TILE)
+      let strip = isPacked ? Blocks<T>.cols : Int(SB_BF16_SIDE)
       let strips = Swift.max(1, PartMemory<T>.widePanelSize / rows / strip)
       return (rows, evenly(cols, strips * strip, unit: strip))
     default: return nil
