@@ -1,9 +1,6 @@
 import CBridge
 
 /// A floating-point type the engine computes with: `Float` and `Double`.
-///
-/// The elementary functions are branch-free polynomials, so that a plain loop over them
-/// becomes vector code.
 protocol Scalar: BinaryFloatingPoint, Sendable {
   associatedtype Bits: FixedWidthInteger & UnsignedInteger & Sendable
 
@@ -49,32 +46,43 @@ protocol Scalar: BinaryFloatingPoint, Sendable {
   /// factor·row
   static func scaled(_ row: Vector, _ factor: Self) -> Vector
 
-  /// a·b + c, fused where the instruction set has it, two roundings elsewhere.
-  static func mulAdd(_ a: Self, _ b: Self, _ c: Self) -> Self
-
   /// √x by the vector instruction (Swift's own stays scalar in loops).
   static func sqrt(_ x: Self) -> Self
 
-  // In brackets: the largest error of a result in units of its last place (ULP), for `Float`
-  // and for `Double`, with and without fused products; MathTests holds them to it.
+  // What the functions of Functions.swift are made of.
 
-  /// eˣ [1.1, 1.1]
-  static func exp(_ x: Self) -> Self
-  /// eˣ − 1 [1.5, 2]
-  static func expm1(_ x: Self) -> Self
-  /// ln x [0.9, 0.9]
-  static func log(_ x: Self) -> Self
-  /// ln(1 + x) [1.5, 1.5]
-  static func log1p(_ x: Self) -> Self
-  /// tanh x [2.6, 2.6]
-  static func tanh(_ x: Self) -> Self
-  /// 1 / (1 + e⁻ˣ), without overflow at either end [2.4, 2.4]
-  static func sigmoid(_ x: Self) -> Self
-  /// Φ(z) = ½ erfc(−z/√2), accurate where it is small: the rounding of z/√2 would show there
-  /// [3, 3.4]
-  static func normalCDF(_ z: Self) -> Self
-  /// φ(z) = e^(−z²/2) / √(2π) [1.5, 1.6]
-  static func normalPDF(_ z: Self) -> Self
+  /// 1.5·2ᵖ for p digits behind the first: what is added to it is rounded to an integer.
+  static var toInteger: Self { get }
+  /// 1 / ln 2
+  static var inverseLn2: Self { get }
+  /// ln 2 in two parts, so that n·ln2High is exact for every n that occurs.
+  static var ln2High: Self { get }
+  static var ln2Low: Self { get }
+  /// The exponent bits of 1.
+  static var exponentBias: Bits { get }
+
+  /// Below, eˣ is 0.
+  static var expLowest: Self { get }
+  /// Above, eˣ is ∞.
+  static var expHighest: Self { get }
+  /// Below, eˣ − 1 is −1.
+  static var expm1Lowest: Self { get }
+  /// Above, tanh x is 1.
+  static var tanhHighest: Self { get }
+  /// Above, Φ(−z) is 0.
+  static var normalHighest: Self { get }
+
+  /// eʳ − 1 for |r| ≤ ½ ln 2, to be added to 1.
+  static func expTail(_ r: Self) -> Self
+  /// The same, accurate in itself.
+  static func expm1OfReduced(_ r: Self) -> Self
+  /// The e of x = 2ᵉm with m in [√½, √2), in the place of the exponent bits and as a number,
+  /// for positive normal x.
+  static func exponent(_ x: Self) -> (shift: Bits, e: Self)
+  /// ln(1 + f) + e·ln 2 for 1 + f in [√½, √2)
+  static func logOfReduced(_ f: Self, _ e: Self) -> Self
+  /// eʳM(z) with M(z) = e^(z²/2)Φ(−z), for 0 ≤ z ≤ `normalHighest`
+  static func expTimesMills(_ r: Self, _ z: Self) -> Self
 
   /// The loops around a rule for this type (RuleMakers.swift).
   static func kernels(_ entry: ActivationEntry, _ values: RuleValues) -> ActivationKernels<Self>
