@@ -56,6 +56,25 @@ func matrix(_ data: UnsafePointer<Double>, _ rows: Int64, _ cols: Int64) -> sb_a
     ndim: 2, swapped: 0, reserved: 0)
 }
 
+/// Trains a net to the end; `look` sees the training before it is freed.
+private func train(
+  _ net: OpaquePointer, _ x: sb_array, _ y: sb_array, epochs: Int64, batchSize: Int64,
+  look: (_ fit: OpaquePointer?) -> Void = { _ in }
+) {
+  withUnsafePointer(to: x) { x in
+    withUnsafePointer(to: y) { y in
+      var config = sb_fit_config()
+      (config.x, config.y, config.epochs, config.batch_size) = (x, y, epochs, batchSize)
+      var (fit, progress, error): (OpaquePointer?, _, _) = (nil, sb_progress(), sb_error())
+      #expect(sb_fit_begin(net, &config, &fit, &error) == SB_OK, "\(text(error))")
+      while progress.done == 0, sb_fit_run(fit, 1_000_000, &progress, &error) == SB_OK {}
+      #expect(progress.done == 1, "\(text(error))")
+      look(fit)
+      sb_fit_end(fit)
+    }
+  }
+}
+
 private let xorInputs: [Double] = [0, 0, 0, 1, 1, 0, 1, 1]
 private let xorTargets: [Double] = [0, 1, 1, 0]
 
@@ -105,22 +124,11 @@ private let xorTargets: [Double] = [0, 1, 1, 0]
           _ = sb_backward(stepped, &t, nil, 0, nil, &error)
           _ = sb_step(stepped, &error)
         }
-        withUnsafePointer(to: x) { x in
-          withUnsafePointer(to: t) { t in
-            var config = sb_fit_config()
-            (config.x, config.y, config.epochs, config.batch_size) = (x, t, 20, 4)
-            var fit: OpaquePointer?
-            #expect(sb_fit_begin(fitted, &config, &fit, &error) == SB_OK, "\(text(error))")
-            var progress = sb_progress()
-            while progress.done == 0 {
-              #expect(sb_fit_run(fit, 1_000_000, &progress, &error) == SB_OK, "\(text(error))")
-            }
-            var record = sb_epoch()
-            #expect(sb_fit_epoch(fit, 19, &record, &error) == SB_OK)
-            #expect(sb_fit_epoch(fit, 20, &record, &error) == SB_ERROR_VALUE)
-            #expect(record.accuracy >= 0 && record.accuracy <= 1)
-            sb_fit_end(fit)
-          }
+        train(fitted, x, t, epochs: 20, batchSize: 4) { fit in
+          var record = sb_epoch()
+          #expect(sb_fit_epoch(fit, 19, &record, &error) == SB_OK)
+          #expect(sb_fit_epoch(fit, 20, &record, &error) == SB_ERROR_VALUE)
+          #expect(record.accuracy >= 0 && record.accuracy <= 1)
         }
       }
     }
@@ -147,20 +155,9 @@ private let xorTargets: [Double] = [0, 1, 1, 0]
     let x = (0..<10000).map { Double($0 % 7) - 3 }
     try x.withUnsafeBufferPointer { x in
       try xorTargets.withUnsafeBufferPointer { t in
-        let x = matrix(try #require(x.baseAddress), 2, 5000)
-        let t = matrix(try #require(t.baseAddress), 2, 1)
-        withUnsafePointer(to: x) { x in
-          withUnsafePointer(to: t) { t in
-            var config = sb_fit_config()
-            (config.x, config.y, config.epochs, config.batch_size) = (x, t, 2, 2)
-            var fit: OpaquePointer?
-            #expect(sb_fit_begin(net, &config, &fit, &error) == SB_OK, "\(text(error))")
-            var progress = sb_progress()
-            while progress.done == 0, sb_fit_run(fit, 1_000_000, &progress, &error) == SB_OK {}
-            #expect(progress.done == 1, "\(text(error))")
-            sb_fit_end(fit)
-          }
-        }
+        train(
+          net, matrix(try #require(x.baseAddress), 2, 5000),
+          matrix(try #require(t.baseAddress), 2, 1), epochs: 2, batchSize: 2)
       }
     }
   }
