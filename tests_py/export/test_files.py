@@ -89,9 +89,10 @@ def test_every_option_of_the_engine_is_in_files_and_pickles() -> None:
 
     engine = {name for name in dir(core) if name.startswith("OPTION_")}
     of_recipe = {"OPTION_L1", "OPTION_L2", "OPTION_CLIP_NORM", "OPTION_STEPS", "OPTION_HYPER"}
-    of_layers = {number for number, _ in state._LAYER_OPTIONS.values()}
-    known = {*state._OPTIONS.values(), *state._LATER_OPTIONS.values()} | of_layers
+    tables = (state._OPTIONS, state._LAYER_OPTIONS)
+    known = {number for table in tables for number, _ in table.values()}
     assert {getattr(core, name) for name in engine - of_recipe} == known
+    assert state.options(make()) == {}
     net = make(l2=0.1, max_norm=2.0, dropout=0.25, input_scale=1 / 255, dtype="float32")
     net.precision = "bf16x2"
     net._set_option(core.OPTION_PENALTY_PER_SAMPLE, 1.0)

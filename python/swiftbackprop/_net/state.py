@@ -25,18 +25,18 @@ __all__ = [
     "write_parameters_and_buffers",
 ]
 
-# Options of the engine that no spec holds, by their names in files.
+# Options of the engine that no spec holds, by their names in files, and what they usually are:
+# files hold the others, so that earlier versions read what knows nothing of later ones.
 _OPTIONS = {
-    "shares_penalties": core.OPTION_PENALTY_PER_SAMPLE,
-    "max_norm": core.OPTION_MAX_NORM,
-    "input_scale": core.OPTION_INPUT_SCALE,
+    "shares_penalties": (core.OPTION_PENALTY_PER_SAMPLE, 0.0),
+    "max_norm": (core.OPTION_MAX_NORM, 0.0),
+    "input_scale": (core.OPTION_INPUT_SCALE, 1.0),
+    "precision": (core.OPTION_PRECISION, 0.0),
 }
-# Those that files have only where they are not 0, as earlier versions know nothing of them.
-_LATER_OPTIONS = {"precision": core.OPTION_PRECISION}
+# Those that every layer m has, ``"dropout.m"``.
+_LAYER_OPTIONS = {"dropout": (core.OPTION_DROPOUT, 0.0), "trainable": (core.OPTION_TRAINABLE, 1.0)}
 # What the engine takes as it is, and a file may have wrong.
 _SWITCHES = ("shares_penalties", "trainable")
-# Those that every layer m has, ``"dropout.m"``, and what they are by themselves.
-_LAYER_OPTIONS = {"dropout": (core.OPTION_DROPOUT, 0.0), "trainable": (core.OPTION_TRAINABLE, 1.0)}
 
 
 def vectors(norm: Norm | None) -> tuple[str, ...]:
@@ -62,18 +62,19 @@ def write_parameters_and_buffers(net: NetworkBase, arrays: Iterable[FloatArray])
         own[...] = other
 
 
+def _numbers(net: NetworkBase) -> dict[str, tuple[int, float]]:
+    """Return the engine's number and the usual value of all options of a network."""
+    return _OPTIONS | {
+        f"{name}.{m}": (number + m, usual)
+        for name, (number, usual) in _LAYER_OPTIONS.items()
+        for m in range(1, len(net.sizes))
+    }
+
+
 def options(net: NetworkBase) -> dict[str, float]:
-    """Return the options of a network that its spec does not hold."""
-    values = {name: net._option(number) for name, number in _OPTIONS.items()}
-    for name, number in _LATER_OPTIONS.items():
-        if value := net._option(number):
-            values[name] = value
-    for name, (number, usual) in _LAYER_OPTIONS.items():
-        for m in range(1, len(net.sizes)):
-            value = net._option(number + m)
-            if value != usual:
-                values[f"{name}.{m}"] = value
-    return values
+    """Return the options of a network that its spec does not hold and that are not as usual."""
+    values = {name: (net._option(number), usual) for name, (number, usual) in _numbers(net).items()}
+    return {name: value for name, (value, usual) in values.items() if value != usual}
 
 
 def set_options(net: NetworkBase, values: Mapping[str, float]) -> None:
@@ -84,25 +85,18 @@ def set_options(net: NetworkBase, values: Mapping[str, float]) -> None:
     ValueError
         If there is no such option, or not of this value.
     """
-    for name, (number, usual) in _LAYER_OPTIONS.items():
-        for m in range(1, len(net.sizes)):
-            if f"{name}.{m}" not in values and net._option(number + m) != usual:
-                net._set_option(number + m, usual)
-    for name, number in _LATER_OPTIONS.items():
-        net._set_option(number, values.get(name, 0.0))
+    numbers = _numbers(net)
     for name, value in values.items():
-        kind, _, place = name.partition(".")
-        m = int(place) if place.isascii() and place.isdecimal() and len(place) < 10 else 0
-        if kind in _SWITCHES and value not in (0, 1):
+        if name not in numbers:
+            raise ValueError(unknown("option", name, _OPTIONS))
+        if name.partition(".")[0] in _SWITCHES and value not in (0, 1):
             raise ValueError(f"{name} must be 0 or 1, got {value}")
-        if kind == "input_scale":
+        if name == "input_scale":
             as_input_scale(value)
-        if kind in _LAYER_OPTIONS and 1 <= m < len(net.sizes):
-            net._set_option(_LAYER_OPTIONS[kind][0] + m, value)
-        elif name in _OPTIONS:
-            net._set_option(_OPTIONS[name], value)
-        elif name not in _LATER_OPTIONS:
-            raise ValueError(unknown("option", name, [*_OPTIONS, *_LATER_OPTIONS]))
+    for name, (number, usual) in numbers.items():
+        value = values.get(name, usual)
+        if net._option(number) != value:
+            net._set_option(number, value)
 
 
 @dataclass(frozen=True)
