@@ -25,7 +25,7 @@ SOURCES := Package.swift pyproject.toml setup.py scratch.py $(shell find Sources
 	-not -path '*/_lib/*' -not -path '*.egg-info/*' -not -name '*.so' -not -name '*.pyc')
 
 .DELETE_ON_ERROR:
-.PHONY: help demo develop test swift-test swift-test-release python-test test-peers test-mpi test-installs test-cpus test-aarch64 test-musl fuzz-sklearn fuzz faults coverage contributing-example lint format bench bench-check docs notebooks play browser wheel wheel-aarch64 wheel-musl sanitize clean check
+.PHONY: help demo develop test swift-test swift-test-release python-test test-peers test-mpi test-installs test-cpus test-aarch64 test-musl fuzz-sklearn fuzz faults coverage contributing-example lint lint-c lint-types lint-text format bench bench-check docs notebooks play browser wheel wheel-aarch64 wheel-musl sanitize clean check
 
 help: ## list the verbs
 	@sed -n 's/^\([a-z0-9-]*\):.*## /  \1\t/p' $(MAKEFILE_LIST) | expand -t 15
@@ -107,17 +107,25 @@ coverage: $(VENV)/package $(VENV)-coverage/package ## what no test reaches: Pyth
 contributing-example: $(VENV)/package $(VENV)/extra-test $(VENV)/extra-lint ## do what CONTRIBUTING.md says, in a copy of the tree, and test it
 	$(PY) .ci/contributing_example.py $(PROCESSES) $(PYTEST)
 
-lint: export MYPYPATH = $(subst $() ,:,python tests_py $(patsubst %/,%,$(wildcard tests_py/*/)))
 lint: $(VENV)/extra-lint ## formatting, lint and types, all of them strict
-	swift format lint --strict --recursive $(SWIFT_FILES)
+	@# The compiler of C and that of types take a core each.
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target lint-c lint-types lint-text
+
+lint-c:
 	$(VENV)/bin/clang-format --dry-run --Werror $(C_FILES)
 	$(VENV)/bin/clang-tidy --quiet $(filter Sources/%.c, $(C_FILES)) -- $(C_FLAGS)
-	$(PY) -m ruff check .
-	$(PY) -m ruff format --check .
+
+lint-types: export MYPYPATH = $(subst $() ,:,python tests_py $(patsubst %/,%,$(wildcard tests_py/*/)))
+lint-types:
 	$(PY) -m mypy python/swiftbackprop benchmarks trust
 	$(PY) -m mypy --config-file tests_py/mypy.ini --exclude tests_py/peers/ tests_py
 	$(PY) -m mypy --config-file tests_py/mypy.ini tests_py/peers
 	$(PY) -m mypy --config-file tests_py/mypy.ini tests_browser
+
+lint-text:
+	swift format lint --strict --recursive $(SWIFT_FILES)
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
 	$(PY) -m codespell_lib
 	PYTHONPATH=python $(VENV)/bin/lint-imports
 
