@@ -95,6 +95,23 @@ def test_files_that_are_none(flowers: Path) -> None:
     assert "there is no folder" in said_of(*lost)
 
 
+def test_no_file_that_is_read_is_written_over(flowers: Path) -> None:
+    table, model = flowers / "flowers.csv", flowers / "a model.safetensors"
+    run(flowers, "train", table, "--target", "kind", "--epochs", 1, "--quiet", "--model", model)
+    (flowers / "link.csv").symlink_to(table)
+    before = table.read_bytes(), model.read_bytes()
+    calls = [
+        ("train", table, "--target", "kind", "--model", table),
+        ("train", "link.csv", "--target", "kind", "--model", "flowers.csv"),
+        ("predict", model, table, "--output", "flowers.csv"),
+        ("predict", model, table, "--output", model),
+        ("export", model, model),
+    ]
+    for call in calls:
+        assert "is a file that is read, and would be lost" in complaint(flowers, *call)
+    assert (table.read_bytes(), model.read_bytes()) == before
+
+
 def test_models_that_are_none(flowers: Path) -> None:
     assert "No such file" in complaint(flowers, "predict", "none", "flowers.csv")
     assert "no safetensors file" in complaint(flowers, "predict", "flowers.csv", "flowers.csv")

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import errno
+import io
 import os
 import signal
 import stat
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -243,3 +245,22 @@ def test_optional_packages_are_not_imported_with_the_package() -> None:
         """
     )
     assert said == "[]\n"
+
+
+@pytest.mark.parametrize(
+    ("path", "kind", "pattern"),
+    [
+        (io.BytesIO(), TypeError, r"^path must be a str or a Path, got .* \(BytesIO\): files are"),
+        (None, TypeError, r"^path must be a str or a Path, got None \(NoneType\)$"),
+        (b"a\0b", ValueError, r"^path must be the name of a file, got 'a\\x00b'"),
+        ("", ValueError, "^path must be the name of a file, got ''"),
+        ("~/net.svg", FileNotFoundError, r"write os\.path\.expanduser\(path\)|No such file"),
+    ],
+)
+def test_paths_that_are_none(path: Any, kind: type[Exception], pattern: str) -> None:
+    net = make()
+    svg = net.diagram()
+    for call in (net.save, sb.load, net.to_onnx, svg.save, sb.Checkpoint, sb.CSVLogger):
+        if call in (sb.Checkpoint, sb.CSVLogger) and kind is FileNotFoundError:
+            continue  # these write later
+        refused(lambda call=call: call(path), kind, pattern)  # type: ignore[misc]

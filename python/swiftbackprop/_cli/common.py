@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from typing import TYPE_CHECKING, Any
 
+from swiftbackprop._export.atomic_file import as_target
 from swiftbackprop._net.optional import optional
 
 if TYPE_CHECKING:
     from swiftbackprop._cli.table import Table
 
-__all__ = ["NOTE", "read", "remark", "tools"]
+__all__ = ["NOTE", "as_output", "read", "remark", "tools"]
 
 NOTE = "table"  # in the model's file: what is done with the columns
 
@@ -44,6 +46,22 @@ def read(options: argparse.Namespace) -> Table:
         frozenset(part for text in options.missing for part in text.split(",")),
     )
     return read_table(options.data, reading)
+
+
+def as_output(path: str, option: str, *inputs: str) -> None:
+    """Fail before the work if a file cannot be written, or is one of those that are read.
+
+    Raises
+    ------
+    OSError, ValueError
+        If so.
+    """
+    target = as_target(path)
+    for given in inputs:
+        if os.path.exists(target) and os.path.exists(given) and os.path.samefile(target, given):
+            raise ValueError(
+                f"{option} {path} is a file that is read, and would be lost: give another name"
+            )
 
 
 def remark(sentence: str) -> None:

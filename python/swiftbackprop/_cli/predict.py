@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 import swiftbackprop as sb
-from swiftbackprop._cli.common import NOTE, read, remark, tools
-from swiftbackprop._export.atomic_file import as_target, write_whole
+from swiftbackprop._cli.common import NOTE, as_output, read, remark, tools
+from swiftbackprop._export.atomic_file import write_whole
 from swiftbackprop._import.load import read_notes
 from swiftbackprop._net.arrays import FloatArray
 
@@ -24,6 +24,8 @@ __all__ = ["export", "predict"]
 
 
 def predict(options: argparse.Namespace) -> None:
+    if options.output is not None:
+        as_output(options.output, "--output", options.model, options.data)
     net = sb.load(options.model)
     preparation = _preparation(options.model, net)
     table = read(options)
@@ -115,7 +117,7 @@ def _numbers(table: Table, net: sb.Network, model: str) -> FloatArray:
 
 
 def export(options: argparse.Namespace) -> None:
-    as_target(options.output)
+    as_output(options.output, "FILE", options.model)
     net = sb.load(options.model)
     preparation = _preparation(options.model, net)
     if preparation is None:

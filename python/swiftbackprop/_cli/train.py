@@ -14,10 +14,9 @@ import numpy as np
 import numpy.typing as npt
 
 import swiftbackprop as sb
-from swiftbackprop._cli.common import NOTE, read, remark, tools
+from swiftbackprop._cli.common import NOTE, as_output, read, remark, tools
 from swiftbackprop._cli.parser import as_amount
 from swiftbackprop._export import files
-from swiftbackprop._export.atomic_file import as_target
 from swiftbackprop._net.checks import listed
 from swiftbackprop._net.optional import optional
 
@@ -33,7 +32,7 @@ _BATCH_SIZE = 32  # unless told
 def train(options: argparse.Namespace) -> None:
     comm = _processes()
     path = options.model or f"{Path(options.data).stem}.safetensors"
-    as_target(path)  # fail before the work if the output cannot be written
+    as_output(path, "--model", options.data)
     preprocessing, report = tools()
     table = read(options)
     name = _target_name(options.target, table)

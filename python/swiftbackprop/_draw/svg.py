@@ -7,6 +7,7 @@ import os
 from html import escape
 
 from swiftbackprop._export.atomic_file import write_whole
+from swiftbackprop._net.checks import as_path
 
 __all__ = [
     *("BLUE", "INK", "ORANGE", "PAPER", "PURPLE", "TEXT"),
@@ -105,7 +106,7 @@ class Picture:
             ...
         ValueError: path must end in .svg, .pdf or .png, got 'network.gif'
         """
-        name = os.path.basename(os.fsdecode(path))
+        name = os.path.basename(as_path(path))
         kind = os.path.splitext(name)[1].lower()
         if kind not in (".svg", ".pdf", ".png"):
             raise ValueError(f"path must end in .svg, .pdf or .png, got {name!r}")

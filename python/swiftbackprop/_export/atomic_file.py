@@ -10,6 +10,8 @@ import secrets
 from collections.abc import Callable
 from typing import IO
 
+from swiftbackprop._net.checks import as_path
+
 __all__ = ["as_target", "write_whole"]
 
 # What a file is called until it is whole; the number is that of the process.
@@ -21,18 +23,26 @@ def as_target(path: str | os.PathLike[str]) -> str:
 
     Raises
     ------
+    TypeError, ValueError
+        If it is not the name of a file.
     OSError
         If it is a folder, in none, or a device or a pipe, which a file would take the place of.
     """
-    target = os.path.realpath(os.fsdecode(path))
+    given = as_path(path)
+    target = os.path.realpath(given)
     if os.path.isdir(target):
         raise IsADirectoryError(f"{target} is a folder: give the name of a file in it")
     if os.path.exists(target) and not os.path.isfile(target):
         raise FileExistsError(f"{target} is no regular file, and is not replaced by one")
     folder = os.path.dirname(target)
     if not os.path.isdir(folder):
-        raise FileNotFoundError(f"there is no folder {folder}: make it first")
+        raise FileNotFoundError(f"there is no folder {folder}: {_missing_folder(given)}")
     return target
+
+
+def _missing_folder(path: str) -> str:
+    home = path.startswith("~")  # which a shell makes a folder of, and Python does not
+    return "write os.path.expanduser(path) for ~" if home else "make it first"
 
 
 def write_whole(path: str | os.PathLike[str], write: Callable[[IO[bytes]], object]) -> None:

@@ -28,7 +28,7 @@ from swiftbackprop._export.files import (
 from swiftbackprop._export.json_checks import check, optional, parse
 from swiftbackprop._export.spec_json import numbers, read_generator, read_spec
 from swiftbackprop._net.arrays import FloatArray
-from swiftbackprop._net.checks import as_int, short
+from swiftbackprop._net.checks import as_int, as_path, short
 from swiftbackprop._net.state import OptimizerState, set_options, vectors
 from swiftbackprop.network import Network
 
@@ -92,7 +92,7 @@ class _Reader:
     """A file that is open; every flaw becomes a ValueError that names the file."""
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        self.path = os.fsdecode(path)
+        self.path = as_path(path)
         package = safetensors()
         if not stat.S_ISREG(os.stat(self.path).st_mode):
             self.refuse("it is no regular file")

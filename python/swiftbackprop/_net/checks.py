@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 import numbers
 import operator
+import os
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import Any
 
 import numpy as np
 
-__all__ = ["as_bool", "as_int", "as_number", "from_text", "got", "listed", "short"]
+__all__ = ["as_bool", "as_int", "as_number", "as_path", "from_text", "got", "listed", "short"]
 
 
 def as_int(
@@ -120,6 +121,33 @@ def as_bool(value: Any, name: str) -> bool:
     if not isinstance(value, bool | np.bool_):
         raise TypeError(f"{name} must be True or False, got {got(value)}")
     return bool(value)
+
+
+def as_path(value: Any, name: str = "path") -> str:
+    """Return the name of a file as a str.
+
+    Raises
+    ------
+    TypeError
+        If it is neither a str nor path-like, such as a file that is open.
+    ValueError
+        If no file can have it.
+
+    Examples
+    --------
+    >>> as_path(3)
+    Traceback (most recent call last):
+      ...
+    TypeError: path must be a str or a Path, got 3 (int)
+    """
+    try:
+        path = os.fsdecode(value)
+    except TypeError:
+        hint = ": files are written and read by their names" if hasattr(value, "read") else ""
+        raise TypeError(f"{name} must be a str or a Path, got {got(value)}{hint}") from None
+    if not path or "\0" in path:
+        raise ValueError(f"{name} must be the name of a file, got {short(path)}")
+    return path
 
 
 def from_text(kind: type[int] | type[float], **bounds: Any) -> Callable[[str], Any]:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import IO, TYPE_CHECKING, Any
 
 from swiftbackprop._export.mixin import CANNOT_SAVE, NetworkExchange
-from swiftbackprop._net.checks import as_int, got
+from swiftbackprop._net.checks import as_int, as_path
 from swiftbackprop._net.custom import refuse_own
 from swiftbackprop._train.callback import Callback
 from swiftbackprop.schedules import BestValue, check_monitor
@@ -74,10 +74,7 @@ class Checkpoint(Callback):
         monitor: str | None = None,
         mode: str | None = None,
     ) -> None:
-        try:
-            self._template = os.fsdecode(path)
-        except TypeError:
-            raise TypeError(f"path must be a str or a Path, got {got(path)}") from None
+        self._template = as_path(path)
         try:
             self._template.format(epoch=1)
         except (KeyError, IndexError, ValueError, AttributeError):
@@ -131,7 +128,7 @@ class CSVLogger(Callback):
     _is_of_first = True
 
     def __init__(self, path: str | os.PathLike[str], *, append: bool = False) -> None:
-        self.path = os.fspath(path)
+        self.path = as_path(path)
         self.append = append
         self._file: IO[str] | None = None
 
