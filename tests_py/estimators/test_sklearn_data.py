@@ -14,8 +14,9 @@ from sklearn import neural_network as theirs
 from sklearn.base import clone
 from sklearn.datasets import load_digits, make_multilabel_classification
 
+from helpers import refused
 from short_fits import IRIS, short
-from swiftbackprop.sklearn import MLPClassifier
+from swiftbackprop.sklearn import MLPClassifier, MLPRegressor
 from test_sklearn_life import weights_of
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -113,3 +114,42 @@ def test_labels_of_any_sort() -> None:
     one = short().fit(X, np.full(150, "only"))
     assert set(one.predict(X)) == {"only"}
     np.testing.assert_array_equal(one.predict_proba(X), np.ones((150, 1)))
+
+
+def test_what_is_masked_out_is_not_learnt() -> None:
+    X, y = IRIS
+    hidden = np.ma.masked_array(X, mask=X > 5)
+    labels = np.ma.masked_array(y, mask=y == 1)
+    model = short().fit(X, y)
+    for call, words in (
+        (lambda: short().fit(hidden, y), "X is a masked array"),
+        (lambda: short().fit(X, labels), "y is a masked array"),
+        (lambda: MLPRegressor(max_iter=1).fit(X, labels), "y is a masked array"),
+        (lambda: model.predict(hidden), "X is a masked array"),
+        (
+            lambda: short(validation_data=(hidden, y)).fit(X, y),
+            "X of validation_data is a masked array",
+        ),
+    ):
+        refused(call, ValueError, f"^{words} with values masked out")  # type: ignore[arg-type]
+    whole = np.ma.masked_array(X)
+    np.testing.assert_array_equal(short().fit(whole, y).predict(whole), model.predict(X))
+
+
+def test_targets_of_another_kind_say_what_to_write() -> None:
+    X, y = IRIS
+    words = np.array(["low", "middle", "high"])[y]
+    for text in (words, list(words), np.where(y > 0, "1.5", "2.5")):
+        refused(
+            lambda text=text: MLPRegressor(max_iter=1).fit(X, text),  # type: ignore[misc]
+            TypeError, "^y holds text; expected real numbers", "MLPClassifier", "asarray",
+        )  # fmt: skip
+    for labels, do in (
+        (y.astype(object), r"y\.astype\(int\)"),
+        ((y > 0).astype(object), r"y\.astype\(bool\)"),
+        (np.array([{"a": 1}] * 150), r"str\(label\)"),
+    ):
+        refused(
+            lambda labels=labels: short().fit(X, labels),  # type: ignore[misc]
+            ValueError, "^Unknown label type: unknown", do,
+        )  # fmt: skip

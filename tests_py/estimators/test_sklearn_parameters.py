@@ -11,6 +11,7 @@ pytest.importorskip("sklearn", minversion="1.6")
 
 from scipy import stats
 
+import swiftbackprop as sb
 from helpers import refused
 from short_fits import IRIS
 from swiftbackprop.sklearn import MLPClassifier, MLPRegressor
@@ -72,6 +73,16 @@ def test_distributions_and_lists_belong_elsewhere() -> None:
     ):
         model = MLPRegressor(**{name: value})  # type: ignore[arg-type]
         refused(lambda model=model: model.fit(*IRIS), ValueError, name, place)
+
+
+def test_values_of_another_parameter_say_of_which() -> None:
+    for parameters, words in (
+        ({"learning_rate": 0.01}, r"write learning_rate_init=0\.01$"),
+        ({"solver": "rmsprop"}, "allowed: lbfgs, sgd, adam: write optimizer='rmsprop'$"),
+        ({"solver": sb.Adam(0.1)}, r"write optimizer=Adam\(lr=0\.1"),
+    ):
+        model = MLPRegressor(**parameters)
+        refused(lambda model=model: model.fit(*IRIS), ValueError, words)
 
 
 def test_seeds_say_what_they_are() -> None:

@@ -168,3 +168,24 @@ def test_a_sparse_matrix_is_told_how_to_become_an_array() -> None:
     sparse = pytest.importorskip("scipy.sparse")
     net = sb.Network([2, 1], seed=0)
     refused(lambda: net.predict(sparse.csr_matrix(np.eye(2))), TypeError, r"write X\.toarray\(\)")
+
+
+@pytest.mark.parametrize("library", LIBRARIES)
+def test_one_column_of_targets_is_one_target_a_row(library: str) -> None:
+    X, y = np.arange(8.0).reshape(4, 2), np.array([0, 1, 1, 0])
+    expected = sb.Network([2, 2], loss="cross_entropy", seed=0)
+    expected.fit(X, y, epochs=1, progress=False)
+    net = sb.Network([2, 2], loss="cross_entropy", seed=0)
+    net.fit(X, frame(library, t=y), epochs=1, validation_data=(X, frame(library, t=y)), verbose=0)
+    np.testing.assert_array_equal(net.parameters, expected.parameters)
+    assert net.evaluate(X, frame(library, t=y)) == net.evaluate(X, y)
+    numbers = sb.Network([2, 1], seed=0)
+    assert numbers.evaluate(X, frame(library, t=y / 2)) == numbers.evaluate(X, y / 2)
+    refused(lambda: net.fit(X, y[:, None], progress=False), ValueError, r"write y\.ravel\(\)")
+
+
+def test_whole_numbers_in_objects_become_integers() -> None:
+    net = sb.Network([2, 2], loss="cross_entropy", seed=0)
+    X, y = np.arange(8.0).reshape(4, 2), np.array([0, 1, 1, 0])
+    refused(lambda: net.fit(X, y.astype(object)), TypeError, r"\.astype\(int\)$")
+    refused(lambda: net.fit(X.astype(object), y), TypeError, r"\.astype\('float32'\)$")

@@ -8,6 +8,7 @@ array cannot be used in place.
 from __future__ import annotations
 
 import contextlib
+import numbers
 import operator
 import sys
 from typing import Any, TypeAlias
@@ -65,6 +66,8 @@ def as_labels(value: Any, what: str) -> FloatArray:
     array = as_array(value, what, texts=True)
     if array.dtype.kind == "T":  # NumPy's strings of any length, of which some may be missing
         value = array = array.astype(object)
+    if array.shape[1:] == (1,) and not isinstance(value, np.ndarray | list | tuple):
+        array = array.ravel()  # the one column of a frame
     if array.dtype.kind not in "OU" or array.ndim == 0:
         return _checked(array, value, what)
     if not check_objects(value, what):
@@ -137,15 +140,28 @@ def as_floats(**values: npt.ArrayLike) -> list[FloatArray]:
     return [np.asarray(array, dtype, order="C") for array in arrays]
 
 
+def check_mask(value: Any, what: str) -> bool:
+    """Refuse a masked array of which some is masked out; return whether it is a masked array.
+
+    Raises
+    ------
+    ValueError
+        If NumPy would bring back what the mask hides.
+    """
+    ma = sys.modules.get("numpy.ma")  # not there: then no array is one of its
+    if ma is None or not isinstance(value, ma.MaskedArray):
+        return False
+    if ma.is_masked(value):
+        raise ValueError(
+            f"{what} is a masked array with values masked out: fill them in first "
+            f"({what}.filled(...)) or drop their rows"
+        )
+    return True
+
+
 def as_array(value: Any, what: str, *, texts: bool = False) -> FloatArray:
     """Return a plain ndarray, in place where NumPy can; with `texts` labels may be text."""
-    ma = sys.modules.get("numpy.ma")  # not there: then no array is one of its
-    if ma is not None and isinstance(value, ma.MaskedArray):
-        if ma.is_masked(value):
-            raise ValueError(
-                f"{what} is a masked array with values masked out: fill them in first "
-                f"({what}.filled(...)) or drop their rows"
-            )
+    if check_mask(value, what):
         return np.asarray(value.data)
     is_frame = check_columns(value, what, texts=texts)
     try:
@@ -196,9 +212,10 @@ def _check_dtype(array: FloatArray, value: Any, what: str) -> None:
         kind = "U"
     if kind == "V" and array.dtype.names is None:  # bfloat16 and its like, of other packages
         kind = "O"
-    raise TypeError(
-        f"{what}: expected real numbers, got dtype {name}: {_ADVICE.get(kind, 'convert it first')}"
-    )
+    advice = _ADVICE.get(kind, "convert it first")
+    if array.dtype == object and all(isinstance(each, numbers.Integral) for each in array.flat):
+        advice = "convert it first: .astype(int)"
+    raise TypeError(f"{what}: expected real numbers, got dtype {name}: {advice}")
 
 
 def check_some_weight(weights: FloatArray, what: str) -> None:

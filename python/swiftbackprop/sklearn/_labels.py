@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numbers
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -9,7 +10,7 @@ import numpy as np
 from scipy import sparse
 from sklearn.utils.multiclass import type_of_target, unique_labels
 
-from swiftbackprop._net.arrays import FloatArray, check_objects
+from swiftbackprop._net.arrays import FloatArray, check_mask, check_objects
 from swiftbackprop._net.checks import as_number, listed
 from swiftbackprop._net.frames import check_columns
 
@@ -79,10 +80,12 @@ def check_data(X: Any, y: Any, names: Sequence[str], *, labels: bool) -> None:
     Raises
     ------
     TypeError, ValueError
-        If a column of a frame holds no real numbers, or a label is missing or of another type
-        than the rest.
+        If a column of a frame holds no real numbers, a value is masked out, or a label is
+        missing or of another type than the rest.
     """
     name = names[1]
+    for value, what in zip((X, y), names, strict=True):
+        check_mask(value, what)  # scikit-learn would read what it hides
     check_columns(X, names[0], objects=True)
     if sparse.issparse(y) and not labels:
         raise TypeError(
@@ -92,8 +95,14 @@ def check_data(X: Any, y: Any, names: Sequence[str], *, labels: bool) -> None:
         return
     if not labels:
         check_columns(y, name, objects=True)
-    if not isinstance(y, np.ndarray) or y.dtype.kind == "O":
-        check_objects(y, name)
+    if isinstance(y, np.ndarray) and y.dtype.kind not in "OU":
+        return
+    texts = check_objects(y, name)
+    if texts and not labels and np.asarray(y).dtype.kind == "U":
+        raise TypeError(
+            f"{name} holds text; expected real numbers, which a regressor learns: take "
+            f"MLPClassifier for classes, or write np.asarray({name}, float) if it is numbers"
+        )
 
 
 def check_label_matrix(matrix: FloatArray) -> None:
@@ -127,6 +136,14 @@ def find_labels(y: Any) -> Labels:
             raise ValueError(
                 "Multioutput target data is not supported: y has several columns of "
                 "classes. For several labels a row give a matrix of 0 and 1"
+            )
+        if kind == "unknown":
+            first = np.asarray(y, object).flat[0]
+            whole = isinstance(first, numbers.Integral)  # bool too, which NumPy sorts alike
+            do = f"y.astype({type(first).__name__})" if whole else "[str(label) for label in y]"
+            raise ValueError(
+                f"Unknown label type: {kind}. y holds Python objects, such as {first!r:.40} "
+                f"({type(first).__name__}): write {do}"
             )
         raise ValueError(
             f"Unknown label type: {kind}. Maybe you are trying to fit a classifier, which "

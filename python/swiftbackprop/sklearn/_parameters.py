@@ -12,6 +12,7 @@ from sklearn.utils import check_random_state
 
 from swiftbackprop._net.checks import as_bool, as_int, as_number
 from swiftbackprop._net.names import unknown
+from swiftbackprop._net.optimizers import Optimizer, optimizers
 from swiftbackprop._net.spec import as_dropout, as_dtype, as_precision
 from swiftbackprop._train.callback import as_callbacks
 from swiftbackprop.sklearn._network import as_activations, as_hidden_layers, make_optimizer
@@ -86,9 +87,10 @@ def check_parameters(given: BaseEstimator) -> None:
         value = getattr(given, name)
         if not isinstance(value, str):
             known = ", ".join(map(repr, choices))
-            raise ValueError(f"{name} must be one of {known}, got {value!r}{_hint(value)}")
+            hint = _hint(value) or _elsewhere(name, value)
+            raise ValueError(f"{name} must be one of {known}, got {value!r}{hint}")
         if value not in choices:
-            raise ValueError(unknown(name, value, choices))
+            raise ValueError(unknown(name, value, choices) + _elsewhere(name, value))
     layers = _hidden_layers(given)
     random_state_of(given)
     check_scoring(given.scoring, given)
@@ -113,6 +115,16 @@ def check_parameters(given: BaseEstimator) -> None:
             "solver='lbfgs' minimises one function, and with dropout every call of it is "
             "another one: leave dropout at 0, or take solver='adam'"
         )
+
+
+def _elsewhere(name: str, value: Any) -> str:
+    """Return which parameter takes what stands in the wrong one."""
+    if name == "learning_rate" and isinstance(value, numbers.Real):
+        return f": write learning_rate_init={value!r}"
+    known = value in optimizers() if isinstance(value, str) else isinstance(value, Optimizer)
+    if name == "solver" and known:
+        return f": write optimizer={value!r}"
+    return ""
 
 
 def _hidden_layers(given: BaseEstimator) -> int:
