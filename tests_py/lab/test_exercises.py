@@ -88,6 +88,7 @@ def test_a_seed_gives_numbers_of_ones_own() -> None:
 
 
 @pytest.mark.parametrize("text", ["a", "(A)", " A ", "W.T @ g", "Wᵀ @ g", "W⊤ @ g", "(g.T @ W).T",
+    "W^T @ g", "W^{T} @ g", "W^\\top @ g", "W^{\\top}@g", "Wᵀ@g",
     "np.dot(W.T, g)", "W.T.dot(g)", "np.matmul(np.transpose(W), g)",
     "np.sum(W * g, axis=0)[:, None]", "(W * g).sum(0, keepdims=True).T",
     "numpy.sum(W * g, axis=-2)[:, np.newaxis]", "-(-W.T) @ g * 1.0",
@@ -254,16 +255,37 @@ def test_a_notebook_gets_a_widget_and_html_beside_it(monkeypatch: pytest.MonkeyP
 @pytest.mark.parametrize(
     ("call", "words"),
     [
-        (lambda: exercise(0), ["number", "1 to 7", "0"]),
+        (lambda: exercise(0), ["number must be an int in 1..7, got 0"]),
         (lambda: exercise(8), ["8"]),
+        (lambda: exercise("1"), ["number must be an int in 1..7, got '1' (str)"]),
+        (lambda: exercise(1, sizes=[3, 2.5, 2]), ["a width of sizes must be an int, got 2.5"]),
         (lambda: exercise(1, seed=-1), ["seed", "-1"]),
         (lambda: exercise(1, sizes=[3, 2]), ["sizes", "3 to 9"]),
         (lambda: exercise(1, sizes=[3, 2, 10**9]), ["sizes", "64"]),
     ],
 )
 def test_what_cannot_be_asked(call: Any, words: list[str]) -> None:
-    message = refused(call, ValueError)
+    message = refused(call, (ValueError, TypeError))
     assert all(word in message for word in words)
+
+
+@pytest.mark.parametrize("text", ["E", "z", "", "(F)"])
+def test_a_letter_that_is_no_option_is_told_the_options(text: str) -> None:
+    answer = exercise(3).answer(text)
+    assert answer.kind == "not an expression"
+    assert answer.sentence.endswith("The options are (A), (B), (C), (D).")
+    assert "options" not in exercise(3).answer("G @ W").sentence
+
+
+def test_products_by_letters_of_slides_are_elementwise() -> None:
+    assert exercise(2).answer("g ∘ s").right
+    assert exercise(6).answer("s ⊙ (W^T @ g)").right
+
+
+@pytest.mark.filterwarnings("error")
+def test_values_beyond_all_bounds_do_not_warn() -> None:
+    for text in ("W / 0", "0 * W / 0", "W ** 9999", "W.T @ g / 0"):
+        assert not exercise(3).answer(text).right
 
 
 def test_an_answer_is_text() -> None:

@@ -273,3 +273,19 @@ def test_labels_of_text() -> None:
 
     found = grade({"backward": backward}, net, X, names, require=["backward"], timeout=60.0)
     assert found.ok, found
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, 1e308, 1e-310])
+@pytest.mark.filterwarnings("error")
+def test_numbers_beyond_all_bounds_are_wrong_and_nothing_warns(value: float) -> None:
+    def full(net: Any, *given: Any) -> Any:
+        return [(np.full(layer.W.shape, value), np.full(layer.b.shape, -value))
+                for layer in net.layers]  # fmt: skip
+
+    def forward(net: Any, X: Array) -> Any:
+        return [(np.full((N, n), value), np.full((N, n), -value)) for n in net.sizes[1:]]
+
+    student = {"forward": forward, "backward": full, "step": full}
+    found = grade(student, network(), *data(), timeout=60.0).marks
+    assert found["z"] == found["grad_W"] == found["W"] == 0
+    assert not sb.lab.check_backward(full, network(), *data()).ok

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -30,6 +32,13 @@ from test_grade import data, marks, network, submission
         ("return {'grad_Q': []}", ["grad_Q"]),
         ("return [(X, X)] * 9", ["pair", "3 layers"]),
         ("return input()", ["EOFError"]),
+        ("yield X", ["got generator"]),
+        ("return {1, 2}", ["got set"]),
+        ("return {'grad_W': ['x'] * 3, 'grad_b': []}", ["grad_W(1) is not an array", "'str'"]),
+        ("return [([[1, 2], [3]], [1])] * 3", ["grad_W(1) is not an array of real numbers"]),
+        ("return [[0] * 10**6] * 2", ["lists of more than"]),
+        ("import numpy; return [[numpy.zeros(2**25, 'i1'), X]] * 3", ["more than", "numbers"]),
+        ("class E(Exception):\n        __str__ = None\n    raise E", ["raised E, in line 5"]),
         ("return net.backward(y)", ["RuntimeError", "yours to compute"]),
         ("net.layers[0].grad_W", ["RuntimeError", "yours to compute"]),
         ("return net.copy().backward(y)", ["RuntimeError"]),
@@ -69,6 +78,52 @@ def children() -> set[int]:
     return found
 
 
+@pytest.mark.parametrize("code", ["import os; os._exit(0)", "raise SystemExit", "y[:] = X[:] = 0"])
+def test_what_backward_does_costs_nothing_of_the_other_functions(tmp_path: Path, code: str) -> None:
+    found = marks(submission(tmp_path, ("layers, found = net.layers, []", f"{code}; 1 / 0")))
+    assert set(found.problems) == {"backward"}
+    assert (found.marks["grad_W"], found.marks["grad_b"]) == (0, 0)
+    assert [found.marks[name] for name in ("z", "a", "W", "b")] == [1, 1, 1, 1]
+
+
+@pytest.mark.parametrize(
+    ("code", "problem"),
+    [("import os; os._exit(0)", "ended its process"), ("1 / 0", "raised ZeroDivisionError")],
+)
+def test_a_file_that_does_not_load_is_tried_once(tmp_path: Path, code: str, problem: str) -> None:
+    path = submission(tmp_path)
+    counted = tmp_path / "tries"
+    counted.mkdir()
+    path.write_text(
+        f"import tempfile; tempfile.mkdtemp(dir={str(counted)!r}); {code}\n{path.read_text()}"
+    )
+    found = marks(path)
+    assert list(found.problems) == ["forward", "backward", "step"]
+    assert all(said.startswith(problem) for said in found.problems.values())
+    assert len(list(counted.iterdir())) == 1
+
+
+def test_modules_that_look_for_temporary_files_load(tmp_path: Path) -> None:
+    """As PyTorch does; and code beside the functions may try them on a network of its own."""
+    path = submission(tmp_path)
+    path.write_text(
+        "import tempfile; tempfile.gettempdir()\n"
+        "import swiftbackprop as sb; sb.Network([2, 1]).forward([[0, 1]])\n" + path.read_text()
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", _GRADES_IN_A_FRESH_PROCESS, str(path)], capture_output=True
+    )
+    assert done.stdout == b"1.0\n", done.stderr
+
+
+_GRADES_IN_A_FRESH_PROCESS = """
+import sys
+import swiftbackprop as sb
+net = sb.Network([3, 2], seed=0)
+print(sb.lab.grade(sys.argv[1], net, [[1, 2, 3]] * 5, [[1, 2]] * 5, timeout=60.0).score)
+"""
+
+
 @pytest.mark.parametrize(
     "code",
     [
@@ -81,13 +136,12 @@ def children() -> set[int]:
     ],
 )
 def test_endless_loops_are_ended(tmp_path: Path, code: str) -> None:
-    """What came before them counts, and no process is left."""
+    """What the other functions give counts, and no process is left."""
     before = children()
     path = submission(tmp_path, ("grad_a = (layers[-1].a - y) / len(X)", code))
     found = marks(path, timeout=3.0)
     assert found.problems["backward"] == "did not end within 3 s"
-    assert found.marks["z"] == found.marks["a"] == 1.0
-    assert found.marks["grad_W"] == found.marks["W"] == 0.0
+    assert found.marks == {name: float(name in "z a W b") for name in found.marks}
     assert str(path.name) not in Path(f"/proc/{os.getpid()}/cmdline").read_text()
     assert children() <= before
 

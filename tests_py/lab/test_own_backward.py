@@ -72,14 +72,16 @@ def test_what_the_function_gets() -> None:
         assert net.layers[-1].a.shape == (3, 2)
         net.parameters[:] = 0.0  # its own
         X[:] = 0.0
+        y[:] = [1, 1, 1]
         return {"grad_b": [np.full(5, 9.0), None, None]}
 
     net = network(output="softmax", loss="cross_entropy")
-    before, X = net.parameters.copy(), np.ones((3, 3), np.float32)
-    report = check_backward(student, net, X, [0, 1, 0])
+    before, X, y = net.parameters.copy(), np.ones((3, 3), np.float32), [0, 1, 0]
+    report = check_backward(student, net, X, y)
     assert not report.ok
     np.testing.assert_array_equal(net.parameters, before)
     np.testing.assert_array_equal(X, 1.0)
+    assert y == [0, 1, 0]
     with pytest.raises(RuntimeError, match="forward"):
         net.layers[0].a  # noqa: B018
 

@@ -12,17 +12,20 @@ import select
 import signal
 import struct
 import sys
+import tempfile
 import time
 import traceback
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import islice
 from typing import Any, NamedTuple, NoReturn
 
 import numpy as np
 
 __all__ = ["Outcome", "contained"]
 
-_MOST = 256 << 20  # bytes of a result
+_MOST_VALUES, _MOST_NUMBERS = 1 << 17, 1 << 24  # of a result: arrays and the like; in arrays
+_MOST = 256 << 20  # its bytes
 _PAGE = resource.getpagesize()
 
 
@@ -39,23 +42,40 @@ def contained(
     timeout: float,
     memory: int,
     where: str = "",
+    before: Callable[[], Any] = bool,
 ) -> dict[str, Outcome]:
     """Run calls one after the other in a process that is killed when its time is over.
 
-    What they return must be made of dicts, lists, tuples, arrays and numbers. It comes back as
-    bytes of numbers and text, and nothing of it is run. This holds mistakes; for malice use
-    a container.
+    A call that ends the process, or does not end, costs nothing of those after it: they run in
+    another. What they return must be made of dicts, lists, tuples, arrays and numbers. It comes
+    back as bytes of numbers and text, and nothing of it is run. This holds mistakes; for malice
+    use a container.
 
     Parameters
     ----------
     calls : dict of callable
     timeout : float
-        Seconds for all together.
+        Seconds for each.
     memory : int
         Megabytes more than this process has.
     where : str, optional
         The file whose lines are named in what is said of an exception.
+    before : callable, optional
+        What a process does first; if it fails, no call is made.
     """
+    found: dict[str, Outcome] = {}
+    while rest := {name: call for name, call in calls.items() if name not in found}:
+        first, *outcomes = _in_process([before, *rest.values()], timeout, memory, where)
+        if first.problem:
+            return found | dict.fromkeys(rest, first)
+        found |= zip(rest, outcomes, strict=False)
+    return found
+
+
+def _in_process(
+    calls: Sequence[Callable[[], Any]], timeout: float, memory: int, where: str
+) -> list[Outcome]:
+    """Return what came of the first calls, the last of which may have ended the process."""
     read, write = os.pipe()
     with warnings.catch_warnings():
         # Of forks beside threads. The child starts none, and takes no lock of another's.
@@ -65,23 +85,22 @@ def contained(
         os.close(read)
         _child(calls, write, timeout, memory, where)
     os.close(write)
-    deadline = time.monotonic() + timeout
+    found = []
     try:
-        frames = _frames(read, deadline)
-        found = {name: _decoded(frame) for name, frame in zip(calls, frames, strict=False)}
-        late = time.monotonic() >= deadline
+        for frame, late in islice(_frames(read, timeout), len(calls)):
+            why = f"did not end within {timeout:g} s" if late else "ended its process"
+            found.append(Outcome(None, why) if frame is None else _decoded(frame))
     finally:
         _end(pid)
         os.close(read)
-    why = f"did not end within {timeout:g} s" if late else "ended its process"
-    return {name: found.get(name, Outcome(None, why)) for name in calls}
+    return found
 
 
 # --- In the child -------------------------------------------------------------------------
 
 
 def _child(
-    calls: Mapping[str, Callable[[], Any]],
+    calls: Sequence[Callable[[], Any]],
     write: int,
     timeout: float,
     memory: int,
@@ -89,8 +108,8 @@ def _child(
 ) -> NoReturn:
     """Run the calls, write what came of them, and end; nothing else of the program runs here."""
     try:
-        _limit(timeout, memory)
-        for call in calls.values():
+        _limit(timeout * len(calls), memory)
+        for call in calls:
             _send(write, _tried(call, where))
     finally:
         os._exit(0)
@@ -98,6 +117,7 @@ def _child(
 
 def _limit(timeout: float, memory: int) -> None:
     """Take away terminal, files and time."""
+    tempfile.gettempdir()  # found by writing a file, of which some modules make sure as they load
     os.setsid()
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     nothing = os.open(os.devnull, os.O_RDWR)
@@ -124,7 +144,7 @@ def _limit(timeout: float, memory: int) -> None:
 
 def _tried(call: Callable[[], Any], where: str) -> Any:
     try:
-        return {"value": _encoded(call())}
+        return {"value": _encoded(call(), [_MOST_VALUES, _MOST_NUMBERS])}
     except MemoryError:
         return {"problem": "needed more memory than is allowed"}
     except BaseException as error:
@@ -133,7 +153,10 @@ def _tried(call: Callable[[], Any], where: str) -> Any:
 
 def _said(error: BaseException, where: str) -> str:
     """Return an exception in one line, with the line of the student's own that raised it."""
-    text = " ".join(str(error).split())[:300]
+    try:
+        text = " ".join(str(error).split())[:300]
+    except BaseException:  # of an exception of the student's own
+        text = ""
     frames = traceback.extract_tb(error.__traceback__)
     own = [frame for frame in frames if where and frame.filename == where]
     line = f", in line {own[-1].lineno}" if own else ""
@@ -147,19 +170,25 @@ def _send(write: int, message: Any) -> None:
         rest = rest[os.write(write, rest) :]
 
 
-def _encoded(value: Any, depth: int = 0) -> Any:
-    """Return a value as what JSON has."""
+def _encoded(value: Any, left: list[int], depth: int = 0) -> Any:
+    """Return a value as what JSON has; `left`: how many values of lists, and numbers, may come."""
     if depth > 8:
         raise ValueError("it returned lists in lists more than 8 deep")
     if value is None:
         return None
+    left[0] -= len(value) if isinstance(value, Mapping | list | tuple) else 0
+    if left[0] < 0:
+        raise ValueError(f"it returned lists of more than {_MOST_VALUES} values")
     if isinstance(value, Mapping):
-        return {"dict": [[str(key), _encoded(item, depth + 1)] for key, item in value.items()]}
+        return {"dict": [[str(key), _encoded(v, left, depth + 1)] for key, v in value.items()]}
     if isinstance(value, list | tuple):
-        return {"list": [_encoded(item, depth + 1) for item in value]}
+        return {"list": [_encoded(item, left, depth + 1) for item in value]}
     array = np.asarray(value)
     if array.dtype == object or array.dtype.kind not in "biufc":
         return {"other": type(value).__name__}
+    left[1] -= array.size
+    if left[1] < 0:
+        raise ValueError(f"it returned more than {_MOST_NUMBERS} numbers")
     kind = np.complex128 if array.dtype.kind == "c" else np.float64
     data = base64.b64encode(np.ascontiguousarray(array, kind).tobytes()).decode()
     return {"array": data, "shape": list(array.shape), "complex": kind is np.complex128}
@@ -168,23 +197,28 @@ def _encoded(value: Any, depth: int = 0) -> Any:
 # --- In the parent ------------------------------------------------------------------------
 
 
-def _frames(read: int, deadline: float) -> Iterator[bytes]:
-    """Yield what the child sends, until it ends or its time is over."""
+def _frames(read: int, timeout: float) -> Iterator[tuple[bytes | None, bool]]:
+    """Yield what the child sends; None last, and whether its time was over or it had ended."""
     held = bytearray()
+    deadline = time.monotonic() + timeout
     while True:
         while len(held) >= 8:
             (length,) = struct.unpack_from("<Q", held)
             if length > _MOST:
+                yield None, False
                 return
             if len(held) < 8 + length:
                 break
-            yield bytes(held[8 : 8 + length])
+            yield bytes(held[8 : 8 + length]), False
             del held[: 8 + length]
+            deadline = time.monotonic() + timeout
         left = deadline - time.monotonic()
         if left <= 0 or not select.select([read], [], [], left)[0]:
+            yield None, True
             return
         data = os.read(read, 1 << 16)
         if not data:
+            yield None, False
             return
         held += data
 
@@ -207,7 +241,8 @@ def _value(message: Any) -> Any:
     if "list" in message:
         return [_value(item) for item in message["list"]]
     if "other" in message:
-        return str(message["other"])
+        # What is said of it is its type.
+        return type(str(message["other"]), (), {})()
     kind = np.complex128 if message["complex"] else np.float64
     numbers = np.frombuffer(base64.b64decode(message["array"]), kind)
     return numbers.reshape([int(size) for size in message["shape"]]).copy()

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import operator
 import os
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from html import escape
 from importlib.util import find_spec
 from typing import Any, SupportsIndex
@@ -13,7 +13,7 @@ from typing import Any, SupportsIndex
 from swiftbackprop._draw import notation
 from swiftbackprop._draw.tables import html_table, text_table
 from swiftbackprop._net.arrays import FloatArray
-from swiftbackprop._net.checks import got
+from swiftbackprop._net.checks import as_int, got
 from swiftbackprop.lab._expression import shown
 from swiftbackprop.lab._judge import Answer, judge
 from swiftbackprop.lab._questions import layer_of, numbers, question
@@ -83,12 +83,15 @@ class Exercise:
         """
         if not isinstance(text, str):
             raise TypeError(f"an answer must be a str, a letter or an expression, got {got(text)}")
-        option = self._question.options.get(text.strip().strip("()").upper())
-        if option is not None:
-            letter = text.strip().strip("()").upper()
-            written = f"({letter}) {option[0]}"
-            return judge(option[1], self._question, self.quantities, written)
-        return judge(text, self._question, self.quantities)
+        letter = text.strip().strip("()").upper()
+        if letter in self.options:
+            said, expression = self._question.options[letter]
+            return judge(expression, self._question, self.quantities, f"({letter}) {said}")
+        answer = judge(text, self._question, self.quantities)
+        if answer.kind == "not an expression" and (len(letter) == 1 or not letter):
+            letters = ", ".join(f"({option})" for option in self.options)
+            return replace(answer, sentence=f"{answer.sentence} The options are {letters}.")
+        return answer
 
     def verdicts(self) -> dict[str, str]:
         """Return what every option comes to, by letter: this tells the answer."""
@@ -190,12 +193,9 @@ def exercise(
     >>> question.answer("W @ g").sentence
     'W is 2 × 3 and g is 2 × 1: a product needs as many columns on the left (3) as rows on the ...
     """
-    number, seed = operator.index(number), operator.index(seed)
-    if not 1 <= number <= 7:
-        raise ValueError(f"number must be 1 to 7, got {number}")
-    if seed < 0:
-        raise ValueError(f"seed must be 0 or more, got {seed}")
-    widths = tuple(operator.index(size) for size in sizes)
+    number = as_int(number, "number", min_=1, max_=7)
+    seed = as_int(seed, "seed", min_=0)
+    widths = tuple(as_int(size, "a width of sizes") for size in sizes)
     if not 3 <= len(widths) <= _MOST_LAYERS + 1 or not all(1 <= n <= _WIDEST for n in widths):
         raise ValueError(
             f"sizes must be 3 to {_MOST_LAYERS + 1} widths from 1 to {_WIDEST}, got {widths}"

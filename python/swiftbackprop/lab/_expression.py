@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import operator
+import re
 from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
@@ -20,6 +21,7 @@ class NotInGrammar(ValueError):
     """What is written is no expression of the grammar, whatever the shapes."""
 
 
+_TRANSPOSED = re.compile(r"ᵀ|⊤|\^\s*(?:T\b|\{\s*T\s*\}|\\top\b|\{\s*\\top\s*\})")
 _LONGEST = 300  # characters of an expression
 _LARGEST = 10_000  # numbers of an array
 _MOST_AXES = 3
@@ -54,8 +56,9 @@ def shown(value: FloatArray) -> str:
 def evaluate(text: str, quantities: Mapping[str, FloatArray]) -> FloatArray:
     """Return the value of an expression in named quantities.
 
-    The grammar has the operators ``@ * / + - **``, the slides' ``⊙`` and ``ᵀ``, ``.T``, indices,
-    and some functions and methods of NumPy. Every array is checked before it is made.
+    The grammar has the operators ``@ * / + - **``, the slides' ``⊙`` and ``ᵀ`` (or ``^T``),
+    ``.T``, indices, and some functions and methods of NumPy. Every array is checked before it
+    is made.
 
     Raises
     ------
@@ -75,7 +78,7 @@ def evaluate(text: str, quantities: Mapping[str, FloatArray]) -> FloatArray:
     # ⊙ binds as the other products do, and // is free: nothing here is divided by floor.
     if "//" in text:
         raise NotInGrammar("// is not part of the grammar: ⊙ or * multiply, / divides")
-    source = text.strip().replace("⊙", "//").replace("ᵀ", ".T").replace("⊤", ".T")
+    source = _TRANSPOSED.sub(".T ", text.strip()).replace("⊙", "//").replace("∘", "//")
     source = source.replace("−", "-").replace("·", "*")
     try:
         tree = ast.parse(source, mode="eval").body

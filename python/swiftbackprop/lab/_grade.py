@@ -6,6 +6,7 @@ import importlib.util
 import json
 import os
 from collections.abc import Callable, Iterable, Mapping
+from copy import deepcopy
 from functools import partial
 from types import ModuleType
 from typing import Any, TypeAlias
@@ -199,7 +200,7 @@ def grade(
     hints : bool, default True
         Whether it is said what is wrong, and not only that.
     timeout : float, default 10.0
-        Seconds for the three functions together.
+        Seconds for each of the functions.
     memory : int, default 1024
         Megabytes that they may take.
 
@@ -242,6 +243,7 @@ def grade(
         timeout=timeout,
         memory=memory,
         where=task.path,
+        before=task.load,
     )
     findings, problems = task.judged(outcomes, required)
     return Grade(task.name, required, findings, problems, hints, task.blind(required))
@@ -288,8 +290,19 @@ class _Task:
 
     # --- In the student's process --------------------------------------------------------
 
+    def load(self) -> None:
+        """Load the submission; code beside its functions may run a forward pass."""
+        if isinstance(self._student, str | os.PathLike):
+            spec = importlib.util.spec_from_file_location("submission", self.path)
+            if spec is None or spec.loader is None:
+                raise ImportError(f"{self.name} is not a .py file")
+            module = importlib.util.module_from_spec(spec)
+            refuse_everywhere(forward=False)
+            spec.loader.exec_module(module)
+            self._student = module
+
     def run(self, name: str) -> Any:
-        """Load the submission if need be, and call one of its functions."""
+        """Call one of the functions."""
         # The update alone is given gradients, and they are computed when it comes to it.
         allow_everywhere()
         pairs = self._gradients() if name == "step" else []
@@ -302,7 +315,7 @@ class _Task:
             if name == "forward":
                 return function(net, self._X.copy())
             if name == "backward":
-                return function(net, self._X.copy(), self._targets)
+                return function(net, self._X.copy(), deepcopy(self._targets))
             returned = function(net, pairs, _RATE)
         if returned is not None:
             return returned
@@ -314,13 +327,6 @@ class _Task:
         return [(truth["grad_W", m], truth["grad_b", m]) for m in layers]
 
     def _function(self, name: str) -> Callable[..., Any]:
-        if isinstance(self._student, str | os.PathLike):
-            spec = importlib.util.spec_from_file_location("submission", self.path)
-            if spec is None or spec.loader is None:
-                raise ImportError(f"{self.name} is not a .py file")
-            module = importlib.util.module_from_spec(spec)
-            spec.loader.exec_module(module)
-            self._student = module
         functions = self._student if isinstance(self._student, Mapping) else vars(self._student)
         function = functions.get(name)
         if not callable(function):

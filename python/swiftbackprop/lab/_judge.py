@@ -82,6 +82,7 @@ def _lines(value: FloatArray) -> list[str]:
         return str(value).splitlines()
 
 
+@np.errstate(all="ignore")
 def judge(text: str, question: Question, quantities: Quantities, written: str = "") -> Answer:
     """Return the judgement on an expression.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from copy import deepcopy
 from dataclasses import replace
 from typing import Any, TypeAlias
 
@@ -174,12 +175,13 @@ def check_backward(
         y = encode(net, y, "y")
     clone.forward(rows.copy())
     with without_gradients(clone, net):
-        returned = student_fn(clone, rows.copy(), y)
+        returned = student_fn(clone, rows.copy(), deepcopy(y))
     found, given = findings_of(returned, clone, formulas, required, columns)
     title = f"Network({sizes_of(net)})"
     return BackwardReport(title, len(rows), found, given.columns)
 
 
+@np.errstate(all="ignore")
 def findings_of(
     returned: Any, net: NetworkBase, formulas: Formulas, required: tuple[str, ...], columns: bool
 ) -> tuple[tuple[Finding, ...], Read]:

@@ -25,6 +25,7 @@ FORWARD, STEP = ("z", "a"), ("W", "b")
 Truth = Mapping[tuple[str, int], FloatArray]
 
 
+@np.errstate(all="ignore")
 def findings_of_forward(
     returned: Any, net: NetworkBase, formulas: Formulas, required: tuple[str, ...], columns: bool
 ) -> tuple[Finding, ...]:
@@ -114,12 +115,12 @@ def _wrong_a(net: Formulas, m: int, z: FloatArray) -> list[Wrong]:
         return [*found, Wrong("σ′ for σ", words, np.asarray(rule.derivative(z)))]
     words = f"{rule.name} is taken over the examples: it sums over the units, axis=1 for rows"
     found.append(Wrong("wrong axis", words, np.asarray(rule(z.T)).T))
-    with np.errstate(all="ignore"):
-        e = np.exp(z - z.max(axis=1, keepdims=True))
+    e = np.exp(z - z.max(axis=1, keepdims=True))
     words = "exp(z) is not divided by its sum over the units"
     return [*found, Wrong("not normalized", words, e), Wrong("not normalized", words, np.exp(z))]
 
 
+@np.errstate(all="ignore")
 def findings_of_step(
     returned: Any,
     net: NetworkBase,

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 
 from swiftbackprop._net.arrays import FloatArray
 from swiftbackprop._net.base import NetworkBase
@@ -167,12 +168,19 @@ def _pairs(
     def fit(pairs: list[tuple[Any, Any]]) -> int:
         rights = [[truth[name, m] for m in range(1, L + 1)] for name in (first, second)]
         return sum(
-            (np.ndim(array) == right[0].ndim) + (np.size(array) in {r.size for r in right})
+            (array.ndim == right[0].ndim) + (array.size in {r.size for r in right})
             for pair in pairs
-            for array, right in zip(pair, rights, strict=True)
+            for array, right in zip(map(_as_array, pair), rights, strict=True)
         )
 
     return max(readings, key=fit)
+
+
+def _as_array(value: Any) -> npt.NDArray[Any]:
+    try:
+        return np.asarray(value)
+    except ValueError:  # lists of unequal lengths
+        return np.empty(())
 
 
 def _numbers(
