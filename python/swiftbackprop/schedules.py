@@ -10,13 +10,13 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from swiftbackprop._net.checks import as_int, as_number, got
-from swiftbackprop._net.names import unknown
+from swiftbackprop._net.names import known_keywords, unknown
 
 __all__ = [
     "Constant",
@@ -30,6 +30,13 @@ __all__ = [
 ]
 
 _Array = npt.NDArray[np.float64]
+_T = TypeVar("_T")
+
+
+def _answers(kind: type[_T]) -> type[_T]:
+    """Let a schedule say of a keyword that it does not have what it is called here."""
+    kind.__init__ = known_keywords(kind.__init__)  # type: ignore[method-assign]
+    return kind
 
 
 class Schedule:
@@ -61,6 +68,7 @@ class Schedule:
         return factors if times.ndim else float(factors)
 
 
+@_answers
 @dataclass(frozen=True)
 class Constant(Schedule):
     """The rate as it is, or times a factor.
@@ -80,6 +88,7 @@ class Constant(Schedule):
         return self.value
 
 
+@_answers
 @dataclass(frozen=True)
 class Step(Schedule):
     """gamma^floor(t / every).
@@ -109,6 +118,7 @@ class Step(Schedule):
         return self.gamma ** np.floor(t / self.every)
 
 
+@_answers
 @dataclass(frozen=True)
 class Exponential(Schedule):
     """gamma^t.
@@ -128,6 +138,7 @@ class Exponential(Schedule):
         return self.gamma**t
 
 
+@_answers
 @dataclass(frozen=True)
 class InverseScaling(Schedule):
     """1 / (1 + t)^power.
@@ -151,6 +162,7 @@ class InverseScaling(Schedule):
         return (1 + t) ** -self.power
 
 
+@_answers
 @dataclass(frozen=True)
 class Cosine(Schedule):
     """From 1 to `least` by half a cosine, after a linear warm-up.
@@ -199,6 +211,7 @@ class Cosine(Schedule):
         return np.where(t < self.warmup, rising, falling)
 
 
+@_answers
 @dataclass(frozen=True)
 class OneCycle(Schedule):
     """Up from 1/`div` to 1 and down to 1/`final_div`, by half cosines, with every batch.
@@ -245,6 +258,7 @@ class OneCycle(Schedule):
         return np.where(t < top, between(1 / self.div, 1, up), between(1, 1 / self.final_div, down))
 
 
+@_answers
 @dataclass(frozen=True)
 class ReduceOnPlateau:
     """The rate times `factor`, whenever a quantity has not improved for some epochs.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from inspect import signature
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,9 @@ import pytest
 import swiftbackprop as sb
 from helpers import refused
 from swiftbackprop._net import names
+from swiftbackprop._net.advice import ADVICE
+from swiftbackprop._net.other_words import OTHER_LIBRARIES
+from swiftbackprop._net.spec import PRECISIONS
 from swiftbackprop.lab._returned import QUANTITIES
 
 X = np.random.default_rng(0).normal(size=(12, 3))
@@ -23,6 +27,10 @@ def network(**keywords: Any) -> sb.Network:
 
 def fit(**keywords: Any) -> Callable[[], Any]:
     return lambda: network().fit(X, Y, progress=False, **keywords)
+
+
+def estimator(**keywords: Any) -> Any:
+    return pytest.importorskip("swiftbackprop.sklearn").MLPClassifier(**keywords)
 
 
 HINTS: dict[str, tuple[Callable[[], Any], type[Exception], list[str]]] = {
@@ -82,6 +90,65 @@ HINTS: dict[str, tuple[Callable[[], Any], type[Exception], list[str]]] = {
     "compile": (lambda: network().compile(loss="mse"), AttributeError, ["arguments of Network"]),  # type: ignore[attr-defined]
     "coefs_": (lambda: network().coefs_, AttributeError, [r"layer\.W\.T"]),  # type: ignore[attr-defined]
     "zero_grad": (lambda: network().zero_grad(), AttributeError, ["accumulate=True"]),  # type: ignore[attr-defined]
+    "a loss of PyTorch's": (
+        lambda: sb.Network([2, 1], loss="BCEWithLogitsLoss"),
+        ValueError,
+        ["'binary_cross_entropy'"],
+    ),
+    "a loss of Keras'": (
+        lambda: sb.Network([2, 1], loss="MeanSquaredError"),
+        ValueError,
+        ["'squared_error'"],
+    ),
+    "a loss of one's own": (lambda: sb.Network([2, 1], loss="hinge"), ValueError, ["CustomLoss"]),
+    "another function": (lambda: network(activation="selu"), ValueError, ["CustomActivation"]),
+    "logits": (lambda: sb.Network([2, 1], output="logits"), ValueError, ["output='identity'"]),
+    "L-BFGS": (lambda: network(optimizer="lbfgs"), ValueError, ["solver='lbfgs'"]),
+    "bf16": (lambda: network(precision="bf16"), ValueError, ["called 'bfloat16' here"]),
+    "mixed": (lambda: network(precision="bf16-mixed"), ValueError, ["called 'bfloat16' here"]),
+    "double": (lambda: network(precision="float64"), ValueError, ["dtype='float64'"]),
+    "half": (lambda: network(dtype="float16"), ValueError, ['precision="bfloat16"']),
+    "rows to validate on": (fit(X_val=X, y_val=Y), TypeError, [r"validation_data=\(X_val, y_val"]),
+    "an argument of Network": (fit(dropout=0.5), TypeError, ["it is an argument of Network$"]),
+    "the loss in fit": (fit(loss="mse"), TypeError, ["it is an argument of Network$"]),
+    "threads": (fit(n_jobs=2), TypeError, [r"sb\.set_num_threads"]),
+    "opset": (
+        lambda: network().to_onnx("m", opset=11),
+        TypeError,  # type: ignore[call-arg]
+        [r"^Network\.to_onnx\(\) got", "13"],
+    ),
+    "the best model": (
+        lambda: sb.Checkpoint("m", save_best_only=True),
+        TypeError,  # type: ignore[call-arg]
+        [r"^Checkpoint\(\) got", "monitor='val_loss'"],
+    ),
+    "a step": (lambda: sb.schedules.Step(step_size=2), TypeError, [r"^Step\(\) got", "'every'"]),  # type: ignore[call-arg]
+    "T_max": (lambda: sb.schedules.Cosine(T_max=2), TypeError, ["'epochs'"]),  # type: ignore[call-arg]
+    "an estimator's rate": (
+        lambda: estimator(lr=0.1),
+        TypeError,
+        [r"^MLPClassifier\(\) got", "'learning_rate_init'"],
+    ),
+    "an estimator's epochs": (lambda: estimator(epochs=3), TypeError, ["'max_iter'"]),
+    "a typing error of layers": (
+        lambda: estimator(hiden_layer_sizes=3),
+        TypeError,
+        ["did you mean 'hidden_layer_sizes'"],
+    ),
+    "an estimator's fit": (
+        lambda: estimator().fit(X, Y, class_weight="balanced"),
+        TypeError,
+        [r"^MLPClassifier\.fit\(\)", "an argument of MLPClassifier$"],
+    ),
+    "an estimator's validation": (
+        lambda: estimator().fit(X, Y, validation_data=(X, Y)),
+        TypeError,
+        ["X_val="],
+    ),
+    "an estimator here": (lambda: sb.MLPClassifier, AttributeError, ["from swiftbackprop.sklearn"]),  # type: ignore[attr-defined]
+    "a model of Keras": (lambda: sb.Sequential, AttributeError, [r"sb\.Network\(\["]),  # type: ignore[attr-defined]
+    "a callback of Keras": (lambda: sb.ModelCheckpoint, AttributeError, ["'Checkpoint'"]),  # type: ignore[attr-defined]
+    "training mode": (lambda: network().train(), AttributeError, ["training=True"]),  # type: ignore[attr-defined]
     "an attribute": (lambda: network().optimiser, AttributeError, ["'optimizer'"]),  # type: ignore[attr-defined]
     "a weight": (lambda: network().layers[0].kernel, AttributeError, ["'W'"]),
 }
@@ -118,6 +185,9 @@ def test_what_the_table_says_is_there() -> None:
         "optimizer": sb.optimizers(),
         "initializer": sb.initializers(),
         "dtype": ["float32", "float64"],
+        "precision": PRECISIONS,
+        "module": sb.__all__,
+        "callback": dir(sb.Callback),
         "metric": [*sb.metrics.__all__, "top_3"],
         "attribute": dir(net),
         "attribute of a layer": dir(net.layers[0]),
@@ -126,15 +196,23 @@ def test_what_the_table_says_is_there() -> None:
         | {p for a in sb.activations() for p in sb.activation(a).parameters}
         | {p for a in sb.losses() for p in sb.loss(a).parameters},
     }
-    for kind, function in (("Network", sb.Network.__init__), ("Network.fit", sb.Network.fit)):
-        code = function.__wrapped__.__code__  # type: ignore[attr-defined]
-        known[kind] = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
-    for kind, table in names._OTHER_LIBRARIES.items():
+    models = pytest.importorskip("swiftbackprop.sklearn")
+    places = {name: getattr(sb, name) for name in sb.__all__}
+    places |= {name: getattr(sb.schedules, name) for name in sb.schedules.__all__}
+    places |= {"MLPClassifier": models.MLPClassifier, "NetworkExchange": sb.Network}
+    for kind in {*OTHER_LIBRARIES, *ADVICE}.difference(known, ("column", "method")):
+        place, _, method = kind.partition(".")
+        known[kind] = signature(getattr(places[place], method or "__init__")).parameters
+    for kind, table in OTHER_LIBRARIES.items():
         for other, own in table.items():
             assert own in known[kind], f"{kind} {other!r} -> {own!r}"
             # A word that is ours as well would never be looked up.
             assert other not in known[kind] or kind == "parameter", f"{kind} {other!r}"
             assert other == names._squash(other, "_"), other
+    for kind, sentences in ADVICE.items():
+        for other in sentences:
+            assert other == names._squash(other, "_"), other
+            assert kind == "method" or other not in known[kind], f"{kind} {other!r}"
 
 
 def test_a_network_is_still_an_ordinary_object() -> None:

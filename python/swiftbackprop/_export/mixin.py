@@ -14,6 +14,7 @@ import numpy.typing as npt
 from swiftbackprop._net.arrays import FloatArray
 from swiftbackprop._net.base import NetworkBase
 from swiftbackprop._net.custom import refuse_own
+from swiftbackprop._net.names import known_keywords
 
 if TYPE_CHECKING:
     import torch
@@ -235,6 +236,7 @@ class NetworkExchange(NetworkBase):
         module: torch.nn.Sequential = sequential(self, bool(logits))
         return module
 
+    @known_keywords
     def to_onnx(
         self,
         path: str | os.PathLike[str],

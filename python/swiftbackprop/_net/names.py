@@ -1,4 +1,4 @@
-"""What other libraries call things: the one table of it, and the nearest name that is allowed.
+"""What is meant by a name that is not known: a word of another library, or the nearest name.
 
 A word is looked up here only when it is not known, so that the error can say what is meant.
 """
@@ -6,294 +6,14 @@ A word is looked up here only when it is not known, so that the error can say wh
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
+from swiftbackprop._net.advice import ADVICE
 from swiftbackprop._net.checks import short
+from swiftbackprop._net.other_words import FIT, OTHER_LIBRARIES
 
 P = ParamSpec("P")
 R = TypeVar("R")
-
-_RATE = "the learning rate is the optimizer's: Network(..., optimizer=sb.Adam(lr=1e-3))"
-_STOP = "write callbacks=[sb.EarlyStopping(patience=10)]"
-_MADE = "Network"
-_FIT = "Network.fit"
-_GRADIENTS = {"dw": "grad_W", "db": "grad_b", "dz": "grad_z", "da": "grad_a", "delta": "grad_z"}
-
-# Kind of name -> what others say -> what it is called here.
-_OTHER_LIBRARIES = {
-    "activation": {
-        "logistic": "sigmoid",
-        "linear": "identity",
-        "none": "identity",
-        "swish": "silu",
-        "leaky": "leaky_relu",
-        "exponential": "exp",
-        "gelu_new": "gelu_tanh",
-        "log_softmax": "softmax",
-    },
-    "loss": {
-        "mse": "squared_error",
-        "mean_squared_error": "squared_error",
-        "l2": "squared_error",
-        "mae": "absolute_error",
-        "mean_absolute_error": "absolute_error",
-        "l1": "absolute_error",
-        "smooth_l1": "huber",
-        "log_loss": "cross_entropy",
-        "nll": "cross_entropy",
-        "nll_loss": "cross_entropy",
-        "categorical_crossentropy": "cross_entropy",
-        "sparse_categorical_crossentropy": "cross_entropy",
-        "softmax_cross_entropy": "cross_entropy",
-        "bce": "binary_cross_entropy",
-        "poisson_nll": "poisson",
-        "crossentropy": "cross_entropy",
-        "binary_crossentropy": "binary_cross_entropy",
-        "squared_loss": "squared_error",
-        "poisson_nll_loss": "poisson",
-    },
-    "optimizer": {
-        "nag": "nesterov",
-        "adam_w": "adamw",
-        "heavy_ball": "momentum",
-        "sgdm": "momentum",
-    },
-    "initializer": {
-        "xavier": "glorot_uniform",
-        "xavier_uniform": "glorot_uniform",
-        "xavier_normal": "glorot_normal",
-        "glorot": "glorot_uniform",
-        "kaiming": "he_normal",
-        "kaiming_uniform": "he_uniform",
-        "kaiming_normal": "he_normal",
-        "he": "he_normal",
-        "lecun": "lecun_normal",
-        "zero": "zeros",
-    },
-    "dtype": {"float": "float32", "double": "float64", "single": "float32"},
-    "parameter": {
-        "learning_rate": "lr",
-        "learning_rate_init": "lr",
-        "beta1": "beta_1",
-        "beta2": "beta_2",
-        "eps": "epsilon",
-        "alpha": "slope",
-        "negative_slope": "slope",
-        "beta": "delta",
-    },
-    "metric": {
-        "acc": "accuracy",
-        "accuracy_score": "accuracy",
-        "binary_accuracy": "accuracy",
-        "categorical_accuracy": "accuracy",
-        "sparse_categorical_accuracy": "accuracy",
-        "balanced_acc": "balanced_accuracy",
-        "balanced_accuracy_score": "balanced_accuracy",
-        "mean_squared_error": "mse",
-        "squared_error": "mse",
-        "root_mean_squared_error": "rmse",
-        "mean_absolute_error": "mae",
-        "absolute_error": "mae",
-        "r2_score": "r2",
-        "roc_auc": "auc",
-        "roc_auc_score": "auc",
-        "auroc": "auc",
-        "auc_roc": "auc",
-        "f1_score": "f1",
-        "f1_macro": "f1",
-        "confusion_matrix": "confusion",
-        "precision_score": "precision",
-        "precision_macro": "precision",
-        "recall_score": "recall",
-        "recall_macro": "recall",
-        "sensitivity": "recall",
-        "cross_entropy": "log_loss",
-        "crossentropy": "log_loss",
-        "neg_log_loss": "log_loss",
-        "nll": "log_loss",
-        "top_k_categorical_accuracy": "top_3",
-        "top_k_accuracy": "top_3",
-    },
-    _FIT: {
-        "nb_epoch": "epochs",
-        "n_epochs": "epochs",
-        "num_epochs": "epochs",
-        "n_epoch": "epochs",
-        "epoch": "epochs",
-        "max_iter": "epochs",
-        "n_iter": "epochs",
-        "bs": "batch_size",
-        "batchsize": "batch_size",
-        "mini_batch_size": "batch_size",
-        "eval_set": "validation_data",
-        "validation": "validation_data",
-        "valid_data": "validation_data",
-        "val_data": "validation_data",
-        "validation_set": "validation_data",
-        "validation_fraction": "validation_split",
-        "test_size": "validation_split",
-        "weights": "sample_weight",
-        "sample_weights": "sample_weight",
-        "class_weights": "class_weight",
-        "callback": "callbacks",
-        "metric": "metrics",
-        "scoring": "metrics",
-        "target": "y",
-        "targets": "y",
-        "labels": "y",
-        "data": "X",
-        "inputs": "X",
-        "steps": "steps_per_epoch",
-        "verbosity": "verbose",
-    },
-    _MADE: {
-        "hidden_layer_sizes": "sizes",
-        "layer_sizes": "sizes",
-        "layers": "sizes",
-        "hidden_sizes": "sizes",
-        "units": "sizes",
-        "activations": "activation",
-        "hidden_activation": "activation",
-        "nonlinearity": "activation",
-        "out_activation": "output",
-        "output_activation": "output",
-        "final_activation": "output",
-        "criterion": "loss",
-        "cost": "loss",
-        "loss_function": "loss",
-        "solver": "optimizer",
-        "random_state": "seed",
-        "random_seed": "seed",
-        "init": "initializer",
-        "kernel_initializer": "initializer",
-        "weight_init": "initializer",
-        "alpha": "l2",
-        "l2_reg": "l2",
-        "regularization": "l2",
-        "kernel_regularizer": "l2",
-        "clipnorm": "clip_norm",
-        "global_clipnorm": "clip_norm",
-        "max_grad_norm": "clip_norm",
-        "dropout_rate": "dropout",
-        "drop_rate": "dropout",
-        "p_dropout": "dropout",
-        "normalization": "norm",
-    },
-    "attribute": {
-        "decision_function": "predict",
-        "transform": "predict",
-        "predict_on_batch": "predict",
-        "test_on_batch": "evaluate",
-        "losses": "loss",
-        "criterion": "loss",
-        "classes": "classes_",
-        "weights": "parameters",
-        "trainable_weights": "parameters",
-        "trainable_variables": "parameters",
-        "count_params": "n_parameters",
-        "num_parameters": "n_parameters",
-        "save_weights": "save",
-        "fit_generator": "fit",
-        "partial_fit": "fit",
-        "train": "fit",
-        "layer_sizes": "sizes",
-        "random_state": "seed",
-        "plot_model": "diagram",
-        "clone": "copy",
-        "reset_states": "reset",
-        "reset_parameters": "reset",
-    },
-    "attribute of a layer": {
-        "weight": "W",
-        "weights": "W",
-        "kernel": "W",
-        "bias": "b",
-        "biases": "b",
-        **_GRADIENTS,
-        "output": "a",
-        "input": "a",
-    },
-    "quantity": _GRADIENTS,
-}
-
-# Kind of name -> what others say -> what to write here, where no single name stands for it.
-_ADVICE = {
-    "parameter": {
-        "betas": "write beta_1 and beta_2",
-        "nesterov": "it is sb.Nesterov(...)",
-        "amsgrad": "the engine has no AMSGrad",
-        "clipnorm": "write Network(..., clip_norm=...)",
-        "decay": "write callbacks=[sb.LearningRateScheduler(...)] in fit",
-    },
-    _FIT: {
-        "lr": f"{_RATE}; of a network that is made, net.optimizer.lr = 1e-3",
-        "learning_rate": f"{_RATE}; of a network that is made, net.optimizer.lr = 1e-3",
-        "learning_rate_init": _RATE,
-        "optimizer": "it is an argument of Network",
-        "loss": "it is an argument of Network",
-        "seed": "it is an argument of Network; net.reset(seed) begins anew",
-        "random_state": "write Network(..., seed=...); net.reset(seed) begins anew",
-        "early_stopping": _STOP,
-        "patience": _STOP,
-        "early_stopping_rounds": _STOP,
-        "initial_epoch": "fit goes on where the last one ended",
-    },
-    _MADE: {
-        "lr": _RATE,
-        "learning_rate": _RATE,
-        "learning_rate_init": _RATE,
-        "momentum": "write optimizer=sb.Momentum(lr=0.01, momentum=0.9)",
-        "weight_decay": "write optimizer=sb.AdamW(weight_decay=0.01), or l2=0.01 for a penalty",
-        "batch_norm": 'write norm="batch"',
-        "batchnorm": 'write norm="batch"',
-        "layer_norm": 'write norm="layer"',
-        "epochs": "it is an argument of fit",
-        "max_iter": "write epochs=... in fit",
-        "batch_size": "it is an argument of fit",
-        "metrics": "it is an argument of fit and evaluate",
-        "callbacks": "it is an argument of fit",
-        "verbose": "it is an argument of fit",
-        "early_stopping": f"{_STOP} in fit",
-        "device": "networks run on the CPU",
-        "bias": "every layer has one",
-        "use_bias": "every layer has one",
-    },
-    "method": {
-        "batch_size": "leave it out: the engine takes the rows in blocks",
-        "verbose": "leave it out: only fit shows progress",
-        "progress": "leave it out: only fit shows progress",
-        "training": "leave it out: only fit, and forward with training=True, use dropout",
-    },
-    "attribute": {
-        "compile": "a network is ready once it is made; loss and optimizer are arguments of "
-        "Network, metrics one of fit",
-        "add": "all layers are given at once, as in Network([4, 16, 3])",
-        "build": "a network is ready once it is made",
-        "coefs_": "write [layer.W.T for layer in net.layers]",
-        "coef_": "write net.layers[0].W",
-        "intercepts_": "write [layer.b for layer in net.layers]",
-        "intercept_": "write net.layers[0].b",
-        "get_params": "write net.sizes, net.optimizer and so on; estimators are in "
-        "swiftbackprop.sklearn",
-        "set_params": "estimators are in swiftbackprop.sklearn",
-        "load_weights": "write net.load_state_dict(...), net.set_weights(...) or sb.load(path)",
-        "load": "write sb.load(path)",
-        "eval": "predict and evaluate use no dropout; forward only with training=True",
-        "zero_grad": "backward writes gradients anew, unless accumulate=True",
-        "train_on_batch": "write net.forward(X); net.backward(y); net.step()",
-        "to": "networks run on the CPU; dtype is an argument of Network",
-        "cuda": "networks run on the CPU",
-        "cpu": "networks run on the CPU",
-        "grad": "write net.gradients, or net.layer(m).grad_W",
-        "lr": "write net.optimizer.lr",
-        "learning_rate": "write net.optimizer.lr",
-        "predict_log_proba": "write np.log(net.predict_proba(X))",
-        "loss_curve_": 'write net.history["loss"]',
-        "loss_": 'write net.history["loss"][-1]',
-        "fit_transform": "write net.fit(X, y); net.predict(X)",
-        "named_parameters": "write net.state_dict()",
-    },
-}
 
 
 def unknown(kind: str, name: str, allowed: Collection[str]) -> str:
@@ -316,38 +36,59 @@ def unknown(kind: str, name: str, allowed: Collection[str]) -> str:
 
 def meant(kind: str, name: str, allowed: Collection[str]) -> str:
     """Return what to write instead of a name, as a clause; "" if nothing is like it."""
-    word = _squash(name, "_")
-    if word in _ADVICE.get(kind, {}):
-        return _ADVICE[kind][word]
-    other = translated(kind, name)
-    if other in allowed and other != name:
-        return f"it is called {other!r} here"
+    hint = told(kind, name, allowed)
+    if hint:
+        return hint
     near = nearest(name, allowed)
     return f"did you mean {near!r}?" if near else ""
+
+
+def told(kind: str, name: str, allowed: Collection[str]) -> str:
+    """Return what the tables alone say of a name, as a clause."""
+    advice = ADVICE.get(kind, {}).get(_squash(name, "_"))
+    if advice:
+        return advice
+    other = translated(kind, name)
+    return f"it is called {other!r} here" if other in allowed and other != name else ""
 
 
 def known_keywords(function: Callable[P, R]) -> Callable[P, R]:
     """Let a function say of a keyword that it does not have what it is called here."""
     from functools import wraps
 
-    code = function.__code__
-    names = [
-        n for n in code.co_varnames[: code.co_argcount + code.co_kwonlyargcount] if n != "self"
-    ]
-    title = function.__qualname__.removesuffix(".__init__")
+    names = _arguments(function)
 
     @wraps(function)
     def call(*args: P.args, **keywords: P.kwargs) -> R:
         for name in keywords:
             if name not in names:
-                raise TypeError(unknown_keyword(title, name, names))
+                owner = type(args[0]) if args else None
+                title = function.__qualname__.removesuffix(".__init__")
+                raise TypeError(unknown_keyword(title, name, names, owner))
         return function(*args, **keywords)
 
     return call
 
 
-def unknown_keyword(function: str, name: str, allowed: Collection[str]) -> str:
+def _arguments(function: Callable[..., object]) -> list[str]:
+    code = getattr(getattr(function, "__wrapped__", function), "__code__", None)
+    if code is None:  # none of Python's
+        return []
+    names = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
+    return [name for name in names if name != "self"]
+
+
+def unknown_keyword(function: str, name: str, allowed: Collection[str], owner: Any = None) -> str:
     """Return the sentence for a keyword that a function does not have.
+
+    Parameters
+    ----------
+    function, name : str
+        Of a method "Class.method", as it was defined.
+    allowed : collection of str
+        What it has.
+    owner : type, optional
+        Whose method it is: what its constructor has is said too.
 
     Examples
     --------
@@ -355,17 +96,28 @@ def unknown_keyword(function: str, name: str, allowed: Collection[str]) -> str:
     >>> unknown_keyword("Network.fit", "nb_epoch", ["epochs"])
     "Network.fit() got an unexpected keyword argument 'nb_epoch': it is called 'epochs' here"
     """
-    if function in _OTHER_LIBRARIES:
-        hint = meant(function, name, allowed)
-    else:  # a name that others use means the same in every method
-        hint = _ADVICE["method"].get(_squash(name, "_")) or meant(_FIT, name, allowed)
-    sentence = f"{function}() got an unexpected keyword argument {short(name)}"
+    base, _, method = function.partition(".")
+    title = function if owner is None or not method else f"{owner.__name__}.{method}"
+    kind = function.replace("MLPRegressor", "MLPClassifier")
+    hint = told(kind, name, allowed)
+    if not hint and method and base.startswith("Network") and kind != FIT:
+        # A name that others use means the same in every method.
+        hint = ADVICE["method"].get(_squash(name, "_")) or told(FIT, name, allowed)
+    if not hint and method and owner is not None and name in _arguments(owner.__init__):
+        hint = f"it is an argument of {owner.__name__}"
+    hint = hint or meant("", name, allowed)
+    sentence = f"{title}() got an unexpected keyword argument {short(name)}"
     return f"{sentence}: {hint}" if hint else sentence
 
 
 def translated(kind: str, name: str) -> str:
     """Return what a name of another library is here; the same name if it is not known."""
-    return _OTHER_LIBRARIES.get(kind, {}).get(_squash(name, "_"), name)
+    if kind == "column":  # of the history
+        head = "val_" if name.startswith("val_") else ""
+        return head + translated("metric", name.removeprefix(head))
+    word = _squash(name)
+    table = {_squash(other): own for other, own in OTHER_LIBRARIES.get(kind, {}).items()}
+    return table.get(word) or (kind == "loss" and table.get(word.removesuffix("loss"))) or name
 
 
 def nearest(name: str, allowed: Iterable[str]) -> str | None:

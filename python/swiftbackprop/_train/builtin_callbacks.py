@@ -9,6 +9,7 @@ import numpy as np
 
 from swiftbackprop._net.arrays import FloatArray
 from swiftbackprop._net.checks import as_int, as_number, got
+from swiftbackprop._net.names import known_keywords
 from swiftbackprop._net.state import parameters_and_buffers, write_parameters_and_buffers
 from swiftbackprop._train.callback import Callback
 from swiftbackprop.schedules import BestValue, ReduceOnPlateau, Schedule, check_monitor
@@ -54,6 +55,7 @@ class EarlyStopping(Callback):
     ('stopped', True)
     """
 
+    @known_keywords
     def __init__(
         self,
         monitor: str | None = None,
@@ -145,6 +147,7 @@ class LearningRateScheduler(Callback):
 
     _sets_rate = True
 
+    @known_keywords
     def __init__(
         self,
         schedule: Schedule | ReduceOnPlateau | Callable[[int, float], float],

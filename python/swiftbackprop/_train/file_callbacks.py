@@ -11,6 +11,7 @@ from typing import IO, TYPE_CHECKING, Any
 from swiftbackprop._export.mixin import CANNOT_SAVE, NetworkExchange
 from swiftbackprop._net.checks import as_int, as_path
 from swiftbackprop._net.custom import refuse_own
+from swiftbackprop._net.names import known_keywords
 from swiftbackprop._train.callback import Callback
 from swiftbackprop.schedules import BestValue, check_monitor
 
@@ -66,6 +67,7 @@ class Checkpoint(Callback):
 
     _is_of_first = True
 
+    @known_keywords
     def __init__(
         self,
         path: str | os.PathLike[str],
@@ -127,6 +129,7 @@ class CSVLogger(Callback):
 
     _is_of_first = True
 
+    @known_keywords
     def __init__(self, path: str | os.PathLike[str], *, append: bool = False) -> None:
         self.path = as_path(path)
         self.append = append

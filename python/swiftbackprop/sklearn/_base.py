@@ -172,7 +172,7 @@ class Estimator(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
                 f"large values and need to be preprocessed. ({error})"
             ) from error
         except KeyboardInterrupt:
-            warnings.warn("Training interrupted by user.", stacklevel=3)
+            warnings.warn("Training interrupted by user.", stacklevel=4)
         task.end()
         return self
 
@@ -294,7 +294,7 @@ class Estimator(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
                 "The validation score was NaN after every epoch, so that it has chosen none and "
                 "the last weights stay. Give more rows to validate on, or another scoring.",
                 ConvergenceWarning,
-                stacklevel=5,
+                stacklevel=6,
             )
         elif best <= guess:
             what = "the most frequent class" if is_classifier(self) else "the mean"
@@ -303,7 +303,7 @@ class Estimator(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
                 "without looking at X, so that it has not chosen the best epoch. Scale X; "
                 f"{self._other_measures}; or raise learning_rate_init or n_iter_no_change.",
                 ConvergenceWarning,
-                stacklevel=5,
+                stacklevel=6,
             )
 
     def _split(self, data: Rows, random: np.random.RandomState) -> tuple[Rows, Rows]:

@@ -12,6 +12,7 @@ from sklearn.base import ClassifierMixin
 from sklearn.utils.metaestimators import available_if
 
 from swiftbackprop._net.arrays import FloatArray, check_objects
+from swiftbackprop._net.names import known_keywords
 from swiftbackprop._net.rules import Activation, Loss, as_rule
 from swiftbackprop._net.spec import ActivationLike, LossLike, OptimizerLike
 from swiftbackprop._train.callback import CallbackLike
@@ -144,6 +145,7 @@ class MLPClassifier(ClassifierMixin, Estimator):  # type: ignore[misc]
         "unequal"
     )
 
+    @known_keywords
     def __init__(
         self,
         hidden_layer_sizes: int | Sequence[int] = (100,),
@@ -214,6 +216,7 @@ class MLPClassifier(ClassifierMixin, Estimator):  # type: ignore[misc]
         self.precision = precision
 
     @with_callbacks  # type: ignore[untyped-decorator]
+    @known_keywords
     def fit(
         self,
         X: Any,
@@ -249,6 +252,7 @@ class MLPClassifier(ClassifierMixin, Estimator):  # type: ignore[misc]
         return self._fit(X, y, sample_weight, (X_val, y_val, sample_weight_val), comm=comm)
 
     @available_if(is_stochastic)  # type: ignore[untyped-decorator]
+    @known_keywords
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None, classes: Any = None) -> Self:
         """Train for one epoch on these rows and keep the optimizer's state.
 

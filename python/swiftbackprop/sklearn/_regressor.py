@@ -13,6 +13,7 @@ from sklearn.base import RegressorMixin
 from sklearn.utils.metaestimators import available_if
 
 from swiftbackprop._net.arrays import FloatArray
+from swiftbackprop._net.names import known_keywords
 from swiftbackprop._net.rules import Activation, Loss, as_rule
 from swiftbackprop._net.spec import ActivationLike, LossLike, OptimizerLike
 from swiftbackprop._train.callback import CallbackLike
@@ -141,6 +142,7 @@ class MLPRegressor(RegressorMixin, Estimator):  # type: ignore[misc]
     _wants_numbers = True
     _other_measures = "scale y as well; or give scoring='loss'"
 
+    @known_keywords
     def __init__(
         self,
         loss: LossLike = "squared_error",
@@ -209,6 +211,7 @@ class MLPRegressor(RegressorMixin, Estimator):  # type: ignore[misc]
         self.precision = precision
 
     @with_callbacks  # type: ignore[untyped-decorator]
+    @known_keywords
     def fit(
         self,
         X: Any,
@@ -243,6 +246,7 @@ class MLPRegressor(RegressorMixin, Estimator):  # type: ignore[misc]
         return self._fit(X, y, sample_weight, (X_val, y_val, sample_weight_val), comm=comm)
 
     @available_if(is_stochastic)  # type: ignore[untyped-decorator]
+    @known_keywords
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Train for one epoch on these rows and keep the optimizer's state.
 

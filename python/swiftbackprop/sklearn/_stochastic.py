@@ -106,7 +106,7 @@ class StoppingRules(Callback):
             f"Training diverged in epoch {given.n_iter_} and ended there; the best weights "
             f"before it are kept. A smaller learning_rate_init or scaled data may help. ({error})",
             ConvergenceWarning,
-            stacklevel=6,
+            stacklevel=7,
         )
 
     def _validate(self, net: Network, logs: Mapping[str, float], scoring: Scoring) -> None:
@@ -181,7 +181,7 @@ def train(
             f"Stochastic Optimizer: Maximum iterations ({epochs}) reached and the "
             "optimization hasn't converged yet.",
             ConvergenceWarning,
-            stacklevel=5,
+            stacklevel=6,
         )
     return None
 
@@ -192,7 +192,7 @@ def _batch_size(given: Any, rows: int) -> int:
     if given > rows:
         warnings.warn(
             "Got `batch_size` less than 1 or larger than sample size. It is going to be clipped",
-            stacklevel=5,
+            stacklevel=6,
         )
     return min(int(given), rows)
 
