@@ -78,24 +78,32 @@ struct ProductTests {
       first ? Matrix(a.base, depth, rows).transpose : Matrix(a.base, rows, depth),
       second ? Matrix(b.base, cols, depth).transpose : Matrix(b.base, depth, cols)
     )
-    // What is not kept is not read either.
-    if !keeps { for i in 0..<rows * cols { c.base[i] = .nan } }
     let scratch = try #require(sb_scratch())
     #expect(sb_scratch() == scratch, "a thread keeps its own")
-    packedProduct(left, right, into: c.base, keeps: keeps, factor: -2, scratch: scratch)
-    var wrong = 0
-    for i in 0..<rows {
-      for j in 0..<cols {
-        var sum: T = 0
-        for k in 0..<depth {
-          let aik = a.base[first ? k * rows + i : i * depth + k]
-          sum += aik * b.base[second ? j * depth + k : k * cols + j]
-        }
-        if c.base[i * cols + j] != (keeps ? before[i * cols + j] : 0) - 2 * sum { wrong += 1 }
+    for copies in second && b.count <= 1024 ? [false, true] : [false] {
+      c.base.update(from: before, count: c.count)
+      // What is not kept is not read either.
+      if !keeps { for i in 0..<rows * cols { c.base[i] = .nan } }
+      if copies {
+        let copy = right.copied(into: scratch.assumingMemoryBound(to: T.self))
+        product(left, copy, into: c.base, keeps: keeps, factor: -2)
+      } else {
+        packedProduct(left, right, into: c.base, keeps: keeps, factor: -2, scratch: scratch)
       }
+      var wrong = 0
+      for i in 0..<rows {
+        for j in 0..<cols {
+          var sum: T = 0
+          for k in 0..<depth {
+            let aik = a.base[first ? k * rows + i : i * depth + k]
+            sum += aik * b.base[second ? j * depth + k : k * cols + j]
+          }
+          if c.base[i * cols + j] != (keeps ? before[i * cols + j] : 0) - 2 * sum { wrong += 1 }
+        }
+      }
+      #expect(wrong == 0, "[\(rows), \(depth)] x [\(depth), \(cols)], \(first), \(second)")
+      #expect(c.base[rows * cols] == before[rows * cols], "nothing behind C is written")
     }
-    #expect(wrong == 0, "[\(rows), \(depth)] x [\(depth), \(cols)], \(first), \(second)")
-    #expect(c.base[rows * cols] == before[rows * cols], "nothing behind C is written")
   }
 
   /// Small whole numbers, so that every order of summing gives the same.

@@ -368,7 +368,8 @@ int32_t sb_plan(const sb_net *net, int64_t rows, int32_t threads);
 // Who makes the product of z(m), grad_a(m) (m < L) or grad_W(m) in such a step: the engine's own
 // tiles, or BLAS because ...; -1 if there is no such product. `quantity`: SB_Z, SB_GRAD_A or
 // SB_GRAD_W. Depends on sizes and the engine's level alone; with AVX-512 tiles are packed instead
-// of the reasons TRANSPOSED, WIDE and LARGE.
+// of the reasons TRANSPOSED, WIDE and LARGE, without it small products are not left to BLAS because
+// they are TRANSPOSED or NARROW.
 #define SB_BY_TILES 0
 #define SB_BY_BLAS_BASELINE 1    // this level cannot multiply and add at once
 #define SB_BY_BLAS_TRANSPOSED 2  // the second factor lies transposed
@@ -377,6 +378,7 @@ int32_t sb_plan(const sb_net *net, int64_t rows, int32_t threads);
 #define SB_BY_BLAS_WIDE 5        // rows of the second factor are longer than 2 KB
 #define SB_BY_BLAS_LARGE 6       // the second factor takes more than 4 MB
 #define SB_BY_PACKED_TILES 7     // tiles, once both factors are brought into their order
+#define SB_BY_COPIED_TILES 11    // tiles, once a small transposed factor is copied
 // Where factors are rounded to bfloat16 (SB_OPTION_PRECISION):
 #define SB_BY_TILE_UNIT 8     // the CPU's tiles (AMX)
 #define SB_BY_DOT_PRODUCTS 9  // its products of pairs (AVX512-BF16)

@@ -80,7 +80,7 @@ func sumOfMagnitudes<T: Scalar>(_ x: UnsafePointer<T>, _ count: Int) -> Double {
 
 /// C [m, n] ← factor · A [m, k] · B [k, n], C dense and B perhaps transposed from [n, k]; adds to
 /// C when `accumulate`; the factors are rounded as `precision` says. The only call of BLAS, which
-/// also steps in for packed tiles when there is no memory left to pack into.
+/// also steps in where there is no memory left to copy a factor into.
 @inline(never)
 func multiply<T: Scalar>(
   _ a: Matrix<T>, _ b: Matrix<T>, into c: UnsafeMutablePointer<T>, accumulate: Bool = false,
@@ -91,10 +91,16 @@ func multiply<T: Scalar>(
   {
     return
   }
-  let productKernel = a.productKernel(b)
-  if productKernel == .tiles { return product(a, b, into: c, keeps: accumulate, factor: factor) }
-  if productKernel == .packed, let scratch = sb_scratch() {
+  switch a.productKernel(b) {
+  case .tiles: return product(a, b, into: c, keeps: accumulate, factor: factor)
+  case .copied:
+    guard let scratch = sb_scratch() else { break }
+    let copy = b.copied(into: scratch.assumingMemoryBound(to: T.self))
+    return product(a, copy, into: c, keeps: accumulate, factor: factor)
+  case .packed:
+    guard let scratch = sb_scratch() else { break }
     return packedProduct(a, b, into: c, keeps: accumulate, factor: factor, scratch: scratch)
+  default: break
   }
   T.gemm(
     a.transposed, b.transposed, Int32(truncatingIfNeeded: a.rows),
@@ -104,6 +110,15 @@ func multiply<T: Scalar>(
 }
 
 extension Matrix {
+  /// A copy of a transposed matrix, which is not transposed.
+  func copied(into copy: UnsafeMutablePointer<T>) -> Matrix {
+    for j in 0..<cols {
+      let column = base + j &* stride
+      for i in 0..<rows { copy[i &* cols &+ j] = column[i] }
+    }
+    return Matrix(copy, rows, cols)
+  }
+
   /// The transpose, the same memory.
   var transpose: Matrix {
     Matrix(base, cols, rows, stride: stride, transposed: !transposed)

@@ -69,12 +69,19 @@ func storeTile<T: Scalar>(
   _ tile: UnsafePointer<T>, rows: Range<Int>, cols: Int, into c: UnsafeMutablePointer<T>,
   stride: Int, keeps: Bool, factor: T
 ) {
+  let width = T.Vector.scalarCount
   for row in rows {
-    let (from, to) = (tile + row * 2 * T.Vector.scalarCount, c + row * stride)
+    var (from, to, rest) = (tile + row * 2 * width, c + row * stride, cols)
+    if rest >= width {
+      let whole = load(from)
+      let value = keeps ? T.adding(load(to), factor, whole) : T.scaled(whole, factor)
+      UnsafeMutableRawPointer(to).storeBytes(of: value, as: T.Vector.self)
+      (from, to, rest) = (from + width, to + width, rest - width)
+    }
     if keeps {
-      for k in 0..<cols { to[k] = T.mulAdd(factor, from[k], to[k]) }
+      for k in 0..<rest { to[k] = T.mulAdd(factor, from[k], to[k]) }
     } else {
-      for k in 0..<cols { to[k] = factor * from[k] }
+      for k in 0..<rest { to[k] = factor * from[k] }
     }
   }
 }
@@ -253,16 +260,23 @@ extension Operands {
     let width = T.Vector.scalarCount
     var i = 0
     while i < rows {
-      // The last rows' tile begins earlier, and stores only what is new.
+      // The last rows' tile begins earlier. Where nothing is added to C it writes again what is
+      // there already, and so do the last columns' tiles; else it stores only what is new.
       let start = Swift.min(i, rows - tileRows)
+      let isWhole = start == i || !keeps
       var j = 0
       while j < cols {
         let rest = cols - j
-        if rest >= 2 * width && start == i {
-          wideTile(i, j, c + i * cols + j, cols)
-        } else {
-          let last = Swift.min(rest, rest > width ? 2 * width : width)
+        let tile = rest > width ? 2 * width : width
+        let left = keeps ? j : Swift.min(j, cols - tile)
+        let to = c + start * cols + left
+        if !isWhole || left < 0 || rest < tile && keeps {
+          let last = Swift.min(rest, tile)
           edgeTile(start, j, from: i - start, cols: last, c + start * cols + j, cols)
+        } else if tile == width {
+          narrowTile(start, left, to, cols)
+        } else {
+          wideTile(start, left, to, cols)
         }
         j += 2 * width
       }

@@ -11,6 +11,8 @@ enum ProductKernel: Int32 {
   /// Factors rounded to bfloat16 (RoundedProduct.swift): by the tile unit, by dot products, by
   /// those of single precision.
   case roundedByTiles, roundedByDot, rounded
+  /// Tiles, from a copy of a small transposed factor.
+  case copied
 
   /// Who multiplies rounded factors on this CPU.
   static var ofRounded: ProductKernel {
@@ -30,19 +32,28 @@ extension Matrix {
   func productKernel(_ b: Matrix, in precision: Precision = .float32) -> ProductKernel {
     if precision.rounds(terms: cols) { return .ofRounded }
     #if SB_FMA
-      let rowBytes = b.stride &* MemoryLayout<T>.stride
+      let (rowBytes, width) = (b.stride &* MemoryLayout<T>.stride, T.Vector.scalarCount)
       if rows < tileRows { return .fewRows }
-      // Three quarters of a tile at least should be of use.
-      if 2 * b.cols < 3 * T.Vector.scalarCount { return .narrow }
       let isSmall = b.rows &* rowBytes <= 4 << 20
+      // Three quarters of a tile at least should be of use.
+      let isNarrow = 2 * b.cols < 3 * width
       #if SB_AVX512
+        if isNarrow { return .narrow }
         // Tiles of a transposed A lie badly, which shows if they are read more than once or twice.
         let fits = rowBytes < 2048 || rowBytes == 2048 && rows < 64
         let liesWell =
           !b.transposed && (!transposed || rows < 64 || b.cols < 64 || b.rows < 32)
         return fits && liesWell && isSmall ? .tiles : .packed
       #else
-        if b.transposed { return .transposed }
+        // BLAS needs its time to begin: of a small product tiles that are of little use are made
+        // sooner, and so is a copy of a small B.
+        if b.transposed {
+          let isQuick = 2 * b.rows >= width || rows &* b.cols <= 2048
+          return isQuick && b.rows &* b.cols <= 1024 ? .copied : .transposed
+        }
+        if isNarrow {
+          return rows &* cols <= (2 * b.cols >= width ? 16384 : 2048) ? .tiles : .narrow
+        }
         if rowBytes > 2048 { return .wide }
         return isSmall ? .tiles : .large
       #endif

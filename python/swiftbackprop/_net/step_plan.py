@@ -19,6 +19,7 @@ __all__ = ["flops", "plan"]
 # How the engine's own tiles find their factors.
 _TILES = {
     core.BY_TILES: "they multiply in place",
+    core.BY_COPIED_TILES: "W, which lies the other way round there, is copied first",
     core.BY_PACKED_TILES: "both factors are brought into their order first, a block at a time",
 }
 # Why a product is left to BLAS, by what the engine answers.
