@@ -25,7 +25,7 @@ SOURCES := Package.swift pyproject.toml setup.py scratch.py $(shell find Sources
 	-not -path '*/_lib/*' -not -path '*.egg-info/*' -not -name '*.so' -not -name '*.pyc')
 
 .DELETE_ON_ERROR:
-.PHONY: help demo develop test swift-test swift-test-release python-test test-peers test-mpi test-installs test-cpus test-aarch64 test-musl fuzz-sklearn fuzz faults coverage contributing-example lint lint-c lint-types lint-text format bench bench-check docs notebooks play browser wheel wheel-aarch64 wheel-musl sanitize clean check
+.PHONY: help demo develop test swift-test swift-test-release python-test test-peers test-mpi test-installs test-cpus test-aarch64 test-musl fuzz-sklearn fuzz faults coverage contributing-example lint lint-c lint-types lint-text format bench bench-check docs notebooks play browser wheel wheel-aarch64 wheel-musl sanitize sanitize-address sanitize-thread extras clean check
 
 help: ## list the verbs
 	@sed -n 's/^\([a-z0-9-]*\):.*## /  \1\t/p' $(MAKEFILE_LIST) | expand -t 15
@@ -209,12 +209,18 @@ SANITIZED ?= tests_py
 # it is in AddressSanitizer's library.
 UNDEFINED = -Xcc -fsanitize=undefined -Xcc -fno-sanitize-recover=undefined
 
-sanitize: $(VENV)/package $(VENV)-address/package ## the tests under AddressSanitizer with UndefinedBehaviorSanitizer, and under ThreadSanitizer
+sanitize: $(VENV)/package ## the tests under AddressSanitizer with UndefinedBehaviorSanitizer, and under ThreadSanitizer
 	$(CLAIM)
-	$(SWIFT_TEST) --sanitize=address $(UNDEFINED) --scratch-path .build/address
-	$(SWIFT_TEST) --sanitize=thread --scratch-path .build/thread
+	@# What each compiles takes one core for the most part.
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target $(VENV)-address/package sanitize-address sanitize-thread
 	LD_PRELOAD=$(ASAN) ASAN_OPTIONS=detect_leaks=0:allocator_may_return_null=1 PYTHONMALLOC=malloc \
 		$(VENV)-address/bin/python -m pytest $(PROCESSES) $(SANITIZED) $(PYTEST)
+
+sanitize-address:
+	$(SWIFT_TEST) --sanitize=address $(UNDEFINED) --scratch-path .build/address
+
+sanitize-thread:
+	$(SWIFT_TEST) --sanitize=thread --scratch-path .build/thread
 
 clean: ## remove what the other verbs made
 	rm -rf .build build dist wheelhouse $(VENV) $(VENV)-address $(VENV)-coverage python/*.egg-info \
@@ -241,6 +247,9 @@ $(VENV)/build-system: pyproject.toml | $(PY)
 		print(*tomllib.load(open("pyproject.toml", "rb"))["build-system"]["requires"], sep="\n")' \
 		| xargs -d '\n' $(PY) -m pip install --quiet
 	@touch $@
+
+extras: ## what pip installs for the verbs that CI runs, to have it beforehand
+	@$(MAKE) --no-print-directory --jobs=1 $(patsubst %,$(VENV)/extra-%,test lint mpi peers docs browser wheel)
 
 # The requirements of an extra without the package, which `make lint` can do without.
 $(VENV)/extra-%: pyproject.toml | $(PY)

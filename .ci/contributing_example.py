@@ -103,6 +103,10 @@ def main() -> None:
     run("swift", "format", "lint", "--strict", "--recursive", "Sources")
     run(sys.executable, "-m", "ruff", "check", "tests_py")
     run(sys.executable, "-m", "ruff", "format", "--check", "tests_py")
+    # On the other core; what goes wrong shows when the tests run.
+    building = subprocess.Popen(
+        ("swift", "build", "--build-tests"), cwd=COPY, stdout=subprocess.DEVNULL
+    )
     pip = (sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target")
     run(*pip, os.fspath(SITE), ".", SWIFTBACKPROP_BUILD_LEVELS="native")
     built = {"PYTHONPATH": os.fspath(SITE)}
@@ -112,6 +116,7 @@ def main() -> None:
     for example in examples:
         (COPY / "build" / "example.txt").write_text(example, "utf-8")
         run(sys.executable, "-m", "doctest", "build/example.txt", **built)
+    building.wait()
     run("swift", "test", "--disable-xctest", SWIFTBACKPROP_BLAS=os.fspath(blas))
     wanted = " or ".join([*rules, *(f"test_{name}" for name in FILES)])
     run(sys.executable, "-m", "pytest", "-q", "tests_py", "-k", wanted, *sys.argv[1:], **built)
