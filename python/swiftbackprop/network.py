@@ -13,9 +13,9 @@ from swiftbackprop._engine.loader import core
 from swiftbackprop._export.mixin import NetworkExchange
 from swiftbackprop._inspect.mixin import NetworkStudy
 from swiftbackprop._net.arrays import FloatArray
-from swiftbackprop._net.checks import as_int
+from swiftbackprop._net.checks import as_flag, as_int
 from swiftbackprop._net.labels import as_classes
-from swiftbackprop._net.names import known_keywords, meant
+from swiftbackprop._net.names import known_keywords, meant, without_effect
 from swiftbackprop._net.normalization import NormLike
 from swiftbackprop._net.pickling import PicklableNetwork
 from swiftbackprop._net.rule import known
@@ -455,7 +455,7 @@ class Network(NetworkExchange, NetworkStudy, PicklableNetwork):
             options,
             comm=comm,
             steps=steps_per_epoch,
-            stratify=stratify,
+            stratify=as_flag(stratify, "stratify"),
             class_weight=class_weight,
             sample_weight=sample_weight,
             validation_data=validation_data,
@@ -536,6 +536,14 @@ class Network(NetworkExchange, NetworkStudy, PicklableNetwork):
             raise AttributeError(
                 f"{type(self).__name__!r} has no attribute {name!r}{f': {hint}' if hint else ''}"
             )
+
+        def __setattr__(self, name: str, value: Any) -> None:
+            # One's own attributes are welcome, but not those that look as if they did something.
+            if type(self) is Network and name[:1] != "_":
+                why = without_effect(name, type(self))
+                if why:
+                    raise AttributeError(f"{name} cannot be set: {why}")
+            super().__setattr__(name, value)
 
     # --- How it shows itself --------------------------------------------------------------
 

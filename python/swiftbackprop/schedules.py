@@ -332,8 +332,12 @@ class BestValue:
         if self.monitor is None:
             self.monitor = "val_loss" if "val_loss" in logs else "loss"
         if self.monitor not in logs:
-            hint = "; val_ columns need validation data" if self.monitor[:4] == "val_" else ""
-            raise ValueError(f"monitor: {unknown('column', self.monitor, logs)}{hint}")
+            if self.monitor[:4] == "val_" and not any(name[:4] == "val_" for name in logs):
+                raise ValueError(
+                    f"monitor: {self.monitor!r} needs validation data, of which fit was given "
+                    f"none; there are {', '.join(logs)}"
+                )
+            raise ValueError(f"monitor: {unknown('column', self.monitor, logs)}")
         value = logs[self.monitor]
         larger = is_score(self.monitor)
         sign = -1 if self.mode == "max" or (self.mode is None and larger) else 1

@@ -222,6 +222,36 @@ def test_a_network_is_still_an_ordinary_object() -> None:
     assert net.copy().sizes == net.sizes
 
 
+def test_what_would_change_nothing_cannot_be_set() -> None:
+    net = network()
+    for name, words in {
+        "lr": r"write net\.optimizer\.lr$",
+        "learning_rate": r"write net\.optimizer\.lr$",
+        "trainable": "it is of a layer",
+        "activation": "an argument of Network, which makes another",
+        "loss": "an argument of Network, which makes another",
+        "optimizer": r"net\.optimizer\.lr and its other settings can be",
+        "dropout_rate": "called 'dropout' here",
+        "dropuot": "called 'dropout' here",
+        "clipnorm": "called 'clip_norm' here",
+    }.items():
+        refused(
+            lambda name=name: setattr(net, name, 0.5),  # type: ignore[misc]
+            AttributeError, f"^{name} cannot be set: .*{words}",
+        )  # fmt: skip
+    for name in ("dropout", "l2", "clip_norm", "max_norm"):
+        setattr(net, name, 0.5)
+    net.author = net.run_7 = net.batch_size = "one's own"  # type: ignore[attr-defined]
+    net.classes_, net.precision = ["a", "b"], "bf16x3"
+
+    class Own(sb.Network):
+        pass
+
+    own = Own([2, 1], seed=0)
+    own.lr = 0.5  # type: ignore[attr-defined]
+    assert own.lr == 0.5  # type: ignore[attr-defined]
+
+
 @pytest.mark.parametrize("name", [np.ones((40, 7)), "relu" * 1000])
 def test_no_more_than_the_beginning_of_a_name_is_shown(name: Any) -> None:
     calls = (

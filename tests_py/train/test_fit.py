@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
 import swiftbackprop as sb
 from fits import N, data, network, train
-from helpers import DTYPES, OPTIMIZERS, assert_matches, quiet_network, targets
+from helpers import DTYPES, OPTIMIZERS, assert_matches, quiet_network, refused, targets
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -239,3 +241,56 @@ def test_it_learns_clusters() -> None:
     net = network(optimizer=sb.Adam(0.01))
     train(net, X[:300], y[:300], epochs=30)
     assert net.evaluate(X[300:], y[300:])["accuracy"] > 0.9
+
+
+def test_callbacks_that_would_not_be_called_say_so() -> None:
+    class Keras:
+        def on_epoch_end(self, epoch: int, logs: Any = None) -> None: ...
+
+    class Batches(sb.Callback):
+        def on_train_batch_end(self, batch: int, logs: Any) -> None: ...
+
+    def fit(*callbacks: Any) -> Any:
+        net = sb.Network([2, 1], seed=0)
+        return net.fit(np.ones((4, 2)), np.ones(4), callbacks=callbacks, progress=False)
+
+    for callback, words in (
+        (Keras(), r"^Keras\.on_epoch_end takes \(epoch: .*is called with \(net, epoch, logs\)$"),
+        (lambda epoch, logs: None, r"lambda.* takes \(epoch, logs\), and is called with \(net, e"),
+        (sb.schedules.Step(3), r"a schedule is no callback: write LearningRateScheduler\(Step\("),
+        (sb.schedules.ReduceOnPlateau(), r"write LearningRateScheduler\(ReduceOnPlateau\("),
+    ):
+        refused(lambda callback=callback: fit(callback), TypeError, words)  # type: ignore[misc]
+    refused(
+        lambda: sb.LearningRateScheduler(lambda epoch: 0.1),  # type: ignore[arg-type, misc]
+        TypeError, r"f\(epoch, lr\) that returns the rate, got one of \(epoch\)",
+    )  # fmt: skip
+    with pytest.warns(UserWarning, match=r"Batches\.on_train_batch_end is never .*'on_batch_end'"):
+        fit(Batches())
+    with pytest.warns(UserWarning, match=r"is never called: did you mean 'on_epoch_end'"):
+        fit(type("Typo", (sb.Callback,), {"on_epoch_ends": print})())
+
+
+def test_callbacks_show_their_settings() -> None:
+    class Mine(sb.Callback):
+        def __init__(self, limit: float = 1.0) -> None:
+            self.limit = limit
+
+    shown = {
+        "EarlyStopping(monitor='val_loss', patience=3)": sb.EarlyStopping("val_loss", patience=3),
+        "Checkpoint(path='net.st', every=2)": sb.Checkpoint("net.st", every=2),
+        "CSVLogger(path='log.csv')": sb.CSVLogger("log.csv"),
+        "Mine(limit=2.0)": Mine(2.0),
+        "Mine()": Mine(),
+    }
+    assert [repr(callback) for callback in shown.values()] == list(shown)
+
+
+@pytest.mark.parametrize("name", ["shuffle", "stratify", "progress"])
+def test_switches_are_true_or_false(name: str) -> None:
+    net, X, y = sb.Network([2, 1], seed=0), np.ones((4, 2)), np.ones(4)
+    for wrong in ("batch", y, None, 2):
+        keywords: Any = {"progress": False, name: wrong}
+        refused(lambda kw=keywords: net.fit(X, y, **kw), TypeError, f"^{name} must be True or F")
+    net.fit(X, y, **({"progress": False, "validation_split": 0.5} | {name: 0}))  # type: ignore[arg-type]
+    refused(lambda: net.to_onnx("m.onnx", X), TypeError, "^logits must be True or False, got")  # type: ignore[arg-type]

@@ -219,7 +219,7 @@ def test_the_history_is_a_dict_of_columns() -> None:
     history = net.fit(X, X[:, 0], epochs=3, validation_split=0.5, progress=False)
     assert json.loads(json.dumps(history)) == history.history == dict(history)
     assert history.epochs == 3
-    with pytest.raises(KeyError, match="'val_auc'; the columns are loss, val_loss"):
+    with pytest.raises(KeyError, match=r"unknown column 'val_auc'; .*allowed: loss, val_loss"):
         history["val_auc"]
     for protocol in range(pickle.HIGHEST_PROTOCOL + 1):
         again = pickle.loads(pickle.dumps(history, protocol))
@@ -247,3 +247,27 @@ def test_records_are_those_of_the_epochs_that_have_ended() -> None:
     finally:
         session.end()
     refused(lambda: session.records(0), RuntimeError)
+
+
+def test_names_of_other_libraries_find_their_column() -> None:
+    net = sb.Network([2, 2], loss="cross_entropy", seed=0)
+    X, y = np.arange(8.0).reshape(4, 2), np.array([0, 1, 1, 0])
+
+    def fit(monitor: str, split: float) -> Any:
+        stop = sb.EarlyStopping(monitor)
+        return net.fit(X, y, validation_split=split, callbacks=[stop], progress=False)
+
+    for monitor, split, words in (
+        ("acc", 0.0, "called 'accuracy' here"),
+        ("val_acc", 0.5, "called 'val_accuracy' here"),
+        (
+            "val_loss",
+            0.0,
+            "^monitor: 'val_loss' needs validation data, of which fit was given none",
+        ),
+    ):
+        refused(lambda m=monitor, s=split: fit(m, s), ValueError, words)
+    history = net.fit(X, y, validation_split=0.5, progress=False)
+    refused(lambda: history["val_acc"], KeyError, "called 'val_accuracy' here")
+    refused(lambda: history.val_loss, AttributeError, r"write history\['val_loss'\]$")  # type: ignore[attr-defined]
+    assert not hasattr(history, "_repr_html_")

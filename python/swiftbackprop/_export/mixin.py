@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from swiftbackprop._net.arrays import FloatArray
 from swiftbackprop._net.base import NetworkBase
+from swiftbackprop._net.checks import as_flag
 from swiftbackprop._net.custom import refuse_own
 from swiftbackprop._net.names import known_keywords
 
@@ -233,7 +234,7 @@ class NetworkExchange(NetworkBase):
         refuse_own(self._spec, "to_torch", _HAS_WEIGHTS, loss=False)
         from swiftbackprop._export.torch import sequential
 
-        module: torch.nn.Sequential = sequential(self, bool(logits))
+        module: torch.nn.Sequential = sequential(self, as_flag(logits, "logits"))
         return module
 
     @known_keywords
@@ -276,4 +277,4 @@ class NetworkExchange(NetworkBase):
         refuse_own(self._spec, "to_onnx", _HAS_WEIGHTS, loss=False)
         from swiftbackprop._export import onnx
 
-        onnx.write(self, path, bool(logits), input_dtype)
+        onnx.write(self, path, as_flag(logits, "logits"), input_dtype)

@@ -12,7 +12,17 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["as_bool", "as_int", "as_number", "as_path", "from_text", "got", "listed", "short"]
+__all__ = [
+    "as_bool",
+    "as_flag",
+    "as_int",
+    "as_number",
+    "as_path",
+    "from_text",
+    "got",
+    "listed",
+    "short",
+]
 
 
 def as_int(
@@ -121,6 +131,11 @@ def as_bool(value: Any, name: str) -> bool:
     if not isinstance(value, bool | np.bool_):
         raise TypeError(f"{name} must be True or False, got {got(value)}")
     return bool(value)
+
+
+def as_flag(value: Any, name: str) -> bool:
+    """Return a bool, which 0 and 1 may stand for, as in other libraries."""
+    return as_bool(bool(value) if isinstance(value, int) and value in (0, 1) else value, name)
 
 
 def as_path(value: Any, name: str = "path") -> str:

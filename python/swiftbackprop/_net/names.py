@@ -10,7 +10,10 @@ from typing import Any, ParamSpec, TypeVar
 
 from swiftbackprop._net.advice import ADVICE
 from swiftbackprop._net.checks import short
-from swiftbackprop._net.other_words import FIT, OTHER_LIBRARIES
+from swiftbackprop._net.other_words import FIT, MADE, OTHER_LIBRARIES
+
+# What people set on a network to change its training.
+_SETTINGS = ("lr", "learning_rate", "learning_rate_init", "momentum", "weight_decay", "trainable")
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -70,7 +73,7 @@ def known_keywords(function: Callable[P, R]) -> Callable[P, R]:
     return call
 
 
-def _arguments(function: Callable[..., object]) -> list[str]:
+def _arguments(function: Any) -> list[str]:
     code = getattr(getattr(function, "__wrapped__", function), "__code__", None)
     if code is None:  # none of Python's
         return []
@@ -110,6 +113,28 @@ def unknown_keyword(function: str, name: str, allowed: Collection[str], owner: A
     return f"{sentence}: {hint}" if hint else sentence
 
 
+def without_effect(name: str, kind: type) -> str:
+    """Return why to set an attribute of a network would change nothing, as a clause; else ""."""
+    found = getattr(kind, name, None)
+    if isinstance(found, property) and found.fset is not None:
+        return ""
+    given = _arguments(getattr(kind, "__init__", None))
+    if name in given:
+        more = "; net.optimizer.lr and its other settings can be" if name == "optimizer" else ""
+        return f"it is an argument of {kind.__name__}, which makes another network{more}"
+    if found is not None:
+        return ""  # Python says that it cannot be set
+    if name in _SETTINGS:
+        return ADVICE["attribute"].get(name) or ADVICE[MADE].get(name, "")
+    settable = [
+        each for each in dir(kind) if getattr(getattr(kind, each), "fset", None) is not None
+    ]
+    other = translated(MADE, name)
+    if other == name:
+        other = nearest(name, settable, 0.8) or name
+    return f"it is called {other!r} here" if other in settable and other != name else ""
+
+
 def translated(kind: str, name: str) -> str:
     """Return what a name of another library is here; the same name if it is not known."""
     if kind == "column":  # of the history
@@ -120,12 +145,12 @@ def translated(kind: str, name: str) -> str:
     return table.get(word) or (kind == "loss" and table.get(word.removesuffix("loss"))) or name
 
 
-def nearest(name: str, allowed: Iterable[str]) -> str | None:
+def nearest(name: str, allowed: Iterable[str], likeness: float = 0.6) -> str | None:
     """Return the allowed name that is most like this one, if any is."""
     import difflib  # rarely needed
 
     squashed = {_squash(word): word for word in allowed}
-    found = difflib.get_close_matches(_squash(name), squashed, n=1, cutoff=0.6)
+    found = difflib.get_close_matches(_squash(name), squashed, n=1, cutoff=likeness)
     return squashed[found[0]] if found else None
 
 

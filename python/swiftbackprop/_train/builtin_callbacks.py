@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from swiftbackprop._net.arrays import FloatArray
-from swiftbackprop._net.checks import as_int, as_number, got
+from swiftbackprop._net.checks import as_flag, as_int, as_number, got
 from swiftbackprop._net.names import known_keywords
 from swiftbackprop._net.state import parameters_and_buffers, write_parameters_and_buffers
 from swiftbackprop._train.callback import Callback
@@ -70,7 +71,7 @@ class EarlyStopping(Callback):
         self.patience = patience
         self.min_delta = min_delta
         self.mode = mode
-        self.restore_best_weights = restore_best_weights
+        self.restore_best_weights = as_flag(restore_best_weights, "restore_best_weights")
         self.best_epoch = -1
         self._watch = BestValue(monitor, min_delta, mode)
         self._weights: list[FloatArray] | None = None
@@ -98,6 +99,20 @@ class EarlyStopping(Callback):
         if self._weights is not None:
             write_parameters_and_buffers(net, self._weights)
             self._weights = None
+
+
+def _check_function(schedule: Callable[[int, float], float]) -> None:
+    try:
+        signature = inspect.signature(schedule)
+    except (TypeError, ValueError):  # nothing of Python's
+        return
+    try:
+        signature.bind(0, 0.1)
+    except TypeError:
+        raise TypeError(
+            f"schedule must be a function f(epoch, lr) that returns the rate, got "
+            f"one of {signature}"
+        ) from None
 
 
 class LearningRateScheduler(Callback):
@@ -164,6 +179,8 @@ class LearningRateScheduler(Callback):
                 f"function f(epoch, lr), got {got(schedule)}"
             )
         timed = isinstance(schedule, Schedule)
+        if not isinstance(schedule, Schedule | ReduceOnPlateau):
+            _check_function(schedule)
         if per_batch and not timed:
             raise ValueError("per_batch=True needs a schedule of time, such as Cosine(20)")
         if isinstance(schedule, ReduceOnPlateau) and start:

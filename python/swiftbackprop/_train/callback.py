@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import inspect
+import sys
+import warnings
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeAlias
 
 import numpy as np
 
-from swiftbackprop._net.checks import got
+from swiftbackprop._net.caller import outside
+from swiftbackprop._net.checks import got, short
+from swiftbackprop._net.names import meant
 
 __all__ = [
     "Callback",
@@ -45,6 +50,14 @@ class Callback:
     _sets_rate = False
     #: Whether it writes or shows, so that of several processes the first alone has it.
     _is_of_first = False
+
+    def __repr__(self) -> str:
+        shown = []
+        for name, parameter in inspect.signature(type(self)).parameters.items():
+            value = getattr(self, f"_{name}", getattr(self, name, parameter.default))
+            if value is not parameter.default and repr(value) != repr(parameter.default):
+                shown.append(f"{name}={short(value)}")
+        return f"{type(self).__name__}({', '.join(shown)})"
 
     def on_train_begin(self, net: Any) -> None:
         """Be called before the first epoch."""
@@ -85,7 +98,14 @@ class Callback:
 
 CallbackLike: TypeAlias = Callback | Callable[[Any, int, Mapping[str, float]], bool | None]
 
-_METHODS = ("on_train_begin", "on_epoch_begin", "on_batch_end", "on_epoch_end", "on_train_end")
+# What is called, and what it is given.
+_METHODS = {
+    "on_train_begin": ("net",),
+    "on_epoch_begin": ("net", "epoch"),
+    "on_batch_end": ("net", "batch", "logs"),
+    "on_epoch_end": ("net", "epoch", "logs"),
+    "on_train_end": ("net",),
+}
 
 
 def as_callbacks(given: Iterable[CallbackLike]) -> list[Any]:
@@ -99,12 +119,43 @@ def as_callbacks(given: Iterable[CallbackLike]) -> list[Any]:
             raise TypeError(
                 f"a callback must be an instance, got the class: write {callback.__name__}(...)"
             )
+        schedules = sys.modules.get("swiftbackprop.schedules")  # not there: it is none of them
+        if schedules and isinstance(callback, schedules.Schedule | schedules.ReduceOnPlateau):
+            raise TypeError(f"a schedule is no callback: write LearningRateScheduler({callback})")
         if not callable(callback) and not any(hasattr(callback, n) for n in _METHODS):
             raise TypeError(
                 f"an item of callbacks must be callable or have one of {', '.join(_METHODS)}, got "
                 f"{got(callback)}"
             )
+        _check_calls(callback)
     return callbacks
+
+
+def _check_calls(callback: Any) -> None:
+    """Refuse methods that cannot be called, and warn of those that never are."""
+    if type(callback).__module__.startswith("swiftbackprop."):
+        return
+    methods = {name: getattr(callback, name) for name in _METHODS if hasattr(callback, name)}
+    for name, function in (methods or {"on_epoch_end": callback}).items():
+        try:
+            signature = inspect.signature(function)
+        except (TypeError, ValueError):  # nothing of Python's
+            continue
+        try:
+            signature.bind(*_METHODS[name])
+        except TypeError:
+            title = f"{type(callback).__name__}.{name}" if methods else f"the callback {callback}"
+            raise TypeError(
+                f"{title} takes {signature}, and is called with ({', '.join(_METHODS[name])})"
+            ) from None
+    for name in dir(callback) if methods else ():
+        if name.startswith("on_") and name not in _METHODS:
+            hint = meant("callback", name, _METHODS)
+            warnings.warn(
+                f"{type(callback).__name__}.{name} is never called: "
+                f"{hint or 'callbacks have ' + ', '.join(_METHODS)}",
+                stacklevel=outside(),
+            )
 
 
 def call(callback: Any, method: str, *arguments: Any) -> Any:

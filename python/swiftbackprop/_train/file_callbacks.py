@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import IO, TYPE_CHECKING, Any
 
 from swiftbackprop._export.mixin import CANNOT_SAVE, NetworkExchange
-from swiftbackprop._net.checks import as_int, as_path
+from swiftbackprop._net.checks import as_flag, as_int, as_path
 from swiftbackprop._net.custom import refuse_own
 from swiftbackprop._net.names import known_keywords
 from swiftbackprop._train.callback import Callback
@@ -76,13 +76,13 @@ class Checkpoint(Callback):
         monitor: str | None = None,
         mode: str | None = None,
     ) -> None:
-        self._template = as_path(path)
+        self._path = as_path(path)
         try:
-            self._template.format(epoch=1)
+            self._path.format(epoch=1)
         except (KeyError, IndexError, ValueError, AttributeError):
             raise ValueError(
                 "path may have {epoch} or such as {epoch:03d} in braces and nothing else, got "
-                f"{self._template!r}"
+                f"{self._path!r}"
             ) from None
         self._every = as_int(every, "every", min_=1)
         if monitor is not None and self._every != 1:
@@ -107,7 +107,7 @@ class Checkpoint(Callback):
         """Save the network, if it is time to."""
         due = (epoch + 1) % self._every == 0
         if due and (self._monitor is None or self._watch.see(logs)):
-            path = self._template.format(epoch=epoch + 1)
+            path = self._path.format(epoch=epoch + 1)
             net.save(path)
             self.path = path
 
@@ -132,7 +132,7 @@ class CSVLogger(Callback):
     @known_keywords
     def __init__(self, path: str | os.PathLike[str], *, append: bool = False) -> None:
         self.path = as_path(path)
-        self.append = append
+        self.append = as_flag(append, "append")
         self._file: IO[str] | None = None
 
     def on_train_begin(self, net: NetworkBase) -> None:

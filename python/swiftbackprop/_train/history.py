@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, NoReturn
 
 from swiftbackprop._engine.loader import core
+from swiftbackprop._net.names import unknown
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -58,7 +59,13 @@ class History(dict[str, list[float]]):
         return min((len(column) for column in self.values()), default=0)
 
     def __missing__(self, name: str) -> NoReturn:
-        raise KeyError(f"{name!r}; the columns are {', '.join(self)}")
+        raise KeyError(unknown("column", str(name), self))
+
+    if not TYPE_CHECKING:  # which would take any attribute for one that is there
+
+        def __getattr__(self, name: str) -> NoReturn:
+            hint = f": write history[{name!r}]" if name in self else ""
+            raise AttributeError(f"{type(self).__name__!r} has no attribute {name!r}{hint}")
 
     def append(self, logs: Mapping[str, float]) -> None:
         """Add the record of an epoch; once more, if Ctrl-C came in between."""

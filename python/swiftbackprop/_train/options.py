@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from swiftbackprop._net.checks import as_int
+from swiftbackprop._net.checks import as_flag, as_int
 from swiftbackprop._train.callback import CallbackLike
 from swiftbackprop.metrics import MetricLike
 
@@ -30,6 +30,9 @@ class Options:
     metrics: Iterable[MetricLike] = ()
     processes: Processes | None = None  # that train together
 
+    def __post_init__(self) -> None:
+        as_flag(self.shuffle, "shuffle")
+
     def batch_rows(self) -> int:
         """Return the rows of a minibatch of whole arrays."""
         return as_int(32 if self.batch_size is None else self.batch_size, "batch_size", min_=1)
@@ -38,7 +41,7 @@ class Options:
 def as_progress(progress: bool, verbose: object) -> bool:
     """Return whether to show a bar, by `progress` or by what Keras calls verbose."""
     if verbose is None:
-        return progress
+        return as_flag(progress, "progress")
     if verbose == "auto" or (isinstance(verbose, int | np.bool_) and 0 <= verbose <= 2):
         return bool(verbose)
     raise ValueError(
