@@ -32,7 +32,11 @@ def html_table(
     bad: Collection[int] = (),
 ) -> str:
     """Return a title, a table and sentences below it; rows in `bad` have a coloured ground."""
-    sides = [f'style="text-align:{"left" if place < left else "right"}"' for place in range(99)]
+    # With space of its own: not every page that shows it has a style for tables.
+    sides = [
+        f'style="text-align:{"left" if place < left else "right"};padding:0.1em 0.6em"'
+        for place in range(99)
+    ]
 
     def line(cells: Sequence[str], tag: str, is_bad: bool = False) -> str:
         inner = (
