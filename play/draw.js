@@ -155,8 +155,16 @@ export function drawCost(canvas, { costs, epoch, epochCost }) {
   const { c, width, height } = context(canvas);
   const [bottom, top] = [20, 12];
   const points = epochCost === null ? [] : [...costs, epochCost];
+  canvas.ariaLabel = `The cost of each epoch: ${points.length
+    ? `${short(points[0], 3)} in the first, ${short(epochCost, 3)} in the last` : "none yet"}`;
   const most = Math.max(1e-30, ...points.filter(Number.isFinite));
   c.font = "12px system-ui, sans-serif";
+  if (!points.length) {
+    c.fillStyle = css(colour("muted"));
+    c.textAlign = "center";
+    c.fillText("no epoch yet", width / 2, height / 2);
+    return;
+  }
   const labels = [0, 0.5, 1].map((part) => short(part * most, 2));
   const left = 8 + Math.max(...labels.map((label) => c.measureText(label).width));
   const y = (value) => top + (1 - value / most) * (height - top - bottom);
@@ -181,6 +189,8 @@ export function drawCost(canvas, { costs, epoch, epochCost }) {
   c.lineJoin = "round";
   c.beginPath();
   const last = Math.max(1, points.length - 1);
+  // A single one is a short line of its own.
+  if (points.length === 1) c.lineTo(left + 6, y(points[0]));
   points.forEach((value, k) => c.lineTo(left + (k / last) * (width - left - 4), y(value)));
   c.stroke();
 }

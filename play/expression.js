@@ -1,5 +1,5 @@
-// Expressions as in NumPy on small matrices: names, numbers, + - * @, .T and parentheses. They are
-// parsed, computed and set as formulas here; nothing is handed to the browser to run.
+// Expressions as in NumPy on small matrices: names, numbers, + - * @, .T and parentheses, and the
+// slides' ⊙ and ᵀ. They are parsed, computed and set as formulas here; nothing is handed to the browser to run.
 
 export class Refused extends Error {}
 
@@ -57,17 +57,19 @@ function elementwise(a, b, names, combine) {
     (i, j) => combine(at(a, i, j), at(b, i, j)));
 }
 
-const COMBINE = { "+": (x, y) => x + y, "-": (x, y) => x - y, "*": (x, y) => x * y };
-const TOKEN = /\s*(?:(\.T)\b|([A-Za-z_]\w*)|(\d+\.?\d*)|([-+*@()]))/y;
+const times = (x, y) => x * y;
+const COMBINE = { "+": (x, y) => x + y, "-": (x, y) => x - y, "*": times, "⊙": times };
+const TOKEN = /\s*(?:(\.T)\b|([A-Za-z_]\w*)|(\d+\.?\d*)|([-+*@⊙()]))/y;
 
 // The tree of an expression.
 export function parse(text) {
   const tokens = [];
+  text = text.replace(/ᵀ|⊤|\^\s*T\b|\^\s*\{\s*T\s*\}/g, ".T ").replace(/∘/g, "⊙").replace(/·/g, "*").replace(/−/g, "-");
   TOKEN.lastIndex = 0;
   while (TOKEN.lastIndex < text.trimEnd().length) {
     const start = TOKEN.lastIndex;
     const found = TOKEN.exec(text);
-    if (!found) throw new Refused(`“${text.slice(start).trim()[0]}” has no place here: write names, + - * @, .T and parentheses.`);
+    if (!found) throw new Refused(`“${text.slice(start).trim()[0]}” has no place here: write names, + - * ⊙ @, .T and parentheses.`);
     tokens.push(found[0].trim());
   }
   let at = 0;
@@ -103,7 +105,7 @@ export function parse(text) {
     while (signs.includes(tokens[at])) tree = { sign: tokens[at++], left: tree, right: part() };
     return tree;
   };
-  const term = chain(["*", "@"], primary);
+  const term = chain(["*", "@", "⊙"], primary);
   const sum = chain(["+", "-"], term);
   if (!tokens.length) throw new Refused("Write an expression, such as W.T @ g.");
   const tree = sum();
@@ -136,10 +138,13 @@ export function compute(tree, names) {
   if (tree.sign === "neg") return Small.of(left.rows, left.cols, (i, j) => -left.at(i, j));
   const right = compute(tree.right, names);
   const both = [written(tree.left), written(tree.right)];
+  if (tree.sign === "⊙" && left.shape !== right.shape) {
+    throw new Refused(`${both[0]} is ${left.shape} and ${both[1]} is ${right.shape}: ⊙ needs equal shapes.`);
+  }
   return tree.sign === "@" ? product(left, right, both) : elementwise(left, right, both, COMBINE[tree.sign]);
 }
 
-// It as MathML, where `letters` has the markup of each name; c is a number.
+// It as MathML, where `letters` has the markup of each name.
 export function markup(tree, letters) {
   const fence = (inner) => `<mrow><mo stretchy="false">(</mo>${inner}<mo stretchy="false">)</mo></mrow>`;
   if (tree.name) return letters[tree.name];
@@ -150,7 +155,6 @@ export function markup(tree, letters) {
     const inner = tree.transposed.inner ?? tree.transposed;
     return `<msup>${fence(markup(inner, letters))}<mo>⊤</mo></msup>`;
   }
-  const times = tree.left.name === "c" ? "·" : "⊙";
-  const sign = { "*": `<mo>${times}</mo>`, "@": "<mspace width='0.2em'/>" }[tree.sign] ?? `<mo>${tree.sign}</mo>`;
+  const sign = { "*": "<mo>·</mo>", "@": "<mspace width='0.2em'/>" }[tree.sign] ?? `<mo>${tree.sign}</mo>`;
   return `<mrow>${markup(tree.left, letters)}${sign}${markup(tree.right, letters)}</mrow>`;
 }

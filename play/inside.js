@@ -245,6 +245,9 @@ export class Inside {
         ? `The sum over all ${model.now.x.rows} examples of the batch; the equation shows the share of one.`
         : "The product also adds up over the examples: a column times a row for each.");
     }
+    if (what === "grad_W" && this.deck.name === "two") {
+      notes.push("The deck’s step (b) has a row for each input: it is the transpose of this, which has W’s shape.");
+    }
     if (what === "grad_b" && many) notes.push("Added up over the examples, the columns.");
     if (what === "grad_z" && this.isRows(m)) {
       notes.push("Softmax is not elementwise: its Jacobian J stands where ⊙ σ′ stands elsewhere.");

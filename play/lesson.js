@@ -12,14 +12,19 @@ const $ = (selector) => document.querySelector(selector);
 const SIZES = { unequal: [3, 4, 2], square: [3, 3, 3], single: [3, 4, 1] };
 
 const [one, two] = [decks.one, decks.two];
+// Deck two's network has one output: π(M) is a number.
+const fraction = (above, below) => `<mfrac><mrow><mo>∂</mo>${above}</mrow><mrow><mo>∂</mo>${below}</mrow></mfrac>`;
+const last = two.of("z", "L", { isScalar: true });
+const back = (m, index = "") => fraction(last, two.of("z", m, { index }));
+const w = `<msubsup><mi>w</mi><mrow><mi>i</mi><mi>j</mi></mrow>${two.above("m")}</msubsup>`;
 const GRADIENT = {
-  options: ["g.T @ s", "s.T @ g", "g * s", "s @ g.T", "g @ s.T"], right: "C",
+  options: ["g.T @ s", "s.T @ g", "g ⊙ s", "s @ g.T", "g @ s.T"], right: "C",
 };
 const MULTIPLY = "g @ s.T and s @ g.T make a table of all products, which has the answer on its diagonal; a row times a column adds everything up to one number.";
 
 export const QUESTIONS = [
   {
-    title: "The weighted sum", deck: "one", asks: ["z", "m+1"],
+    title: "The weighted sum", asks: `${math(one.of("z", "m+1"))}, without b,`,
     formula: `<mrow>${one.sum("j")}${one.of("W", "m+1", { index: "ij" })}${one.of("a", "m", { index: "j" })}</mrow>`,
     words: "Without the bias for now: a sum over j, for every unit i of layer m + 1.",
     names: { W: one.of("W", "m+1"), a: one.of("a", "m") },
@@ -28,14 +33,14 @@ export const QUESTIONS = [
     hint: "The sum runs over the second index of W, the columns.",
   },
   {
-    title: "Exercise 1: the output layer", deck: "one", asks: ["grad_z", "L"],
+    title: "Exercise 1: the output layer", asks: math(one.quantity("grad_z", "L")),
     formula: one.formula("grad_z", { m: "L" })[0],
     words: "No sum here: number i of one times number i of the other.",
     names: { g: one.by("a", "L"), s: one.sigma("L", true) },
     ...GRADIENT, why: "Number by number: the Hadamard product ⊙, in NumPy the sign *.", hint: MULTIPLY,
   },
   {
-    title: "Exercise 2: by the activations", deck: "one", asks: ["grad_a", "m"],
+    title: "Exercise 2: by the activations", asks: math(one.quantity("grad_a", "m")),
     formula: one.formula("grad_a", { m: "m", after: "m+1" })[0],
     words: "Unit j of layer m has fed every unit i of layer m + 1, and collects from all of them.",
     names: { W: one.of("W", "m+1"), g: one.by("z", "m+1") },
@@ -44,43 +49,36 @@ export const QUESTIONS = [
     hint: "The sum runs over the first index of W, the rows.",
   },
   {
-    title: "Exercise 3: by the pre-activations", deck: "one", asks: ["grad_z", "m"],
+    title: "Exercise 3: by the pre-activations", asks: math(one.quantity("grad_z", "m")),
     formula: one.formula("grad_z", { m: "m" })[0],
     words: "The same step as at the output, in a hidden layer.",
     names: { g: one.by("a", "m"), s: one.sigma("m", true) },
     ...GRADIENT, why: "Number by number, as in exercise 1.", hint: MULTIPLY,
   },
   {
-    title: "Exercise 4: the weights", deck: "one", asks: ["grad_W", "m"],
+    title: "Exercise 4: the weights", asks: math(one.quantity("grad_W", "m")),
     formula: one.formula("grad_W", { m: "m", before: "m-1" })[0],
     words: "Every i with every j: a table with the shape of W.",
     names: { g: one.by("z", "m"), a: one.of("a", "m-1") },
-    options: ["g.T @ a", "a.T @ g", "g * a", "a @ g.T", "g @ a.T"], right: "E",
+    options: ["g.T @ a", "a.T @ g", "g ⊙ a", "a @ g.T", "g @ a.T"], right: "E",
     why: "A column times a row is the table of all products, the outer product: row i from g, column j from a.",
     hint: "W has a row for every unit of layer m, and a column for every unit before.",
   },
   {
-    title: "Deck two, step (a)", deck: "two", asks: ["∂π(M)/∂π(m)", ""],
-    formula: `<mrow><mfrac><mrow><mo>∂</mo>${two.of("z", "L")}</mrow><mrow><mo>∂</mo>${two.of("z", "m", { index: "j" })}</mrow></mfrac><mo>=</mo>${two.sigma("m", true, "j")}${two.sum("h")}${two.of("W", "m+1", { index: "hj" })}<mo>·</mo><mfrac><mrow><mo>∂</mo>${two.of("z", "L")}</mrow><mrow><mo>∂</mo>${two.of("z", "m+1", { index: "h" })}</mrow></mfrac></mrow>`,
+    title: "Deck two, step (a)", asks: math(back("m")),
+    formula: `<mrow>${back("m", "j")}<mo>=</mo>${two.sigma("m", true, "j")}${two.sum("h")}${two.of("W", "m+1", { index: "hj" })}<mo>·</mo>${back("m+1", "h")}</mrow>`,
     words: "Exercises 2 and 3 in one, in the other deck’s letters: π is z, x is a, a′ is σ′, M is L.",
-    names: {
-      s: two.sigma("m", true), W: two.of("W", "m+1"),
-      d: `<mfrac><mrow><mo>∂</mo>${two.of("z", "L")}</mrow><mrow><mo>∂</mo>${two.of("z", "m+1")}</mrow></mfrac>`,
-    },
-    options: ["s * (W @ d)", "W.T @ (s * d)", "s * (W.T @ d)", "s.T @ (W.T @ d)"], right: "C",
+    names: { s: two.sigma("m", true), W: two.of("W", "m+1"), g: back("m+1") },
+    options: ["s ⊙ (W @ g)", "s.T @ (W.T @ g)", "W.T @ (s ⊙ g)", "s ⊙ (W.T @ g)", "s ⊙ (g.T @ W)"], right: "D",
     why: "The sum over h runs over the rows of W, so W is transposed; the slope of unit j stands before the sum and multiplies number by number.",
     hint: "The slope a′ belongs to layer m: it multiplies after the sum.",
   },
   {
-    title: "Deck two, step (b)", deck: "two", asks: ["∂L/∂w(m)", ""],
-    formula: `<mrow><mfrac><mrow><mo>∂</mo>${two.cost}</mrow><mrow><mo>∂</mo><msubsup><mi>w</mi><mrow><mi>i</mi><mi>j</mi></mrow>${two.above("m")}</msubsup></mrow></mfrac><mo>=</mo>${`<mfrac><mrow><mo>∂</mo>${two.cost}</mrow><mrow><mo>∂</mo>${two.of("z", "L")}</mrow></mfrac>`}<mo>·</mo>${two.of("a", "m-1", { index: "i" })}<mo>·</mo><mfrac><mrow><mo>∂</mo>${two.of("z", "L")}</mrow><mrow><mo>∂</mo>${two.of("z", "m", { index: "j" })}</mrow></mfrac></mrow>`,
+    title: "Deck two, step (b)", asks: math(fraction(two.cost, `<msup><mi>w</mi>${two.above("m")}</msup>`)),
+    formula: `<mrow>${fraction(two.cost, w)}<mo>=</mo>${fraction(two.cost, last)}<mo>·</mo>${two.of("a", "m-1", { index: "i" })}<mo>·</mo>${back("m", "j")}</mrow>`,
     words: "Here i counts the inputs and j the outputs of the layer: this table has a row for each input.",
-    names: {
-      c: `<mfrac><mrow><mo>∂</mo>${two.cost}</mrow><mrow><mo>∂</mo>${two.of("z", "L")}</mrow></mfrac>`,
-      x: two.of("a", "m-1"),
-      d: `<mfrac><mrow><mo>∂</mo>${two.of("z", "L")}</mrow><mrow><mo>∂</mo>${two.of("z", "m")}</mrow></mfrac>`,
-    },
-    options: ["c * (d @ x.T)", "c * (x @ d.T)", "c * (x.T @ d)", "c * (x * d)"], right: "B",
+    names: { c: fraction(two.cost, last), x: two.of("a", "m-1"), d: back("m") },
+    options: ["c * (d @ x.T)", "c * (x.T @ d)", "c * (x @ d.T)", "c * (x ⊙ d)"], right: "C",
     why: "Row i from x, column j from ∂π: inputs × outputs, the transpose of the gradient of exercise 4, which has W’s shape.",
     hint: "A row for every input x, a column for every output.",
   },
@@ -110,8 +108,8 @@ export class Lesson {
   // Formulas of the text.
   set(place) {
     const [deck, what, m, before, after, form] = place.dataset.formula.split(" ");
-    if (form === "quantity") {
-      place.innerHTML = math(decks[deck].quantity(what, m));
+    if (form === "quantity" || form === "number") {
+      place.innerHTML = math(decks[deck].quantity(what, m, form === "number" ? { index: "i" } : {}));
       return;
     }
     const [indices, vectors] = decks[deck].formula(what, { m, before, after });
@@ -167,7 +165,7 @@ export class Lesson {
       { W: n["W(2)"], g: n["grad_z(2)"] },
       { g: n["grad_a(1)"], s: n["s(1)"] },
       { g: n["grad_z(1)"], a: n["a(0)"] },
-      { s: p["s(1)"], W: p["W(2)"], d: d2 },
+      { s: p["s(1)"], W: p["W(2)"], g: d2 },
       { c: p["grad_z(3)"], x: p["a(0)"], d: d1 },
     ];
   }
@@ -182,7 +180,7 @@ export class Lesson {
       <p>${question.words}</p>
       <div class="given blocks"></div>
       <fieldset>
-        <legend>Which expression is it, for all at once?</legend>
+        <legend>Which expression is ${question.asks} for all at once?</legend>
         <div class="options">${trees.map((tree, n) => `
           <label class="option">
             <input type="radio" name="question-${k}" value="${n}">
@@ -193,7 +191,7 @@ export class Lesson {
       <details>
         <summary>Write your own expression</summary>
         <form class="own">
-          <label>As in NumPy, with ${Object.keys(names).map((name) => `<code>${name}</code>`).join(", ")}: <code>@</code> multiplies matrices, <code>*</code> number by number, <code>.T</code> transposes
+          <label>As in NumPy, with ${Object.keys(names).map((name) => `<code>${name}</code>`).join(", ")}: <code>@</code> multiplies matrices, <code>*</code> or ⊙ number by number, <code>.T</code> transposes
             <input type="text" autocomplete="off" autocapitalize="off" spellcheck="false" placeholder="${Object.keys(names).slice(0, 2).join(".T @ ")}">
           </label>
           <button>Try it</button>
@@ -255,6 +253,8 @@ export class Lesson {
       if (general) {
         this.right.add(k);
         this.score();
+        const after = document.querySelector(`[data-after="${k}"]`);
+        if (after) after.open = true;
         return this.say(k, "good", "Right.", question.why, [["the answer", answer]]);
       }
       return this.say(k, "bad", "The right numbers, by the sizes’ chance.",
@@ -301,6 +301,6 @@ export class Lesson {
   }
 
   score() {
-    $("#score").textContent = `${this.right.size} of ${QUESTIONS.length}`;
+    $("#score").textContent = `${this.right.size} of ${QUESTIONS.length} right`;
   }
 }

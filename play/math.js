@@ -28,8 +28,8 @@ export class Deck {
     return ROW(fence("("), this.place(m), fence(")"), transposed ? "<mo>⊤</mo>" : "");
   }
 
-  // A matrix or vector of layer m, such as z; `index` makes it one of its numbers.
-  of(what, m, { transposed = false, index = "" } = {}) {
+  // A matrix or vector of layer m, such as z, or one number; `index` makes it one of its numbers.
+  of(what, m, { transposed = false, index = "", isScalar = false } = {}) {
     const letter = this.letters[what];
     if (index) {
       const below = ROW(...[...index].map((sign) => `<mi>${sign}</mi>`));
@@ -37,7 +37,7 @@ export class Deck {
         ? `<msub><mi>${letter}</mi>${below}</msub>`
         : `<msubsup><mi>${letter}</mi>${below}${this.above(m, false)}</msubsup>`;
     }
-    const name = `<mi class="v" mathvariant="normal">${letter}</mi>`;
+    const name = isScalar ? `<mi>${letter}</mi>` : `<mi class="v" mathvariant="normal">${letter}</mi>`;
     if (what === "t") return name;
     return `<msup>${name}${this.above(m, transposed)}</msup>`;
   }

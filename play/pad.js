@@ -26,6 +26,7 @@ export class Pad {
     $("#pad-add").addEventListener("click", () => this.add());
     $("#pad-look").addEventListener("click", () => this.look());
     $("#pad-label").replaceChildren(...[..."0123456789"].map((d) => new Option(d, d)));
+    $("#pad-label").addEventListener("change", () => (this.isLabelled = true));
     onTheme(() => this.draw());
   }
 
@@ -70,6 +71,7 @@ export class Pad {
 
   clear() {
     this.ink.fill(0);
+    this.isLabelled = false;
     this.changed();
   }
 
@@ -134,6 +136,8 @@ export class Pad {
     const values = Array.from(out.data);
     const best = model.classOf(out, 0);
     out.release();
+    // What it is, until somebody says otherwise.
+    if (!this.isLabelled) $("#pad-label").value = best;
     const most = Math.max(1e-9, ...values.map(Math.abs));
     $("#pad-said").textContent = model.epoch === 0
       ? `An untrained network takes it for a ${best}: train it first.` : `It looks like a ${best} to the network.`;

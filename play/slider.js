@@ -75,10 +75,10 @@ export class Slider {
     $("#move-gradient").textContent = short(this.slope, 4);
     const off = Math.abs(cost - this.cost - this.slope * by);
     const size = Math.abs(cost - this.cost) + Math.abs(this.slope * by);
-    $("#move-words").textContent = by === 0 || size === 0
+    $("#move-words").textContent = by === 0
       ? "Move the slider: first a little, then far."
-      : off < 0.1 * size ? "Near the old value the gradient foretells the change well."
-        : "So far away the cost has bent: the gradient is the slope at the old value only.";
+      : off <= 0.1 * size ? "Near the old value the gradient foretells the change well."
+        : "On this way the cost has bent: the gradient is the slope at the old value only.";
     this.draw();
   }
 

@@ -7,7 +7,7 @@ import re
 from typing import Any
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Browser, expect
 
 from play_page import SIZES, Play
 from serving import PLAY, ROOT
@@ -72,6 +72,11 @@ CONTRASTS = """() => {
 }"""
 
 
+# Formulas of which an end is not seen.
+CUT_OFF = """() => [...document.querySelectorAll(".option, .formulas, legend, .block-name")].filter(e =>
+    e.checkVisibility() && e.scrollWidth > e.clientWidth + 1).map(e => e.textContent)"""
+
+
 @pytest.mark.parametrize(("size", "scheme"), LOOKS)
 def test_tour(open_page: Any, size: str, scheme: str) -> None:
     """Every part, with a picture for a person to look at; nothing sticks out."""
@@ -85,8 +90,12 @@ def test_tour(open_page: Any, size: str, scheme: str) -> None:
         assert page.evaluate("document.documentElement.scrollWidth") <= width, name
         low = [found for found in page.evaluate(CONTRASTS) if found[1] < found[2]]
         assert low == [], name
+        assert page.evaluate(CUT_OFF) == [], name
 
+    look("first")
+    expect(page.get_by_label("The cost of each epoch: none yet")).to_be_visible()
     play.train(40)
+    expect(page.get_by_label(re.compile("The cost of each epoch: 0.7.* in the last"))).to_be_visible()
     look("xor")
     for name in ("circles", "spirals", "own", "digits"):
         play.data(name)
@@ -101,7 +110,10 @@ def test_tour(open_page: Any, size: str, scheme: str) -> None:
     page.mouse.down()
     page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] - 10, steps=6)
     page.mouse.up()
-    expect(page.locator("#pad-said")).to_contain_text("It looks like")
+    said = page.locator("#pad-said")
+    expect(said).to_contain_text("It looks like a ")
+    # Which is the target of a look inside, until somebody says otherwise.
+    expect(page.locator("#pad-label")).to_have_value(said.inner_text().split()[4])
     page.click("#copy")
     look("copy")
     page.click("#pad-look")
@@ -182,6 +194,31 @@ def test_all_is_reached_by_the_keyboard(play: Play) -> None:
     page.keyboard.press("ArrowDown")
     page.keyboard.press("ArrowDown")
     expect(page.locator('[data-question="0"] .verdict')).to_contain_text("Right.")
+
+
+# The page trains an epoch as soon as it can; when, in milliseconds since the navigation began.
+EPOCH_AT_ONCE = """new MutationObserver((_, observer) => {
+    if (document.documentElement.dataset.ready === undefined) return;
+    observer.disconnect();
+    const ready = performance.now();
+    document.querySelector("#one").click();
+    window.times = [ready, performance.now(), document.querySelector("#epoch").textContent];
+}).observe(document, { attributes: true, subtree: true });"""
+
+
+def test_how_soon_an_epoch_is_trained(
+    browser: Browser, address: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    page = browser.new_page()
+    page.add_init_script(EPOCH_AT_ONCE)
+    play = Play(page, address)
+    ready, trained, epoch = page.evaluate("window.times")
+    assert epoch == "1"
+    assert 0 < ready <= trained
+    assert play.complaints == []
+    page.close()
+    with capsys.disabled():
+        print(f"\nThe page is ready after {ready:.0f} ms, one epoch trained after {trained:.0f} ms.")
 
 
 def test_reduced_motion(open_page: Any) -> None:

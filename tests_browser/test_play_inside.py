@@ -94,23 +94,34 @@ def test_a_moved_weight_beside_what_the_gradient_foretold(play: Play) -> None:
     before = play.read("W(2)")
     page.click("#keep")
     assert play.read("W(2)") > before + 0.5
+    slider.press("ArrowRight")
+    page.click("#put-back")
+    assert "first a little" in play.text("#move-words")
     page.click("#close-slider")
     assert page.is_hidden("#move")
 
 
-RIGHT = "CCACECB"
-
-
 def test_questions_judge_every_option(play: Play) -> None:
+    """With the letters and the names that `sb.lab.exercise` has."""
+    page = play.page
     play.open("lesson")
-    for place, right in enumerate(RIGHT):
-        question = play.page.locator(f'[data-question="{place}"]')
+    answer = page.locator("[data-after='0'] .answer")
+    expect(answer).to_be_hidden()  # it would tell the first
+    for place in range(7):
+        asked = sb.lab.exercise(place + 1)
+        question = page.locator(f'[data-question="{place}"]')
+        names = question.locator(".given .block-name code").all_inner_texts()
+        assert names == list(asked.quantities)
         options = question.locator("input[type=radio]")
-        for index in range(options.count()):
+        assert options.count() == len(asked.options)
+        for index, kind in enumerate(asked.verdicts().values()):
             options.nth(index).check()
             verdict = question.locator(".verdict").inner_text()
-            assert verdict.startswith("Right.") == ("ABCDE"[index] == right), (place, verdict)
-    assert play.text("#score") == "7 of 7"
+            assert verdict.startswith("Right.") == (kind == "right"), (place, index, verdict)
+            fits = "It cannot be computed" not in verdict
+            assert fits == (kind != "the shapes do not fit"), (place, index, verdict)
+    assert play.text("#score") == "7 of 7 right"
+    expect(answer).to_be_visible()
 
 
 def test_questions_tell_chance_from_right(play: Play) -> None:
@@ -133,6 +144,9 @@ EXPRESSIONS = [
     ("(g.T @ W).T", "Right."),
     ("-(-(W.T)) @ g", "Right."),
     ("g.T @ W", "transposed"),
+    ("Wᵀ @ g", "Right."),
+    ("W^T @ g", "Right."),
+    ("W ⊙ g", "⊙ needs equal shapes"),
     ("W.T @ g * 2", "The right shape with wrong numbers"),
     ("W @ g", "It cannot be computed."),
     ("W @ h", "There is no “h” here"),
