@@ -34,7 +34,7 @@ demo: $(VENV)/package $(VENV)/extra-plot ## train a network and look inside it (
 	$(PY) -m swiftbackprop.demo $(DATA)
 
 develop: $(VENV)/build-system ## an editable install of this CPU's level alone, the quickest way from an edit to Python
-	SOURCE_DATE_EPOCH= SWIFTBACKPROP_BUILD_LEVELS=native $(PY) -m pip install --quiet --no-build-isolation --editable .
+	env -u SOURCE_DATE_EPOCH SWIFTBACKPROP_BUILD_LEVELS=native $(PY) -m pip install --quiet --no-build-isolation --editable .
 	@rm -f $(VENV)/package
 
 test: $(VENV)/package ## the tests of Swift, then those of Python

@@ -117,11 +117,16 @@ def check_machine() -> None:
             f"Building swiftbackprop needs {wanted}, and no swift is on PATH: "
             "install a toolchain from swift.org/install and put its usr/bin on PATH."
         )
-    said = subprocess.run(["swift", "--version"], capture_output=True, text=True).stdout
-    found = re.search(r"Swift version (\d+)\.(\d+)", said)
-    if found is None or (int(found[1]), int(found[2])) < SWIFT_NEEDED:
-        have = found[0] if found else "one that does not tell its version"
-        sys.exit(f"Building swiftbackprop needs {wanted}, and the swift on PATH is {have}.")
+    told = subprocess.run(["swift", "--version"], capture_output=True, text=True)
+    found = re.search(r"Swift version (\d+)\.(\d+)", told.stdout)
+    if found is None:
+        said = " ".join((told.stderr or told.stdout).split()) or "nothing"
+        sys.exit(
+            f"Building swiftbackprop needs {wanted}, and the swift on PATH does not tell its "
+            f"version. `swift --version` says: {said}"
+        )
+    if (int(found[1]), int(found[2])) < SWIFT_NEEDED:
+        sys.exit(f"Building swiftbackprop needs {wanted}, and the swift on PATH is {found[0]}.")
     if TARGET:
         cross.check(TARGET)
 
@@ -212,6 +217,8 @@ def relative(*suffixes: str) -> list[str]:
 
 TARGET = choice("SWIFTBACKPROP_BUILD_TARGET", "", *cross.TARGETS)
 REPRODUCIBLE = bool(os.environ.get("SOURCE_DATE_EPOCH"))
+if not REPRODUCIBLE:
+    os.environ.pop("SOURCE_DATE_EPOCH", None)  # an empty one is an error for the compilers
 ENGINE = choice("SWIFTBACKPROP_BUILD_ENGINE", *ENGINES)
 KINDS = ("vendored", "system")
 BLAS = choice("SWIFTBACKPROP_BUILD_BLAS", *sorted(KINDS, reverse=sys.platform != "darwin"))

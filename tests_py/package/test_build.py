@@ -39,11 +39,12 @@ def build(tree: Path, program: tuple[str, ...] = ("setup.py",), **env: str) -> A
     )  # fmt: skip
 
 
-def fake_swift(tree: Path, version: str) -> str:
-    """A PATH whose swift does nothing but tell this version."""
+def fake_swift(tree: Path, version: str, before: str = "") -> str:
+    """A PATH whose swift does nothing but tell this version, and what is to come before."""
     fake = tree / "bin" / "swift"
     fake.parent.mkdir(parents=True)
-    fake.write_text(f"#!/bin/sh\necho 'Swift version {version} (swift-{version}-RELEASE)'\n")
+    says = f"echo 'Swift version {version} (swift-{version}-RELEASE)'"
+    fake.write_text(f"#!/bin/sh\n{before}\n{says}\n")
     fake.chmod(0o755)
     return f"{fake.parent}:/usr/bin:/bin"
 
@@ -66,6 +67,18 @@ def test_an_old_swift_toolchain(tree: Path) -> None:
     said = sentence(build(tree, PATH=fake_swift(tree, "5.9")))
     assert "5.9" in said
     assert "6.2" in said
+
+
+def test_a_swift_toolchain_that_does_not_run(tree: Path) -> None:
+    path = fake_swift(tree, "6.3", "echo 'error: no libm here' >&2; exit 1")
+    said = sentence(build(tree, PATH=path))
+    assert "does not tell its version. `swift --version` says: error: no libm here" in said
+
+
+def test_an_empty_time_is_none(tree: Path) -> None:
+    """The compilers refuse an empty SOURCE_DATE_EPOCH."""
+    path = fake_swift(tree, "5.9", 'test -z "${SOURCE_DATE_EPOCH+set}" || exit 1')
+    assert "5.9" in sentence(build(tree, PATH=path, SOURCE_DATE_EPOCH=""))
 
 
 def test_wrong_build_variables(tree: Path) -> None:
