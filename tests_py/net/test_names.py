@@ -200,6 +200,7 @@ def test_what_the_table_says_is_there() -> None:
     places = {name: getattr(sb, name) for name in sb.__all__}
     places |= {name: getattr(sb.schedules, name) for name in sb.schedules.__all__}
     places |= {"MLPClassifier": models.MLPClassifier, "NetworkExchange": sb.Network}
+    known["stream"] = signature(sb.data.stream).parameters
     for kind in {*OTHER_LIBRARIES, *ADVICE}.difference(known, ("column", "method")):
         place, _, method = kind.partition(".")
         known[kind] = signature(getattr(places[place], method or "__init__")).parameters

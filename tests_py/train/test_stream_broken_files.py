@@ -134,3 +134,44 @@ def test_missing_numbers_are_named(tmp_path: Path) -> None:
             lambda s=stream: trained(s), ValueError,  # type: ignore[misc]
             rf"{k}\.parquet: column '{column}' has (nan|inf) in row 37",
         )  # fmt: skip
+
+
+def test_text_in_another_encoding_or_with_other_marks_between_columns(tmp_path: Path) -> None:
+    formats = {
+        "names.csv": (
+            b"a,b\xfc,y\n" + b"1,2,0\n3,4,1\n" * 8,
+            r"names\.csv cannot be read: its first",
+        ),
+        "labels.csv": (
+            b"a,b,y\n" + b"1,2,r\xfc\n3,4,s\n" * 8,
+            r"column 'y' of \S*labels\.csv holds bin",
+        ),
+        "marks.csv": (
+            b"a;b;y\n" + b"1;2;0\n3;4;1\n" * 8,
+            r"no column 'y'; it has 'a;b;y': if ';' st",
+        ),
+    }
+    for name, (text, words) in formats.items():
+        path = tmp_path / name
+        path.write_bytes(text)
+        said = refused(
+            lambda path=path: sb.data.stream(path, target="y"),  # type: ignore[misc]
+            (ValueError, TypeError), words,
+        )  # fmt: skip
+        # What it says to give is what helps.
+        written = said[said.index("format=") :]
+        names = {"sb": sb, "pyarrow": pa, "path": path}
+        rows = eval(f"sb.data.stream(path, target='y', {written})", names)
+        net = sb.Network([2, 2], loss="cross_entropy", seed=0)
+        assert net.fit(rows, epochs=1, progress=False).stop_reason == "completed"
+
+
+def test_one_target_in_a_list_is_one_target(tmp_path: Path) -> None:
+    X, y = data(64)
+    pq.write_table(table(X, y=y), tmp_path / "a.parquet")
+    one, listed = (
+        trained(sb.data.stream(tmp_path / "a.parquet", target=target)) for target in ("y", ["y"])
+    )
+    assert np.array_equal(one, listed)
+    np.save(tmp_path / "X.npy", X)
+    refused(lambda: sb.data.stream(tmp_path / "X.npy", target="y"), TypeError, "'y' names a column")

@@ -175,6 +175,7 @@ ADVICE: dict[str, dict[str, str]] = {
         "max_lr": "the highest rate is the optimizer's own",
         "steps_per_epoch": "it follows every batch by itself",
     },
+    "stream": dict.fromkeys(["batch_size", "shuffle", "epochs"], "it is an argument of fit"),
     "NetworkExchange.to_onnx": {
         **dict.fromkeys(
             ["opset", "opset_version", "target_opset"],

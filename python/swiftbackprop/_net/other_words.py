@@ -272,6 +272,18 @@ OTHER_LIBRARIES: dict[str, dict[str, str]] = {
         "threshold": "min_delta",
         "eps": "min_delta",
     },
+    "stream": {
+        "label": "target",
+        "labels": "target",
+        "y": "target",
+        "columns": "features",
+        "weights": "sample_weight",
+        "transforms": "transform",
+        "buffer_size": "window",
+        "shuffle_buffer": "window",
+        "prefetch": "read_ahead",
+        "chunksize": "batch_rows",
+    },
     "NetworkExchange.to_onnx": {"file": "path", "f": "path", "filename": "path"},
     ESTIMATOR: {
         "hidden_layers": "hidden_layer_sizes",

@@ -36,6 +36,11 @@ class _Rows:
             for file in find_files(given):
                 self.arrays.append((file, _mapped(file)))
         else:
+            if isinstance(given, str):
+                raise TypeError(
+                    f"{given!r} names a column, and arrays have none: give y, or the weights, as "
+                    "an array or as .npy files"
+                )
             self.arrays.append((what, as_labels(given, what) if what == "y" else given))
         first_file, first = self.arrays[0]
         for file, array in self.arrays:

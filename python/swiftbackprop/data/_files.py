@@ -9,7 +9,7 @@ from typing import Any
 
 from swiftbackprop._net.arrays import FloatArray
 from swiftbackprop._train.row_stream import Demand
-from swiftbackprop.data._find import open_dataset, pyarrow_module, type_of
+from swiftbackprop.data._find import NOT_UTF8, open_dataset, pyarrow_module, type_of
 from swiftbackprop.data._source import Block, Source, Unit
 from swiftbackprop.data._table import Table
 
@@ -42,8 +42,11 @@ class TableFiles(Source):
         pyarrow_module()
         self.dataset = open_dataset(source, format)
         schema = self.dataset.schema
-        types = dict(zip(schema.names, schema.types, strict=True))
         files = getattr(self.dataset, "files", None) or ["the data set"]
+        try:
+            types = dict(zip(schema.names, schema.types, strict=True))
+        except UnicodeDecodeError:  # arises when names are looked at, not when they are read
+            raise ValueError(f"{files[0]} cannot be read: its first line {NOT_UTF8}") from None
         self.table = Table(types, files[0], target, sample_weight, features, transform)
         self.has_target = bool(self.table.targets)
         self.target_is_text = self.table.target_is_text

@@ -11,7 +11,12 @@ from typing import Any
 from swiftbackprop._net.checks import got, listed
 from swiftbackprop._net.optional import optional
 
-__all__ = ["find_files", "open_dataset", "pyarrow_module", "type_of"]
+__all__ = ["NOT_UTF8", "delimited", "find_files", "open_dataset", "pyarrow_module", "type_of"]
+
+NOT_UTF8 = (
+    "is not UTF-8: save it so, or give format=pyarrow.dataset.CsvFileFormat("
+    "read_options=pyarrow.csv.ReadOptions(encoding='latin-1'))"
+)
 
 _FORMATS = {
     **dict.fromkeys((".parquet", ".pq"), "parquet"),
@@ -98,6 +103,15 @@ def open_dataset(source: Any, format: Any) -> Any:
     except (ValueError, OSError) as error:
         words = " ".join(str(error).split())
         raise type_of(error)(f"{files[0]} cannot be read: {words}") from error
+
+
+def delimited(names: Sequence[str]) -> str:
+    """Return what to write for text whose columns are not separated by commas; "" for others."""
+    mark = next((mark for mark in ";\t|" if len(names) == 1 and mark in names[0]), "")
+    return mark and (
+        f": if {mark!r} stands between the columns, give format=pyarrow.dataset.CsvFileFormat("
+        f"parse_options=pyarrow.csv.ParseOptions(delimiter={mark!r}))"
+    )
 
 
 def type_of(error: BaseException) -> type[Exception]:

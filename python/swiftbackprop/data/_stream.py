@@ -10,6 +10,7 @@ from typing import Any
 from swiftbackprop._net.arrays import FloatArray
 from swiftbackprop._net.base import NetworkBase
 from swiftbackprop._net.checks import as_int, got
+from swiftbackprop._net.names import known_keywords
 from swiftbackprop._train.row_stream import Demand, Epochs, Piece, RowStream
 from swiftbackprop._train.stream_validation import predict_stream
 from swiftbackprop.data._arrays import ArrayFiles, is_arrays
@@ -159,6 +160,7 @@ class Stream(RowStream):
         return f"Stream({rows} of {self.inputs} columns, {files} files, window={self.window})"
 
 
+@known_keywords
 def stream(
     source: Any,
     *,

@@ -12,6 +12,7 @@ from swiftbackprop._net.arrays import FloatArray, as_data
 from swiftbackprop._net.checks import got, listed
 from swiftbackprop._train.row_stream import Demand
 from swiftbackprop.data._columns import Columns, column_dtype, holds, numbers_of, texts_of
+from swiftbackprop.data._find import NOT_UTF8, delimited
 from swiftbackprop.data._source import Block
 
 __all__ = ["Table", "transformed"]
@@ -45,8 +46,8 @@ class Table:
         transform: Any,
     ) -> None:
         self.first_file, self.types, self.transform = file, dict(types), transform
-        self.is_single = isinstance(target, str)
         self.targets = _names(target, "target")
+        self.is_single = len(self.targets) == 1
         self.weight = sample_weight
         if sample_weight is not None and not isinstance(sample_weight, str):
             raise TypeError(f"sample_weight must be the name of a column, got {got(sample_weight)}")
@@ -81,6 +82,8 @@ class Table:
 
     def _need_number(self, name: str, advice: str) -> None:
         if holds(self.types[name]) != "number":
+            if str(self.types[name]) == "binary" and ".csv" in self.first_file.lower():
+                advice = f"its text {NOT_UTF8}"
             raise TypeError(
                 f"column {name!r} of {self.first_file} holds {self.types[name]}; expected real "
                 f"numbers: {advice}"
@@ -191,7 +194,7 @@ def absent(missing: Sequence[str], known: Sequence[str], file: str) -> ValueErro
     many = "columns" if len(missing) > 1 else "column"
     return ValueError(
         f"{file} has no {many} {listed(map(repr, missing), 5)}; it has "
-        f"{listed(map(repr, known), 20)}"
+        f"{listed(map(repr, known), 20)}{delimited(known)}"
     )
 
 
