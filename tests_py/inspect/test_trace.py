@@ -194,6 +194,13 @@ def test_a_batch_sums_and_divides() -> None:
     assert trace["C"].formula == "C = 1/N Σₙ C(a(2)ₙ, tₙ)"
     assert trace["grad_b(1)"].formula == "grad_b(1) = Σₙ grad_z(1)ₙ"
     assert_matches(trace["grad_b(1)"].value, trace["grad_z(1)"].value.sum(axis=0), 1e-12)
+    # The second deck's L′ is of one row's own cost.
+    of_a_row = net.loss.derivative(trace["a(2)"].value, t)
+    assert_matches(trace["grad_a(2)"].value, of_a_row / 4, 1e-12)
+    second = net.trace(X, t, symbols="deck2")
+    assert second["grad_a(2)"].formula == "∂L/∂x(2) = L′(x(2), t)/N"
+    second = net.trace(X, t, symbols="deck2", sample_weight=np.arange(4.0))
+    assert second["grad_a(2)"].formula == "∂L/∂x(2) = L′(x(2), t) wₙ/Σw"
     assert trace.notes[0].count("(1)") >= 4  # rows and columns, said once
     assert sum("columns" in note for note in trace.notes) == 1
 

@@ -188,7 +188,7 @@ def _backward(parts: Parts) -> Iterator[Line]:
         if m == last:
             by_a, source = f"∂{parts.letters.cost}/∂{of('a', m)}", parts.loss.name
             if by_a == grad_a:
-                by_a = f"{parts.letters.cost}′({of('a', m)}, t)"
+                by_a = f"{parts.letters.cost}′({of('a', m)}, t){_share(parts)}"
         else:
             by_a, source = f"{of('W', m + 1)}ᵀ {of('grad_z', m + 1)}", ""
         yield "backward", f"grad_a({m})", f"{grad_a} = {by_a}", source, layer.grad_a
@@ -209,10 +209,15 @@ def _backward(parts: Parts) -> Iterator[Line]:
 
 def difference(parts: Parts) -> str:
     """Return grad_z(L) of partners: a − t with the row's weight."""
-    apart = f"{parts.letters.quantity('a', parts.last.m)} − t"
+    apart, share = f"{parts.letters.quantity('a', parts.last.m)} − t", _share(parts)
+    return f"({apart}){share}" if share else apart
+
+
+def _share(parts: Parts) -> str:
+    """Return the factor with which a row's own cost enters C."""
     if parts.weighted:
-        return f"({apart}) wₙ/Σw"
-    return f"({apart})/N" if parts.rows > 1 else apart
+        return " wₙ/Σw"
+    return "/N" if parts.rows > 1 else ""
 
 
 def product(parts: Parts, layer: LayerParts) -> str:
