@@ -33,9 +33,9 @@ help: ## list the verbs
 demo: $(VENV)/package $(VENV)/extra-plot ## train a network and look inside it (DATA=fashion-mnist: on a larger set)
 	$(PY) -m swiftbackprop.demo $(DATA)
 
-develop: $(VENV)/build-system ## an editable install of this CPU's level alone, the quickest way from an edit to Python
-	env -u SOURCE_DATE_EPOCH SWIFTBACKPROP_BUILD_LEVELS=native $(PY) -m pip install --quiet --no-build-isolation --editable .
-	@rm -f $(VENV)/package
+develop: $(VENV)/editable ## an editable install of this CPU's level alone, the quickest way from an edit to Python
+	@# What is installed already pip would take seconds to install again.
+	$(NATIVE) $(PY) -W ignore setup.py --quiet build_ext --inplace
 
 test: $(VENV)/package ## the tests of Swift, then those of Python
 	@# Swift compiles on one core while pip installs what pytest needs.
@@ -230,8 +230,15 @@ clean: ## remove what the other verbs made
 
 # pip would build from what an earlier build left in build/lib.
 $(VENV)/package: $(SOURCES) | $(PY)
-	rm -rf build/lib* build/bdist*
+	rm -rf build/lib* build/bdist* $(VENV)/editable
 	$(PY) -m pip install --quiet .
+	@touch $@
+
+NATIVE = env -u SOURCE_DATE_EPOCH SWIFTBACKPROP_BUILD_LEVELS=native
+
+$(VENV)/editable: pyproject.toml setup.py $(wildcard building/*.py) $(VENV)/build-system
+	$(NATIVE) $(PY) -m pip install --quiet --no-build-isolation --editable .
+	@rm -f $(VENV)/package
 	@touch $@
 
 # The engine of `make sanitize` and that of `make coverage`.
