@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import gzip
 from pathlib import Path
 
 import numpy as np
@@ -96,6 +97,24 @@ def test_arrays_and_parquet(tmp_path: Path) -> None:
     frame.to_parquet(tmp_path / "frame.parquet")
     done = run(tmp_path, "train", "frame.parquet", "--target", "out", "--epochs", 2)
     assert "4-64-64-1" in done.stdout
+
+
+def test_text_that_is_compressed(flowers: Path) -> None:
+    table = (flowers / "flowers.csv").read_bytes()
+    (flowers / "data.csv.gz").write_bytes(gzip.compress(table))
+    options = ["--target", "kind", "--epochs", 2]
+    packed = report_of(run(flowers, "train", "data.csv.gz", *options))
+    plain = report_of(run(flowers, "train", "flowers.csv", *options))
+    assert packed["result"] == plain["result"]
+    assert packed["saved"] == "data.safetensors"
+    predicted = run(flowers, "predict", "data.safetensors", "data.csv.gz").stdout
+    assert predicted == run(flowers, "predict", "flowers.safetensors", "flowers.csv").stdout
+    for raw in (table, gzip.compress(table)[:-20], gzip.compress(table)[:40] + b"x" * 200):
+        (flowers / "data.csv.gz").write_bytes(raw)
+        said = complaint(flowers, "train", "data.csv.gz", *options)
+        assert "data.csv.gz is not read: it is no gzip file, or damaged" in said
+    said = complaint(flowers, "train", "data.npy.gz", *options)
+    assert "its name must end in one of .csv" in said
 
 
 def test_text_in_the_forms_of_spreadsheets(tmp_path: Path) -> None:

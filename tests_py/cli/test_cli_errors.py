@@ -26,6 +26,7 @@ TABLES = {
     "header": ("a,b\n", "has no rows below"),
     "ragged": ("a,b\n1,2\n3\n", "line 3, has 1 fields, and the first has 2"),
     "ragged below": ("a,b\n1,2\n3,4\n5,6,7\n", "line 4, has 3 fields, and the first has 2"),
+    "title": ("Report\n\na,b,c\n1,2,3\n", "line 3, has 3 fields, and the first has 1; if a title"),
     "twice": ("a,a\n1,2\n", "the name 'a' twice"),
     "nameless": ("a,,b\n1,2,3\n", "a nameless column"),
     "binary": (b"a,b\n\x00\x01,2\n", "not a text file: it holds zero bytes"),

@@ -33,14 +33,17 @@ _MOSTLY = 0.8  # of the cells that are numbers where one that is not is a slip
 _NUMBER = r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?|[+-]?(?:inf|infinity)"
 # A number and something about it: a unit, a currency, a per cent sign, digits in groups.
 _NEARLY = (
+    r"(?!.*\d\.\d{1,2}\.\d)"  # dates, versions and addresses
     r"(?:[^\w\d]|usd|eur|gbp|chf|rs\.?)*\s*[-+\u2212]?[^\w\d]*"
     r"\d[\d.,'\u2019\u00a0\u202f ]*\s*[^\d]{0,12}"
 )
 _DATES = (
-    "ISO8601 | %Y/%m/%d | %Y%m%d | %d.%m.%Y | %d/%m/%Y | %m/%d/%Y | %d-%m-%Y | %m-%d-%Y | %d/%m/%y"
-    " | %m/%d/%y | %d %b %Y | %d-%b-%Y | %d-%b-%y | %b %d %Y | %b %d, %Y | %d %B %Y | %B %d, %Y"
-    " | %Y/%m/%d %H:%M | %Y/%m/%d %H:%M:%S | %d.%m.%Y %H:%M | %d/%m/%Y %H:%M | %m/%d/%Y %H:%M"
-    " | %d/%m/%Y %H:%M:%S | %m/%d/%Y %H:%M:%S | %a %b %d %H:%M:%S %Y"
+    "ISO8601 | %Y/%m/%d | %Y%m%d | %d.%m.%Y | %d/%m/%Y | %m/%d/%Y | %d-%m-%Y | %m-%d-%Y"
+    " | %d/%m/%y | %m/%d/%y | %d.%m.%y | %Y.%m.%d | %b %Y | %B %Y | %b-%Y | %b-%d-%Y | %d %b %Y"
+    " | %d-%b-%Y | %d-%b-%y | %b %d %Y | %b %d, %Y | %d %B %Y | %B %d, %Y | %Y/%m/%d %H:%M"
+    " | %Y/%m/%d %H:%M:%S | %d.%m.%Y %H:%M | %d/%m/%Y %H:%M | %m/%d/%Y %H:%M | %d/%m/%Y %I:%M %p"
+    " | %m/%d/%Y %I:%M %p | %d/%m/%Y %I:%M:%S %p | %m/%d/%Y %I:%M:%S %p | %m/%d/%y %H:%M"
+    " | %d.%m.%Y %H:%M:%S | %d/%m/%Y %H:%M:%S | %m/%d/%Y %H:%M:%S | %a %b %d %H:%M:%S %Y"
 )
 _ID = re.compile(r"(?i:^(?:id|uuid|guid|index|rownames?|row)$|[\W_](?:id|uuid|guid)$)|[a-z]I[Dd]$")
 
@@ -193,9 +196,14 @@ def kind_of(table: Table, name: str, texts: bool = False) -> tuple[str, str]:
         # 01 is no 1, but the name of a month or a place.
         return (TEXT if any(map(re.compile(r"0\d+").fullmatch, present)) else NUMBER), ""
     nearly = column.str.fullmatch(_NEARLY, flags=re.IGNORECASE).eq(True).to_numpy(bool)
-    form = _form(present)
-    if form:
-        return DATE, form
+    forms = _forms(present)
+    if len(forms) == 1:
+        return DATE, forms[0]
+    if forms:
+        table.notes.append(
+            f"column {name!r} may hold dates with the day or the month first, such as "
+            f"{present.iloc[0]!r}, and is taken as texts: write {_example('ISO8601')}"
+        )
     several = present.nunique() > _FEW
     if several and (nearly | ~odd)[column.notna()].mean() >= _MOSTLY:
         raise ValueError(_odd(table, name, odd, _NUMBERS))
@@ -209,18 +217,17 @@ def kind_of(table: Table, name: str, texts: bool = False) -> tuple[str, str]:
     return TEXT, ""
 
 
-def _form(present: pandas.Series) -> str:
-    """Return the form of all these dates; none if two read them, which may differ."""
+def _forms(present: pandas.Series) -> list[str]:
+    """Return the form of all these dates; two if these read them differently; none of others."""
     if not present.iloc[:20].str.contains(r"\d").all():
-        return ""
+        return []
     fitting = [
         form
         for form in _DATES.split(" | ")
         if _times(present.iloc[:20], form).notna().all() and _times(present, form).notna().all()
     ]
-    if len(fitting) > 1 and not _times(present, fitting[0]).equals(_times(present, fitting[1])):
-        return ""
-    return fitting[0] if fitting else ""
+    same = len(fitting) < 2 or _times(present, fitting[0]).equals(_times(present, fitting[1]))
+    return fitting[:1] if same else fitting[:2]
 
 
 def why_none(name: str, column: pandas.Series, kind: str, train: npt.NDArray[Any]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, TypeAlias
 
 import swiftbackprop as sb
@@ -13,12 +14,18 @@ from swiftbackprop._net.names import unknown
 from swiftbackprop._net.spec import DTYPES, PRECISIONS
 from swiftbackprop.metrics import OF_CLASSES, OF_NUMBERS
 
-__all__ = ["ARRAYS", "ENDINGS", "TEXT", "as_amount", "make_parser"]
+__all__ = ["ARRAYS", "ENDINGS", "TEXT", "as_amount", "ending_of", "make_parser"]
 
 # Endings of the files that are read.
 TEXT = (".csv", ".tsv", ".txt")
 ARRAYS = (".npy", ".npz", ".parquet", ".xlsx")
 ENDINGS = (*TEXT, *ARRAYS)
+
+
+def ending_of(path: str) -> str:
+    """Return the ending of a file's name; of text that is compressed, that of the text."""
+    return Path(path[:-3] if path.lower().endswith(".gz") else path).suffix.lower()
+
 
 _count = from_text(int, min_=1, max_=2**31 - 1)
 _seed = from_text(int, min_=0, max_=2**31 - 1)
@@ -74,7 +81,8 @@ def _add_train(commands: Any) -> argparse.ArgumentParser:
     add = _adder(
         train,
         f"""
-data: a table ({", ".join(ENDINGS)}): text with names in its first line, a matrix of rows, or an
+data: a table ({", ".join(ENDINGS)}): text with names in its first
+     line, also as .gz, a matrix of rows, or an
     archive of X and y
 --target: the column to predict (default: y of .npz, the last column where columns have no names)
 --drop: leave columns out

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from swiftbackprop._cli.array_table import READERS
-from swiftbackprop._cli.parser import ENDINGS, TEXT
+from swiftbackprop._cli.parser import ENDINGS, TEXT, ending_of
 from swiftbackprop._cli.table import Reading, Table
 from swiftbackprop._cli.text_table import read_text
 
@@ -24,8 +22,8 @@ def read_table(path: str, reading: Reading) -> Table:
     ImportError
         If a package that reads it is not installed.
     """
-    ending = Path(path).suffix.lower()
-    if ending not in ENDINGS:
+    ending = ending_of(path)
+    if ending not in ENDINGS or (path.lower().endswith(".gz") and ending not in TEXT):
         raise ValueError(f"{path} cannot be read: its name must end in one of {', '.join(ENDINGS)}")
     with open(path, "rb"):  # raises Python's own OSError, not a package's
         pass

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pandas
 
-from swiftbackprop._cli.parser import TEXT
+from swiftbackprop._cli.parser import TEXT, ending_of
 from swiftbackprop._net.checks import listed
 from swiftbackprop._net.names import nearest
 
@@ -91,7 +91,7 @@ class Table:
     def _data(self) -> str:
         """Return a half sentence, if the names of the columns may be data."""
         numbers = [name for name in self.frame if re.fullmatch(r"[-+]?\d*\.?\d+", name)]
-        if not numbers or not self.named or Path(self.path).suffix.lower() not in TEXT:
+        if not numbers or not self.named or ending_of(self.path) not in TEXT:
             return ""
         return ": if its first line is data and not names, give --no-header"
 

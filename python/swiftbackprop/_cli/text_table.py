@@ -20,7 +20,7 @@ _SAMPLE = 200  # lines that tell the delimiter
 
 
 def read_text(path: str, reading: Reading) -> Table:
-    text, encoding = _decode(path, Path(path).read_bytes(), reading.encoding)
+    text, encoding = _decode(path, _bytes_of(path), reading.encoding)
     if not text.strip():
         raise ValueError(f"{path} is empty")
     text, skipped = _without_comments(text, reading)
@@ -58,6 +58,19 @@ def read_text(path: str, reading: Reading) -> Table:
         notes.append(f"the columns of {path} are taken as separated by spaces")
     decimals = (reading.decimal,) if reading.decimal else (".", ",") if delimiter == ";" else (".",)
     return Table(path, frame, reading.header, place, decimals, reading.thousands, left_out, notes)
+
+
+def _bytes_of(path: str) -> bytes:
+    raw = Path(path).read_bytes()
+    if not path.lower().endswith(".gz"):
+        return raw
+    import gzip
+    import zlib
+
+    try:
+        return gzip.decompress(raw)
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise ValueError(f"{path} is not read: it is no gzip file, or damaged ({error})") from None
 
 
 def _decode(path: str, raw: bytes, encoding: str | None) -> tuple[str, str | None]:
@@ -150,8 +163,12 @@ def _shape(path: str, reader: Any, skipped: int) -> tuple[list[str], int, bool]:
             if len(cells) != width or width - len(head) not in (0, 1):
                 wanted = len(head) if width - len(head) not in (0, 1) else width
                 line = reader.line_num + skipped
+                title = ""
+                if len(head) == 1 < len(cells):
+                    title = "; if a title stands above the names of the columns, take it out"
                 raise ValueError(
-                    f"{path}, line {line}, has {len(cells)} fields, and the first has {wanted}"
+                    f"{path}, line {line}, has {len(cells)} fields, and the first has "
+                    f"{wanted}{title}"
                 )
             ends = ends and not cells[-1].strip()
     except csv.Error as error:

@@ -31,7 +31,7 @@ _BATCH_SIZE = 32  # unless told
 
 def train(options: argparse.Namespace) -> None:
     comm = _processes()
-    path = options.model or f"{Path(options.data).stem}.safetensors"
+    path = options.model or f"{Path(options.data.removesuffix('.gz')).stem}.safetensors"
     as_output(path, "--model", options.data)
     preprocessing, report = tools()
     table = read(options)
