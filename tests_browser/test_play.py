@@ -73,6 +73,14 @@ CONTRASTS = """() => {
 }"""
 
 
+WIDTH_OF_LARGE_LETTERS = """() => {
+    const { style } = document.documentElement;
+    style.fontSize = "200%";
+    const { scrollWidth } = document.documentElement;
+    style.fontSize = "";
+    return scrollWidth;
+}"""
+
 # Formulas of which an end is not seen.
 CUT_OFF = """() => [...document.querySelectorAll(".option, .formulas, legend, .block-name")]
     .filter(e => e.checkVisibility() && e.scrollWidth > e.clientWidth + 1)
@@ -93,6 +101,8 @@ def test_tour(open_page: Any, size: str, scheme: str) -> None:
         low = [found for found in page.evaluate(CONTRASTS) if found[1] < found[2]]
         assert low == [], name
         assert page.evaluate(CUT_OFF) == [], name
+        # Nor with letters twice as large.
+        assert page.evaluate(WIDTH_OF_LARGE_LETTERS) <= width, name
 
     look("first")
     expect(page.get_by_label("The cost of each epoch: none yet")).to_be_visible()
@@ -136,6 +146,11 @@ def test_tour(open_page: Any, size: str, scheme: str) -> None:
         page.check(f'[data-question="{number}"] input >> nth=0')
         page.click(f'[data-question="{number}"] summary')
     look("lesson")
+    one_line = page.locator("#lesson-seed").bounding_box()
+    bar = page.locator("#lesson .bar").bounding_box()
+    assert one_line
+    assert bar
+    assert bar["height"] < 1.6 * one_line["height"]  # it stays in sight, over the text
     play.open("measure")
     page.click("#measure-run")
     page.wait_for_selector("#measure-table:not([hidden])")
