@@ -45,6 +45,13 @@ def test_gradients_of_a_normalisation_can_be_set() -> None:
     np.testing.assert_array_equal(layer.grad_beta, [4, 5, 6])
 
 
+def test_snapshots_cannot_be_set() -> None:
+    layer = sb.Network([2, 3, 1], seed=0).layer(1)
+    for name in ("z", "grad_z", "u", "mask"):
+        refused(lambda name=name: setattr(layer, name, 1.0), AttributeError, f"{name} .*read-only")
+    assert sb.Layer.z.__doc__ is not None
+
+
 def test_an_optimizer_of_a_network_is_its_settings() -> None:
     one, other = (sb.Network([2, 1], optimizer=sb.Adam(0.1), seed=0) for _ in range(2))
     assert one.optimizer == other.optimizer

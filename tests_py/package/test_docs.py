@@ -20,6 +20,7 @@ import pytest
 
 import swiftbackprop as sb
 from helpers import ROOT
+from swiftbackprop._net.layer import View
 
 OPTIONS = doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS
 
@@ -49,7 +50,7 @@ def docstrings() -> dict[str, str]:
             if not base.__module__.startswith("swiftbackprop"):
                 continue
             for member, value in vars(base).items():
-                is_routine = inspect.isroutine(value) or isinstance(value, property)
+                is_routine = inspect.isroutine(value) or isinstance(value, property | View)
                 if is_routine and not member.startswith("__"):
                     add(f"{name}.{member}", getattr(cls, member))
 

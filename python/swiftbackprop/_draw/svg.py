@@ -128,17 +128,14 @@ def label(
     return f'<text x="{x:.1f}" y="{y:.1f}" font-size="{size:g}"{fill}{more}>{content}</text>'
 
 
-def arrow(
-    x1: float, y1: float, x2: float, y2: float, colour: str, kind: str, *, dashed: bool = False
-) -> str:
+def arrow(x1: float, y1: float, x2: float, y2: float, colour: str, kind: str) -> str:
     """Return a straight arrow; its head is drawn, for a page may hold many pictures."""
     length = math.hypot(x2 - x1, y2 - y1) or 1.0
     ux, uy = (x2 - x1) / length, (y2 - y1) / length
     bx, by = x2 - 7 * ux, y2 - 7 * uy
-    dash = ' stroke-dasharray="4 3"' if dashed else ""
     return (
         f'<g class="{escape(kind)}" stroke="{colour}" fill="{colour}">'
-        f'<path d="M{x1:.1f} {y1:.1f}L{bx:.1f} {by:.1f}" stroke-width="1.4" fill="none"{dash}/>'
+        f'<path d="M{x1:.1f} {y1:.1f}L{bx:.1f} {by:.1f}" stroke-width="1.4" fill="none"/>'
         f'<path d="M{x2:.1f} {y2:.1f}L{bx - 3 * uy:.1f} {by + 3 * ux:.1f}'
         f'L{bx + 3 * uy:.1f} {by - 3 * ux:.1f}Z" stroke="none"/></g>'
     )

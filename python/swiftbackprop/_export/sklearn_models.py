@@ -141,6 +141,3 @@ def _fit_on_nothing(made: Any, net: NetworkBase, classes: Any) -> None:
     del made._optimizer  # the next partial_fit begins one
     made.n_iter_ = made.t_ = 0
     made.loss_curve_, made.loss_, made.best_loss_ = [], np.inf, np.inf
-
-
-# --- The way in ---------------------------------------------------------------------------

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, NoReturn, overload
+from typing import TYPE_CHECKING, Any, Never, NoReturn, Self, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -24,6 +24,42 @@ __all__ = ["Layer", "Layers", "find_layer", "pre_activation"]
 
 # What normalised layers alone have.
 _NORMALISED = ("gamma", "beta", "grad_gamma", "grad_beta", "u", "running_mean", "running_var")
+
+
+class View:
+    """What the engine has of a layer: a quantity of the lectures, as an array."""
+
+    def __init__(self, what: int, doc: str) -> None:
+        self.__doc__ = doc
+        self._what = what
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._name = name
+
+    @overload
+    def __get__(self, layer: None, owner: type, /) -> Self: ...
+    @overload
+    def __get__(self, layer: Layer, owner: type, /) -> FloatArray: ...
+    def __get__(self, layer: Layer | None, owner: type, /) -> Self | FloatArray:
+        if layer is None:
+            return self
+        layer._check(self._name)
+        return layer._net._view(self._what, layer.m)
+
+    def __set__(self, layer: Layer, value: Never, /) -> None:
+        raise AttributeError(f"{self._name} of a layer is read-only")
+
+
+class Live(View):
+    """The engine's own memory, which can be written to; what is assigned is copied in."""
+
+    def __set__(self, layer: Layer, value: npt.ArrayLike, /) -> None:
+        name = self._name
+        if name == "running_var" and np.any(np.asarray(value) < 0):
+            raise ValueError(f"running_var of layer {layer.m} must be >= 0: it is a variance")
+        view = self.__get__(layer, Layer)
+        what, finite = f"{name} of layer {layer.m}", not name.startswith("grad")
+        view[...] = as_parameter(value, what, view.shape, layer.m, view.dtype, finite=finite)
 
 
 class Layer:
@@ -77,78 +113,24 @@ class Layer:
         self.m = m
 
     def _check(self, name: str) -> None:
+        """Raise if this layer has no such quantity."""
         if self.m == 0:
             raise AttributeError(
                 f"layer 0 is the input and has no {name}, only a and grad_a: the first {name} is "
                 f"net.layer(1).{name}"
             )
-
-    def _view(self, name: str, what: int) -> FloatArray:
-        self._check(name)
-        return self._net._view(what, self.m)
-
-    def _check_norm(self, name: str) -> None:
-        self._check(name)
+        if name not in _NORMALISED:
+            return
         kind = self.norm
         if kind is None or (name.startswith("running") and kind.name != "batch"):
             has = "no normalisation" if kind is None else "layer norm, which has no running values"
             raise AttributeError(f"layer {self.m} has {has}: there is no {name}")
 
-    def _norm_view(self, name: str, what: int) -> FloatArray:
-        self._check_norm(name)
-        return self._net._view(what, self.m)
-
-    def _assign(self, name: str, value: npt.ArrayLike) -> None:
-        view = getattr(self, name)
-        view[...] = as_parameter(
-            value,
-            f"{name} of layer {self.m}",
-            view.shape,
-            self.m,
-            view.dtype,
-            finite=not name.startswith("grad"),
-        )
-
-    @property
-    def W(self) -> FloatArray:
-        """The weights, (D(m), D(m-1)), live."""
-        return self._view("W", core.W)
-
-    @W.setter
-    def W(self, value: npt.ArrayLike) -> None:
-        self._assign("W", value)
-
-    @property
-    def b(self) -> FloatArray:
-        """The biases, (D(m),), live."""
-        return self._view("b", core.B)
-
-    @b.setter
-    def b(self, value: npt.ArrayLike) -> None:
-        self._assign("b", value)
-
-    @property
-    def grad_W(self) -> FloatArray:
-        """The gradient of C with respect to W, (D(m), D(m-1)), live."""
-        return self._view("grad_W", core.GRAD_W)
-
-    @grad_W.setter
-    def grad_W(self, value: npt.ArrayLike) -> None:
-        self._assign("grad_W", value)
-
-    @property
-    def grad_b(self) -> FloatArray:
-        """The gradient of C with respect to b, (D(m),), live."""
-        return self._view("grad_b", core.GRAD_B)
-
-    @grad_b.setter
-    def grad_b(self, value: npt.ArrayLike) -> None:
-        self._assign("grad_b", value)
-
-    @property
-    def z(self) -> FloatArray:
-        """W a(m-1) + b of every row, (N, D(m)), of the last forward; read-only."""
-        return self._view("z", core.Z)
+    W = Live(core.W, "The weights, (D(m), D(m-1)), live.")
+    b = Live(core.B, "The biases, (D(m),), live.")
+    grad_W = Live(core.GRAD_W, "The gradient of C with respect to W, (D(m), D(m-1)), live.")
+    grad_b = Live(core.GRAD_B, "The gradient of C with respect to b, (D(m),), live.")
+    z = View(core.Z, "W a(m-1) + b of every row, (N, D(m)), of the last forward; read-only.")
 
     @property
     def a(self) -> FloatArray:
@@ -163,10 +145,7 @@ class Layer:
         view.flags.writeable = False
         return view
 
-    @property
-    def grad_z(self) -> FloatArray:
-        """The gradient of C with respect to z, (N, D(m)), read-only."""
-        return self._view("grad_z", core.GRAD_Z)
+    grad_z = View(core.GRAD_Z, "The gradient of C with respect to z, (N, D(m)), read-only.")
 
     @property
     def grad_a(self) -> FloatArray:
@@ -179,77 +158,28 @@ class Layer:
         self._check("norm")
         return self._net._spec.norm(self.m)
 
-    @property
-    def gamma(self) -> FloatArray:
-        """What a normalised layer multiplies with, (D(m),), live."""
-        return self._norm_view("gamma", core.GAMMA)
-
-    @gamma.setter
-    def gamma(self, value: npt.ArrayLike) -> None:
-        self._assign("gamma", value)
-
-    @property
-    def beta(self) -> FloatArray:
-        """What a normalised layer adds, (D(m),), live."""
-        return self._norm_view("beta", core.BETA)
-
-    @beta.setter
-    def beta(self, value: npt.ArrayLike) -> None:
-        self._assign("beta", value)
-
-    @property
-    def grad_gamma(self) -> FloatArray:
-        """The gradient of C with respect to gamma, (D(m),), live."""
-        return self._norm_view("grad_gamma", core.GRAD_GAMMA)
-
-    @grad_gamma.setter
-    def grad_gamma(self, value: npt.ArrayLike) -> None:
-        self._assign("grad_gamma", value)
-
-    @property
-    def grad_beta(self) -> FloatArray:
-        """The gradient of C with respect to beta, (D(m),), live."""
-        return self._norm_view("grad_beta", core.GRAD_BETA)
-
-    @grad_beta.setter
-    def grad_beta(self, value: npt.ArrayLike) -> None:
-        self._assign("grad_beta", value)
-
-    @property
-    def u(self) -> FloatArray:
+    gamma = Live(core.GAMMA, "What a normalised layer multiplies with, (D(m),), live.")
+    beta = Live(core.BETA, "What a normalised layer adds, (D(m),), live.")
+    grad_gamma = Live(core.GRAD_GAMMA, "The gradient of C with respect to gamma, (D(m),), live.")
+    grad_beta = Live(core.GRAD_BETA, "The gradient of C with respect to beta, (D(m),), live.")
+    u = View(
+        core.U,
         """What stands between normalisation and σ of the last forward, (N, D(m)), read-only.
 
         γ x̂ + β, which σ takes in; of a layer normalised after σ what σ gave. A copy.
-        """
-        return self._norm_view("u", core.U)
-
-    @property
-    def running_mean(self) -> FloatArray:
-        """The running mean of batch norm, (D(m),), live."""
-        return self._norm_view("running_mean", core.RUNNING_MEAN)
-
-    @running_mean.setter
-    def running_mean(self, value: npt.ArrayLike) -> None:
-        self._assign("running_mean", value)
-
-    @property
-    def running_var(self) -> FloatArray:
-        """The running variance of batch norm, (D(m),), live; at least 0."""
-        return self._norm_view("running_var", core.RUNNING_VAR)
-
-    @running_var.setter
-    def running_var(self, value: npt.ArrayLike) -> None:
-        if np.any(np.asarray(value) < 0):
-            raise ValueError(f"running_var of layer {self.m} must be >= 0: it is a variance")
-        self._assign("running_var", value)
-
-    @property
-    def mask(self) -> FloatArray:
+        """,
+    )
+    running_mean = Live(core.RUNNING_MEAN, "The running mean of batch norm, (D(m),), live.")
+    running_var = Live(
+        core.RUNNING_VAR, "The running variance of batch norm, (D(m),), live; at least 0."
+    )
+    mask = View(
+        core.MASK,
         """What dropout multiplied a with: 0 or 1/(1 - p), (N, D(m)); read-only.
 
         Of the last ``forward(X, training=True)``; made anew when asked for.
-        """
-        return self._view("mask", core.MASK)
+        """,
+    )
 
     @property
     def dropout(self) -> float:
@@ -294,8 +224,6 @@ class Layer:
     def __getattr__(self, name: str) -> NoReturn:
         if hasattr(type(self), name):  # a property that has said why
             self._check(name)
-            if name in _NORMALISED:
-                self._check_norm(name)
         raise AttributeError(f"a layer has no {name!r}{_other_name(name)}")
 
     def __eq__(self, other: object) -> bool:

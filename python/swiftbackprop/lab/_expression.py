@@ -6,6 +6,7 @@ import ast
 import operator
 import re
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -245,10 +246,6 @@ def _hadamard(x: Value, y: Value, left: str, right: str) -> Value:
     return np.multiply(x, y)
 
 
-def _multiply(x: Value, y: Value, left: str, right: str) -> Value:
-    return _binary(ast.Mult, x, y, left, right)
-
-
 def _outer(x: Value, y: Value, left: str, right: str) -> Value:
     _checked((np.size(x), np.size(y)))
     return np.outer(x, y)
@@ -257,16 +254,12 @@ def _outer(x: Value, y: Value, left: str, right: str) -> Value:
 # --- Sums and shapes ----------------------------------------------------------------------
 
 
-def _sum(x: Value, text: str, axis: int | None = None, keepdims: bool = False) -> Value:
-    return _reduced(np.sum, x, text, axis, keepdims)
-
-
-def _mean(x: Value, text: str, axis: int | None = None, keepdims: bool = False) -> Value:
-    return _reduced(np.mean, x, text, axis, keepdims)
-
-
 def _reduced(
-    function: Callable[..., Value], x: Value, text: str, axis: int | None, keepdims: bool
+    function: Callable[..., Value],
+    x: Value,
+    text: str,
+    axis: int | None = None,
+    keepdims: bool = False,
 ) -> Value:
     if axis is not None and not -np.ndim(x) <= int(axis) < np.ndim(x):
         raise ValueError(f"{text} is {shown(x)}: it has no axis {axis}")
@@ -286,25 +279,17 @@ def _diagflat(x: Value, text: str) -> Value:
     return np.diagflat(x)
 
 
-def _transpose(x: Value, text: str) -> Value:
-    return np.transpose(x)
-
-
-def _ravel(x: Value, text: str) -> Value:
-    return np.ravel(x)
-
-
 _FUNCTIONS: dict[str, tuple[int, Callable[..., Value]]] = {
     "dot": (2, _matmul),
     "matmul": (2, _matmul),
-    "multiply": (2, _multiply),
+    "multiply": (2, partial(_binary, ast.Mult)),
     "outer": (2, _outer),
-    "sum": (1, _sum),
-    "mean": (1, _mean),
+    "sum": (1, partial(_reduced, np.sum)),
+    "mean": (1, partial(_reduced, np.mean)),
     "diag": (1, _diag),
     "diagflat": (1, _diagflat),
-    "transpose": (1, _transpose),
-    "ravel": (1, _ravel),
+    "transpose": (1, lambda x, text: np.transpose(x)),
+    "ravel": (1, lambda x, text: np.ravel(x)),
 }
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, NoReturn
 
@@ -21,8 +21,6 @@ _GRADIENTS = {
     core.GRAD_GAMMA: "grad_gamma",
     core.GRAD_BETA: "grad_beta",
 }
-
-
 _ACTIVATIONS = {core.Z: "z", core.A: "a", core.U: "u"}
 
 
@@ -33,36 +31,6 @@ def _refuse(what: str) -> NoReturn:
     )
 
 
-class _Exercise(NetworkBase):
-    """Refuses what gives gradients away; everything else works as ever."""
-
-    def backward(self, *arguments: Any, **keywords: Any) -> NoReturn:
-        _refuse("backward")
-
-    def step(self) -> NoReturn:
-        _refuse("step")
-
-    def _fit(self, *arguments: Any) -> NoReturn:
-        _refuse("fit")
-
-    def _jacobian(self, *arguments: Any) -> NoReturn:
-        _refuse("jacobian")
-
-    def _input_gradient(self, *arguments: Any) -> NoReturn:
-        _refuse("input_gradient")
-
-    def _gradient_norms(self, *arguments: Any) -> NoReturn:
-        _refuse("gradient_norms")
-
-    def _hvp(self, *arguments: Any) -> NoReturn:
-        _refuse("hvp")
-
-    def _view(self, what: int, m: int) -> FloatArray:
-        if what in _GRADIENTS:
-            _refuse(_GRADIENTS[what])
-        return super()._view(what, m)
-
-
 def _refuse_pass(what: str) -> NoReturn:
     raise RuntimeError(
         f"the network was asked for {what}, and here the forward pass is yours to compute: from "
@@ -70,25 +38,43 @@ def _refuse_pass(what: str) -> NoReturn:
     )
 
 
+def _refusing(refuse: Callable[[str], NoReturn], what: str) -> Any:
+    """Return a method that refuses."""
+
+    def method(net: NetworkBase, *arguments: Any, **keywords: Any) -> NoReturn:
+        refuse(what)
+
+    return method
+
+
+class _Exercise(NetworkBase):
+    """Refuses what gives gradients away; everything else works as ever."""
+
+    backward = _refusing(_refuse, "backward")
+    step = _refusing(_refuse, "step")
+    _fit = _refusing(_refuse, "fit")
+    _jacobian = _refusing(_refuse, "jacobian")
+    _input_gradient = _refusing(_refuse, "input_gradient")
+    _gradient_norms = _refusing(_refuse, "gradient_norms")
+    _hvp = _refusing(_refuse, "hvp")
+
+    def _view(self, what: int, m: int) -> FloatArray:
+        if what in _GRADIENTS:
+            _refuse(_GRADIENTS[what])
+        return core.Net._view(self, what, m)
+
+
 class _Untouched(_Exercise):
     """Refuses what gives z and a away too."""
 
-    def forward(self, *arguments: Any, **keywords: Any) -> NoReturn:
-        _refuse_pass("forward")
-
-    def predict(self, *arguments: Any, **keywords: Any) -> NoReturn:
-        _refuse_pass("predict")
-
-    def _evaluate(self, *arguments: Any) -> NoReturn:
-        _refuse_pass("evaluate")
-
-    def _pass_forward(self, *arguments: Any) -> NoReturn:
-        _refuse_pass("a forward pass")
+    forward = _refusing(_refuse_pass, "forward")
+    predict = _refusing(_refuse_pass, "predict")
+    _evaluate = _refusing(_refuse_pass, "evaluate")
 
     def _view(self, what: int, m: int) -> FloatArray:
         if what in _ACTIVATIONS and m:
             _refuse_pass(_ACTIVATIONS[what])
-        return super()._view(what, m)
+        return _Exercise._view(self, what, m)
 
 
 def allow_everywhere() -> None:
@@ -106,21 +92,13 @@ def refuse_everywhere(*, forward: bool) -> None:
     forward : bool
         Whether z and a are refused as well.
     """
-    inherited = super(NetworkBase, NetworkBase)._view
     refused = _Untouched if forward else _Exercise
-
-    def view(self: NetworkBase, what: int, m: int) -> FloatArray:
-        if what in _GRADIENTS:
-            _refuse(_GRADIENTS[what])
-        if forward and what in _ACTIVATIONS and m:
-            _refuse_pass(_ACTIVATIONS[what])
-        return inherited(self, what, m)
-
     allow_everywhere()
-    for source in refused.__mro__[: refused.__mro__.index(NetworkBase)]:
+    # From the base on: what a class refuses more goes over it.
+    for source in reversed(refused.__mro__[: refused.__mro__.index(NetworkBase)]):
         for name, value in vars(source).items():
             if callable(value) and not name.startswith("__"):
-                setattr(NetworkBase, name, view if name == "_view" else value)
+                setattr(NetworkBase, name, value)
 
 
 @contextmanager
