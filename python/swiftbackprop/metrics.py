@@ -331,8 +331,8 @@ def balanced_accuracy(
 
     The parameters are those of `accuracy`; one class a row.
     """
-    classes = _one_class(y, a, sample_weight, "balanced_accuracy")
-    sk, case = _sklearn("balanced_accuracy"), _case(y, a, sample_weight)
+    case, classes = _one_class(y, a, sample_weight, "balanced_accuracy")
+    sk = _sklearn("balanced_accuracy")
     # What balanced_accuracy_score is, without its warning of classes that y lacks.
     weighted = classes if case.w is None else classes[case.w > 0]
     mean_over = {"labels": np.unique(weighted), "average": "macro", "zero_division": 0.0}
@@ -359,8 +359,8 @@ def log_loss(
     ValueError
         If y holds no classes, or a no probabilities.
     """
-    classes = _one_class(y, a, sample_weight, "log_loss")
-    sk, case = _sklearn("log_loss"), _case(y, a, sample_weight)
+    case, classes = _one_class(y, a, sample_weight, "log_loss")
+    sk = _sklearn("log_loss")
     p = np.column_stack([1 - case.a[:, 0], case.a[:, 0]]) if case.outputs == 1 else case.a
     total = p.sum(axis=1, keepdims=True)
     if (p < 0).any() or (abs(total - 1) > 1e-4).any():
@@ -386,22 +386,22 @@ def confusion(
     array([[1, 0],
            [1, 1]])
     """
-    classes = _one_class(y, a, sample_weight, "confusion")
-    sk, case = _sklearn("confusion"), _case(y, a, sample_weight)
+    case, classes = _one_class(y, a, sample_weight, "confusion")
+    sk = _sklearn("confusion")
     labels = np.arange(max(case.outputs, 2))
     matrix: _Array = sk.confusion_matrix(classes, case.found(), labels=labels, sample_weight=case.w)
     return matrix
 
 
-def _one_class(y: Any, a: Any, sample_weight: Any, who: str) -> npt.NDArray[np.int64]:
-    """Return the class of every row, where each has one."""
+def _one_class(y: Any, a: Any, sample_weight: Any, who: str) -> tuple[_Case, _Array]:
+    """Return the arguments, and the class of every row, where each has one."""
     case = _case(y, a, sample_weight)
     if case.has_several:
         raise ValueError(
             f"{who} expects one class a row, and y has rows with several labels or none: take "
             "each column by itself"
         )
-    return case.classes(who)
+    return case, case.classes(who)
 
 
 OF_CLASSES = (accuracy, balanced_accuracy, precision, recall, f1, log_loss, auc)

@@ -10,7 +10,7 @@ import json
 import math
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -56,9 +56,9 @@ class Feature:
     name: str
     kind: str
     form: str  # of dates
-    mean: float
-    scale: float
-    categories: tuple[str, ...]
+    mean: float = 0.0
+    scale: float = 1.0
+    categories: tuple[str, ...] = ()
 
     def values(self, table: Table) -> pandas.Series:
         """Return the column as numbers, or as texts, "" where one is missing."""
@@ -174,7 +174,7 @@ class Preparation:
         reasons = {}
         for name in names:
             kind, form = (NUMBER, "") if name in numeric else kind_of(table, name, name in text)
-            feature = Feature(name, kind, form, 0.0, 1.0, ())
+            feature = Feature(name, kind, form)
             read = {NUMBER: as_numbers, TEXT: as_texts}.get(kind)
             column = read(table, name) if read else feature.values(table)
             why = why_none(name, column, kind, train)
@@ -291,30 +291,7 @@ class Preparation:
 
     def to_json(self) -> str:
         """Return it as text."""
-        target = self.target
-        return json.dumps(
-            {
-                "version": _VERSION,
-                "features": [
-                    {
-                        "name": each.name,
-                        "kind": each.kind,
-                        "form": each.form,
-                        "mean": each.mean,
-                        "scale": each.scale,
-                        "categories": list(each.categories),
-                    }
-                    for each in self.features
-                ],
-                "target": {
-                    "name": target.name,
-                    "mean": target.mean,
-                    "scale": target.scale,
-                    "classes": list(target.classes),
-                },
-            },
-            allow_nan=False,
-        )
+        return json.dumps({"version": _VERSION, **asdict(self)}, allow_nan=False)
 
     @classmethod
     def from_json(cls, text: str) -> Preparation:
@@ -347,9 +324,10 @@ def _set_scale(scaler: StandardScaler, columns: Sequence[Feature | Target]) -> N
 
 def _learnt(feature: Feature, seen: pandas.Series, table: Table) -> Feature:
     """Return a feature with what its rows to train on tell."""
-    name, kind, form = feature.name, feature.kind, feature.form
-    if kind != TEXT:
-        return Feature(name, kind, form, *_spread(seen, f"column {name!r}"), ())
+    name = feature.name
+    if feature.kind != TEXT:
+        mean, scale = _spread(seen, f"column {name!r}")
+        return replace(feature, mean=mean, scale=scale)
     counts = Counter(seen.dropna())
     if len(counts) > _MOST_CATEGORIES:
         table.notes.append(
@@ -357,7 +335,7 @@ def _learnt(feature: Feature, seen: pandas.Series, table: Table) -> Feature:
             "are inputs; the others count as missing"
         )
     frequent = [text for text, _ in counts.most_common(_MOST_CATEGORIES)]
-    return Feature(name, kind, form, 0.0, 1.0, tuple(sorted(frequent)))
+    return replace(feature, categories=tuple(sorted(frequent)))
 
 
 def _read_feature(data: dict[str, Any]) -> Feature:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from swiftbackprop._draw.svg import BLUE, INK, ORANGE, Picture, label
+from swiftbackprop._draw.svg import BLUE, INK, ORANGE, START, Picture, label
 
 __all__ = ["chart"]
 
@@ -70,7 +70,7 @@ def chart(
     for key, curve in curves.items():
         now = f"{key} {curve[-1]:.4g}" if curve else key
         parts.append(_line([(frame.x(k), frame.y(v)) for k, v in _points(curve)], colours[key]))
-        parts.append(label(place, 16, now, 12, colours[key], ' text-anchor="start"'))
+        parts.append(label(place, 16, now, 12, colours[key], START))
         said.append(f"{key} over {epochs} epochs" + now.replace(key, ", now", 1) * bool(curve))
         place += 7.5 * len(now) + 16
     return Picture("".join(parts), _WIDTH, _HEIGHT, f"{name} per epoch", "; ".join(said))

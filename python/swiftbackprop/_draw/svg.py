@@ -11,13 +11,18 @@ from swiftbackprop._net.checks import as_path
 
 __all__ = [
     *("BLUE", "INK", "ORANGE", "PAPER", "PURPLE", "TEXT"),
-    *("Picture", "arrow", "label"),
+    *("FADED", "SERIF", "START"),
+    *("Picture", "arrow", "clipped", "label"),
 ]
 
 # Seen on white and on black, and told apart without red or green.
 BLUE, ORANGE, PURPLE = "#2b7bba", "#dd6b10", "#b44fa8"
 INK = "currentColor"
 PAPER, TEXT = "#ffffff", "#1b1f24"
+# Further attributes of a label.
+SERIF = ' font-family="Georgia,DejaVu Serif,serif" font-style="italic"'
+FADED = ' fill-opacity="0.7"'
+START = ' text-anchor="start"'
 
 
 class Picture:
@@ -126,6 +131,11 @@ def label(
     """Return a text at a place; `content` is SVG already, `more` further attributes."""
     fill = "" if colour == INK else f' fill="{colour}"'
     return f'<text x="{x:.1f}" y="{y:.1f}" font-size="{size:g}"{fill}{more}>{content}</text>'
+
+
+def clipped(name: str, max_: int) -> str:
+    """Return a name of at most so many letters."""
+    return name if len(name) <= max_ else f"{name[: max_ - 1]}…"
 
 
 def arrow(x1: float, y1: float, x2: float, y2: float, colour: str, kind: str) -> str:

@@ -14,13 +14,25 @@ import numpy as np
 
 from swiftbackprop._draw.notation import math_svg
 from swiftbackprop._draw.number_text import CELL, FULL, LINE, WIDE, bracket, cut, tiny
-from swiftbackprop._draw.svg import BLUE, INK, ORANGE, PURPLE, Picture, arrow, label
+from swiftbackprop._draw.svg import (
+    BLUE,
+    FADED,
+    INK,
+    ORANGE,
+    PURPLE,
+    SERIF,
+    START,
+    Picture,
+    arrow,
+    clipped,
+    label,
+)
 from swiftbackprop._inspect.trace_steps import LayerParts, Parts
 from swiftbackprop._net.arrays import FloatArray
 
-__all__ = ["draw"]
+__all__ = ["GROUNDS", "draw"]
 
-_GROUNDS = {"read": BLUE, "written": ORANGE}
+GROUNDS = {"read": BLUE, "written": ORANGE}
 _RADIUS = 22
 _EDGE = 136  # from node to node
 _PAD = 10
@@ -70,12 +82,12 @@ class Sketch(NamedTuple):
         state = self.lit.get(name, "")
         if state == "later":
             return f'<g opacity="0.15">{content}</g>'
-        if state not in _GROUNDS:
+        if state not in GROUNDS:
             return content
         x, y, width, height = box
         return (
             f'<rect class="{state}" x="{x:.1f}" y="{y:.1f}" width="{width:.1f}" '
-            f'height="{height:.1f}" rx="5" fill="{_GROUNDS[state]}" fill-opacity="0.3"/>{content}'
+            f'height="{height:.1f}" rx="5" fill="{GROUNDS[state]}" fill-opacity="0.3"/>{content}'
         )
 
     def column(self, values: FloatArray) -> list[str]:
@@ -206,11 +218,7 @@ def _layer(sketch: Sketch, layer: LayerParts, z: float, a: float) -> None:
     m = layer.m
     _edge(sketch, z, a, layer.z, layer.grad_z, of("grad_z", m), ("z", m))
     _node(sketch, z, f"z({m})", of("z", m), units, "")
-    _node(sketch, a, f"a({m})", of("a", m), units, _short(layer.rule))
-
-
-def _short(name: str) -> str:
-    return name if len(name) <= 12 else f"{name[:11]}…"
+    _node(sketch, a, f"a({m})", of("a", m), units, clipped(layer.rule, 12))
 
 
 def _node(sketch: Sketch, x: float, key: str, name: str, shape: str, rule: str) -> None:
@@ -218,19 +226,15 @@ def _node(sketch: Sketch, x: float, key: str, name: str, shape: str, rule: str) 
     content = [
         f'<g class="node"><circle cx="{x:.1f}" cy="{y:.1f}" r="{_RADIUS}" fill="{INK}" '
         f'fill-opacity="0.06" stroke="{INK}" stroke-width="1.3"/>'
-        f"{label(x, y + 5, math_svg(name, 15), 15, more=_SERIF)}"
+        f"{label(x, y + 5, math_svg(name, 15), 15, more=SERIF)}"
     ]
     if shape:
-        content.append(label(x, y - _RADIUS - 7, shape, 11, more=_FAINT))
+        content.append(label(x, y - _RADIUS - 7, shape, 11, more=FADED))
     if rule:
         content.append(label(x, y - _RADIUS - 21, math_svg(rule, 11), 11))
     content.append("</g>")
     box = (x - _RADIUS - 3, y - _RADIUS - 3, 2 * _RADIUS + 6, 2 * _RADIUS + 6)
     sketch.out.append(sketch.drawn(key, box, "".join(content)))
-
-
-_SERIF = ' font-family="Georgia,DejaVu Serif,serif" font-style="italic"'
-_FAINT = ' fill-opacity="0.7"'
 
 
 def _edge(
@@ -273,7 +277,7 @@ def _leap(sketch: Sketch, x1: float, x2: float, m: int) -> None:
         sketch.out.append(arrow(start, y - 5, end, y - 5, INK, "forward"))
         sketch.out.append(arrow(end, y + 5, start, y + 5, PURPLE, "backward"))
     sketch.out.append(label(centre, y + 4, "⋯", 20))
-    sketch.out.append(label(centre, y - 20, f"layers 3 to {m - 1}", 11, more=_FAINT))
+    sketch.out.append(label(centre, y - 20, f"layers 3 to {m - 1}", 11, more=FADED))
 
 
 def _enter(sketch: Sketch, x: float, card: Card, side: int) -> None:
@@ -300,7 +304,7 @@ def _card(sketch: Sketch, left: float, card: Card) -> None:
         f'height="{card.height:.1f}" rx="6" fill="{INK}" fill-opacity="0.04" stroke="{INK}" '
         f'stroke-opacity="0.6"{dash}/>',
     ]
-    content = label(centre, top + 18, math_svg(card.title, 13), 13, more=_SERIF)
+    content = label(centre, top + 18, math_svg(card.title, 13), 13, more=SERIF)
     y = top + 26
     if card.numbers:
         content += bracket(centre, y, card.numbers, INK, "value")
@@ -326,11 +330,10 @@ def _cost(sketch: Sketch, a: float, C: float) -> float:
     _edge(sketch, a, x, last.a, last.grad_a, name, ("a", last.m))
     _node(sketch, x, "C", letter, "", "")
     y, beside = sketch.middle, x + _RADIUS + 8
-    start = ' text-anchor="start"'
-    value = label(beside, y - 1, f"{letter} = {tiny(C)}", 13, more=start)
+    value = label(beside, y - 1, f"{letter} = {tiny(C)}", 13, more=START)
     sketch.out.append(sketch.drawn("C", (beside - 4, y - 15, 88, 19), value))
-    name = math_svg(_short_loss(parts.loss.name), 11)
-    sketch.out.append(label(beside, y + 14, name, 11, more=start + _FAINT))
+    name = math_svg(clipped(parts.loss.name, 21), 11)
+    sketch.out.append(label(beside, y + 14, name, 11, more=START + FADED))
     target = parts.target(sketch.example)
     numbers = [[n] for n in cut([tiny(v) for v in target], "⋮")] if sketch.has_numbers else []
     card = Card("t", f"t\u2002{len(target)} × 1", "", numbers, [], False)
@@ -338,10 +341,6 @@ def _cost(sketch: Sketch, a: float, C: float) -> float:
     sketch.out.append(arrow(x, sketch.floor - 2, x, top, INK, "forward"))
     _card(sketch, x - card.width / 2, card)
     return beside + max(136, card.width / 2) + 10
-
-
-def _short_loss(name: str) -> str:
-    return name if len(name) <= 21 else f"{name[:20]}…"
 
 
 def _captions(sketch: Sketch, y: float) -> float:
@@ -358,8 +357,7 @@ def _captions(sketch: Sketch, y: float) -> float:
         )
     if parts.letters.cost == "L":
         said.append("The deck has no b: it is this project's addition.")
-    start = ' text-anchor="start"'
     for line in said:
-        sketch.out.append(label(16, y, line, 11.5, more=start + _FAINT))
+        sketch.out.append(label(16, y, line, 11.5, more=START + FADED))
         y += 16
     return y - 2

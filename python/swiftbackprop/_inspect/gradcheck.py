@@ -22,7 +22,7 @@ from swiftbackprop._inspect.report import (
     verdict_of,
     worst_of,
 )
-from swiftbackprop._net.arrays import FloatArray, as_data, check_some_weight
+from swiftbackprop._net.arrays import FloatArray, as_row_weights
 from swiftbackprop._net.checks import as_int
 from swiftbackprop._net.repr import sizes_of
 
@@ -152,9 +152,7 @@ def gradcheck(
     count = None if per_array is None else as_int(per_array, "per_array", min_=1)
     clone = in_double(net)
     rows = as_inputs(net, X)
-    weights = None if sample_weight is None else as_data(sample_weight, "sample_weight")
-    if weights is not None:
-        check_some_weight(weights, "sample_weight")
+    weights = as_row_weights(sample_weight)
     cost, rng = Cost(clone, rows, y, weights), np.random.default_rng(seed)
     arrays = list(_arrays(clone, rows))
     cost.begin()
@@ -162,7 +160,7 @@ def gradcheck(
     for quantity, m, array, gradient, reach in arrays:
         places = [np.unravel_index(k, array.shape) for k in chosen(array.size, count, rng)]
         checks.append(_check(cost, (quantity, m), array, gradient, reach, places))
-    return GradientReport(f"Network({sizes_of(net)})", tuple(checks))
+    return GradientReport(f"Network({sizes_of(net.sizes)})", tuple(checks))
 
 
 def _arrays(

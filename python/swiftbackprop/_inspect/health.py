@@ -19,7 +19,7 @@ from swiftbackprop._inspect.health_data import (
     judge_units,
 )
 from swiftbackprop._inspect.health_report import HealthFinding, HealthReport, LayerHealth
-from swiftbackprop._net.arrays import FloatArray, as_data, check_some_weight
+from swiftbackprop._net.arrays import FloatArray, as_data, as_row_weights
 from swiftbackprop._net.labels import as_rows, encode
 from swiftbackprop._net.layer import Layer, pre_activation
 from swiftbackprop._net.rule import known
@@ -56,9 +56,7 @@ def examine(
     Without `steps` the next update is left out: then the copy needs no optimizer state.
     """
     inputs, targets = as_data(X, "X"), encode(net, y, "y")
-    weights = None if sample_weight is None else as_data(sample_weight, "sample_weight")
-    if weights is not None:
-        check_some_weight(weights, "sample_weight")
+    weights = as_row_weights(sample_weight)
     rows = len(inputs)
     try:
         clone.forward(X)

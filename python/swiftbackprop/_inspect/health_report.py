@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from swiftbackprop._net.repr import sizes_of
+
 __all__ = ["HealthFinding", "HealthReport", "LayerHealth"]
 
 _HEAD = ("m", "activation", "dead", "saturated", "grad_z(m) : grad_z(L)", "update : W")
@@ -97,11 +99,8 @@ class HealthReport:
     def _headline(self) -> str:
         found = len(self.findings)
         verdict = "no finding" if not found else "1 finding" if found == 1 else f"{found} findings"
-        sizes = [str(size) for size in self.sizes]
-        if len(sizes) > 9:
-            sizes[4:-3] = ["..."]
         rows = "1 row" if self.rows == 1 else f"{self.rows:,} rows"
-        return f"Health of [{', '.join(sizes)}] on {rows}, C = {self.loss:.4g}: {verdict}"
+        return f"Health of {sizes_of(self.sizes)} on {rows}, C = {self.loss:.4g}: {verdict}"
 
     def _table(self) -> list[tuple[str, ...]]:
         return [

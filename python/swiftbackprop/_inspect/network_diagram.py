@@ -17,7 +17,19 @@ from swiftbackprop._draw.diagram_layout import GAP, Column, DiagramLayout, place
 from swiftbackprop._draw.heatmap import heat, shrink
 from swiftbackprop._draw.notation import Letters, letters, math_svg
 from swiftbackprop._draw.number_text import tiny
-from swiftbackprop._draw.svg import BLUE, INK, ORANGE, PAPER, TEXT, Picture, label
+from swiftbackprop._draw.svg import (
+    BLUE,
+    FADED,
+    INK,
+    ORANGE,
+    PAPER,
+    SERIF,
+    START,
+    TEXT,
+    Picture,
+    clipped,
+    label,
+)
 from swiftbackprop._net.arrays import FloatArray, as_data, as_row
 from swiftbackprop._net.names import unknown
 from swiftbackprop._net.normalization import in_order
@@ -35,7 +47,6 @@ SHOWN = {
 _MOST_SINGLE = 150  # connections that get an element of their own, with their number
 _BLOCK = 26  # the width of a block
 _LEVELS = 12  # of width, where connections share an element
-_FAINT = ' fill-opacity="0.7"'
 
 
 class Panel(NamedTuple):
@@ -146,7 +157,7 @@ def _panel(panel: Panel) -> tuple[str, float]:
     parts += [_layer(panel, column) for column in columns]
     y = panel.places.bottom + 74
     for line in _legend(panel):
-        parts.append(label(16, y, line, 11.5, more=f' text-anchor="start"{_FAINT}'))
+        parts.append(label(16, y, line, 11.5, more=START + FADED))
         y += 17
     return "".join(parts), y
 
@@ -177,14 +188,11 @@ def _link(panel: Panel, left: Column, right: Column) -> str:
         return ""
     middle = (left.x + right.x) / 2
     name = math_svg(panel.name("W", right.m), 13)
-    title = label(middle, 20, name, 13, more=_SERIF)
+    title = label(middle, 20, name, 13, more=SERIF)
     if not (left.units and right.units):
         return title + _map(panel, left, right)
     lines = _single if panel.is_small else _bundled
     return title + lines(panel, left, right)
-
-
-_SERIF = ' font-family="Georgia,DejaVu Serif,serif" font-style="italic"'
 
 
 def _width(panel: Panel, value: float) -> float:
@@ -266,7 +274,7 @@ def _map(panel: Panel, left: Column, right: Column) -> str:
     )
     outputs, inputs = panel.matrix(right.m).shape
     name = f"{panel.name('W', right.m)}, {outputs} × {inputs}"
-    shape = label(middle, y + height + 14, f"{outputs} × {inputs}", 11, more=_FAINT)
+    shape = label(middle, y + height + 14, f"{outputs} × {inputs}", 11, more=FADED)
     drawn = heat(cells, x, y, cell, cell, panel.scale)
     return f'{fans}<g class="map"><title>{name}</title>{drawn}</g>{shape}'
 
@@ -285,17 +293,15 @@ def _layer(panel: Panel, column: Column) -> str:
     a = None if panel.a is None else panel.a[m]
     shapes = _units(panel, column, a) if column.units else _block(column, a)
     rule = "input" if m == 0 else net._spec.activations[m - 1].name
-    if len(rule) > 13:
-        rule = f"{rule[:12]}…"
     size = net.sizes[m]
     words = f"{size:,} unit{'' if size == 1 else 's'}"
     bottom = panel.places.bottom
     letter = panel.letters.quantity("a", m) if m else "x"
     return (
         f'<g class="layer">{shapes}'
-        f"{label(column.x, bottom + 20, math_svg(letter, 14), 14, more=_SERIF)}"
+        f"{label(column.x, bottom + 20, math_svg(letter, 14), 14, more=SERIF)}"
         f"{label(column.x, bottom + 36, words, 11)}"
-        f"{label(column.x, bottom + 50, math_svg(rule, 11), 11, more=_FAINT)}</g>"
+        f"{label(column.x, bottom + 50, math_svg(clipped(rule, 13), 11), 11, more=FADED)}</g>"
     )
 
 

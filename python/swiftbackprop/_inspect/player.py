@@ -13,7 +13,6 @@ import numpy.typing as npt
 
 from swiftbackprop._draw.array_text import short_value
 from swiftbackprop._draw.notation import math_html
-from swiftbackprop._draw.svg import BLUE, ORANGE
 from swiftbackprop._inspect import computation_graph, trace_steps
 from swiftbackprop._inspect.in_double import in_double
 from swiftbackprop._inspect.trace_steps import Parts
@@ -22,7 +21,6 @@ from swiftbackprop._net.arrays import FloatArray
 __all__ = ["Player", "reads"]
 
 _PARAMETERS = ("W", "b")
-_GROUNDS = {"read": BLUE, "written": ORANGE}
 
 
 class Player:
@@ -262,7 +260,7 @@ class Player:
         rows = []
         for step, formula in zip(self.trace.steps, self._formulas(), strict=True):
             state = states.get(step.name, "")
-            colour = _GROUNDS.get(state)
+            colour = computation_graph.GROUNDS.get(state)
             ground = f' style="background:{colour}44"' if colour else ""
             done = state != "later"
             shape = str(np.shape(self._value(step))) if done else ""

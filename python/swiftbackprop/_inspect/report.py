@@ -9,7 +9,16 @@ import numpy as np
 from swiftbackprop._draw.tables import html_table, text_table
 from swiftbackprop._net.arrays import FloatArray
 
-__all__ = ["TOLERANCE", "Report", "number", "place", "relative_error", "verdict_of", "worst_of"]
+__all__ = [
+    "TOLERANCE",
+    "Report",
+    "multiple_of",
+    "number",
+    "place",
+    "relative_error",
+    "verdict_of",
+    "worst_of",
+]
 
 # The largest relative error at which a gradient counts as right.
 TOLERANCE = 1e-7
@@ -78,6 +87,12 @@ def relative_error(g: FloatArray, n: FloatArray) -> float:
     """Return ‖g − n‖ / (‖g‖ + ‖n‖), or ‖g − n‖ where that sum is below 1e-10."""
     apart, size = float(np.linalg.norm(g - n)), float(np.linalg.norm(g) + np.linalg.norm(n))
     return apart if size < _NEXT_TO_ZERO else apart / size
+
+
+def multiple_of(x: FloatArray, y: FloatArray) -> float:
+    """Return the factor with which y comes nearest to x; 0 if y is 0."""
+    square = float(np.sum(y * y))
+    return float(np.sum(x * y)) / square if square else 0.0
 
 
 def verdict_of(checked: int, error: float, limit: float) -> str:

@@ -218,6 +218,15 @@ def _check_dtype(array: FloatArray, value: Any, what: str) -> None:
     raise TypeError(f"{what}: expected real numbers, got dtype {name}: {advice}")
 
 
+def as_row_weights(value: npt.ArrayLike | None, what: str = "sample_weight") -> FloatArray | None:
+    """Return weights of rows to take a mean over, which are not all 0; None if none are given."""
+    if value is None:
+        return None
+    weights = as_data(value, what)
+    check_some_weight(weights, what)
+    return weights
+
+
 def check_some_weight(weights: FloatArray, what: str) -> None:
     """Refuse weights of rows to take a mean over that are all 0.
 

@@ -17,12 +17,7 @@ from swiftbackprop._net.labels import encode
 from swiftbackprop._net.layer import Layer, Layers, find_layer
 from swiftbackprop._net.normalization import Norm
 from swiftbackprop._net.optimizers import LiveOptimizer
-from swiftbackprop._net.spec import (
-    as_clip_norm,
-    as_dropout,
-    as_max_norm,
-    as_penalty,
-)
+from swiftbackprop._net.spec import as_dropout, as_limit, as_penalty
 from swiftbackprop._net.specified import SpecifiedNet
 
 __all__ = ["NetworkBase"]
@@ -69,7 +64,7 @@ class NetworkBase(SpecifiedNet):
 
     @clip_norm.setter
     def clip_norm(self, value: float | None) -> None:
-        self._set_option(core.OPTION_CLIP_NORM, as_clip_norm(value))
+        self._set_option(core.OPTION_CLIP_NORM, as_limit(value, "clip_norm"))
 
     @property
     def max_norm(self) -> float | None:
@@ -78,7 +73,7 @@ class NetworkBase(SpecifiedNet):
 
     @max_norm.setter
     def max_norm(self, value: float | None) -> None:
-        self._set_option(core.OPTION_MAX_NORM, as_max_norm(value))
+        self._set_option(core.OPTION_MAX_NORM, as_limit(value, "max_norm"))
 
     @property
     def dropout(self) -> tuple[float, ...]:

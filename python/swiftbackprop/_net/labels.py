@@ -15,7 +15,7 @@ from swiftbackprop._net.custom import is_custom
 if TYPE_CHECKING:
     from swiftbackprop._net.specified import SpecifiedNet
 
-__all__ = ["as_classes", "as_rows", "encode", "find_classes"]
+__all__ = ["as_classes", "as_rows", "encode", "find_classes", "find_places"]
 
 
 def as_classes(net: SpecifiedNet, given: Iterable[str]) -> FloatArray:
@@ -85,16 +85,21 @@ def encode(net: SpecifiedNet, y: Any, what: str) -> FloatArray:
             f"{what} has labels of text ({str(labels[0])!r}), but the network has no classes_ yet: "
             "fit it with them, or set net.classes_ to all labels, in the order of the outputs"
         )
-    order = np.argsort(classes)
-    places = order[np.searchsorted(classes, labels, sorter=order) % len(classes)]
-    wrong = classes[places] != labels
-    if wrong.any():
-        row = int(np.argmax(wrong))
+    places, row = find_places(classes, labels)
+    if row is not None:
         raise ValueError(
             f"{what} has the label {str(labels[row])!r} in row {row}, which is not in "
             f"net.classes_: {listed(map(repr, classes.tolist()), 20)}"
         )
-    return np.asarray(places, np.int64)
+    return places
+
+
+def find_places(classes: FloatArray, labels: FloatArray) -> tuple[FloatArray, int | None]:
+    """Return the numbers of labels' classes, and the first row whose label is none of them."""
+    order = np.argsort(classes)
+    places = order[np.searchsorted(classes, labels, sorter=order) % len(classes)]
+    wrong = classes[places] != labels
+    return np.asarray(places, np.int64), int(np.argmax(wrong)) if wrong.any() else None
 
 
 def _check_numbers(labels: FloatArray, outputs: int, what: str) -> None:

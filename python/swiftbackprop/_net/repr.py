@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from swiftbackprop._net.normalization import in_order
@@ -37,9 +38,9 @@ def short(net: NetworkBase) -> str:
     if net._made is None:
         return f"<{kind}, not made>"
     if net.closed:
-        return f"{kind}({sizes_of(net)}, closed)"
+        return f"{kind}({sizes_of(net.sizes)}, closed)"
     *hidden, output = (_rule(rule) for rule in net._spec.activations)
-    parts = [sizes_of(net)]
+    parts = [sizes_of(net.sizes)]
     if net._spec.norms:
         kinds = [repr(norm.name if norm else None) for norm in net._spec.norms]
         parts.append(f"norm={_some(kinds)}")
@@ -57,12 +58,9 @@ def short(net: NetworkBase) -> str:
     return f"{kind}({', '.join(parts)})"
 
 
-def sizes_of(net: NetworkBase) -> str:
+def sizes_of(sizes: Sequence[int]) -> str:
     """Return [D(0), ..., D(L)] as text; of many layers the first and the last."""
-    sizes = [str(size) for size in net.sizes]
-    if len(sizes) > 9:
-        sizes[4:-3] = ["..."]
-    return f"[{', '.join(sizes)}]"
+    return _some([str(size) for size in sizes], 9)
 
 
 def summary(net: NetworkBase) -> str:
@@ -126,7 +124,7 @@ def _rule(rule: Rule) -> str:
     return repr(rule) if rule.parameters != rule.defaults else repr(rule.name)
 
 
-def _some(names: list[str]) -> str:
-    if len(names) > 8:
+def _some(names: list[str], max_: int = 8) -> str:
+    if len(names) > max_:
         names = [*names[:4], "...", *names[-3:]]
     return f"[{', '.join(names)}]"

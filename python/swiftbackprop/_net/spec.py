@@ -91,7 +91,7 @@ def make_spec(
     l1: float,
     l2: float,
     clip_norm: float | None,
-    norm: NormLike | Iterable[NormLike] = None,
+    norm: NormLike | Iterable[NormLike],
 ) -> NetworkSpec:
     """Check the arguments of `Network` and fill in what depends on others."""
     widths = as_sizes(sizes)
@@ -111,19 +111,14 @@ def make_spec(
         dtype=kind,
         l1=as_penalty(l1, "l1"),
         l2=as_penalty(l2, "l2"),
-        clip_norm=as_clip_norm(clip_norm),
+        clip_norm=as_limit(clip_norm, "clip_norm"),
         norms=as_norms(norm, widths),
     )
 
 
-def as_clip_norm(value: float | None) -> float:
-    """Return the limit of the gradients' norm as the engine has it: 0 for none."""
-    return 0.0 if value is None else as_number(value, "clip_norm", above=0, also=" or None")
-
-
-def as_max_norm(value: float | None) -> float:
-    """Return the limit of the norm of a row of W as the engine has it: 0 for none."""
-    return 0.0 if value is None else as_number(value, "max_norm", above=0, also=" or None")
+def as_limit(value: float | None, name: str) -> float:
+    """Return the limit of a norm as the engine has it: 0 for none."""
+    return 0.0 if value is None else as_number(value, name, above=0, also=" or None")
 
 
 def as_input_scale(value: float) -> float:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from swiftbackprop._engine.loader import core
-from swiftbackprop._net.arrays import as_data, check_some_weight
+from swiftbackprop._net.arrays import as_data, as_row_weights
 from swiftbackprop._net.labels import encode
 from swiftbackprop.metrics import MetricLike, accuracy, as_metrics
 
@@ -37,9 +37,7 @@ def evaluate_arrays(
     net: NetworkBase, X: Any, y: Any, sample_weight: Any, metrics: Iterable[MetricLike]
 ) -> dict[str, float]:
     """Return the cost and the metrics over arrays; `Network.evaluate` documents it."""
-    weights = None if sample_weight is None else as_data(sample_weight, "sample_weight")
-    if weights is not None:
-        check_some_weight(weights, "sample_weight")
+    weights = as_row_weights(sample_weight)
     asked, X, y = asked_metrics(net, metrics), as_data(X, "X"), encode(net, y, "y")
     # The metrics are of what the engine has evaluated: X goes through it once.
     a = np.empty((len(X), net.sizes[-1]), net.dtype) if asked and X.ndim else None

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 
 from swiftbackprop._net.arrays import FloatArray, as_data, as_labels
+from swiftbackprop._net.labels import find_places
 from swiftbackprop._train.row_stream import Demand
-from swiftbackprop.data._find import find_files
+from swiftbackprop.data._find import find_files, type_of
 from swiftbackprop.data._source import Block, Source, Unit
 from swiftbackprop.data._table import transformed
 
@@ -71,8 +72,7 @@ def _mapped(file: str) -> FloatArray:
     try:
         array: FloatArray = np.load(file, mmap_mode="r", allow_pickle=False)
     except (ValueError, EOFError, OSError) as error:
-        kind = OSError if isinstance(error, OSError) else ValueError
-        raise kind(f"{file} cannot be read as .npy: {error}") from error
+        raise type_of(error)(f"{file} cannot be read as .npy: {error}") from error
     return array
 
 
@@ -139,13 +139,10 @@ class ArrayFiles(Source):
         y = self.y.take(first, last)
         if not self.target_is_text or demand.classes is None:
             return y
-        order = np.argsort(demand.classes)
-        places = order[np.searchsorted(demand.classes, y, sorter=order) % len(order)]
-        wrong = demand.classes[places] != y
-        if wrong.any():
-            row = int(np.argmax(wrong))
+        places, row = find_places(demand.classes, y)
+        if row is not None:
             raise ValueError(
                 f"the target has the label {str(y[row])!r} in row {first + row}, which is not in "
                 "net.classes_"
             )
-        return np.asarray(places, np.int64)
+        return places

@@ -94,8 +94,7 @@ def _items_of(column: Any) -> Any:
     from pyarrow import types
 
     if column.null_count:
-        row = int(np.argmax(~np.asarray(column.is_valid().to_numpy(zero_copy_only=False))))
-        raise ValueError(f"has no list in row {row}")
+        raise ValueError(f"has no list in row {_first_null(column)}")
     items = column.flatten()
     if not types.is_fixed_size_list(column.type) and len(column):
         lengths = np.asarray(column.value_lengths().to_numpy(zero_copy_only=False))
@@ -105,6 +104,10 @@ def _items_of(column: Any) -> Any:
                 f"has lists of {lengths[0]} and, in row {row}, of {lengths[row]} items"
             )
     return items
+
+
+def _first_null(column: Any) -> int:
+    return int(np.argmin(np.asarray(column.is_valid().to_numpy(zero_copy_only=False))))
 
 
 def texts_of(column: Any, classes: FloatArray | None) -> FloatArray:
@@ -123,14 +126,13 @@ def texts_of(column: Any, classes: FloatArray | None) -> FloatArray:
     if isinstance(column, pyarrow.DictionaryArray):
         column = column.dictionary_decode()
     if column.null_count:
-        row = int(np.argmax(~np.asarray(column.is_valid().to_numpy(zero_copy_only=False))))
-        raise ValueError(f"has no label in row {row}: every row needs a target")
+        raise ValueError(f"has no label in row {_first_null(column)}: every row needs a target")
     column = column.cast(pyarrow.string())
     if classes is None:
         return np.array(column.to_pylist(), np.str_)
     found = compute.index_in(column, value_set=pyarrow.array(classes.tolist(), pyarrow.string()))
     if found.null_count:
-        row = int(np.argmax(~np.asarray(found.is_valid().to_numpy(zero_copy_only=False))))
+        row = _first_null(found)
         known = ", ".join(map(repr, classes.tolist()[:20]))
         raise ValueError(
             f"has the label {column[row].as_py()!r} in row {row}, which is not in net.classes_: "

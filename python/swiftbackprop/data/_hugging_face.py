@@ -11,6 +11,7 @@ from typing import Any
 from swiftbackprop._net.arrays import FloatArray
 from swiftbackprop._net.optional import optional
 from swiftbackprop._train.row_stream import Demand
+from swiftbackprop.data._find import type_of
 from swiftbackprop.data._source import Block, Source, Unit
 from swiftbackprop.data._table import Table
 
@@ -106,7 +107,5 @@ class HuggingFaceRows(Source):
         try:
             return data[first:last]
         except (pyarrow.ArrowException, OSError) as error:
-            kind = OSError if isinstance(error, OSError) else ValueError
-            raise kind(
-                f"{self.file}, rows {first} to {last - 1} cannot be read: {error}"
-            ) from error
+            rows = f"{self.file}, rows {first} to {last - 1}"
+            raise type_of(error)(f"{rows} cannot be read: {error}") from error

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from swiftbackprop._inspect.report import TOLERANCE, relative_error
+from swiftbackprop._inspect.report import TOLERANCE, multiple_of, relative_error
 from swiftbackprop._net.arrays import FloatArray
 from swiftbackprop.lab._wrong_formulas import Line, Wrong
 
@@ -74,8 +74,8 @@ def along(g: FloatArray, line: Line) -> float | None:
     """Return the s > 0 for which g is start + s · direction; None if there is none."""
     if g.shape != line.start.shape or g.size < 2:
         return None
-    apart, square = g - line.start, float(np.sum(line.direction**2))
-    s = float(np.sum(apart * line.direction)) / square if square else 0.0
+    apart = g - line.start
+    s = multiple_of(apart, line.direction)
     return s if s > 0 and relative_error(apart, s * line.direction) <= _SINGLE else None
 
 
@@ -97,7 +97,7 @@ def _matches(quantity: str, g: FloatArray, wrong: Wrong, rows: int) -> Iterator[
     for array, transposed in turned:
         if array.shape != value.shape or not value.any():
             continue
-        factor = float(np.sum(array * value) / np.sum(value * value))
+        factor = multiple_of(array, value)
         if not agrees(array, factor * value):
             continue
         for kinds, words in _factors(quantity, factor, rows):
@@ -158,8 +158,7 @@ def _nearly(g: FloatArray, right: FloatArray) -> Diagnosis | None:
     if relative_error(g, right) <= _SINGLE:
         words = "it is right to some 7 digits only: compute in float64"
         return Diagnosis(("float32",), words)
-    square = float(np.sum(right * right))
-    factor = float(np.sum(g * right)) / square if square else 0.0
+    factor = multiple_of(g, right)
     if g.size > 1 and factor and agrees(g, factor * right):
         return Diagnosis(("factor",), f"it is {factor:.6g} times the right one")
     return None

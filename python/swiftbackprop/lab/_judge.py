@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from swiftbackprop._draw.tables import html_table, text_table
+from swiftbackprop._inspect.report import multiple_of
 from swiftbackprop._net.arrays import FloatArray
 from swiftbackprop.lab._expression import NotInGrammar, evaluate, shown
 from swiftbackprop.lab._questions import Quantities, Question
@@ -192,8 +193,7 @@ def _of_shape(value: FloatArray, wanted: FloatArray, said: str) -> tuple[str, st
 
 def _factor(value: FloatArray, wanted: FloatArray) -> str:
     """Return in a sentence by what factor all values are wrong, if by one."""
-    square = float(np.sum(wanted * wanted))
-    factor = float(np.sum(value * wanted)) / square if square else 0.0
+    factor = multiple_of(value, wanted)
     if not factor or not np.isfinite(factor) or not _same(value, factor * wanted):
         return "The shape fits by chance: the values are others."
     if np.isclose(factor, -1):

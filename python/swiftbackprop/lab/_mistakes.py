@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from swiftbackprop._inspect.report import place, relative_error
+from swiftbackprop._inspect.report import multiple_of, place, relative_error
 from swiftbackprop._net.arrays import FloatArray
 
 __all__ = ["factor_of", "mistake", "same"]
@@ -56,8 +56,7 @@ def _arrangements(g: FloatArray) -> Iterator[tuple[FloatArray, str]]:
 
 def _scaled(g: FloatArray, n: FloatArray) -> str | None:
     """Return "" if g is n, a sentence if it is a multiple of n, None if it is not."""
-    square = float(np.sum(n * n))
-    factor = float(np.sum(g * n)) / square if square else 0.0
+    factor = multiple_of(g, n)
     if factor == 0.0 or not same(g, factor * n):
         return None
     return "" if abs(factor - 1) < _SAME else f"it {factor_of(factor)}"
@@ -94,8 +93,7 @@ def factor_of(factor: float) -> str:
 
 def _penalty(extra: FloatArray, x: FloatArray) -> str:
     """Return the sentence on a gradient whose error is a multiple of x; "" if it is not."""
-    square = float(np.sum(x * x))
-    factor = float(np.sum(extra * x)) / square if square else 0.0
+    factor = multiple_of(extra, x)
     if extra.size < 3 or not same(extra, factor * x):
         return ""
     return f"it has {factor:.6g} times x too much: is a penalty in f or in grad alone?"

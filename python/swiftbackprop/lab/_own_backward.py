@@ -177,7 +177,7 @@ def check_backward(
     with without_gradients(clone, net):
         returned = student_fn(clone, rows.copy(), deepcopy(y))
     found, given = findings_of(returned, clone, formulas, required, columns)
-    title = f"Network({sizes_of(net)})"
+    title = f"Network({sizes_of(net.sizes)})"
     return BackwardReport(title, len(rows), found, given.columns)
 
 

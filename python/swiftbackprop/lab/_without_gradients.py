@@ -38,6 +38,14 @@ def _refuse_pass(what: str) -> NoReturn:
     )
 
 
+def _check_view(what: int, m: int, *, forward: bool) -> None:
+    """Refuse gradients, and in the `forward` of a student z and a too."""
+    if what in _GRADIENTS:
+        _refuse(_GRADIENTS[what])
+    if forward and what in _ACTIVATIONS and m:
+        _refuse_pass(_ACTIVATIONS[what])
+
+
 def _refusing(refuse: Callable[[str], NoReturn], what: str) -> Any:
     """Return a method that refuses."""
 
@@ -59,9 +67,8 @@ class _Exercise(NetworkBase):
     _hvp = _refusing(_refuse, "hvp")
 
     def _view(self, what: int, m: int) -> FloatArray:
-        if what in _GRADIENTS:
-            _refuse(_GRADIENTS[what])
-        return core.Net._view(self, what, m)
+        _check_view(what, m, forward=False)
+        return super()._view(what, m)
 
 
 class _Untouched(_Exercise):
@@ -70,11 +77,6 @@ class _Untouched(_Exercise):
     forward = _refusing(_refuse_pass, "forward")
     predict = _refusing(_refuse_pass, "predict")
     _evaluate = _refusing(_refuse_pass, "evaluate")
-
-    def _view(self, what: int, m: int) -> FloatArray:
-        if what in _ACTIVATIONS and m:
-            _refuse_pass(_ACTIVATIONS[what])
-        return _Exercise._view(self, what, m)
 
 
 def allow_everywhere() -> None:
@@ -93,12 +95,16 @@ def refuse_everywhere(*, forward: bool) -> None:
         Whether z and a are refused as well.
     """
     refused = _Untouched if forward else _Exercise
+
+    def view(net: NetworkBase, what: int, m: int) -> FloatArray:
+        _check_view(what, m, forward=forward)
+        return core.Net._view(net, what, m)
+
     allow_everywhere()
-    # From the base on: what a class refuses more goes over it.
-    for source in reversed(refused.__mro__[: refused.__mro__.index(NetworkBase)]):
+    for source in refused.__mro__[: refused.__mro__.index(NetworkBase)]:
         for name, value in vars(source).items():
             if callable(value) and not name.startswith("__"):
-                setattr(NetworkBase, name, value)
+                setattr(NetworkBase, name, view if name == "_view" else value)
 
 
 @contextmanager
