@@ -1,6 +1,7 @@
 """What is meant by a name that is not known: a word of another library, or the nearest name.
 
-A word is looked up here only when it is not known, so that the error can say what is meant.
+A word is looked up here only when it is not known, so that the error can say what is meant; the
+tables are imported then.
 """
 
 from __future__ import annotations
@@ -8,9 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable
 from typing import Any, ParamSpec, TypeVar
 
-from swiftbackprop._net.advice import ADVICE
 from swiftbackprop._net.checks import short
-from swiftbackprop._net.other_words import FIT, MADE, OTHER_LIBRARIES
 
 # What people set on a network to change its training.
 _SETTINGS = ("lr", "learning_rate", "learning_rate_init", "momentum", "weight_decay", "trainable")
@@ -48,6 +47,8 @@ def meant(kind: str, name: str, allowed: Collection[str]) -> str:
 
 def told(kind: str, name: str, allowed: Collection[str]) -> str:
     """Return what the tables alone say of a name, as a clause."""
+    from swiftbackprop._net.advice import ADVICE
+
     advice = ADVICE.get(kind, {}).get(_squash(name, "_"))
     if advice:
         return advice
@@ -99,6 +100,9 @@ def unknown_keyword(function: str, name: str, allowed: Collection[str], owner: A
     >>> unknown_keyword("Network.fit", "nb_epoch", ["epochs"])
     "Network.fit() got an unexpected keyword argument 'nb_epoch': it is called 'epochs' here"
     """
+    from swiftbackprop._net.advice import ADVICE
+    from swiftbackprop._net.other_words import FIT
+
     base, _, method = function.partition(".")
     title = function if owner is None or not method else f"{owner.__name__}.{method}"
     kind = function.replace("MLPRegressor", "MLPClassifier")
@@ -124,6 +128,9 @@ def without_effect(name: str, kind: type) -> str:
         return f"it is an argument of {kind.__name__}, which makes another network{more}"
     if found is not None:
         return ""  # Python says that it cannot be set
+    from swiftbackprop._net.advice import ADVICE
+    from swiftbackprop._net.other_words import MADE
+
     if name in _SETTINGS:
         return ADVICE["attribute"].get(name) or ADVICE[MADE].get(name, "")
     settable = [
@@ -140,6 +147,8 @@ def translated(kind: str, name: str) -> str:
     if kind == "column":  # of the history
         head = "val_" if name.startswith("val_") else ""
         return head + translated("metric", name.removeprefix(head))
+    from swiftbackprop._net.other_words import OTHER_LIBRARIES
+
     word = _squash(name)
     table = {_squash(other): own for other, own in OTHER_LIBRARIES.get(kind, {}).items()}
     return table.get(word) or (kind == "loss" and table.get(word.removesuffix("loss"))) or name
