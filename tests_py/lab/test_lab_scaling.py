@@ -11,7 +11,8 @@ import pytest
 
 import swiftbackprop as sb
 from helpers import refused
-from swiftbackprop.lab._scaling import Growth, Scaling, fit_exponent
+from swiftbackprop.lab._growth import Growth, Scaling
+from swiftbackprop.lab._scaling import fit_exponent
 from test_lab_compare import TAGS, _same_threads  # noqa: F401 - a fixture of every test
 
 # --- Fitting -----------------------------------------------------------------------------

@@ -8,10 +8,11 @@ from swiftbackprop.lab._boundary import decision_boundary
 from swiftbackprop.lab._compare import Comparison, Way, compare
 from swiftbackprop.lab._exercises import Exercise, Overview, exercise, overview
 from swiftbackprop.lab._grade import Grade, grade
+from swiftbackprop.lab._growth import Fit, Growth, Scaling
 from swiftbackprop.lab._judge import Answer
 from swiftbackprop.lab._own_backward import BackwardReport, check_backward
 from swiftbackprop.lab._own_gradient import FunctionReport, check_gradient
-from swiftbackprop.lab._scaling import Fit, Growth, Scaling, scaling
+from swiftbackprop.lab._scaling import scaling
 from swiftbackprop.lab._step_b import StepB, step_b
 
 __all__ = [

@@ -2,47 +2,25 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
-from collections.abc import Callable, Iterable, Mapping
-from copy import deepcopy
+from collections.abc import Iterable
 from functools import partial
 from types import ModuleType
-from typing import Any, TypeAlias
+from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 
-from swiftbackprop._inspect.in_double import as_inputs, in_double
 from swiftbackprop._inspect.report import Report
-from swiftbackprop._net.arrays import FloatArray, as_labels
 from swiftbackprop._net.base import NetworkBase
 from swiftbackprop._net.checks import as_int, as_number
-from swiftbackprop._net.labels import encode
 from swiftbackprop._net.names import unknown
 from swiftbackprop.lab._attribution import Finding
-from swiftbackprop.lab._contained import Outcome, contained
-from swiftbackprop.lab._formulas import Formulas
-from swiftbackprop.lab._own_backward import findings_of, sentence_of
-from swiftbackprop.lab._own_forward import findings_of_forward, findings_of_step
-from swiftbackprop.lab._without_gradients import (
-    allow_everywhere,
-    refuse_everywhere,
-    without_gradients,
-)
+from swiftbackprop.lab._contained import contained
+from swiftbackprop.lab._own_backward import sentence_of
+from swiftbackprop.lab._submission import FUNCTIONS, MADE_BY, Functions, Submission
 
 __all__ = ["Grade", "grade"]
-
-Functions: TypeAlias = Mapping[str, Callable[..., Any]]
-
-_RATE = 0.5  # of the update; no fraction of N
-_FUNCTIONS = {"forward": ("z", "a"), "backward": ("grad_W", "grad_b"), "step": ("W", "b")}
-_MADE_BY = {
-    **dict.fromkeys(("z", "a"), "forward"),
-    **dict.fromkeys(("grad_z", "grad_a", "grad_W", "grad_b"), "backward"),
-    **dict.fromkeys(("W", "b"), "step"),
-}
 
 
 class Grade(Report):
@@ -146,7 +124,7 @@ class Grade(Report):
         required = tuple(self.marks)
         sources = {f.source for f in self.findings if not self._counts(f, required)}
         for f in self.findings:
-            made = _MADE_BY[f.quantity] not in self.problems
+            made = MADE_BY[f.quantity] not in self.problems
             costs = f.quantity in required or f.name in sources
             if made and costs and f.verdict in ("wrong", "missing"):
                 said.append(f"{f.name} is {f.verdict}{': ' * self._hints}{self._sentence(f)}")
@@ -236,149 +214,25 @@ def grade(
     required = _as_required(require)
     timeout = as_number(timeout, "timeout", above=0)
     memory = as_int(memory, "memory", min_=1)
-    task = _Task(student, net, X, y, columns)
-    wanted = [name for name in _FUNCTIONS if any(_MADE_BY[q] == name for q in required)]
+    submission = Submission(student, net, X, y, columns)
+    wanted = [name for name in FUNCTIONS if any(MADE_BY[q] == name for q in required)]
     outcomes = contained(
-        {name: partial(task.run, name) for name in wanted},
+        {name: partial(submission.run, name) for name in wanted},
         timeout=timeout,
         memory=memory,
-        where=task.path,
-        before=task.load,
+        where=submission.path,
+        before=submission.load,
     )
-    findings, problems = task.judged(outcomes, required)
-    return Grade(task.name, required, findings, problems, hints, task.blind(required))
+    findings, problems = submission.judged(outcomes, required)
+    return Grade(submission.name, required, findings, problems, hints, submission.blind(required))
 
 
 def _as_required(names: Iterable[str]) -> tuple[str, ...]:
     found: dict[str, None] = {}
     for name in (names,) if isinstance(names, str) else names:
-        if name not in _FUNCTIONS and name not in _MADE_BY:
-            raise ValueError(unknown("quantity", str(name), [*_FUNCTIONS, *_MADE_BY]))
-        found |= dict.fromkeys(_FUNCTIONS.get(name, (name,)))
+        if name not in FUNCTIONS and name not in MADE_BY:
+            raise ValueError(unknown("quantity", str(name), [*FUNCTIONS, *MADE_BY]))
+        found |= dict.fromkeys(FUNCTIONS.get(name, (name,)))
     if not found:
         raise ValueError("require must name one quantity or more")
     return tuple(found)
-
-
-class _Task:
-    """A submission and the data it is tried on."""
-
-    def __init__(
-        self, student: Any, net: NetworkBase, X: npt.ArrayLike, y: npt.ArrayLike, columns: bool
-    ) -> None:
-        self._student, self._columns, self.path, self.name = student, columns, "", "student"
-        if isinstance(student, str | os.PathLike):
-            self.path = os.path.abspath(os.fsdecode(student))
-            if not os.path.isfile(self.path):
-                raise ValueError(f"there is no file {os.fsdecode(student)!r}")
-            self.name = os.path.splitext(os.path.basename(self.path))[0]
-        elif isinstance(student, ModuleType):
-            self.name = student.__name__.rpartition(".")[2]
-            self.path = getattr(student, "__file__", None) or ""
-        elif not isinstance(student, Mapping):
-            raise TypeError(
-                "student is a module, a dict of functions or the path of a .py file, not "
-                f"{type(student).__name__}"
-            )
-        self._net, self._X = in_double(net), as_inputs(net, X)
-        # The right quantities, kept from the student's process until it has ended.
-        self._formulas: Formulas | None = None
-        self._y = y
-        self._targets = encode(net, y, "y") if as_labels(y, "y").dtype.kind == "U" else y
-        if len(self._X) == 0:
-            raise ValueError("X has no rows: grading needs one or more")
-
-    # --- In the student's process --------------------------------------------------------
-
-    def load(self) -> None:
-        """Load the submission; code beside its functions may run a forward pass."""
-        if isinstance(self._student, str | os.PathLike):
-            spec = importlib.util.spec_from_file_location("submission", self.path)
-            if spec is None or spec.loader is None:
-                raise ImportError(f"{self.name} is not a .py file")
-            module = importlib.util.module_from_spec(spec)
-            refuse_everywhere(forward=False)
-            spec.loader.exec_module(module)
-            self._student = module
-
-    def run(self, name: str) -> Any:
-        """Call one of the functions."""
-        # The update alone is given gradients, and they are computed when it comes to it.
-        allow_everywhere()
-        pairs = self._gradients() if name == "step" else []
-        net = self._net.copy()
-        if name != "forward":
-            net.forward(self._X.copy())
-        refuse_everywhere(forward=name == "forward")
-        with without_gradients(net):
-            function = self._function(name)
-            if name == "forward":
-                return function(net, self._X.copy())
-            if name == "backward":
-                return function(net, self._X.copy(), deepcopy(self._targets))
-            returned = function(net, pairs, _RATE)
-        if returned is not None:
-            return returned
-        return [(layer.W.copy(), layer.b.copy()) for layer in net.layers]
-
-    def _gradients(self) -> list[tuple[FloatArray, FloatArray]]:
-        truth = Formulas(self._net.copy(), self._X, self._y).truth
-        layers = range(1, len(self._net.sizes))
-        return [(truth["grad_W", m], truth["grad_b", m]) for m in layers]
-
-    def _function(self, name: str) -> Callable[..., Any]:
-        functions = self._student if isinstance(self._student, Mapping) else vars(self._student)
-        function = functions.get(name)
-        if not callable(function):
-            raise NameError(f"there is no function {name!r}")
-        return function  # type: ignore[no-any-return]
-
-    # --- Afterwards ----------------------------------------------------------------------
-
-    def _right(self) -> Formulas:
-        if self._formulas is None:
-            self._formulas = Formulas(self._net.copy(), self._X, self._y)
-        return self._formulas
-
-    def blind(self, required: tuple[str, ...]) -> tuple[str, ...]:
-        """Return what these data cannot show."""
-        said = []
-        if "z" in required and not any(b.any() for b in self._right().b[1:]):
-            said.append("b is 0 in every layer of net: a missing b cannot be seen.")
-        if len(self._X) == 1 and {"grad_W", "grad_b"} & set(required):
-            said.append("X has one row: a missing 1/N cannot be seen.")
-        return tuple(said)
-
-    def judged(
-        self, outcomes: Mapping[str, Outcome], required: tuple[str, ...]
-    ) -> tuple[tuple[Finding, ...], dict[str, str]]:
-        """Return the findings on all that was returned, and why something was not."""
-        found: list[Finding] = []
-        problems = {}
-        for name, (value, problem) in outcomes.items():
-            wanted = tuple(quantity for quantity in required if _MADE_BY[quantity] == name)
-            if not problem:
-                try:
-                    found += self._findings(name, value, wanted)
-                    continue
-                except (TypeError, ValueError) as error:
-                    problem = str(error).replace("student_fn returned", "returned")
-                    problem = problem.replace("student_fn", name)
-            problems[name] = problem
-            layers = range(1, self._right().L + 1)
-            found += [
-                Finding(quantity, m, "missing", ("missing",), f"{name} {problem}", error=np.nan)
-                for m in layers
-                for quantity in wanted
-            ]
-        return tuple(found), problems
-
-    def _findings(self, name: str, value: Any, wanted: tuple[str, ...]) -> tuple[Finding, ...]:
-        formulas = self._right()
-        if value is None:
-            raise ValueError("returned None")
-        if name == "forward":
-            return findings_of_forward(value, self._net, formulas, wanted, self._columns)
-        if name == "step":
-            return findings_of_step(value, self._net, formulas, wanted, _RATE)
-        return findings_of(value, self._net, formulas, wanted, self._columns)[0]
