@@ -6,34 +6,17 @@ skl2onnx is imported with this module, which nothing imports before it is needed
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
-from dataclasses import dataclass
-from importlib import import_module
 from typing import Any
 
 import numpy as np
 from sklearn.base import is_classifier
-from sklearn.compose import TransformedTargetRegressor
-from sklearn.impute import SimpleImputer
-from sklearn.preprocessing import (
-    FunctionTransformer,
-    MaxAbsScaler,
-    MinMaxScaler,
-    RobustScaler,
-    StandardScaler,
-)
 from sklearn.utils.validation import check_is_fitted
 
 from swiftbackprop._export.onnx import check_size, onnx, operators, save
-from swiftbackprop._net.optional import optional
+from swiftbackprop.sklearn import _onnx_steps
+from swiftbackprop.sklearn._onnx_nodes import add_constant, adder, constant_adder, skl2onnx, types
 
 __all__ = ["register", "write"]
-
-skl2onnx = optional(
-    "skl2onnx", "this needs the package skl2onnx, which is not installed: pip install skl2onnx"
-)
-types: Any = import_module("skl2onnx.common.data_types")
-_SCALERS = (MaxAbsScaler, MinMaxScaler, RobustScaler, StandardScaler)
 
 # Read by onnxruntime 1.12 and newer, whatever the newest opset is.
 _OPSETS = {"": 17, "ai.onnx.ml": 3}
@@ -50,9 +33,9 @@ def write(model: Any, X: Any, path: str | os.PathLike[str]) -> None:
         name="swiftbackprop",
         target_opset=_OPSETS,
         options={"zipmap": False} if is_classifier(model) else None,
-        custom_conversion_functions={SimpleImputer: _convert_imputer, _Back: _convert_target},
-        custom_shape_calculators={SimpleImputer: _imputer_types, _Back: _target_types},
-        custom_parsers={TransformedTargetRegressor: _parse_target},
+        custom_conversion_functions=_onnx_steps.CONVERTERS,
+        custom_shape_calculators=_onnx_steps.SHAPES,
+        custom_parsers=_onnx_steps.PARSERS,
     )
     _rename_inputs(made.graph, [name for name, _ in given])
     save(made, path)
@@ -199,7 +182,7 @@ def _labels(scope: Any, model: Any) -> Any:
 
 
 def _convert_regressor(scope: Any, operator: Any, container: Any) -> None:
-    node = _adder(scope, container)
+    node = adder(scope, container)
     node("Identity", [_outputs(scope, operator, container)], operator.outputs[0].full_name)
 
 
@@ -207,9 +190,9 @@ def _convert_classifier(scope: Any, operator: Any, container: Any) -> None:
     """Add the labels and the probabilities, in `classes_`' order."""
     model = operator.raw_operator
     label, proba = (each.full_name for each in operator.outputs)
-    a, node = _outputs(scope, operator, container), _adder(scope, container)
+    a, node = _outputs(scope, operator, container), adder(scope, container)
     _, dtype = _number_type(operator)
-    constant = _constant_adder(scope, container)
+    constant = constant_adder(scope, container)
     if model._labels.kind == "multilabel":
         node("Identity", [a], proba)
         chosen = node("Greater", [a, constant(np.array(0.5, dtype))])
@@ -230,7 +213,7 @@ def _outputs(scope: Any, operator: Any, container: Any) -> str:
     net = operator.raw_operator._ready()
     check_size(net)
     _, dtype = _number_type(operator)
-    node = _adder(scope, container)
+    node = adder(scope, container)
     kind = onnx.helper.np_dtype_to_tensor_dtype(dtype)
     inputs = [node("Cast", [each.full_name], to=kind) for each in operator.inputs]
     X = inputs[0] if len(inputs) == 1 else node("Concat", inputs, axis=1)
@@ -238,151 +221,9 @@ def _outputs(scope: Any, operator: Any, container: Any) -> str:
     names = {X: X}  # in the network's graph -> in the whole one
     for tensor in constants:
         name = tensor.name
-        names[name] = _add_constant(scope, container, name, tensor)
+        names[name] = add_constant(scope, container, name, tensor)
     for each in nodes:
         (name,) = each.output
         attributes = {one.name: onnx.helper.get_attribute_value(one) for one in each.attribute}
         names[name] = node(each.op_type, [names[x] for x in each.input], seed=name, **attributes)
     return names[a]
-
-
-# --- SimpleImputer ------------------------------------------------------------------------
-# skl2onnx makes an operator of it that onnxruntime has for float32 alone, fills with numbers
-# rounded to that, and keeps columns that scikit-learn drops.
-
-
-def _is_text(operator: Any) -> bool:
-    return any(isinstance(each.type, types.StringTensorType) for each in operator.inputs)
-
-
-def _kept(imputer: Any) -> Any:
-    """Return the places of the columns that are not dropped for having no value at all."""
-    empty = [value is None or value != value for value in imputer.statistics_]
-    return np.flatnonzero(~np.array(empty))
-
-
-def _imputer_types(operator: Any) -> None:
-    imputer, rows = operator.raw_operator, operator.inputs[0].get_first_dimension()
-    narrow = all(isinstance(each.type, types.FloatTensorType) for each in operator.inputs)
-    kind = types.FloatTensorType if narrow else types.DoubleTensorType
-    kind = types.StringTensorType if _is_text(operator) else kind
-    flags = 0 if imputer.indicator_ is None else len(imputer.indicator_.features_)
-    operator.outputs[0].type = kind([rows, len(_kept(imputer)) + flags])
-
-
-def _convert_imputer(scope: Any, operator: Any, container: Any) -> None:
-    """Add the columns with what is missing filled in, and where it was if that is asked for."""
-    imputer, (out,) = operator.raw_operator, operator.outputs
-    node, constant = _adder(scope, container), _constant_adder(scope, container)
-    names = [each.full_name for each in operator.inputs]
-    missing, fill = imputer.missing_values, imputer.statistics_[_kept(imputer)]
-    if _is_text(operator):
-        if imputer.indicator_ is not None:
-            raise ValueError(f"ONNX has no column for texts and flags together, as of {imputer}")
-        X = names[0] if len(names) == 1 else node("Concat", names, axis=1)
-        keys = {"keys_strings": [str(missing)], "values_int64s": [1], "default_int64": 0}
-        found = node("LabelEncoder", [X], op_domain="ai.onnx.ml", **keys)
-        found = node("Cast", [found], to=onnx.TensorProto.BOOL)
-        values = constant(fill.astype(str).astype(object))
-    else:
-        dtype = np.dtype("f4" if isinstance(out.type, types.FloatTensorType) else "f8")
-        kind = onnx.helper.np_dtype_to_tensor_dtype(dtype)
-        names = [node("Cast", [name], to=kind) for name in names]
-        X = names[0] if len(names) == 1 else node("Concat", names, axis=1)
-        if missing is None or missing != missing:
-            found = node("IsNaN", [X])
-        else:
-            found = node("Equal", [X, constant(np.array(missing, dtype))])
-        values = constant(fill.astype(dtype))
-    kept = [X, found]
-    if len(fill) < len(imputer.statistics_):
-        places = constant(_kept(imputer))
-        kept = [node("Gather", [name, places], axis=1) for name in kept]
-    parts = [node("Where", [kept[1], values, kept[0]])]
-    if imputer.indicator_ is not None:
-        flags = node("Gather", [found, constant(imputer.indicator_.features_)], axis=1)
-        parts.append(node("Cast", [flags], to=kind))
-    node("Concat", parts, out.full_name, axis=1)
-
-
-# --- TransformedTargetRegressor -----------------------------------------------------------
-
-
-@dataclass
-class _Back:
-    """The step behind a regressor that transforms its predictions back."""
-
-    transformer: Any
-
-
-def _parse_target(scope: Any, model: Any, inputs: Any, custom_parsers: Any = None) -> Any:
-    """Declare the regressor and the step behind it."""
-    parse = import_module("skl2onnx._parse")._parse_sklearn
-    (found,) = parse(scope, model.regressor_, inputs, custom_parsers=custom_parsers)
-    step = scope.declare_local_operator("SwiftBackpropTarget", _Back(model.transformer_))
-    step.inputs.append(found)
-    step.outputs.append(scope.declare_local_variable("variable", type(found.type)()))
-    return step.outputs
-
-
-def _target_types(operator: Any) -> None:
-    operator.outputs[0].type = operator.inputs[0].type
-
-
-def _convert_target(scope: Any, operator: Any, container: Any) -> None:
-    transformer = operator.raw_operator.transformer
-    (given,), (out,) = operator.inputs, operator.outputs
-    node, constant = _adder(scope, container), _constant_adder(scope, container)
-    dtype = np.dtype("f4" if isinstance(given.type, types.FloatTensorType) else "f8")
-    back = getattr(transformer, "inverse_func", None)
-    if isinstance(transformer, _SCALERS):
-        width = given.type.shape[1]
-        offset = transformer.inverse_transform(np.zeros((1, width)))
-        factor = transformer.inverse_transform(np.ones((1, width))) - offset
-        scaled = node("Mul", [given.full_name, constant(factor.astype(dtype))])
-        node("Add", [scaled, constant(offset.astype(dtype))], out.full_name)
-    elif back is np.exp:
-        node("Exp", [given.full_name], out.full_name)
-    elif back is np.expm1:
-        node("Sub", [node("Exp", [given.full_name]), constant(np.array(1, dtype))], out.full_name)
-    elif isinstance(transformer, FunctionTransformer) and back is None:
-        node("Identity", [given.full_name], out.full_name)
-    else:
-        raise ValueError(
-            f"there is no ONNX form of {transformer}, which transforms predictions back: a "
-            "StandardScaler, a MinMaxScaler, a MaxAbsScaler or a RobustScaler has one, and "
-            "np.expm1 or np.exp as inverse_func"
-        )
-
-
-# --- Nodes --------------------------------------------------------------------------------
-
-
-def _adder(scope: Any, container: Any) -> Callable[..., str]:
-    """Return a function that adds a node and returns the name of what it computes."""
-
-    def add(
-        kind: str, inputs: list[str], output: str = "", *, seed: str = "", **attributes: Any
-    ) -> str:
-        output = output or scope.get_unique_variable_name(seed or kind.lower())
-        name = scope.get_unique_operator_name(kind)
-        container.add_node(kind, inputs, [output], name=name, **attributes)
-        return output
-
-    return add
-
-
-def _constant_adder(scope: Any, container: Any) -> Callable[[Any], str]:
-    """Return a function that adds an array as a constant and returns its name."""
-
-    def add(array: Any) -> str:
-        return _add_constant(scope, container, "constant", onnx.numpy_helper.from_array(array))
-
-    return add
-
-
-def _add_constant(scope: Any, container: Any, seed: str, tensor: Any) -> str:
-    """Add a constant under a name of its own; return that."""
-    tensor.name = scope.get_unique_variable_name(seed)
-    container.initializers.append(tensor)
-    return str(tensor.name)
