@@ -5,18 +5,15 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping, Sequence
 from copy import copy, deepcopy
-from numbers import Number
 from typing import Any, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator, is_classifier
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.model_selection import train_test_split
-from sklearn.utils import column_or_1d
-from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted, validate_data
 
 from swiftbackprop._export.sklearn_models import mlp
-from swiftbackprop._net.arrays import FloatArray, as_data
+from swiftbackprop._net.arrays import FloatArray
 from swiftbackprop._net.rules import Activation, Loss
 from swiftbackprop.network import Network
 from swiftbackprop.sklearn._callbacks import CallbackSupportMixin, FitTask
@@ -34,6 +31,7 @@ from swiftbackprop.sklearn._network import (
     name_of_output,
 )
 from swiftbackprop.sklearn._parameters import check_parameters, random_state_of
+from swiftbackprop.sklearn._reading import read, row_weights, split, validation_rows
 from swiftbackprop.sklearn._rows import Rows, predict_blocks
 from swiftbackprop.sklearn._scoring import Scoring
 from swiftbackprop.sklearn._stochastic import StoppingRules, train
@@ -53,16 +51,6 @@ _KEPT = (
 
 def _same(one: Any, other: Any) -> bool:
     return one is other or (isinstance(one, str) and one == other)
-
-
-def _with_weight(valid: Rows) -> Rows:
-    """Return rows to validate on, if their weights are not all 0."""
-    if valid.weights is not None and not np.any(valid.weights):
-        raise ValueError(
-            f"the weights of the {len(valid)} rows to validate on are all 0: no score can be "
-            "computed from them"
-        )
-    return valid
 
 
 def is_stochastic(estimator: BaseEstimator) -> bool:
@@ -149,11 +137,11 @@ class Estimator(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
             raise ValueError("partial_fit does not support early_stopping=True")
         first = not hasattr(self, "coefs_") or not (self.warm_start or is_partial)
         old = None if first else self._ready()
-        X, y = self._read(X, y, ("X", "y"), reset=first)
+        X, y = read(self, X, y, ("X", "y"), reset=first)
         encoded = self._read_targets(y, first=first, is_partial=is_partial)
         self._weigh_classes(encoded)
-        data = Rows(X, encoded, self._row_weights(X, encoded, sample_weight))
-        valid = self._validation_rows(validation)
+        data = Rows(X, encoded, row_weights(self, X, encoded, sample_weight))
+        valid = validation_rows(self, validation)
         random = random_state_of(self)
         if comm is not None:  # the same draws on every process
             random.set_state(comm.bcast(random.get_state()))
@@ -163,7 +151,7 @@ class Estimator(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
         task = FitTask(self, X, y, sample_weight, is_partial)
         try:
             if self.solver == "lbfgs":
-                self._fit_lbfgs(net, data, valid, task.callbacks())
+                Search(self, net, data, self._constant(data), valid, task.callbacks()).run()
             else:
                 self._fit_stochastic(net, data, valid, random, is_partial, task.callbacks(), comm)
         except FloatingPointError as error:
@@ -175,32 +163,6 @@ class Estimator(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
             warnings.warn("Training interrupted by user.", stacklevel=4)
         task.end()
         return self
-
-    def _read(self, X: Any, y: Any, names: Sequence[str], *, reset: bool) -> tuple[Any, Any]:
-        """Return rows and targets as arrays of which scikit-learn approves."""
-        check_data(X, y, names, labels=not self._wants_numbers)
-        X, y = validate_data(
-            self,
-            X,
-            y,
-            accept_sparse="csr",
-            dtype="numeric",
-            multi_output=True,
-            y_numeric=self._wants_numbers,
-            reset=reset,
-        )
-        if y.ndim == 2 and y.shape[1] == 1:
-            y = column_or_1d(y, warn=reset)
-        return X, y
-
-    def _row_weights(self, X: Any, y: FloatArray, given: Any) -> FloatArray | None:
-        """Return the weights of the rows: those given, times those of the classes."""
-        if given is not None and not isinstance(given, Number):
-            given = as_data(given, "sample_weight")
-        weights = None if given is None else _check_sample_weight(given, X, dtype=np.float64)
-        if weights is not None and np.any(weights < 0):
-            raise ValueError("Negative values in data passed to `sample_weight`")
-        return self._with_class_weights(y, weights)
 
     def _make_network(
         self, data: Rows, old: Network | None, random: np.random.RandomState, is_partial: bool
@@ -280,7 +242,7 @@ class Estimator(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
         comm: Any,
     ) -> None:
         if valid is None and self.early_stopping:
-            data, valid = self._split(data, random)
+            data, valid = split(self, data, random)
         scoring = None if valid is None else Scoring(self, valid)
         watch = StoppingRules(self, net, len(data), self._constant(data), scoring)
         train(self, net, data, valid, watch, callbacks, is_partial=is_partial, comm=comm)
@@ -305,62 +267,6 @@ class Estimator(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
                 ConvergenceWarning,
                 stacklevel=6,
             )
-
-    def _split(self, data: Rows, random: np.random.RandomState) -> tuple[Rows, Rows]:
-        """Return rows to train on and rows to validate on."""
-        train_rows, valid_rows = train_test_split(
-            np.arange(len(data)),
-            random_state=random,
-            test_size=self.validation_fraction,
-            stratify=self._decode(data.y) if self._stratifies() else None,
-        )
-        if len(valid_rows) < 2:
-            raise ValueError(
-                "The validation set is too small. Increase 'validation_fraction' or the size "
-                "of your dataset."
-            )
-        return data.take(train_rows), _with_weight(data.take(valid_rows))
-
-    def _validation_rows(self, given: Sequence[Any]) -> Rows | None:
-        """Return the rows that X_val and y_val of `fit`, or `validation_data`, hold."""
-        X, y, weights = given
-        names = ("X_val", "y_val")
-        if (X is None) != (y is None) or (X is None and weights is not None):
-            missing = "X_val" if X is None else "y_val"
-            raise ValueError(f"X_val and y_val belong together, and {missing} is missing")
-        data = self.validation_data
-        if data is not None:
-            if X is not None:
-                raise ValueError("give either X_val or validation_data, not both")
-            if not isinstance(data, tuple | list) or len(data) not in (2, 3):
-                size = f" of {len(data)}" if isinstance(data, tuple | list) else ""
-                raise TypeError(
-                    "validation_data must be a tuple (X, y) or (X, y, sample_weight), got a "
-                    f"{type(data).__name__}{size}"
-                )
-            X, y, weights = (*data, None)[:3]
-            names = ("X of validation_data", "y of validation_data")
-        if X is None:
-            return None
-        try:
-            X, y = self._read(X, y, names, reset=False)
-            encoded = self._encode(y)
-            return _with_weight(Rows(X, encoded, self._row_weights(X, encoded, weights)))
-        except (TypeError, ValueError) as error:
-            if any(name in str(error) for name in names):
-                raise
-            where = "X_val and y_val" if data is None else "validation_data"
-            kind = TypeError if isinstance(error, TypeError) else ValueError
-            raise kind(f"{where}: {error}") from error
-
-    def _fit_lbfgs(
-        self,
-        net: Network,
-        data: Rows,
-        valid: Rows | None,
-        callbacks: list[Any],
-    ) -> None:
-        Search(self, net, data, self._constant(data), valid, callbacks).run()
 
     def _record_validation(
         self, net: Network, logs: Mapping[str, float], scoring: Scoring

@@ -163,7 +163,7 @@ class Search:
                 f"{result.status}): {result.message}. Scaling the data, or a larger max_iter "
                 "or max_fun, may help.",
                 ConvergenceWarning,
-                stacklevel=6,
+                stacklevel=5,
             )
 
     def _value(self, x: FloatArray) -> tuple[float, FloatArray]:
