@@ -17,8 +17,9 @@ from swiftbackprop._import.load import read_notes
 from swiftbackprop._net.arrays import FloatArray
 
 if TYPE_CHECKING:
-    from swiftbackprop._cli.preprocessing import Preparation, Target
+    from swiftbackprop._cli.preprocessing import Preparation
     from swiftbackprop._cli.table import Table
+    from swiftbackprop._cli.target import Target
 
 __all__ = ["export", "predict"]
 
@@ -35,8 +36,9 @@ def predict(options: argparse.Namespace) -> None:
         header, rows = _predictions(preparation.target, a, options.probabilities)
         remarks = preparation.unknown(frame)
     elif net.classes_ is not None:  # fit has met labels of text
-        preprocessing, _ = tools()
-        classes = preprocessing.Target("class", 0.0, 1.0, tuple(net.classes_.tolist()))
+        from swiftbackprop._cli.target import Target
+
+        classes = Target("class", 0.0, 1.0, tuple(net.classes_.tolist()))
         a = net.predict_proba(_numbers(table, net, options.model))
         header, rows = _predictions(classes, a, options.probabilities)
         remarks = []

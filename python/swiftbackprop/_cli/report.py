@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from swiftbackprop import metrics
-from swiftbackprop._cli.preprocessing import Target
+from swiftbackprop._cli.target import Target
 from swiftbackprop._net.arrays import FloatArray
 
 __all__ = ["result"]

@@ -34,18 +34,20 @@ def train(options: argparse.Namespace) -> None:
     path = options.model or f"{Path(options.data.removesuffix('.gz')).stem}.safetensors"
     as_output(path, "--model", options.data)
     preprocessing, report = tools()
+    from swiftbackprop._cli.target import Target, read_target
+
     table = read(options)
     name = _target_name(options.target, table)
     drop = _column_names(options.drop, table)
     numeric, text = (_column_names(given, table) for given in (options.numeric, options.text))
-    column, classes = preprocessing.read_target(table, name, options.task, name in text)
+    column, classes = read_target(table, name, options.task, name in text)
     metric = options.metric
     _check_metric(metric, bool(classes))
     weights = _class_weight(options.class_weight, classes)
     rows = np.flatnonzero(column.notna())
     train, valid, test = _split(column, rows, bool(classes), options)
     _check_classes(metric, column[valid], classes)
-    target = preprocessing.Target.learn(name, column, classes, train)
+    target = Target.learn(name, column, classes, train)
     features = [each for each in table.frame if each != name and each not in drop]
     preparation = preprocessing.Preparation.learn(table, features, target, train, numeric, text)
     batch_size = _batch_size(options, len(train))
@@ -242,7 +244,7 @@ def _description(
 ) -> list[str]:
     """Return the lines that say what was taken for what."""
     from swiftbackprop._cli.columns import DATE, NUMBER, TEXT
-    from swiftbackprop._cli.preprocessing import is_few
+    from swiftbackprop._cli.target import is_few
 
     target = preparation.target
     if target.classes:
