@@ -6,16 +6,15 @@ outputs. The names are those of the functions here, and ``"top_3"`` stands for `
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Callable, Iterable
-from typing import Any, NamedTuple, TypeAlias
+from collections.abc import Callable
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-from swiftbackprop._net.arrays import as_data, check_some_weight
-from swiftbackprop._net.checks import as_int, got
-from swiftbackprop._net.names import translated, unknown
+from swiftbackprop._net.arrays import FloatArray
+from swiftbackprop._net.case import Case, case_of
+from swiftbackprop._net.checks import as_int
 from swiftbackprop._net.optional import optional
 
 __all__ = [
@@ -34,102 +33,7 @@ __all__ = [
     "top_k",
 ]
 
-_Array: TypeAlias = npt.NDArray[Any]
 MetricLike: TypeAlias = str | Callable[..., float]
-
-
-class _Case(NamedTuple):
-    """Targets, outputs and weights that fit each other."""
-
-    t: _Array  # as given: class numbers, (N,), or rows, (N, K)
-    a: _Array  # (N, K), of float64
-    w: _Array | None  # (N,)
-
-    @property
-    def outputs(self) -> int:
-        return int(self.a.shape[1])
-
-    def mean(self, values: _Array) -> float:
-        """Return the weighted mean over rows."""
-        return float(np.average(values, weights=self.w))
-
-    def rows(self) -> _Array:
-        """Return targets as rows, (N, K); class numbers as one-hot rows."""
-        t = self.t
-        if t.ndim == 1 and self.outputs > 1:
-            return np.eye(self.outputs, dtype=np.float64)[self.classes("one-hot rows")]
-        return t.astype(np.float64).reshape(len(t), -1)
-
-    def classes(self, who: str) -> npt.NDArray[np.int64]:
-        """Return the class of every row, from numbers, one-hot rows or rows of probabilities."""
-        t, top = self.t, max(self.outputs, 2) - 1
-        if t.ndim == 1:
-            with np.errstate(invalid="ignore"):
-                numbers = t.astype(np.int64)
-            if not np.array_equal(numbers, t):
-                row = int(np.argmax(numbers != t))
-                raise ValueError(f"{who} expects classes, and y has {t[row]} in row {row}")
-            wrong = (numbers < 0) | (numbers > top)
-            if wrong.any():
-                row = int(np.argmax(wrong))
-                raise ValueError(
-                    f"{who} expects classes 0..{top}, for the outputs have shape {self.a.shape}; "
-                    f"y has {numbers[row]} in row {row}"
-                )
-            return numbers
-        off = abs(t.sum(axis=1, dtype=np.float64) - 1) > 1e-4
-        wrong = ((t < 0) | (t > 1)).any(axis=1) | (off & ~((t == 0) | (t == 1)).all(axis=1))
-        if wrong.any():
-            row = int(np.argmax(wrong))
-            raise ValueError(
-                f"{who} expects classes: their numbers, or rows of 0 and 1; row {row} of y is "
-                f"{t[row].tolist()!s:.60}"
-            )
-        return np.asarray(np.argmax(t, axis=1), np.int64)
-
-    def found(self) -> npt.NDArray[np.int64]:
-        """Return the class that the outputs of every row mean."""
-        if self.outputs == 1:
-            return (self.a[:, 0] >= 0.5).astype(np.int64)
-        return np.asarray(np.argmax(self.a, axis=1), np.int64)
-
-    @property
-    def has_several(self) -> bool:
-        """Whether a row of targets has several labels, or none."""
-        is_binary = self.t.ndim == 2 and bool(np.all((self.t == 0) | (self.t == 1)))
-        return is_binary and bool(np.any(self.t.sum(axis=1) != 1))
-
-
-def _case(y: Any, a: Any, sample_weight: Any) -> _Case:
-    """Look at the arguments of a metric.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If they hold no numbers, or do not fit each other.
-    """
-    t, out = as_data(y, "y"), as_data(a, "a").astype(np.float64)
-    out = out[:, None] if out.ndim == 1 else out
-    if t.ndim == 2 and t.shape[1] == 1:
-        t = t.ravel()
-    fits = t.shape == (len(out),) or t.shape == out.shape
-    if not fits or not len(out):
-        raise ValueError(
-            f"y has shape {t.shape}, and the outputs a have shape {out.shape}: expected the same "
-            "number of rows, at least one, and class numbers (N,) or as many columns as outputs"
-        )
-    for name, array in (("y", t), ("a", out)):
-        if array.dtype.kind == "f" and not np.isfinite(array).all():
-            raise ValueError(f"{name} has NaN or infinity")
-    if sample_weight is None:
-        return _Case(t, out, None)
-    w = as_data(sample_weight, "sample_weight").astype(np.float64)
-    if w.size != len(out) or not np.isfinite(w).all() or (w < 0).any():
-        raise ValueError(
-            f"sample_weight has shape {w.shape}: expected {len(out)} finite numbers >= 0"
-        )
-    check_some_weight(w, "sample_weight")
-    return _Case(t, out, w.ravel())
 
 
 def _sklearn(who: str) -> Any:
@@ -164,7 +68,7 @@ def accuracy(
     >>> sb.metrics.accuracy([0, 1, 1], [[0.9, 0.1], [0.2, 0.8], [0.6, 0.4]])
     0.6666666666666666
     """
-    case = _case(y, a, sample_weight)
+    case = case_of(y, a, sample_weight)
     return case.mean(case.classes("accuracy") == case.found())
 
 
@@ -190,7 +94,7 @@ def top_k(k: int) -> Callable[..., float]:
     def metric(
         y: npt.ArrayLike, a: npt.ArrayLike, sample_weight: npt.ArrayLike | None = None
     ) -> float:
-        case = _case(y, a, sample_weight)
+        case = case_of(y, a, sample_weight)
         outputs, classes = case.a, case.classes(f"top_{k}")
         if case.outputs <= k:
             raise ValueError(
@@ -208,7 +112,7 @@ def top_k(k: int) -> Callable[..., float]:
 
 def mse(y: npt.ArrayLike, a: npt.ArrayLike, sample_weight: npt.ArrayLike | None = None) -> float:
     """Return the mean of (a - t)² over rows and outputs."""
-    case = _case(y, a, sample_weight)
+    case = case_of(y, a, sample_weight)
     return case.mean(np.mean((case.a - case.rows()) ** 2, axis=1))
 
 
@@ -219,7 +123,7 @@ def rmse(y: npt.ArrayLike, a: npt.ArrayLike, sample_weight: npt.ArrayLike | None
 
 def mae(y: npt.ArrayLike, a: npt.ArrayLike, sample_weight: npt.ArrayLike | None = None) -> float:
     """Return the mean of ``|a - t|`` over rows and outputs."""
-    case = _case(y, a, sample_weight)
+    case = case_of(y, a, sample_weight)
     return case.mean(np.mean(np.abs(case.a - case.rows()), axis=1))
 
 
@@ -228,7 +132,7 @@ def r2(y: npt.ArrayLike, a: npt.ArrayLike, sample_weight: npt.ArrayLike | None =
 
     A constant output counts 1 if it is met exactly, else 0.
     """
-    case = _case(y, a, sample_weight)
+    case = case_of(y, a, sample_weight)
     t = case.rows()
     w = np.ones(len(t)) if case.w is None else case.w
     residual = w @ (case.a - t) ** 2
@@ -252,7 +156,7 @@ def auc(y: npt.ArrayLike, a: npt.ArrayLike, sample_weight: npt.ArrayLike | None 
         If only one class is there.
     """
     sk = _sklearn("auc")
-    case = _case(y, a, sample_weight)
+    case = case_of(y, a, sample_weight)
     case.classes("auc")
     if case.t.ndim == 1 and case.outputs == 2:
         case = case._replace(a=case.a[:, 1:])
@@ -266,17 +170,17 @@ def auc(y: npt.ArrayLike, a: npt.ArrayLike, sample_weight: npt.ArrayLike | None 
     return float(sk.roc_auc_score(rows, case.a, sample_weight=case.w))
 
 
-def _score(who: str, y: Any, a: Any, sample_weight: Any, **options: Any) -> float:
+def _score(who: str, y: Any, a: Any, sample_weight: Any) -> float:
     """Return a score of scikit-learn: of class 1 for two classes, else the mean over them."""
     function = getattr(_sklearn(who), f"{who}_score")
-    case = _case(y, a, sample_weight)
+    case = case_of(y, a, sample_weight)
     if case.has_several:
         known, found = case.t.astype(np.int64), (case.a >= 0.5).astype(np.int64)
         average = "macro"
     else:
         known, found = case.classes(who), case.found()
         average = "binary" if case.outputs <= 2 else "macro"
-    options = {"average": average, "zero_division": 0.0, **options}
+    options = {"average": average, "zero_division": 0.0}
     return float(function(known, found, sample_weight=case.w, **options))
 
 
@@ -374,7 +278,7 @@ def log_loss(
 
 def confusion(
     y: npt.ArrayLike, a: npt.ArrayLike, sample_weight: npt.ArrayLike | None = None
-) -> _Array:
+) -> FloatArray:
     """Return the confusion matrix, (K, K): row i counts the rows of class i, by what was found.
 
     A matrix and no number, so it is called by itself: ``confusion(y, net.predict(X))``.
@@ -389,13 +293,15 @@ def confusion(
     case, classes = _one_class(y, a, sample_weight, "confusion")
     sk = _sklearn("confusion")
     labels = np.arange(max(case.outputs, 2))
-    matrix: _Array = sk.confusion_matrix(classes, case.found(), labels=labels, sample_weight=case.w)
+    matrix: FloatArray = sk.confusion_matrix(
+        classes, case.found(), labels=labels, sample_weight=case.w
+    )
     return matrix
 
 
-def _one_class(y: Any, a: Any, sample_weight: Any, who: str) -> tuple[_Case, _Array]:
+def _one_class(y: Any, a: Any, sample_weight: Any, who: str) -> tuple[Case, FloatArray]:
     """Return the arguments, and the class of every row, where each has one."""
-    case = _case(y, a, sample_weight)
+    case = case_of(y, a, sample_weight)
     if case.has_several:
         raise ValueError(
             f"{who} expects one class a row, and y has rows with several labels or none: take "
@@ -406,50 +312,4 @@ def _one_class(y: Any, a: Any, sample_weight: Any, who: str) -> tuple[_Case, _Ar
 
 OF_CLASSES = (accuracy, balanced_accuracy, precision, recall, f1, log_loss, auc)
 OF_NUMBERS = (mse, rmse, mae, r2)
-_NAMED = {f.__name__: f for f in (*OF_CLASSES, *OF_NUMBERS)}
-
-
-def as_metrics(given: Iterable[MetricLike]) -> dict[str, Callable[..., float]]:
-    """Return metrics by their names, each a function of y, a and sample_weight."""
-    if isinstance(given, str) or not isinstance(given, Iterable):
-        raise TypeError(f"metrics must be a list of names and functions, got {got(given)}")
-    named: dict[str, Callable[..., float]] = {}
-    for metric in given:
-        name, function = _as_metric(metric)
-        if name in named or name == "loss":
-            why = "is the name of C" if name == "loss" else "is the name of two metrics"
-            raise ValueError(f"{name!r} {why}: define the function with a name of its own")
-        named[name] = function
-    return named
-
-
-def _as_metric(metric: MetricLike) -> tuple[str, Callable[..., float]]:
-    if isinstance(metric, str):
-        if metric in _NAMED:
-            return metric, _NAMED[metric]
-        number = metric.removeprefix("top_").removesuffix("_accuracy")
-        if metric.startswith("top_") and number.isdecimal() and int(number) > 0:
-            return metric, top_k(int(number))
-        if metric == "confusion" or translated("metric", metric) == "confusion":
-            raise ValueError(
-                "confusion is a matrix and no number: call sb.metrics.confusion(y, net.predict(X))"
-            )
-        raise ValueError(unknown("metric", metric, [*_NAMED, "top_3"]))
-    if metric in _NAMED.values():
-        return metric.__name__, metric
-    if not callable(metric):
-        raise TypeError(f"a metric must be a name or a function f(y, a), got {got(metric)}")
-    name = getattr(metric, "__name__", type(metric).__name__)
-    try:
-        weighted = "sample_weight" in inspect.signature(metric).parameters
-    except (TypeError, ValueError):
-        weighted = False
-
-    def call(y: _Array, a: _Array, sample_weight: _Array | None) -> float:
-        value: Any = metric(y, a, sample_weight=sample_weight) if weighted else metric(y, a)
-        try:
-            return float(value)
-        except (TypeError, ValueError):
-            raise TypeError(f"the metric {name} must return a number, got {got(value)}") from None
-
-    return name, call
+NAMED = {f.__name__: f for f in (*OF_CLASSES, *OF_NUMBERS)}

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 from swiftbackprop._net.checks import as_int, got
 from swiftbackprop._net.labels import find_classes
 from swiftbackprop._train import data, streams
+from swiftbackprop._train.evaluation import as_metrics
 from swiftbackprop._train.fit import fit
 from swiftbackprop._train.history import History
 from swiftbackprop._train.options import Options
 from swiftbackprop._train.row_stream import RowStream
-from swiftbackprop.metrics import as_metrics
 
 if TYPE_CHECKING:
     from swiftbackprop._net.base import NetworkBase
