@@ -14,6 +14,7 @@ from swiftbackprop._export.mixin import NetworkExchange
 from swiftbackprop._inspect.mixin import NetworkStudy
 from swiftbackprop._net.arrays import FloatArray
 from swiftbackprop._net.checks import as_flag, as_int
+from swiftbackprop._net.initial_weights import InitializerLike
 from swiftbackprop._net.labels import as_classes
 from swiftbackprop._net.names import known_keywords, meant, without_effect
 from swiftbackprop._net.normalization import NormLike
@@ -21,7 +22,6 @@ from swiftbackprop._net.pickling import PicklableNetwork
 from swiftbackprop._net.rule import known
 from swiftbackprop._net.spec import (
     ActivationLike,
-    InitializerLike,
     LossLike,
     OptimizerLike,
     as_seed,

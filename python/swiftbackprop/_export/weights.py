@@ -10,8 +10,8 @@ import numpy.typing as npt
 
 from swiftbackprop._net.arrays import FloatArray, as_data
 from swiftbackprop._net.checks import as_int, got, listed
+from swiftbackprop._net.initial_weights import as_parameter
 from swiftbackprop._net.names import unknown
-from swiftbackprop._net.spec import as_parameter
 from swiftbackprop._net.state import vectors
 
 if TYPE_CHECKING:

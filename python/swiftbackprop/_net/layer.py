@@ -12,10 +12,11 @@ import numpy.typing as npt
 from swiftbackprop._engine.loader import core
 from swiftbackprop._net.arrays import FloatArray
 from swiftbackprop._net.checks import got
+from swiftbackprop._net.initial_weights import as_parameter
 from swiftbackprop._net.names import meant
 from swiftbackprop._net.normalization import Norm
 from swiftbackprop._net.rules import Activation
-from swiftbackprop._net.spec import as_parameter, as_rate
+from swiftbackprop._net.spec import as_rate
 
 if TYPE_CHECKING:
     from swiftbackprop._net.specified import SpecifiedNet
