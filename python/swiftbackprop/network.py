@@ -34,7 +34,6 @@ from swiftbackprop._train.history import History
 from swiftbackprop._train.options import Options, as_progress
 from swiftbackprop._train.row_stream import RowStream
 from swiftbackprop._train.rows import fit_data
-from swiftbackprop._train.stream_validation import evaluate_stream
 from swiftbackprop.metrics import MetricLike
 
 __all__ = ["Network"]
@@ -334,6 +333,8 @@ class Network(NetworkExchange, NetworkStudy, PicklableNetwork):
         if isinstance(X, RowStream):
             if y is not None or sample_weight is not None:
                 raise ValueError("y and weights come with the stream: give it alone")
+            from swiftbackprop._train.stream_validation import evaluate_stream
+
             return evaluate_stream(self, X, metrics)
         return evaluate_arrays(self, X, y, sample_weight, metrics)
 

@@ -19,7 +19,6 @@ from swiftbackprop._net.labels import encode
 from swiftbackprop._train.class_weight import ClassWeights, class_numbers
 from swiftbackprop._train.row_stream import RowStream
 from swiftbackprop._train.session import Record
-from swiftbackprop._train.stream_validation import HeldRows, StreamValidation, check_stream
 
 if TYPE_CHECKING:
     from swiftbackprop._net.base import NetworkBase
@@ -218,6 +217,8 @@ def gather_pieces(
     count = None if steps is None else as_int(steps, "steps_per_epoch", min_=1)
     batches = 0 if batch_size else count or 0
     if isinstance(validation_data, RowStream):
+        from swiftbackprop._train.stream_validation import StreamValidation, check_stream
+
         check_stream(net, validation_data)
         rows: Any = validation_data
         held = Data(*none, None, rows, rows)
@@ -231,6 +232,8 @@ def gather_pieces(
         valid = replace(valid, valid_weights=weights)
     if processes is None or valid.valid_X is None or valid.valid_y is None:
         return ChunkedData(pieces, valid, count, classes, batches)
+    from swiftbackprop._train.stream_validation import HeldRows, StreamValidation
+
     rows_held = HeldRows((valid.valid_X, valid.valid_y, valid.valid_weights))
     evaluate = StreamValidation(net, rows_held, None, processes)
     return ChunkedData(pieces, valid, count, classes, batches, evaluate)

@@ -19,7 +19,6 @@ from swiftbackprop._train.evaluation import asked_metrics
 from swiftbackprop._train.history import History, columns
 from swiftbackprop._train.options import Options
 from swiftbackprop._train.session import BATCH_DONE, SLICE_NS, TrainingSession
-from swiftbackprop._train.stream_validation import StreamValidation
 
 if TYPE_CHECKING:
     from swiftbackprop._net.base import NetworkBase
@@ -27,6 +26,7 @@ if TYPE_CHECKING:
     from swiftbackprop._train.progress import ProgressBar
     from swiftbackprop._train.shared import SharedSession
     from swiftbackprop._train.shared_chunks import SharedChunkedSession
+    from swiftbackprop._train.stream_validation import StreamValidation
 
 __all__ = ["fit"]
 
@@ -116,8 +116,10 @@ class _Run:
             self.extra.append("lr")
         self.outputs: FloatArray | None = None  # a(L) of the validation rows, for metrics
         self.stream: StreamValidation | None = None  # of which these are in parts
-        if isinstance(data, ChunkedData) and isinstance(data.evaluate, StreamValidation):
-            self.stream = data.evaluate
+        if isinstance(data, ChunkedData):
+            from swiftbackprop._train.stream_validation import StreamValidation
+
+            self.stream = data.evaluate if isinstance(data.evaluate, StreamValidation) else None
         self.targets: list[Any] = []  # y and weights of these, of all processes
         self.history = History(dict.fromkeys([*self.columns, *self.extra, "seconds"], 0))
         self.columns["seconds"] = seconds

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from swiftbackprop._net.checks import as_int, got
 from swiftbackprop._net.labels import find_classes
-from swiftbackprop._train import data, streams
+from swiftbackprop._train import data
 from swiftbackprop._train.evaluation import as_metrics
 from swiftbackprop._train.fit import fit
 from swiftbackprop._train.history import History
@@ -50,6 +50,8 @@ def fit_data(
 
 
 def _fit_stream(net: NetworkBase, stream: RowStream, options: Options, **keywords: Any) -> History:
+    from swiftbackprop._train import streams
+
     before, made = net._classes, net.step_count
     try:
         return fit(net, *streams.gather_stream(net, stream, options, **keywords))
@@ -82,6 +84,8 @@ def _fit_arrays(
         if isinstance(given, RowStream):
             if others["validation_split"] or others["stratify"]:
                 raise ValueError("give either validation_split or validation_data, not both")
+            from swiftbackprop._train import streams
+
             validated = streams.gather_with_stream(
                 net,
                 X,
