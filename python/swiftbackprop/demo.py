@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import io
-import os
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -16,6 +14,7 @@ import numpy as np
 
 import swiftbackprop as sb
 from swiftbackprop._draw.matplotlib_axes import FAINT, curves, need_matplotlib, tidy
+from swiftbackprop._export.atomic_file import write_whole
 from swiftbackprop._net.checks import from_text
 from swiftbackprop.datasets import Dataset, load_digits, load_fashion_mnist
 
@@ -210,14 +209,7 @@ def _stop(sentence: str, status: int) -> int:
 
 def write(figure: Any, path: Path) -> None:
     """Write the picture whole or not at all."""
-    image = io.BytesIO()
-    figure.savefig(image, format="png", dpi=150)
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        part.write_bytes(image.getbuffer())
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
+    write_whole(path, lambda file: figure.savefig(file, format="png", dpi=150))
 
 
 def draw(result: Result) -> Any:

@@ -26,15 +26,15 @@ def short_value(value: FloatArray | float) -> str:
     if array.ndim == 0:
         return _number(array)
     if array.ndim == 1:
-        return _row(array, _NUMBERS)
+        return _row(array)
     full = max(1, _NUMBERS // max(1, array.shape[1]))
-    rows = [_row(row, _NUMBERS) for row in array[:full]]
+    rows = [_row(row) for row in array[:full]]
     return f"[{', '.join([*rows, *(['...'] if len(array) > full else [])])}]"
 
 
-def _row(row: FloatArray, max_numbers: int) -> str:
-    numbers = [_number(value) for value in row[:max_numbers]]
-    return f"[{', '.join([*numbers, *(['...'] if len(row) > max_numbers else [])])}]"
+def _row(row: FloatArray) -> str:
+    numbers = [_number(value) for value in row[:_NUMBERS]]
+    return f"[{', '.join([*numbers, *(['...'] if len(row) > _NUMBERS else [])])}]"
 
 
 def _number(value: npt.ArrayLike) -> str:

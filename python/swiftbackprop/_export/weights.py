@@ -75,7 +75,7 @@ def load_state_dict(net: NetworkBase, state: Mapping[str, npt.ArrayLike]) -> Non
     if missing:
         raise ValueError(f"missing in the state dict: {listed(missing)}")
     for name in counters:
-        _check_counter(name, state.get(name, 0))
+        as_int(state.get(name, 0), name, min_=0)  # momentum here does not depend on it
     _write(net, expected, [state[name] for name in names])
 
 
@@ -113,11 +113,6 @@ def _by_torch(net: NetworkBase) -> list[_Array]:
 
 def _counter(running_var: _Array) -> str:
     return running_var.name.replace("running_var", _COUNTER)
-
-
-def _check_counter(name: str, value: Any) -> None:
-    """Refuse what is no count of batches; momentum here does not depend on it."""
-    as_int(value, name, min_=0)
 
 
 # --- Keras ----------------------------------------------------------------------------------

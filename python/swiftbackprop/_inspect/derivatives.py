@@ -28,11 +28,6 @@ def _quantity(name: object, argument: str) -> int:
     return core.Z if name == "z" else core.A
 
 
-def _layer_number(layer: SupportsIndex, last: int) -> int:
-    """Return the number of a layer."""
-    return as_int(layer, "layer", min_=0, max_=last)
-
-
 class NetworkDerivatives(NetworkBase):
     """The part of `Network` with the derivatives to study; nothing of it keeps anything."""
 
@@ -94,7 +89,7 @@ class NetworkDerivatives(NetworkBase):
         True
         """
         quantities = _quantity(of, "of"), _quantity(wrt, "wrt")
-        m = _layer_number(layer, len(self.sizes) - 1)
+        m = as_int(layer, "layer", min_=0, max_=len(self.sizes) - 1)
         flat = self._jacobian(as_data(X, "X"), *quantities, m)
         return flat.reshape(len(flat), self.sizes[-1], self.sizes[m])
 

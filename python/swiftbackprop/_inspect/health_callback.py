@@ -15,7 +15,11 @@ from swiftbackprop._inspect.health_report import HealthReport
 from swiftbackprop._net.arrays import as_data, as_labels
 from swiftbackprop._net.caller import outside
 from swiftbackprop._net.checks import as_int
-from swiftbackprop._net.state import parameters_and_buffers, write_parameters_and_buffers
+from swiftbackprop._net.state import (
+    OptimizerState,
+    parameters_and_buffers,
+    write_parameters_and_buffers,
+)
 from swiftbackprop._train.callback import Callback
 
 if TYPE_CHECKING:
@@ -131,11 +135,10 @@ def _follow(clone: NetworkBase, net: NetworkBase, stepped: bool) -> None:
     write_parameters_and_buffers(clone, parameters_and_buffers(net))
     if not stepped:
         return
-    for mine, other in zip(clone.optimizer.state, net.optimizer.state, strict=True):
-        np.copyto(mine, other)
+    OptimizerState.of(net).write(clone)
     hyper = range(len(net._spec.optimizer.parameters))
     for option in (
-        *(core.OPTION_STEPS, core.OPTION_L1, core.OPTION_L2, core.OPTION_CLIP_NORM),
+        *(core.OPTION_L1, core.OPTION_L2, core.OPTION_CLIP_NORM),
         core.OPTION_PRECISION,
         *(core.OPTION_HYPER + k for k in hyper),
     ):

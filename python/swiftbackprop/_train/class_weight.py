@@ -14,7 +14,7 @@ from swiftbackprop._net.checks import as_number, got, listed
 if TYPE_CHECKING:
     from swiftbackprop._net.base import NetworkBase
 
-__all__ = ["ClassWeights", "class_numbers"]
+__all__ = ["ClassWeights", "balanced", "class_numbers"]
 
 _BLOCK = 1 << 16  # rows that are looked at together
 
@@ -57,8 +57,7 @@ class ClassWeights:
                 counts += np.bincount(self.classes(y), minlength=self.count)
             if total is not None:
                 counts = total(counts.astype(np.float64))
-            present = np.count_nonzero(counts)
-            table = np.where(counts > 0, counts.sum() / (present * np.maximum(counts, 1)), 1.0)
+            table = balanced(counts)
         elif isinstance(given, Mapping):
             table = self._table(given)
         else:
@@ -94,6 +93,12 @@ class ClassWeights:
         if weights is None or weights.shape not in ((len(y),), (len(y), 1)):
             return own if weights is None else weights  # the engine says what does not fit
         return own * weights.ravel()
+
+
+def balanced(counts: FloatArray) -> FloatArray:
+    """Return N / (K·count) of each of the K classes that are there, 1 of the others."""
+    present = np.count_nonzero(counts)
+    return np.where(counts > 0, counts.sum() / (present * np.maximum(counts, 1)), 1.0)
 
 
 def class_numbers(y: FloatArray, outputs: int) -> FloatArray | None:

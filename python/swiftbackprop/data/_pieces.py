@@ -132,8 +132,8 @@ class ReadEpochs(Epochs):
         Where X of a piece goes when the next one is asked for.
     """
 
-    def __init__(self, rows: TrainingRows, ahead: int, free: Free) -> None:
-        self.items, self.ahead, self.free = iter(rows), ahead, free
+    def __init__(self, rows: TrainingRows, ahead: int) -> None:
+        self.items, self.ahead, self.free = iter(rows), ahead, rows.free
         self.piece_rows = rows.window
         self.reader: ReadAhead | None = None
 

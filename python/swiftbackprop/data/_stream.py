@@ -134,7 +134,7 @@ class Stream(RowStream):
             self.window,
             free,
         )
-        return ReadEpochs(rows, self.read_ahead, free)
+        return ReadEpochs(rows, self.read_ahead)
 
     def _predict_by(self, net: NetworkBase) -> FloatArray:
         """Return a(L) of all rows; `Network.predict` calls it."""

@@ -12,6 +12,7 @@ from sklearn.base import BaseEstimator, is_classifier
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from swiftbackprop._engine.loader import core
 from swiftbackprop._export.sklearn_models import mlp
 from swiftbackprop._net.arrays import FloatArray
 from swiftbackprop._net.rules import Activation, Loss
@@ -20,15 +21,13 @@ from swiftbackprop.sklearn._callbacks import CallbackSupportMixin, FitTask
 from swiftbackprop.sklearn._labels import check_data
 from swiftbackprop.sklearn._lbfgs import Search
 from swiftbackprop.sklearn._network import (
+    OUTPUTS,
     adopt,
     as_activations,
     as_hidden_layers,
-    coefs_of,
     draw_weights,
     dtype_of,
-    make_network,
     make_optimizer,
-    name_of_output,
 )
 from swiftbackprop.sklearn._parameters import check_parameters, random_state_of
 from swiftbackprop.sklearn._reading import read, row_weights, split, validation_rows
@@ -178,19 +177,21 @@ class Estimator(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
         output, loss = self._output_and_loss()
         # Only of float32 are factors rounded.
         dtype = self.dtype if self.precision is None else "float32"
-        net = make_network(
+        net = Network(
             sizes,
-            as_activations(self.activation, len(hidden)),
-            output,
-            loss,
+            activation=as_activations(self.activation, len(hidden)),
+            output=output,
+            loss=loss,
             optimizer=make_optimizer(self),
             dtype=dtype_of(dtype, data.X) if old is None or dtype else old.dtype,
-            alpha=self.alpha,
             # Of a copy: the draws that follow stay scikit-learn's.
             seed=int(deepcopy(random).randint(2**31)),
+            initializer="zeros",
+            l2=float(self.alpha),
             dropout=self.dropout,
             precision=self.precision,
         )
+        net._set_option(core.OPTION_PENALTY_PER_SAMPLE, 1.0)  # alpha / Σw of each minibatch
         if old is None:
             draw_weights(net, random, self.activation)
             return net
@@ -202,10 +203,12 @@ class Estimator(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
     def _show(self, net: Network) -> None:
         """Set the attributes that are the network, views of it, or known from it."""
         self.network_ = net
-        self.coefs_, self.intercepts_ = coefs_of(net)
+        self.coefs_ = [layer.W.T for layer in net.layers]
+        self.intercepts_ = [layer.b for layer in net.layers]
         self._views = (*self.coefs_, *self.intercepts_)
         self.n_layers_ = len(net.sizes)
-        self.out_activation_ = name_of_output(net.layers[-1].activation)
+        name = net.layers[-1].activation.name
+        self.out_activation_ = OUTPUTS.get(name, name)
 
     def _begin(self, first: bool, is_partial: bool, *, validates: bool) -> None:
         """Set the counts and curves to their start, or leave what goes on."""

@@ -13,6 +13,7 @@ from sklearn.utils.multiclass import type_of_target, unique_labels
 from swiftbackprop._net.arrays import FloatArray, check_mask, check_objects
 from swiftbackprop._net.checks import as_number, listed
 from swiftbackprop._net.frames import check_columns
+from swiftbackprop._train.class_weight import balanced
 
 
 class Labels(NamedTuple):
@@ -173,7 +174,9 @@ def class_factors(given: Any, labels: Labels, y: FloatArray) -> list[FloatArray]
         Naming class_weight, and the class.
     """
     if isinstance(given, str) and given == "balanced":
-        return [_balanced(column, count) for column, count in _columns(labels, y)]
+        return [
+            balanced(np.bincount(column, minlength=count)) for column, count in _columns(labels, y)
+        ]
     if labels.kind != "multilabel":
         if not isinstance(given, Mapping):
             raise _wrong_type("a dict from classes to weights", given)
@@ -200,12 +203,6 @@ def _columns(labels: Labels, y: FloatArray) -> list[tuple[FloatArray, int]]:
     if labels.kind == "multilabel":
         return [(column.astype(np.intp), 2) for column in y.T]
     return [(y.astype(np.intp), len(labels.classes))]
-
-
-def _balanced(places: FloatArray, count: int) -> FloatArray:
-    counts = np.bincount(places, minlength=count)
-    present = np.count_nonzero(counts)
-    return np.where(counts > 0, len(places) / (present * np.maximum(counts, 1)), 1.0)
 
 
 def _table(given: Mapping[Any, Any], classes: list[Any], name: str) -> FloatArray:

@@ -12,6 +12,7 @@ from scipy import optimize, sparse
 from sklearn.exceptions import ConvergenceWarning
 
 from swiftbackprop._engine.loader import core
+from swiftbackprop._inspect.in_double import in_double
 from swiftbackprop._net.arrays import FloatArray
 from swiftbackprop._train.callback import call
 from swiftbackprop._train.history import columns
@@ -78,12 +79,6 @@ def _dense(X: Any, dtype: Any) -> FloatArray:
     return np.asarray(X.toarray() if sparse.issparse(X) else X, dtype)
 
 
-def _in_double(net: Network) -> Network:
-    from swiftbackprop._inspect.in_double import in_double  # the laboratory is rarely at hand
-
-    return in_double(net)
-
-
 class Search:
     """SciPy's search from the network's parameters; the best ones are left in it.
 
@@ -121,7 +116,7 @@ class Search:
         self.estimator, self.net, self.constant = estimator, net, constant
         self.valid, self.callbacks = valid, callbacks
         self.scoring = None if valid is None else Scoring(estimator, valid)
-        self.work = net if net.dtype == np.float64 else _in_double(net)
+        self.work = net if net.dtype == np.float64 else in_double(net)
         self.objective = Objective(self.work, data, net.l2)
         self.best = self.work.parameters.copy()
         self.begun = -1  # the iteration whose beginning the callbacks know of

@@ -8,16 +8,15 @@ from typing import Any
 
 import numpy as np
 
-from swiftbackprop._engine.loader import core
-from swiftbackprop._net.arrays import FloatArray
 from swiftbackprop._net.optimizers import Optimizer, as_optimizer, optimizer
-from swiftbackprop._net.rules import Activation, Loss
+from swiftbackprop._net.rules import Activation
 from swiftbackprop._net.spec import as_dtype
+from swiftbackprop._net.state import OptimizerState
 from swiftbackprop.network import Network
 
 # scikit-learn's names for what has another one here.
 _ACTIVATIONS = {"logistic": "sigmoid"}
-_OUTPUTS = {"sigmoid": "logistic"}
+OUTPUTS = {"sigmoid": "logistic"}
 
 
 def as_hidden_layers(sizes: Any) -> tuple[int, ...]:
@@ -58,11 +57,6 @@ def _as_activation(given: Any, where: str) -> Activation:
     return Activation(_ACTIVATIONS.get(given, given))
 
 
-def name_of_output(rule: Activation) -> str:
-    """Return scikit-learn's name of an output activation."""
-    return _OUTPUTS.get(rule.name, rule.name)
-
-
 def make_optimizer(given: Any) -> Optimizer:
     """Return the optimizer that an estimator's parameters describe."""
     if given.optimizer is not None:
@@ -76,37 +70,6 @@ def make_optimizer(given: Any) -> Optimizer:
         return optimizer("sgd", lr=lr)
     name = "nesterov" if given.nesterovs_momentum else "momentum"
     return optimizer(name, lr=lr, momentum=given.momentum)
-
-
-def make_network(
-    sizes: Sequence[int],
-    hidden: Sequence[Activation],
-    output: Activation,
-    loss: Loss,
-    *,
-    optimizer: Optimizer,
-    dtype: Any,
-    alpha: float,
-    seed: int,
-    dropout: float | Sequence[float],
-    precision: str | None,
-) -> Network:
-    """Return a network with weights 0, whose penalty is alpha / Σw of each minibatch."""
-    net = Network(
-        sizes,
-        activation=list(hidden),
-        output=output,
-        loss=loss,
-        optimizer=optimizer,
-        dtype=dtype,
-        seed=seed,
-        initializer="zeros",
-        l2=float(alpha),
-        dropout=dropout,
-        precision=precision,
-    )
-    net._set_option(core.OPTION_PENALTY_PER_SAMPLE, 1.0)
-    return net
 
 
 def draw_weights(net: Network, random: np.random.RandomState, activation: Any) -> None:
@@ -130,11 +93,6 @@ def draw_weights(net: Network, random: np.random.RandomState, activation: Any) -
         layer.b = random.uniform(-bound, bound, fan_out)
 
 
-def coefs_of(net: Network) -> tuple[list[FloatArray], list[FloatArray]]:
-    """Return live views: W(m)ᵀ of shape (D(m-1), D(m)) and b(m) of every layer."""
-    return [layer.W.T for layer in net.layers], [layer.b for layer in net.layers]
-
-
 def change_rate(net: Network, rate: float) -> None:
     """Set lr as if it stood inside the velocities: v ← μv − lr·g, as in scikit-learn.
 
@@ -151,9 +109,7 @@ def adopt(net: Network, old: Network, *, state: bool) -> None:
     net.parameters[...] = old.parameters
     net._set_generator(old._generator())
     if state and net.optimizer.name == old.optimizer.name:
-        net._set_option(core.OPTION_STEPS, old.step_count)
-        for slot, value in zip(net.optimizer.state, old.optimizer.state, strict=True):
-            slot[...] = value
+        OptimizerState.of(old).write(net)
 
 
 def dtype_of(given: Any, X: Any) -> np.dtype[Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -166,14 +167,14 @@ def train(
     """
     epochs = 1 if is_partial else estimator.max_iter
     size = _batch_size(estimator.batch_size, len(data))
-    everyone = [watch, *callbacks]
+    options = Options(epochs, size, estimator.shuffle, [watch, *callbacks], progress=False)
     if data.is_sparse and comm is not None:
         raise ValueError("comm needs dense rows: write X.toarray()")
     try:
         if data.is_sparse:
-            history = _fit_sparse(net, data, valid, epochs, size, estimator.shuffle, everyone)
+            history = _fit_sparse(net, data, valid, options)
         else:
-            history = _fit_dense(net, data, valid, epochs, size, estimator.shuffle, everyone, comm)
+            history = _fit_dense(net, data, valid, options, comm)
     except FloatingPointError as error:
         return watch.on_divergence(error, callbacks)
     if history.stop_reason == "completed" and not is_partial:
@@ -198,14 +199,7 @@ def _batch_size(given: Any, rows: int) -> int:
 
 
 def _fit_dense(
-    net: Network,
-    data: Rows,
-    valid: Rows | None,
-    epochs: int,
-    size: int,
-    shuffle: bool,
-    callbacks: Sequence[Any],
-    comm: Any,
+    net: Network, data: Rows, valid: Rows | None, options: Options, comm: Any
 ) -> History:
     """Train with whole epochs in the engine, alone or on a share of the rows."""
     if valid is not None:
@@ -219,30 +213,23 @@ def _fit_dense(
         data.X,
         data.y,
         sample_weight=data.weights,
-        epochs=epochs,
-        batch_size=size,
-        shuffle=shuffle,
+        epochs=options.epochs,
+        batch_size=options.batch_size,
+        shuffle=options.shuffle,
         validation_data=None if valid is None else valid.arrays,
-        callbacks=callbacks,
+        callbacks=options.callbacks,
         progress=False,
         comm=comm,
     )
 
 
-def _fit_sparse(
-    net: Network,
-    data: Rows,
-    valid: Rows | None,
-    epochs: int,
-    size: int,
-    shuffle: bool,
-    callbacks: Sequence[Any],
-) -> History:
+def _fit_sparse(net: Network, data: Rows, valid: Rows | None, options: Options) -> History:
     """Train on some batches of dense rows at a time; they are made anew in every epoch."""
+    size = options.batch_rows()
 
     def pieces() -> Iterator[tuple[Any, ...]]:
         order = np.arange(len(data), dtype=np.int32)
-        if shuffle:
+        if options.shuffle:
             net._draw_order(order)
         for rows in blocks(len(data), size, data.X.shape[1] * net.dtype.itemsize):
             yield data.take(order[rows]).dense(net.dtype).arrays
@@ -250,4 +237,4 @@ def _fit_sparse(
     held = Data(data.X, data.y, None, *(() if valid is None else valid.arrays))
     batches = -(-len(data) // size)
     source = ChunkedData(pieces, held, batches=batches, evaluate=partial(evaluate_rows, net))
-    return fit(net, source, Options(epochs, size, False, callbacks, False))
+    return fit(net, source, replace(options, shuffle=False))
