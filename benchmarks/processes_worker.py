@@ -3,6 +3,7 @@
 import json
 import sys
 import time
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -27,14 +28,20 @@ def network() -> sb.Network:
     return sb.Network(SIZES, loss="cross_entropy", optimizer=sb.Adam(1e-4), seed=0)
 
 
-def steps(session: Any, count: int) -> float:
-    """Return the seconds of a step of a session that comes back after every batch."""
+def steps(session: Any, meet: Callable[[], object] | None = None) -> float:
+    """Return the seconds of a step of a session that comes back after every batch; end it."""
+    while session.run(0)[5] == 0:  # the data are looked at
+        pass
+    if meet is not None:
+        meet()
     for _ in range(2):
         session.run(0)
-    begin = time.perf_counter()
+    begin, count = time.perf_counter(), STEPS - 2
     for _ in range(count):
         session.run(0)
-    return (time.perf_counter() - begin) / count
+    seconds = (time.perf_counter() - begin) / count
+    session.end()
+    return seconds
 
 
 def rows(count: int) -> tuple[np.ndarray, np.ndarray]:
@@ -51,10 +58,7 @@ def alone(net: sb.Network) -> float:
             X, y = rows(BATCH * (STEPS + 2))
             # Slices of a whole epoch, whose last batch alone keeps its gradients.
             session = net._fit(X, y, None, None, None, None, 1, BATCH, True, 0)
-            while session.run(0)[5] == 0:  # the data are looked at
-                pass
-            seconds = steps(session, STEPS - 2)
-            session.end()
+            seconds = steps(session)
         quietly()
     return seconds
 
@@ -65,11 +69,7 @@ def without_others(net: sb.Network, batch: int) -> float:
     session = net._fit(
         X, y, None, None, None, None, 1, batch, True, 0, len(X), 0, lambda *question: None
     )
-    while session.run(0)[5] == 0:
-        pass
-    comm.Barrier()
-    seconds = steps(session, STEPS - 2)
-    session.end()
+    seconds = steps(session, comm.Barrier)
     quietly()
     return seconds
 
@@ -82,11 +82,7 @@ def together(net: sb.Network, batch: int) -> float:
             X, y, None, None, None, None, 1, batch, True, 0, 2 * len(X), comm.rank * len(X),
             processes.answer,
         )  # fmt: skip
-        while session.run(0)[5] == 0:
-            pass
-        seconds = steps(session, STEPS - 2)
-        session.end()
-    return seconds
+        return steps(session)
 
 
 def sums(net: sb.Network) -> tuple[float, float, int]:

@@ -72,6 +72,12 @@ class Raced:
         return statistics.median(s for spent in self.seconds for s in spent)
 
 
+def add(raced: dict[str, Raced], found: dict[str, dict[str, list[float]]], goal: float) -> None:
+    """Add a round of everybody's."""
+    for name, spent in found.items():
+        raced.setdefault(name, Raced(goal=goal)).add(spent)
+
+
 def ratios(raced: dict[str, Raced]) -> dict[str, float]:
     """Return how many times longer the others take, by name."""
     if "ours" not in raced:

@@ -2,7 +2,6 @@
 
 import argparse
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Any
 
 from benchmarks import (
@@ -103,16 +102,13 @@ class Run:
         try:
             with race.course() as folder:
                 for number in range(3 if self.options.quick else 5):
-                    self._race_once(names, folder, seed=1 + number)
+                    case = race.CASE.but(seed=1 + number)
+                    found = self.session.race(names, case, folder, race.GOAL)
+                    race.add(self.raced, found, race.GOAL)
         except FileNotFoundError as error:
             print(f"no race: {error}")
         else:
             table.show_race(self.raced, race.SETTINGS, race.GOAL)
-
-    def _race_once(self, names: Iterable[str], folder: Path, seed: int) -> None:
-        found = self.session.race(list(names), race.CASE.but(seed=seed), folder, race.GOAL)
-        for name, spent in found.items():
-            self.raced.setdefault(name, race.Raced()).add(spent)
 
     def _import(self) -> None:
         self.imports = sections.import_seconds(
@@ -132,7 +128,7 @@ class Run:
             return
         try:
             self.allocations = sections.allocations(self.session.threads)
-        except NoCompilerError as error:
+        except (NoCompilerError, FailedError) as error:
             print(f"allocations not counted: {error}")
             return
         print("asked of malloc, a step:")
@@ -211,10 +207,7 @@ class Run:
             with race.course() as folder, self._rounded(precision.RACERS) as session:
                 for number in range(1 if self.options.quick else 3):
                     case, goal = precision.RACE_CASE.but(seed=1 + number), precision.RACE_GOAL
-                    for name, spent in session.race(
-                        list(session.workers), case, folder, goal
-                    ).items():
-                        raced.setdefault(name, race.Raced(goal=goal)).add(spent)
+                    race.add(raced, session.race(list(session.workers), case, folder, goal), goal)
         except FileNotFoundError as error:
             print(f"no race: {error}")
         else:

@@ -1,6 +1,5 @@
 """The sections of the report, and the rows of those that compare contenders."""
 
-import json
 import statistics
 import subprocess
 import sys
@@ -9,8 +8,8 @@ from collections.abc import Sequence
 from benchmarks import precision
 from benchmarks.cases import Case
 from benchmarks.contenders import CONTENDERS
-from benchmarks.native import NoCompilerError, build
-from benchmarks.session import ROOT, Job, environment
+from benchmarks.native import build
+from benchmarks.session import Job, environment, run_module
 
 SECTIONS = {
     "steps": "one training step",
@@ -119,15 +118,6 @@ def allocations(threads: int) -> dict[str, dict[str, float]]:
     NoCompilerError
         If what counts cannot be compiled or loaded.
     """
-    done = subprocess.run(
-        [sys.executable, "-m", "benchmarks.allocations"],
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd=ROOT,
-        env=environment(threads) | {"LD_PRELOAD": str(build("count"))},
-    )
-    if done.returncode:
-        raise NoCompilerError(" ".join(done.stderr.strip().splitlines()[-1:]))
-    found: dict[str, dict[str, float]] = json.loads(done.stdout)
+    env = environment(threads) | {"LD_PRELOAD": str(build("count"))}
+    found: dict[str, dict[str, float]] = run_module("benchmarks.allocations", env=env)
     return found

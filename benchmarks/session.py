@@ -32,6 +32,21 @@ class FailedError(Exception):
     """A worker cannot do what it was asked; the message says why."""
 
 
+def run_module(*arguments: str, env: dict[str, str]) -> Any:
+    """Run ``python -m`` with these arguments; return what it prints last, as JSON."""
+    done = subprocess.run(
+        [sys.executable, "-m", *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=ROOT,
+        env=env,
+    )
+    if done.returncode:
+        raise FailedError(" ".join(done.stderr.strip().splitlines()[-1:]))
+    return json.loads(done.stdout.splitlines()[-1])
+
+
 def environment(threads: int) -> dict[str, str]:
     """Return the environment of every worker: free kernels, the same threads."""
     kept = {name: value for name, value in os.environ.items() if name not in HELD_BACK}
@@ -234,29 +249,25 @@ class Session:
 
     def race(self, names: Sequence[str], case: Case, folder: Path, goal: float) -> dict[str, Any]:
         """Let everybody run one round of the race."""
-        found = {}
-        for name in names:
-            if name in self.workers:
-                try:
-                    found[name] = self.workers[name].ask(
-                        "race", case=dataclasses.asdict(case), folder=str(folder), goal=goal
-                    )
-                except FailedError as error:
-                    print(f"  {TITLES[name]}: {error}")
-        return found
+        case_of = dataclasses.asdict(case)
+        return self._ask_each(names, "race", case=case_of, folder=str(folder), goal=goal)
 
     def memory(self, job: Job) -> dict[str, int]:
         """Return the peak memory of a task for each contender, in bytes.
 
         For workers that have done nothing else: what was freed would be used again.
         """
+        request = {"task": job.task, "case": dataclasses.asdict(job.case), "rows": job.rows}
+        found = self._ask_each(job.contenders, "memory", **request)
+        return {name: answer["bytes"] for name, answer in found.items()}
+
+    def _ask_each(self, names: Sequence[str], do: str, **request: Any) -> dict[str, Any]:
+        """Return the answers of those who can do it; print of the others why not."""
         found = {}
-        for name in job.contenders:
+        for name in names:
             if name in self.workers:
                 try:
-                    found[name] = self.workers[name].ask(
-                        "memory", task=job.task, case=dataclasses.asdict(job.case), rows=job.rows
-                    )["bytes"]
+                    found[name] = self.workers[name].ask(do, **request)
                 except FailedError as error:
                     print(f"  {TITLES[name]}: {error}")
         return found

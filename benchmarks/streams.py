@@ -10,8 +10,6 @@ import json
 import os
 import shutil
 import statistics
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Sequence
@@ -20,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.session import ROOT, FailedError, environment
+from benchmarks.session import environment, run_module
 
 COLUMNS = 256
 SIZES = (COLUMNS, 1024, 1024, 10)
@@ -102,13 +100,8 @@ def train(folder: Path, is_limited: bool) -> dict[str, float]:
 
 
 def _child(folder: Path, kind: str, threads: int) -> dict[str, float]:
-    done = subprocess.run(
-        [sys.executable, "-m", "benchmarks.streams", str(folder), kind],
-        capture_output=True, text=True, check=False, cwd=ROOT, env=environment(threads),
-    )  # fmt: skip
-    if done.returncode:
-        raise FailedError(" ".join(done.stderr.strip().splitlines()[-1:]))
-    found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+    env = environment(threads)
+    found: dict[str, float] = run_module("benchmarks.streams", str(folder), kind, env=env)
     return found
 
 

@@ -28,8 +28,8 @@ def times(value: float | None) -> str:
     return "-" if value is None else f"{number(value)}x"
 
 
-def _line(label: str, cells: Sequence[str], width: int = LABEL) -> str:
-    return (f"{label:<{width}}" + "".join(f"{cell:>{CELL}}" for cell in cells)).rstrip()
+def _line(label: str, cells: Sequence[str], width: int = LABEL, cell_width: int = CELL) -> str:
+    return (f"{label:<{width}}" + "".join(f"{cell:>{cell_width}}" for cell in cells)).rstrip()
 
 
 class Rows:
@@ -105,7 +105,7 @@ def show_speeds(rows: Sequence[Measured], names: Sequence[str]) -> None:
     """Print how many times as fast as our float32 each is, and our bfloat16 as PyTorch's."""
     print("times as fast as our float32, median of the rounds (by the fastest rounds);")
     print("at the end, our bfloat16 beside the faster one of medium and autocast")
-    print(_wide_line("", [*(TITLES[name] for name in names), "vs PyTorch's"]))
+    print(_line("", [*(TITLES[name] for name in names), "vs PyTorch's"], cell_width=CELL + 5))
     for row in rows:
         pairs = [("ours", name) for name in names]
         pairs.append((precision.best_mode(row) or "", "ours-bfloat16"))
@@ -114,11 +114,7 @@ def show_speeds(rows: Sequence[Measured], names: Sequence[str]) -> None:
             ratio = row.ratio(slower, faster)
             least = precision.by_fastest(row, slower, faster)
             cells.append("-" if ratio is None else f"{ratio:.2f} ({least:.2f})")
-        print(_wide_line(_label(row), cells))
-
-
-def _wide_line(label: str, cells: Sequence[str]) -> str:
-    return f"{label:<{LABEL}}" + "".join(f"{cell:>{CELL + 5}}" for cell in cells)
+        print(_line(_label(row), cells, cell_width=CELL + 5))
 
 
 def show_elements(seconds: dict[str, dict[str, float]]) -> None:
