@@ -14,6 +14,7 @@ import numpy.typing as npt
 from swiftbackprop._draw.array_text import short_value
 from swiftbackprop._draw.notation import math_html
 from swiftbackprop._inspect import computation_graph, trace_steps
+from swiftbackprop._inspect.graph_shapes import GROUNDS
 from swiftbackprop._inspect.in_double import in_double
 from swiftbackprop._inspect.trace_steps import Parts
 from swiftbackprop._net.arrays import FloatArray
@@ -260,7 +261,7 @@ class Player:
         rows = []
         for step, formula in zip(self.trace.steps, self._formulas(), strict=True):
             state = states.get(step.name, "")
-            colour = computation_graph.GROUNDS.get(state)
+            colour = GROUNDS.get(state)
             ground = f' style="background:{colour}44"' if colour else ""
             done = state != "later"
             shape = str(np.shape(self._value(step))) if done else ""
