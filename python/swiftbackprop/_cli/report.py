@@ -9,6 +9,8 @@ import numpy.typing as npt
 
 from swiftbackprop import metrics
 from swiftbackprop._cli.target import Target
+from swiftbackprop._draw.svg import clipped
+from swiftbackprop._draw.tables import text_table
 from swiftbackprop._net.arrays import FloatArray
 
 __all__ = ["result"]
@@ -47,20 +49,13 @@ def result(target: Target, y: npt.NDArray[Any], a: FloatArray, rows: str) -> lis
 
 def _matrix(classes: tuple[str, ...], counts: npt.NDArray[np.int64]) -> list[str]:
     """Return recall and the confusion matrix: true classes down, predicted ones across."""
-    names = [name if len(name) <= 16 else f"{name[:15]}…" for name in classes]
-    cells = [["true \\ predicted", *names, "recall"]]
+    names = [clipped(name, 16) for name in classes]
+    rows = []
     for k, (name, row) in enumerate(zip(names, counts, strict=True)):
         found = f"{row[k] / row.sum():.3f}" if row.sum() else "none"
-        cells.append([name, *map(str, row), found])
-    widths = [max(len(row[j]) for row in cells) for j in range(len(cells[0]))]
-    lines = []
-    for row in cells:
-        first, *others = (
-            cell.rjust(width) if j else cell.ljust(width)
-            for j, (cell, width) in enumerate(zip(row, widths, strict=True))
-        )
-        lines.append("  ".join([f"          {first}", *others]))
-    return lines
+        rows.append([name, *map(str, row), found])
+    table = text_table(["true \\ predicted", *names, "recall"], rows)
+    return [f"          {line}" for line in table.splitlines()]
 
 
 def _confusions(classes: tuple[str, ...], counts: npt.NDArray[np.int64]) -> list[str]:
