@@ -316,8 +316,9 @@ def test_what_a_model_cannot_hold(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     power.fit(X, X[:, 0])
     refused(lambda: to_onnx(power, X, path), ValueError, "no ONNX form of PowerTransformer")
     monkeypatch.setitem(sys.modules, "skl2onnx", None)
-    monkeypatch.delitem(sys.modules, "swiftbackprop.sklearn._onnx")
-    monkeypatch.delattr(sb.sklearn, "_onnx")
+    for name in ("_onnx", "_onnx_nodes", "_onnx_steps"):
+        monkeypatch.delitem(sys.modules, f"swiftbackprop.sklearn.{name}")
+        monkeypatch.delattr(sb.sklearn, name)
     for call in (lambda: to_onnx(small, X, path), register_onnx):
         refused(call, ImportError, "pip install skl2onnx")
     assert list(tmp_path.iterdir()) == []
