@@ -232,3 +232,12 @@ def test_outputs_of_another_shape_are_refused() -> None:
         refused(lambda wrong=wrong: net._evaluate(X, y, None, wrong), (ValueError, TypeError))
     session.end()
     refused(lambda: session.set_outputs(np.zeros((5, 2), "f4")), RuntimeError)
+
+
+@pytest.mark.parametrize("metric", OF_CLASSES)
+def test_class_numbers_are_no_outputs(metric: Callable[..., float]) -> None:
+    """Read as an output, a class of 2 would be at least ½, and so class 1."""
+    for y in ([0, 1, 0], [0, 2, 1]):
+        refused(lambda y=y: metric(y, np.array([0, 2, 0])), ValueError, "predict_classes")  # type: ignore[misc]
+    assert sb.metrics.accuracy([0, 1, 1], np.array([0, 1, 0])) == 2 / 3  # of two classes they are
+    assert sb.metrics.mse([0, 1], np.array([0, 3])) == 2

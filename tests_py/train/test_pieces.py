@@ -281,3 +281,13 @@ def test_a_map_may_be_larger_than_memory(dtype: str, tmp_path: Path) -> None:
         file.truncate(2**18 * 784 * np.dtype(dtype).itemsize)  # sparse: a few KB of disk
     said = run_python_ok(MAPS, str(path), dtype, timeout=300)
     assert said.split() == ["limited", str(128 + 1024), "done"]
+
+
+def test_rows_and_wholes_in_the_place_of_pieces_say_so() -> None:
+    net = sb.Network([2, 1], seed=0)
+    X, y = np.ones((4, 2)), np.ones(4)
+    for given in ((X, y), [X, y], zip(X, y, strict=True)):
+        refused(
+            lambda given=given: net.fit(given, epochs=1, progress=False),  # type: ignore[misc]
+            (TypeError, ValueError), r"^epoch 1, piece 1: expected .*two arguments, fit\(X, y\)$",
+        )  # fmt: skip

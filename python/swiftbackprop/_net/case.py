@@ -18,6 +18,7 @@ class Case(NamedTuple):
     t: FloatArray  # as given: class numbers, (N,), or rows, (N, K)
     a: FloatArray  # (N, K), of float64
     w: FloatArray | None  # (N,)
+    decided: bool = False  # a holds class numbers, not outputs
 
     @property
     def outputs(self) -> int:
@@ -37,6 +38,11 @@ class Case(NamedTuple):
     def classes(self, who: str) -> npt.NDArray[np.int64]:
         """Return the class of every row, from numbers, one-hot rows or rows of probabilities."""
         t, top = self.t, max(self.outputs, 2) - 1
+        if self.decided:
+            raise ValueError(
+                f"{who} expects the outputs, of shape (N, K), and a holds class numbers: write "
+                "net.predict(X), not net.predict_classes(X); sklearn.metrics has metrics of those"
+            )
         if t.ndim == 1:
             with np.errstate(invalid="ignore"):
                 numbers = t.astype(np.int64)
@@ -82,8 +88,10 @@ def case_of(y: Any, a: Any, sample_weight: Any) -> Case:
     TypeError, ValueError
         If they hold no numbers, or do not fit each other.
     """
-    t, out = as_data(y, "y"), as_data(a, "a").astype(np.float64)
+    t, given = as_data(y, "y"), as_data(a, "a")
+    out = given.astype(np.float64)
     out = out[:, None] if out.ndim == 1 else out
+    decided = given.dtype.kind in "iu" and out.shape[1] == 1 and not np.isin(out, (0, 1)).all()
     if t.ndim == 2 and t.shape[1] == 1:
         t = t.ravel()
     fits = t.shape == (len(out),) or t.shape == out.shape
@@ -96,11 +104,11 @@ def case_of(y: Any, a: Any, sample_weight: Any) -> Case:
         if array.dtype.kind == "f" and not np.isfinite(array).all():
             raise ValueError(f"{name} has NaN or infinity")
     if sample_weight is None:
-        return Case(t, out, None)
+        return Case(t, out, None, decided)
     w = as_data(sample_weight, "sample_weight").astype(np.float64)
     if w.size != len(out) or not np.isfinite(w).all() or (w < 0).any():
         raise ValueError(
             f"sample_weight has shape {w.shape}: expected {len(out)} finite numbers >= 0"
         )
     check_some_weight(w, "sample_weight")
-    return Case(t, out, w.ravel())
+    return Case(t, out, w.ravel(), decided)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from numbers import Number
 from typing import TYPE_CHECKING, Any
 
 from swiftbackprop._net.arrays import FloatArray, as_data
+from swiftbackprop._net.checks import short
 from swiftbackprop._net.labels import encode
 
 if TYPE_CHECKING:
@@ -58,7 +60,13 @@ def read_piece(net: NetworkBase, item: Any) -> tuple[FloatArray, FloatArray, Flo
     if not isinstance(item, tuple | list) or len(item) not in (2, 3):
         size = f" of {len(item)}" if isinstance(item, tuple | list) else ""
         raise TypeError(
-            f"expected a pair (X, y) or (X, y, sample_weight), got a {type(item).__name__}{size}"
+            f"expected a pair (X, y) or (X, y, sample_weight), got a {type(item).__name__}{size}: "
+            "X and y as wholes are two arguments, fit(X, y)"
+        )
+    if getattr(item[1], "ndim", None) == 0 or isinstance(item[1], Number):
+        raise ValueError(
+            f"expected rows: X of shape (N, D(0)) and y of N targets, got one target, "
+            f"{short(item[1])}: rows as wholes are two arguments, fit(X, y)"
         )
     weights = item[2] if len(item) == 3 else None
     return (
