@@ -57,12 +57,27 @@ def test_every_form_of_the_result() -> None:
     forms: list[tuple[Any, int]] = [
         (keys("{}{}"), 12), (keys("{}({})"), 12), (keys("{}_{}"), 12), (pairs, 6), (some, 1),
         (lambda *given: given[0].flatten(pairs(*given)), 6),
+        (lambda *given: np.concatenate([g.ravel() for pair in pairs(*given) for g in pair]), 6),
         (lambda *given: {"grad_z": dict(enumerate(dictionary(*given)["grad_z"], 1))}, 3),
         (lambda *given: {"grad_b1": list(dictionary(*given)["grad_b"][0])}, 1),
     ]  # fmt: skip
     for form, count in forms:
         report = run(form)
         assert (report.ok, len(report.findings)) == (True, count)
+
+
+def test_pairs_are_told_from_two_lists_where_nothing_is_summed() -> None:
+    """Two layers, and a row of its own for each example: no shape is the right one."""
+
+    def unsummed(net: Any, X: Array, y: Array) -> list[Any]:
+        one, two = net.layers
+        z2 = (two.a - y) / len(X) * two.activation.derivative(two.z)
+        z1 = z2 @ two.W * one.activation.derivative(one.z)
+        return [(z[:, :, None] * a[:, None], z) for z, a in ((z1, X), (z2, one.a))]
+
+    report = run(unsummed, network([3, 5, 2]))
+    assert "not summed" in report["grad_b(1)"].sentence
+    assert "not summed" in report["grad_b(2)"].sentence
 
 
 def test_what_the_function_gets() -> None:

@@ -122,7 +122,8 @@ def check_backward(
         - a dict of arrays: ``{"grad_W1": ..., "grad_z2": ...}``;
         - a list of pairs (grad_W, grad_b), as `Network.unflatten` gives it;
         - two lists, (grad_Ws, grad_bs);
-        - one flat array in the order of `Network.gradients`.
+        - one flat array in the order of `Network.gradients`, or with each W row by row, as
+          `ravel` gives it.
     net : Network
     X : array_like, shape (N, D(0))
         Some rows, of which N is best no other size in the network.

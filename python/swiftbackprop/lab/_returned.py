@@ -98,7 +98,7 @@ def _parts(
                 f"student_fn returned one array of shape {value.shape}: expected "
                 f"{net.parameters.shape}, all gradients in the order of net.parameters"
             )
-        pairs, is_list = [pair[:2] for pair in net.unflatten(value)], False
+        pairs, is_list = _flat_pairs(value, net, truth, names), False
     elif isinstance(value, list | tuple):
         pairs, is_list = _pairs(value, L, truth, names), True
     else:
@@ -167,13 +167,35 @@ def _pairs(
 
     def fit(pairs: list[tuple[Any, Any]]) -> int:
         rights = [[truth[name, m] for m in range(1, L + 1)] for name in (first, second)]
-        return sum(
-            (array.ndim == right[0].ndim) + (array.size in {r.size for r in right})
-            for pair in pairs
-            for array, right in zip(map(_as_array, pair), rights, strict=True)
-        )
+        points = 0
+        for pair in pairs:
+            arrays = [_as_array(item) for item in pair]
+            for array, right in zip(arrays, rights, strict=True):
+                points += (array.ndim == right[0].ndim) + (array.size in {r.size for r in right})
+            # So it is too where the sum over the rows is missing in both.
+            points += 2 * (arrays[0].ndim - arrays[1].ndim == rights[0][0].ndim - rights[1][0].ndim)
+        return points
 
     return max(readings, key=fit)
+
+
+def _flat_pairs(
+    value: npt.NDArray[Any],
+    net: NetworkBase,
+    truth: Mapping[tuple[str, int], FloatArray],
+    names: tuple[str, ...],
+) -> list[tuple[Any, Any]]:
+    """Return pairs from one array; each matrix row by row, if it is plainly meant so."""
+    pairs = [(W, b) for W, b, *_ in net.unflatten(value)]
+    if value.dtype.kind == "c":
+        return pairs
+    by_rows = [(W.ravel(order="K").reshape(W.shape), b) for W, b in pairs]
+
+    def agreeing(pairs: list[tuple[Any, Any]]) -> int:
+        arrays = {(names[0], m): W.astype(float) for m, (W, _) in enumerate(pairs, start=1)}
+        return _score(arrays, truth)[0]
+
+    return by_rows if agreeing(by_rows) > agreeing(pairs) else pairs
 
 
 def _as_array(value: Any) -> npt.NDArray[Any]:
