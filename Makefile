@@ -8,7 +8,9 @@ PYTEST ?=
 BENCH ?=
 
 # What is built again is the same byte by byte: files have the time of the last commit.
-SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || echo 315532800)
+ifeq ($(SOURCE_DATE_EPOCH),)
+SOURCE_DATE_EPOCH := $(shell git log -1 --format=%ct 2>/dev/null || echo 315532800)
+endif
 export SOURCE_DATE_EPOCH
 
 PY = $(VENV)/bin/python
@@ -33,8 +35,10 @@ help: ## list the verbs
 demo: $(VENV)/package $(VENV)/extra-plot ## train a network and look inside it (DATA=fashion-mnist: on a larger set)
 	$(PY) -m swiftbackprop.demo $(DATA)
 
-develop: $(VENV)/editable ## an editable install of this CPU's level alone, the quickest way from an edit to Python
-	@# What is installed already pip would take seconds to install again.
+develop: $(VENV)/build-system ## an editable install of this CPU's level alone, the quickest way from an edit to Python
+	@# pip would take seconds to install again what is there, unless it has put the package itself there.
+	@ls $(VENV)/lib/python3*/site-packages/__editable__*swiftbackprop* >/dev/null 2>&1 || rm -f $(VENV)/editable
+	@$(MAKE) --no-print-directory $(VENV)/editable
 	$(NATIVE) $(PY) -W ignore setup.py --quiet build_ext --inplace
 
 test: $(VENV)/package ## the tests of Swift, then those of Python
@@ -111,18 +115,18 @@ lint: $(VENV)/extra-lint ## formatting, lint and types, all of them strict
 	@# The compiler of C and that of types take a core each.
 	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target lint-c lint-types lint-text
 
-lint-c:
+lint-c: $(VENV)/extra-lint
 	$(VENV)/bin/clang-format --dry-run --Werror $(C_FILES)
 	$(VENV)/bin/clang-tidy --quiet $(filter Sources/%.c, $(C_FILES)) -- $(C_FLAGS)
 
 lint-types: export MYPYPATH = $(subst $() ,:,python tests_py $(patsubst %/,%,$(wildcard tests_py/*/)))
-lint-types:
+lint-types: $(VENV)/extra-lint
 	$(PY) -m mypy python/swiftbackprop benchmarks trust
 	$(PY) -m mypy --config-file tests_py/mypy.ini --exclude tests_py/peers/ tests_py
 	$(PY) -m mypy --config-file tests_py/mypy.ini tests_py/peers
 	$(PY) -m mypy --config-file tests_py/mypy.ini tests_browser
 
-lint-text:
+lint-text: $(VENV)/extra-lint
 	swift format lint --strict --recursive $(SWIFT_FILES)
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
@@ -255,7 +259,7 @@ $(VENV)/build-system: pyproject.toml | $(PY)
 		| xargs -d '\n' $(PY) -m pip install --quiet
 	@touch $@
 
-extras: ## what pip installs for the verbs that CI runs, to have it beforehand
+extras: $(VENV)/package ## what pip installs for the verbs that CI runs, to have it beforehand
 	@$(MAKE) --no-print-directory --jobs=1 $(patsubst %,$(VENV)/extra-%,test lint mpi peers docs browser wheel)
 
 # The requirements of an extra without the package, which `make lint` can do without.

@@ -104,19 +104,17 @@ def main() -> None:
     run(sys.executable, "-m", "ruff", "check", "tests_py")
     run(sys.executable, "-m", "ruff", "format", "--check", "tests_py")
     # On the other core; what goes wrong shows when the tests run.
-    building = subprocess.Popen(
-        ("swift", "build", "--build-tests"), cwd=COPY, stdout=subprocess.DEVNULL
-    )
-    pip = (sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target")
-    run(*pip, os.fspath(SITE), ".", SWIFTBACKPROP_BUILD_LEVELS="native")
-    built = {"PYTHONPATH": os.fspath(SITE)}
-    for command in commands:
-        run(*command.split(), **built)
-    blas = SITE / "swiftbackprop" / "_lib" / "libscipy_openblas.so"
-    for example in examples:
-        (COPY / "build" / "example.txt").write_text(example, "utf-8")
-        run(sys.executable, "-m", "doctest", "build/example.txt", **built)
-    building.wait()
+    build = ("swift", "build", "--build-tests")
+    with subprocess.Popen(build, cwd=COPY, stdout=subprocess.DEVNULL):
+        pip = (sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target")
+        run(*pip, os.fspath(SITE), ".", SWIFTBACKPROP_BUILD_LEVELS="native")
+        built = {"PYTHONPATH": os.fspath(SITE)}
+        for command in commands:
+            run(*command.split(), **built)
+        blas = SITE / "swiftbackprop" / "_lib" / "libscipy_openblas.so"
+        for example in examples:
+            (COPY / "build" / "example.txt").write_text(example, "utf-8")
+            run(sys.executable, "-m", "doctest", "build/example.txt", **built)
     run("swift", "test", "--disable-xctest", SWIFTBACKPROP_BLAS=os.fspath(blas))
     wanted = " or ".join([*rules, *(f"test_{name}" for name in FILES)])
     run(sys.executable, "-m", "pytest", "-q", "tests_py", "-k", wanted, *sys.argv[1:], **built)

@@ -34,7 +34,7 @@ STACK = 1 << 20
 def build_engine(target: Path) -> None:
     """Compile what changed, and link it."""
     OBJECTS.mkdir(parents=True, exist_ok=True)
-    headers = [*INCLUDE.glob("*.h"), *(PLAY / "engine" / "include").glob("*.h")]
+    headers = [*BRIDGE.rglob("*.h"), *(PLAY / "engine" / "include").glob("*.h")]
     ours = (Path(__file__), ROOT / "building" / "compile.py")
     if not is_newer(OBJECTS / "engine.o", [*ENGINE.rglob("*.swift"), *headers, *ours]):
         compile_engine(

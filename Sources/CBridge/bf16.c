@@ -151,7 +151,7 @@ sb_bf16_terms sb_bf16_terms_of(int pieces) {
   return (sb_bf16_terms){TERMS + 6 - count, count};
 }
 
-// Whose sums, two vectors of columns wide, stay in registers
+// Rows whose sums, two vectors of columns wide, stay in registers
 enum { ROWS = SB_VECTOR_BYTES == 64 ? 8 : 4 };
 
 static inline floats first_of(words pairs) { return (floats)(pairs << 16); }

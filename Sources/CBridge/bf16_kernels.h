@@ -2,6 +2,8 @@
 #ifndef SB_BF16_KERNELS_H
 #define SB_BF16_KERNELS_H
 
+#include <string.h>
+
 #include "sb_bf16.h"
 
 // What a kernel multiplies at once: 1 or 2 panels of A with 1 or 2 of B. Panels lie `chunks` chunks
@@ -26,20 +28,20 @@ typedef struct {
 sb_bf16_terms sb_bf16_terms_of(int pieces);
 
 // sum += A·B of some chunks: a few rows of A, and columns of B that begin at `left` and `right`
-typedef void sb_bf16_rows(const uint16_t *a, const uint16_t *left, const uint16_t *right,
-                          long chunks, float *sum);
+typedef void sb_bf16_add_rows(const uint16_t *a, const uint16_t *left, const uint16_t *right,
+                              long chunks, float *sum);
 
-// A kernel out of what makes `rows` rows of twice `lanes` columns of its sums.
+// All sums of a job; `add` makes `rows` rows and 2·`lanes` columns of them at a time.
 static inline __attribute__((always_inline)) void sb_bf16_by_rows(const sb_bf16_job *job, long rows,
-                                                                  long lanes, sb_bf16_rows *add,
+                                                                  long lanes, sb_bf16_add_rows *add,
                                                                   float *sum) {
   enum { PANEL = SB_BF16_PANEL, SIDE = SB_BF16_SIDE };
   const long panel = job->chunks * SB_BF16_BLOCK, width = job->col_panels * PANEL;
   const sb_bf16_terms terms = sb_bf16_terms_of(job->pieces);
-  // Chunks after which sums in registers are put down: short sums lose less, which matters with
-  // pieces. (The tile unit adds the sums of a chunk by themselves.)
+  // Chunks after which sums in registers are added to memory: short sums lose less, which matters
+  // with pieces. (The tile unit adds the sums of a chunk by themselves.)
   const long together = job->pieces > 1 ? 1 : 4;
-  for (long i = 0; i < SIDE * SIDE; i++) sum[i] = 0;
+  memset(sum, 0, sizeof(float) * SIDE * SIDE);
   for (long col = 0; col < width; col += 2 * lanes) {
     // The other vector's columns can be another panel's, if there is one.
     const long other = col + lanes < width ? col + lanes : col;

@@ -6,7 +6,7 @@ import Testing
 /// An elementary function in both types, and in extended precision as the reference.
 struct Elementary: Sendable, CustomTestStringConvertible {
   let testDescription: String
-  /// The largest errors in ULP that `Scalar` promises.
+  /// The largest errors in ULP that Functions.swift promises.
   let limits: (float: Double, double: Double)
   let float: @Sendable (Float) -> Float
   let double: @Sendable (Double) -> Double

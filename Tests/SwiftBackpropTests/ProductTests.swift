@@ -114,6 +114,7 @@ struct ProductTests {
     let b = try numbers(T.self, depth * cols, 5)
     let c = try numbers(T.self, rows * cols + 1, 3)
     let before = Array(UnsafeBufferPointer(start: c.base, count: c.count))
+    if !keeps { for i in 0..<rows * cols { c.base[i] = .nan } }
     let stored =
       transposed ? Matrix(a.base, depth, rows).transpose : Matrix(a.base, rows, depth)
     product(stored, Matrix(b.base, depth, cols), into: c.base, keeps: keeps, factor: -2)

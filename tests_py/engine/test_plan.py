@@ -54,6 +54,7 @@ with threadpool_limits(1):
     for sizes, dtype, rows in (
         ([784, 128, 10], "float32", 128),
         ([784, 128, 10], "float32", 2),
+        ([64, 16, 10], "float32", 64),
         ([64, 512, 513, 513, 10], "float32", 64),
         ([64, 512, 5], "float64", 64),
         ([4096, 300], "float32", 64),
@@ -70,6 +71,8 @@ Tiles of the engine's own make z(1..2) and grad_W(1..2): they multiply in place.
 BLAS makes grad_a(1): W lies the other way round there.
 Tiles of the engine's own make grad_W(1..2): they multiply in place.
 BLAS makes z(1..2) and grad_a(1): a tile has more rows.
+Tiles of the engine's own make z(1..2) and grad_W(1..2): they multiply in place.
+Tiles of the engine's own make grad_a(1): W, which lies the other way round there, is copied first.
 Tiles of the engine's own make z(1), z(4), grad_W(1) and grad_W(4): they multiply in place.
 BLAS makes grad_a(1..3): W lies the other way round there.
 BLAS makes z(2..3) and grad_W(2..3): the layer's rows, more than 2 KB each, lie too far apart for \
@@ -85,6 +88,8 @@ Tiles of the engine's own make z(1..2) and grad_W(1..2): they multiply in place.
 BLAS makes grad_a(1): W lies the other way round there.
 Tiles of the engine's own make grad_W(1..2): they multiply in place.
 BLAS makes z(1..2) and grad_a(1): a tile has more rows.
+Tiles of the engine's own make z(1..2) and grad_W(1..2): they multiply in place.
+Tiles of the engine's own make grad_a(1): W, which lies the other way round there, is copied first.
 Tiles of the engine's own make z(1) and grad_W(1): they multiply in place.
 BLAS makes grad_a(1..3): W lies the other way round there.
 BLAS makes z(4) and grad_W(4): a tile is much wider than the layer.
@@ -104,6 +109,7 @@ BLAS makes z(2) and grad_W(2): a tile is much wider than the layer.
 Tiles of the engine's own make grad_W(1): they multiply in place.
 BLAS makes z(1..2) and grad_a(1): a tile has more rows.
 BLAS makes grad_W(2): a tile is much wider than the layer.
+BLAS makes z(1..2), grad_a(1) and grad_W(1..2): a tile is much wider than the layer.
 Tiles of the engine's own make z(1..3), grad_a(1..3) and grad_W(1..3): both factors are brought \
 into their order first, a block at a time.
 BLAS makes z(4) and grad_W(4): a tile is much wider than the layer.

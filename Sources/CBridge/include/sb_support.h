@@ -45,8 +45,8 @@ void sb_deallocate(void *memory);
 void sb_use_large_pages(void *memory, size_t bytes);
 
 // Room for the packed operands of a product, this thread's own until it ends: a block of A, for
-// the second-level cache, and strips of B, each for a good part of the first. NULL when there is
-// no memory.
+// the second-level cache, and strips of B, each for a good part of the first; or for the copy of a
+// small B. NULL when there is no memory.
 #define SB_SCRATCH_BLOCK (768 << 10)
 #define SB_SCRATCH_STRIPS (128 << 10)
 #define SB_SCRATCH_BYTES (SB_SCRATCH_BLOCK + SB_SCRATCH_STRIPS)

@@ -368,8 +368,8 @@ int32_t sb_plan(const sb_net *net, int64_t rows, int32_t threads);
 // Who makes the product of z(m), grad_a(m) (m < L) or grad_W(m) in such a step: the engine's own
 // tiles, or BLAS because ...; -1 if there is no such product. `quantity`: SB_Z, SB_GRAD_A or
 // SB_GRAD_W. Depends on sizes and the engine's level alone; with AVX-512 tiles are packed instead
-// of the reasons TRANSPOSED, WIDE and LARGE, without it small products are not left to BLAS because
-// they are TRANSPOSED or NARROW.
+// of the reasons TRANSPOSED, WIDE and LARGE; with AVX2 and on aarch64 small products are not left
+// to BLAS because they are TRANSPOSED or NARROW.
 #define SB_BY_TILES 0
 #define SB_BY_BLAS_BASELINE 1    // this level cannot multiply and add at once
 #define SB_BY_BLAS_TRANSPOSED 2  // the second factor lies transposed
@@ -381,7 +381,7 @@ int32_t sb_plan(const sb_net *net, int64_t rows, int32_t threads);
 #define SB_BY_COPIED_TILES 11    // tiles, once a small transposed factor is copied
 // Where factors are rounded to bfloat16 (SB_OPTION_PRECISION):
 #define SB_BY_TILE_UNIT 8     // the CPU's tiles (AMX)
-#define SB_BY_DOT_PRODUCTS 9  // its products of pairs (AVX512-BF16)
+#define SB_BY_DOT_PRODUCTS 9  // its dot products (AVX512-BF16)
 #define SB_BY_EMULATION 10    // products of float32
 int32_t sb_maker(const sb_net *net, int32_t quantity, int32_t m, int64_t rows, int32_t threads);
 

@@ -55,7 +55,7 @@ extension Double: Scalar {
 
   // MARK: for Functions.swift
 
-  static var toInteger: Double { 0x1.8p52 }
+  static var roundingConstant: Double { 0x1.8p52 }
   static var inverseLn2: Double { 0x1.71547652b82fep0 }
   static var ln2High: Double { 0x1.62e42fefa38p-1 }
   static var ln2Low: Double { 0x1.ef35793c7673p-45 }

@@ -57,7 +57,7 @@ extension Float: Scalar {
 
   // MARK: for Functions.swift
 
-  static var toInteger: Float { 0x1.8p23 }
+  static var roundingConstant: Float { 0x1.8p23 }
   static var inverseLn2: Float { 0x1.715476p0 }
   static var ln2High: Float { 0x1.62e4p-1 }
   static var ln2Low: Float { 0x1.7f7d1cp-20 }

@@ -3,8 +3,8 @@
 // after the other, in the manner of Muller, "Elementary Functions", 2016. Without branches, so that
 // a plain loop over them becomes vector code. Subnormal results and ±∞ are right, NaN stays NaN.
 //
-// In brackets: the largest error of a result in units of its last place (ULP), for `Float` and for
-// `Double`, with and without fused products; MathTests holds them to it.
+// The largest errors are given in units of a result's last place (ULP), for `Float` and for `Double`,
+// with and without fused products; MathTests holds them to it.
 
 extension Scalar {
   /// a·b + c, fused where the instruction set has it, two roundings elsewhere.
@@ -19,14 +19,14 @@ extension Scalar {
 
   // MARK: exponentials
 
-  /// eˣ [1.1, 1.1]
+  /// eˣ; 1.1 and 1.1 ULP
   @inline(__always)
   static func exp(_ x: Self) -> Self {
     let (n, r) = reduced(Swift.min(Swift.max(x, expLowest), expHighest))
     return scaled(1 + expTail(r), n)
   }
 
-  /// eˣ − 1 = 2ⁿ(eʳ − 1) + (2ⁿ − 1), whose last term is exact [1.5, 2]
+  /// eˣ − 1 = 2ⁿ(eʳ − 1) + (2ⁿ − 1), whose last term is exact; 1.5 and 2 ULP
   @inline(__always)
   static func expm1(_ x: Self) -> Self {
     let (n, r) = reduced(Swift.min(Swift.max(x, expm1Lowest), expHighest))
@@ -35,7 +35,7 @@ extension Scalar {
     return 2 * mulAdd(half, expm1OfReduced(r), half - 0.5)
   }
 
-  /// 1 / (1 + e⁻ˣ): 1 / (1 + e^−|x|), times e^−|x| on the negative side [2.4, 2.4]
+  /// 1 / (1 + e⁻ˣ): 1 / (1 + e^−|x|), times e^−|x| on the negative side; 2.4 and 2.4 ULP
   @inline(__always)
   static func sigmoid(_ x: Self) -> Self {
     let (n, r) = reduced(Swift.max(-abs(x), expLowest))
@@ -43,7 +43,7 @@ extension Scalar {
     return (x >= 0 ? 1 : e) / (1 + e)
   }
 
-  /// tanh x: −E / (2 + E) with E = e^−2|x| − 1, and the sign of x [2.6, 2.6]
+  /// tanh x: −E / (2 + E) with E = e^−2|x| − 1, and the sign of x; 2.6 and 2.6 ULP
   @inline(__always)
   static func tanh(_ x: Self) -> Self {
     let (n, r) = reduced(-2 * Swift.min(abs(x), tanhHighest))
@@ -54,10 +54,10 @@ extension Scalar {
 
   // MARK: logarithms
 
-  /// ln x = e·ln 2 + ln m with m in [√½, √2) [0.9, 0.9]
+  /// ln x = e·ln 2 + ln m with m in [√½, √2); 0.9 and 0.9 ULP
   @inline(__always)
   static func log(_ x: Self) -> Self {
-    // Which makes a normal number of a subnormal one.
+    // 2 to this power makes a subnormal number normal.
     let digits = Bits(truncatingIfNeeded: significandBitCount + 2)
     let isTiny = x < leastNormalMagnitude
     let y = isTiny ? x * power(digits) : x
@@ -67,8 +67,8 @@ extension Scalar {
     return x > 0 ? finite : (x == 0 ? -.infinity : .nan)
   }
 
-  /// ln(1 + x) = e·ln 2 + ln(1 + f) with f = 2⁻ᵉ(1 + x) − 1 = 2⁻ᵉx + (2⁻ᵉ − 1), rounded once
-  /// [1.5, 1.5]
+  /// ln(1 + x) = e·ln 2 + ln(1 + f) with f = 2⁻ᵉ(1 + x) − 1 = 2⁻ᵉx + (2⁻ᵉ − 1), rounded once;
+  /// 1.5 and 1.5 ULP
   @inline(__always)
   static func log1p(_ x: Self) -> Self {
     let (shift, e) = exponent(1 + x)
@@ -82,8 +82,8 @@ extension Scalar {
 
   // MARK: the normal distribution
 
-  /// Φ(z) = ½ erfc(−z/√2), accurate where it is small: the rounding of z/√2 would show there
-  /// [3, 3.4]
+  /// Φ(z) = ½ erfc(−z/√2), without z/√2, whose rounding would be a large error in the tail;
+  /// 3 and 3.4 ULP
   @inline(__always)
   static func normalCDF(_ z: Self) -> Self {
     let y = Swift.min(abs(z), normalHighest)
@@ -92,7 +92,7 @@ extension Scalar {
     return z > 0 ? 1 - tail : tail
   }
 
-  /// φ(z) = e^(−z²/2) / √(2π) [1.5, 1.6]
+  /// φ(z) = e^(−z²/2) / √(2π); 1.5 and 1.6 ULP
   @inline(__always)
   static func normalPDF(_ z: Self) -> Self {
     let (n, r) = reducedHalfSquare(Swift.min(abs(z), normalHighest))
@@ -104,12 +104,12 @@ extension Scalar {
 
   /// x = n·ln 2 + r with |r| ≤ ½ ln 2, by Cody and Waite's two-part ln 2.
   ///
-  /// Adding `toInteger` rounds to an integer and leaves it in the low bits, all that `power`
+  /// Adding `roundingConstant` rounds to an integer and leaves it in the low bits, all that `power`
   /// looks at.
   @inline(__always)
   private static func reduced(_ x: Self) -> (n: Bits, r: Self) {
-    let shifted = mulAdd(x, inverseLn2, toInteger)
-    let n = shifted - toInteger
+    let shifted = mulAdd(x, inverseLn2, roundingConstant)
+    let n = shifted - roundingConstant
     let r = mulAdd(n, -ln2Low, mulAdd(n, -ln2High, x))
     return (shifted.bits, r)
   }
@@ -119,8 +119,8 @@ extension Scalar {
   private static func reducedHalfSquare(_ y: Self) -> (n: Bits, r: Self) {
     let high = upperHalf(y)
     let low = 0.5 * (y - high) * (y + high)
-    let shifted = mulAdd(0.5 * y * y, -inverseLn2, toInteger)
-    let n = shifted - toInteger
+    let shifted = mulAdd(0.5 * y * y, -inverseLn2, roundingConstant)
+    let n = shifted - roundingConstant
     let first = mulAdd(n, -ln2High, -(0.5 * high * high))
     let r = first + mulAdd(n, -ln2Low, -low)
     return (shifted.bits, r)

@@ -52,7 +52,7 @@ protocol Scalar: BinaryFloatingPoint, Sendable {
   // What the functions of Functions.swift are made of.
 
   /// 1.5·2ᵖ for p digits behind the first: what is added to it is rounded to an integer.
-  static var toInteger: Self { get }
+  static var roundingConstant: Self { get }
   /// 1 / ln 2
   static var inverseLn2: Self { get }
   /// ln 2 in two parts, so that n·ln2High is exact for every n that occurs.

@@ -110,7 +110,7 @@ func multiply<T: Scalar>(
 }
 
 extension Matrix {
-  /// A copy of a transposed matrix, which is not transposed.
+  /// The numbers of a transposed matrix, copied row by row.
   func copied(into copy: UnsafeMutablePointer<T>) -> Matrix {
     for j in 0..<cols {
       let column = base + j &* stride

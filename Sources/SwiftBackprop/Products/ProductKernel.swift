@@ -25,8 +25,8 @@ enum ProductKernel: Int32 {
 }
 
 extension Matrix {
-  /// Who multiplies with `b`. A tile must fit, or nearly, and the instruction set must multiply and
-  /// add at once. Without packing, b [k, n] must stay in the second-level cache, and its rows not
+  /// Who multiplies with `b`. A tile must fit, or nearly, unless the product is small, and the
+  /// instruction set must multiply and add at once. Without packing, b [k, n] must stay in the second-level cache, and its rows not
   /// lie so far apart that they fall onto the same places, which matters from 64 rows on.
   @inline(__always)
   func productKernel(_ b: Matrix, in precision: Precision = .float32) -> ProductKernel {
@@ -45,15 +45,17 @@ extension Matrix {
           !b.transposed && (!transposed || rows < 64 || b.cols < 64 || b.rows < 32)
         return fits && liesWell && isSmall ? .tiles : .packed
       #else
-        // BLAS needs its time to begin: of a small product tiles that are of little use are made
-        // sooner, and so is a copy of a small B.
+        // A call of BLAS costs about as much as a small product. So tiles make small ones even if
+        // much of each tile is wasted, or if B must be copied first. The limits were measured with
+        // AVX2, in steps of networks of 1 to 12 outputs.
+        let isWorthTiles = !isNarrow || rows &* cols <= (2 * b.cols >= width ? 16384 : 2048)
         if b.transposed {
-          let isQuick = 2 * b.rows >= width || rows &* b.cols <= 2048
-          return isQuick && b.rows &* b.cols <= 1024 ? .copied : .transposed
+          let isWorthACopy =
+            b.rows &* b.cols <= 1024
+            && (2 * b.rows >= width || rows &* b.cols <= 2048)
+          return isWorthTiles && isWorthACopy ? .copied : .transposed
         }
-        if isNarrow {
-          return rows &* cols <= (2 * b.cols >= width ? 16384 : 2048) ? .tiles : .narrow
-        }
+        if !isWorthTiles { return .narrow }
         if rowBytes > 2048 { return .wide }
         return isSmall ? .tiles : .large
       #endif

@@ -25,8 +25,8 @@ __all__ = [
     "write_parameters_and_buffers",
 ]
 
-# Options of the engine that no spec holds, by their names in files, and what they usually are:
-# files hold the others, so that earlier versions read what knows nothing of later ones.
+# Options of the engine that no spec holds, by their names in files: their codes and defaults. Files
+# leave defaults out, so an earlier version reads a file that uses none of the later options.
 _OPTIONS = {
     "shares_penalties": (core.OPTION_PENALTY_PER_SAMPLE, 0.0),
     "max_norm": (core.OPTION_MAX_NORM, 0.0),
@@ -62,41 +62,45 @@ def write_parameters_and_buffers(net: NetworkBase, arrays: Iterable[FloatArray])
         own[...] = other
 
 
-def _numbers(net: NetworkBase) -> dict[str, tuple[int, float]]:
-    """Return the engine's number and the usual value of all options of a network."""
+def _codes_and_defaults(net: NetworkBase) -> dict[str, tuple[int, float]]:
+    """Return the code and the default of every option of a network."""
     return _OPTIONS | {
-        f"{name}.{m}": (number + m, usual)
-        for name, (number, usual) in _LAYER_OPTIONS.items()
+        f"{name}.{m}": (code + m, default)
+        for name, (code, default) in _LAYER_OPTIONS.items()
         for m in range(1, len(net.sizes))
     }
 
 
 def options(net: NetworkBase) -> dict[str, float]:
-    """Return the options of a network that its spec does not hold and that are not as usual."""
-    values = {name: (net._option(number), usual) for name, (number, usual) in _numbers(net).items()}
-    return {name: value for name, (value, usual) in values.items() if value != usual}
+    """Return the options of a network that its spec does not hold, without those at defaults."""
+    found = {}
+    for name, (code, default) in _codes_and_defaults(net).items():
+        value = net._option(code)
+        if value != default:
+            found[name] = value
+    return found
 
 
 def set_options(net: NetworkBase, values: Mapping[str, float]) -> None:
-    """Set what `options` returned; what it left out is as usual.
+    """Set what `options` returned; what it left out gets its default.
 
     Raises
     ------
     ValueError
         If there is no such option, or not of this value.
     """
-    numbers = _numbers(net)
+    known = _codes_and_defaults(net)
     for name, value in values.items():
-        if name not in numbers:
-            raise ValueError(unknown("option", name, _OPTIONS))
+        if name not in known:
+            raise ValueError(unknown("option", name, known))
         if name.partition(".")[0] in _SWITCHES and value not in (0, 1):
             raise ValueError(f"{name} must be 0 or 1, got {value}")
         if name == "input_scale":
             as_input_scale(value)
-    for name, (number, usual) in numbers.items():
-        value = values.get(name, usual)
-        if net._option(number) != value:
-            net._set_option(number, value)
+    for name, (code, default) in known.items():
+        value = values.get(name, default)
+        if net._option(code) != value:
+            net._set_option(code, value)
 
 
 @dataclass(frozen=True)
