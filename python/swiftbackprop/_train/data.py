@@ -23,6 +23,7 @@ from swiftbackprop._train.session import Record
 if TYPE_CHECKING:
     from swiftbackprop._net.base import NetworkBase
     from swiftbackprop._train.processes import Processes
+    from swiftbackprop._train.stream_validation import StreamValidation
 
 __all__ = ["ChunkedData", "Data", "gather", "gather_pieces", "with_class_weight"]
 
@@ -176,6 +177,7 @@ class ChunkedData:
     batches: int = 0  # of an epoch, if that is known
     evaluate: Callable[[Any, Any, Any], Record] | None = None  # in place of the engine
     close: Callable[[], None] | None = None  # at the end of training
+    stream: StreamValidation | None = None  # what evaluates, where rows to validate come in parts
 
     def holds_validation(self) -> bool:
         """Whether there are rows to validate on in arrays that the engine reads."""
@@ -223,7 +225,7 @@ def gather_pieces(
         rows: Any = validation_data
         held = Data(*none, None, rows, rows)
         evaluate = StreamValidation(net, validation_data, classes, processes)
-        return ChunkedData(pieces, held, count, classes, batches, evaluate)
+        return ChunkedData(pieces, held, count, classes, batches, evaluate, stream=evaluate)
     valid = gather(net, *none, validation_data=validation_data)
     if classes is not None and valid.valid_y is not None:
         weights = classes.weigh(valid.valid_y, valid.valid_weights)
@@ -236,7 +238,7 @@ def gather_pieces(
 
     rows_held = HeldRows((valid.valid_X, valid.valid_y, valid.valid_weights))
     evaluate = StreamValidation(net, rows_held, None, processes)
-    return ChunkedData(pieces, valid, count, classes, batches, evaluate)
+    return ChunkedData(pieces, valid, count, classes, batches, evaluate, stream=evaluate)
 
 
 def with_class_weight(

@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from swiftbackprop._train.progress import ProgressBar
     from swiftbackprop._train.shared import SharedSession
     from swiftbackprop._train.shared_chunks import SharedChunkedSession
-    from swiftbackprop._train.stream_validation import StreamValidation
 
 __all__ = ["fit"]
 
@@ -115,11 +114,8 @@ class _Run:
         if any(map(sets_rate, callbacks)):
             self.extra.append("lr")
         self.outputs: FloatArray | None = None  # a(L) of the validation rows, for metrics
-        self.stream: StreamValidation | None = None  # of which these are in parts
-        if isinstance(data, ChunkedData):
-            from swiftbackprop._train.stream_validation import StreamValidation
-
-            self.stream = data.evaluate if isinstance(data.evaluate, StreamValidation) else None
+        #: Of which these are in parts
+        self.stream = data.stream if isinstance(data, ChunkedData) else None
         self.targets: list[Any] = []  # y and weights of these, of all processes
         self.history = History(dict.fromkeys([*self.columns, *self.extra, "seconds"], 0))
         self.columns["seconds"] = seconds
