@@ -77,15 +77,47 @@ def page(browser: Browser) -> Iterator[Page]:
         page.close()
 
 
+def trained(
+    X: np.ndarray, y: np.ndarray, dtype: str, method: str, options: dict[str, Any]
+) -> np.ndarray:
+    """The numbers of a network after steps of its own and, from the same start, after fit."""
+    single = sb.Network(**options, seed=5)
+    nets = [sb.Network(**options, seed=5, dtype=dtype) for _ in range(2)]
+    for net in nets:
+        net.parameters[...] = single.parameters
+    for _ in range(STEPS):
+        nets[0].forward(X.astype(dtype), method=method)
+        nets[0].backward(y.astype(dtype), method=method)
+        nets[0].step()
+    nets[1].fit(X, y, epochs=EPOCHS, batch_size=BATCH, verbose=0)
+    return np.concatenate([numbers(net) for net in nets])
+
+
+def data_for(options: dict[str, Any]) -> tuple[np.ndarray, np.ndarray]:
+    """X and y with which float32 is near float64, in whatever order sums are made.
+
+    With others Adam and RMSprop take a gradient that is nothing but rounding for a direction, or a
+    unit of relu is at its kink: then the order of a sum decides, here as in the browser.
+    """
+    sizes = options["sizes"]
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        X = rng.normal(size=(50, sizes[0])).astype(np.float32)
+        y = rng.uniform(size=(50, sizes[-1])).astype(np.float32)
+        if options["loss"] == "cross_entropy":
+            y = np.eye(sizes[-1], dtype=np.float32)[rng.integers(sizes[-1], size=50)]
+        double = trained(X, y, "float64", "matrices", options)
+        single = [trained(X, y, "float32", method, options) for method in ("matrices", "loops")]
+        if np.abs(single - double).max() < 2e-6 * np.abs(double).max():
+            return X, y
+    raise AssertionError("float32 is never near float64")
+
+
 @pytest.mark.parametrize("options", NETS, ids=lambda o: "-".join(map(str, o["sizes"])))
 def test_the_numbers_are_the_native_ones(page: Page, options: dict[str, Any]) -> None:
     sizes = options["sizes"]
+    X, y = data_for(options)
     nets = [sb.Network(**options, seed=5) for _ in range(2)]
-    rng = np.random.default_rng(3)
-    X = rng.normal(size=(50, sizes[0])).astype(np.float32)
-    y = rng.uniform(size=(50, sizes[-1])).astype(np.float32)
-    if options["loss"] == "cross_entropy":
-        y = np.eye(sizes[-1], dtype=np.float32)[rng.integers(sizes[-1], size=50)]
     got = page.evaluate(
         TRAIN,
         {
