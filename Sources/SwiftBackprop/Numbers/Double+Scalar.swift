@@ -59,7 +59,6 @@ extension Double: Scalar {
   static var inverseLn2: Double { 0x1.71547652b82fep0 }
   static var ln2High: Double { 0x1.62e42fefa38p-1 }
   static var ln2Low: Double { 0x1.ef35793c7673p-45 }
-  static var exponentBias: UInt64 { 1023 }
 
   static var expLowest: Double { -746 }
   static var expHighest: Double { 710 }

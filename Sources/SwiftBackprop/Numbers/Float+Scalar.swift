@@ -61,7 +61,6 @@ extension Float: Scalar {
   static var inverseLn2: Float { 0x1.715476p0 }
   static var ln2High: Float { 0x1.62e4p-1 }
   static var ln2Low: Float { 0x1.7f7d1cp-20 }
-  static var exponentBias: UInt32 { 127 }
 
   static var expLowest: Float { -104 }
   static var expHighest: Float { 89 }

@@ -136,7 +136,7 @@ extension Scalar {
   /// 2ⁿ, if it is a normal number.
   @inline(__always)
   private static func power(_ n: Bits) -> Self {
-    Self(bits: (n &+ exponentBias) &<< Bits(truncatingIfNeeded: significandBitCount))
+    Self(bits: Self(1).bits &+ n &<< Bits(truncatingIfNeeded: significandBitCount))
   }
 
   /// 2ⁿx in two steps, so that subnormal results are rounded once and ∞ is reached.

@@ -58,8 +58,6 @@ protocol Scalar: BinaryFloatingPoint, Sendable {
   /// ln 2 in two parts, so that n·ln2High is exact for every n that occurs.
   static var ln2High: Self { get }
   static var ln2Low: Self { get }
-  /// The exponent bits of 1.
-  static var exponentBias: Bits { get }
 
   /// Below, eˣ is 0.
   static var expLowest: Self { get }

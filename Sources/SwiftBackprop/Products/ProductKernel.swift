@@ -26,8 +26,9 @@ enum ProductKernel: Int32 {
 
 extension Matrix {
   /// Who multiplies with `b`. A tile must fit, or nearly, unless the product is small, and the
-  /// instruction set must multiply and add at once. Without packing, b [k, n] must stay in the second-level cache, and its rows not
-  /// lie so far apart that they fall onto the same places, which matters from 64 rows on.
+  /// instruction set must multiply and add at once. Without packing, b [k, n] must stay in the
+  /// second-level cache, and its rows not lie so far apart that they fall onto the same places, which
+  /// matters from 64 rows on.
   @inline(__always)
   func productKernel(_ b: Matrix, in precision: Precision = .float32) -> ProductKernel {
     if precision.rounds(terms: cols) { return .ofRounded }

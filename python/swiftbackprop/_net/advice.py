@@ -9,7 +9,6 @@ __all__ = ["ADVICE"]
 _RATE = "the learning rate is the optimizer's: Network(..., optimizer=sb.Adam(lr=1e-3))"
 _STOP = "write callbacks=[sb.EarlyStopping(patience=10)]"
 
-# Kind of name -> what others say -> what to write here, where no single name stands for it.
 _THREADS = "write sb.set_num_threads(n)"
 _CPU = "networks run on the CPU"
 _RATE_NOW = f"{_RATE}; of a network that is made, net.optimizer.lr = 1e-3"
@@ -20,6 +19,7 @@ _ROUNDED = 'networks are float32 or float64; Network(..., precision="bfloat16") 
 _ESTIMATOR = "write from swiftbackprop.sklearn import {}"
 _CHAIN = "a network is one chain of dense layers: write sb.Network([784, 128, 10])"
 
+# Kind of name -> what others say -> what to write here.
 ADVICE: dict[str, dict[str, str]] = {
     "parameter": {
         "betas": "write beta_1 and beta_2",
