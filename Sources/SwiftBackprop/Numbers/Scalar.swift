@@ -1,7 +1,14 @@
 import CBridge
 
+// SIMD asks its numbers to be Codable, which Embedded Swift does not have.
+#if hasFeature(Embedded)
+  typealias VectorElement = BinaryFloatingPoint & Sendable
+#else
+  typealias VectorElement = BinaryFloatingPoint & Sendable & Codable
+#endif
+
 /// A floating-point type the engine computes with: `Float` and `Double`.
-protocol Scalar: BinaryFloatingPoint, Sendable {
+protocol Scalar: VectorElement {
   associatedtype Bits: FixedWidthInteger & UnsignedInteger & Sendable
 
   /// As many numbers as one register of the instruction set holds.
