@@ -28,6 +28,7 @@ from swiftbackprop._net.spec import (
     warn_of_clipping,
 )
 from swiftbackprop._train.callback import CallbackLike
+from swiftbackprop._train.communicator import together
 from swiftbackprop._train.evaluation import evaluate_arrays
 from swiftbackprop._train.history import History
 from swiftbackprop._train.options import Options, as_progress
@@ -411,10 +412,10 @@ class Network(NetworkExchange, NetworkStudy, PicklableNetwork):
             Another word for `progress`, as in Keras: 0 for no bar.
         comm : mpi4py.MPI.Comm, optional
             Train with all processes of this communicator, such as ``MPI.COMM_WORLD``: each gives
-            its own rows, also none, or a stream of its own, and the other arguments alike. They
-            begin with the network of process 0; batches, C and the history are of the rows of
-            all, and afterwards all have the same weights. What writes or shows does so on
-            process 0 alone.
+            its own rows, also none, or a stream or pieces of its own, and the other arguments
+            alike. They begin with the network of process 0; batches, C and the history are of the
+            rows of all, and afterwards all have the same weights. What writes or shows does so
+            on process 0 alone.
 
         Returns
         -------
@@ -440,27 +441,28 @@ class Network(NetworkExchange, NetworkStudy, PicklableNetwork):
         >>> len(history["loss"])
         3
         """
-        options = Options(
-            epochs=epochs,
-            batch_size=batch_size,
-            shuffle=shuffle,
-            callbacks=callbacks,
-            progress=as_progress(progress, verbose),
-            metrics=metrics,
-        )
-        return fit_data(
-            self,
-            X,
-            y,
-            options,
-            comm=comm,
-            steps=steps_per_epoch,
-            stratify=as_flag(stratify, "stratify"),
-            class_weight=class_weight,
-            sample_weight=sample_weight,
-            validation_data=validation_data,
-            validation_split=validation_split,
-        )
+        with together(comm) as processes:
+            options = Options(
+                epochs=epochs,
+                batch_size=batch_size,
+                shuffle=shuffle,
+                callbacks=callbacks,
+                progress=as_progress(progress, verbose),
+                metrics=metrics,
+                processes=processes,
+            )
+            return fit_data(
+                self,
+                X,
+                y,
+                options,
+                steps=steps_per_epoch,
+                stratify=as_flag(stratify, "stratify"),
+                class_weight=class_weight,
+                sample_weight=sample_weight,
+                validation_data=validation_data,
+                validation_split=validation_split,
+            )
 
     @known_keywords
     def plan(

@@ -64,6 +64,16 @@ _OPTIMIZERS = {
     "adamw": sb.AdamW(0.01),
 }
 
+
+def _quartic(a: np.ndarray, t: np.ndarray) -> np.ndarray:
+    return ((a - t) ** 4).sum(1) / 4
+
+
+# Functions in Python, in the middle and at the end: they are asked for the rows that are here.
+_SINE = sb.CustomActivation(np.sin, np.cos)
+_SOFT = sb.CustomActivation(np.tanh, lambda z: 1 - np.tanh(z) ** 2)
+_OWN_LOSS = sb.CustomLoss(_quartic, lambda a, t: (a - t) ** 3)
+
 CASES: dict[str, Case] = {
     "sgd": Case(),
     "float32": Case(dtype="float32"),
@@ -92,5 +102,19 @@ CASES: dict[str, Case] = {
     "one_batch": Case(fit={"batch_size": 1000}),
     "tiny_batches": Case(fit={"batch_size": 2, "epochs": 1}),
     "in_order": Case(fit={"shuffle": False}),
+    "own_activation": Case(
+        net={"activation": _SINE, "norm": "batch", "dropout": 0.2},
+        offset=5.0,
+        fit={"validates": True},
+    ),
+    "own_activation_first": Case(
+        net={"activation": [_SOFT, "relu"], "norm": [sb.BatchNorm(after=True), None]}, weighted=True
+    ),
+    "own_loss": Case(
+        classes=False,
+        net={"activation": _SOFT, "loss": _OWN_LOSS, "optimizer": sb.Adam(0.01)},
+        fit={"validates": True, "metrics": ["rmse"]},
+    ),
+    "own_float32": Case(dtype="float32", net={"activation": ["tanh", _SINE]}),
     "probation": Case(net={"l2": 2.0, "optimizer": sb.SGD(1e-3)}),
 }

@@ -6,9 +6,10 @@ import json
 import os
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
+import numpy as np
 from mpi4py import MPI
 
 import swiftbackprop as sb
@@ -22,12 +23,30 @@ def check(function: Callable[[], None]) -> Callable[[], None]:
     return function
 
 
-def all_equal(values: Any) -> bool:
-    return all(other == values for other in comm.allgather(values))
+def all_equal(values: Any, group: MPI.Intracomm = comm) -> bool:
+    return all(other == values for other in group.allgather(values))
 
 
 def network(**given: Any) -> sb.Network:
     return sb.Network([5, 8, 3], loss="cross_entropy", seed=2, dtype="float64", **given)
+
+
+def data(rows: int = 90) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(3)
+    X = rng.standard_normal((rows, 5))
+    return X, (X[:, 0] + X[:, 1] > 0).astype(int) + (X[:, 2] > 1)
+
+
+def share(rows: int, group: MPI.Intracomm = comm) -> slice:
+    return slice(rows * group.rank // group.size, rows * (group.rank + 1) // group.size)
+
+
+def groups() -> Iterator[MPI.Intracomm]:
+    """All processes, and then the first two and the rest."""
+    yield comm
+    some = comm.Split(int(comm.rank >= 2))
+    yield some
+    some.Free()
 
 
 def run() -> None:

@@ -246,7 +246,7 @@ def refusals_of_streams() -> None:
     rows, parts = stream("refused")
     net = network()
     for words, arguments in (
-        ("no steps_per_epoch", {"steps_per_epoch": 3}),
+        ("leave steps_per_epoch out", {"steps_per_epoch": 3}),
         ("process 1 of", {"epochs": 1 + comm.rank}),
         ("give validation_data", {"validation_split": 0.5}),
     ):
@@ -260,8 +260,9 @@ def refusals_of_streams() -> None:
         own: dict[str, Any] = one if comm.rank == 1 else {}
         with pytest.raises(ValueError, match=next(iter(one))):
             net.fit(X, y, comm=comm, progress=False, **own)
-    with pytest.raises(ValueError, match="not data in pieces"):
-        net.fit([parts[0]], comm=comm, progress=False)
+    mixed = ([(X, y)],) if comm.rank == 1 else (X, y)
+    with pytest.raises(ValueError, match="has X as pieces, but process 0 has arrays"):
+        net.fit(*mixed, comm=comm, progress=False)
     assert net.step_count == 0
     net.fit(rows, epochs=1, steps_per_epoch=2, comm=MPI.COMM_SELF, progress=False)
     assert net.step_count == 2  # one process is as none

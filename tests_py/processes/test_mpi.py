@@ -25,6 +25,7 @@ LIMIT = 300  # seconds; whatever hangs is ended
 SOON = 60
 # What a cheap run has of the cases by 3 and 4 processes.
 FEW = ("sgd", "float32", "adam", "clipping", "weights", "dropout", "batch_norm", "validation")
+FEW += ("own_activation", "own_activation_first", "own_loss", "own_float32")
 
 
 def mpirun(
@@ -89,7 +90,7 @@ def test_processes_equal_one(processes: int, name: str) -> None:
     assert found["generator"]
 
 
-@pytest.mark.parametrize("script", ["together.py", "streaming.py"])
+@pytest.mark.parametrize("script", ["together.py", "estimators.py", "streaming.py"])
 def test_what_surrounds_the_training(script: str, tmp_path: Path) -> None:
     status, out, err = mpirun(3, script, str(tmp_path))
     assert status == 0, f"{out}\n{err}"
@@ -154,6 +155,8 @@ ENDINGS: dict[str, tuple[str, str]] = {
     "diverges": ("DivergenceError", "epoch 1, batch 1 of 30: z of layer 1 overflowed"),
     "callback": ("OSError", "the disk is full"),
     "batch": ("LookupError", "in the midst of an epoch"),
+    "own_fails": ("LookupError", "no such table"),
+    "own_nan": ("DivergenceError", "the activation of layer 1, a function of your own, gave NaN"),
     "changes": ("RuntimeError", "the weights of process 2 are not those of process 0"),
     "interrupt": ("KeyboardInterrupt", "process 2 of 3 was interrupted"),
     "stop": ("", "stopped"),

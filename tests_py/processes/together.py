@@ -3,29 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 from unittest.mock import patch
 
 import numpy as np
 import pytest
 from mpi4py import MPI
-from scipy import sparse
 
 import swiftbackprop as sb
-from checks import all_equal, check, comm, network, run
+from checks import all_equal, check, comm, data, groups, network, run, share
 from swiftbackprop._train.exchange import Exchange
-from swiftbackprop.sklearn import MLPClassifier, MLPRegressor
-
-
-def data(rows: int = 90) -> tuple[np.ndarray, np.ndarray]:
-    rng = np.random.default_rng(3)
-    X = rng.standard_normal((rows, 5))
-    return X, (X[:, 0] + X[:, 1] > 0).astype(int) + (X[:, 2] > 1)
-
-
-def share(rows: int) -> slice:
-    return slice(rows * comm.rank // comm.size, rows * (comm.rank + 1) // comm.size)
+from swiftbackprop.sklearn import MLPClassifier
 
 
 @check
@@ -126,33 +116,117 @@ def splits_are_of_every_process() -> None:
     np.testing.assert_allclose(history["val_loss"], alone["val_loss"], rtol=1e-12)
 
 
-@check
-def classifiers() -> None:
-    X, y = data(150)
-    for given in ({}, {"early_stopping": True}, {"class_weight": "balanced", "solver": "sgd"}):
-        made = [
-            MLPClassifier((8,), random_state=1, max_iter=6, tol=0.0, n_iter_no_change=99, **given)
-            for _ in range(2)
+def pieces_of(rank: int, size: int) -> list[Any]:
+    """Pieces of unequal length, of some processes fewer; of three the second one has none."""
+    rng = np.random.default_rng(7 + rank)
+    sizes = [] if size > 2 and rank == 1 else [9, 14, 3 + rank, 11][: 4 - rank]
+    found = []
+    for rows in sizes:
+        X = rng.standard_normal((rows, 5))
+        found.append((X, (X[:, 0] > 0) + 1 * (X[:, 1] > 0), rng.uniform(0, 2, rows)))
+    return found
+
+
+def joined(parts: list[list[Any]], steps: int | None = None) -> list[Any]:
+    """The pieces that one process has for those of all: the first ones, the second ones ..."""
+    count = max(map(len, parts)) if steps is None else steps
+    rounds = []
+    for k in range(count):
+        turn = [
+            part[k % len(part)] for part in parts if part and (steps is not None or k < len(part))
         ]
-        labels = np.array(["a", "b", "c"])[y]
-        made[0].fit(X, labels, comm=comm)
-        made[1].fit(X, labels)
-        for one, other in zip(*(m.coefs_ for m in made), strict=True):
-            np.testing.assert_allclose(one, other, rtol=1e-11, atol=1e-11)
-        np.testing.assert_allclose(made[0].loss_curve_, made[1].loss_curve_, rtol=1e-11)
+        rounds.append(tuple(np.concatenate(each) for each in zip(*turn, strict=True)))
+    return rounds
 
 
 @check
-def regressors() -> None:
-    X, _ = data(150)
-    y = X[:, 0] * X[:, 1]
-    # By process 0's draw.
-    made = MLPRegressor(
-        hidden_layer_sizes=(8,), random_state=None, max_iter=4, tol=0.0, n_iter_no_change=99
+def pieces_of_all_are_one() -> None:
+    held = data(20)
+    for group in groups():
+        parts = [pieces_of(rank, group.size) for rank in range(group.size)]
+        own = parts[group.rank]
+        valid = tuple(part[share(20, group)] for part in held)
+        fits: list[dict[str, Any]] = [
+            {"batch_size": 16, "class_weight": {0: 2.0}},
+            {"validation_data": (valid, held), "metrics": ["f1"]},
+            {"steps_per_epoch": 3},
+        ]
+        for given in fits:
+            of_valid = given.pop("validation_data", (None, None))
+            nets, found = [], []
+            rounds = 2 * given["steps_per_epoch"] if "steps_per_epoch" in given else None
+            for who, X in ((group, own), (None, joined(parts, rounds))):
+                net = network(dropout=0.2, norm="batch", optimizer=sb.SGD(0.1))
+                nets.append(net)
+                found.append(
+                    net.fit(
+                        X, epochs=2, comm=who, progress=False,
+                        validation_data=of_valid[who is None], **given,
+                    )
+                )  # fmt: skip
+            assert all_equal([net.parameters.tobytes() for net in nets[:1]], group)
+            np.testing.assert_allclose(*(net.parameters for net in nets), rtol=1e-12, atol=1e-12)
+            assert found[0].keys() == found[1].keys()
+            for name in set(found[0]) - {"seconds"}:
+                np.testing.assert_allclose(found[0][name], found[1][name], rtol=1e-11)
+
+
+@check
+def generators_that_go_on_in_the_next_epoch() -> None:
+    def endless(rank: int) -> Iterator[Any]:
+        parts = pieces_of(rank, 2)
+        while True:
+            yield from parts
+
+    net, alone = network(), network()
+    net.fit(endless(comm.rank), epochs=4, steps_per_epoch=3, comm=comm, progress=False)
+    ways = [endless(rank) for rank in range(comm.size)]
+    together = (
+        tuple(np.concatenate(part) for part in zip(*turn, strict=True))
+        for turn in zip(*ways, strict=False)
     )
-    made.fit(X, y, X_val=X[:20], y_val=y[:20], comm=comm)
-    assert all_equal([w.tobytes() for w in made.coefs_])
-    assert len(made.validation_scores_) == 4
+    alone.fit(together, epochs=4, steps_per_epoch=3, progress=False)
+    np.testing.assert_allclose(net.parameters, alone.parameters, rtol=1e-12, atol=1e-12)
+
+
+@check
+def pieces_that_end_all() -> None:
+    def fails() -> Iterator[Any]:
+        yield from pieces_of(0, 2)
+        if comm.rank == 2:
+            raise LookupError("no more shards")
+
+    def ends(words: str, X: Any, **given: Any) -> None:
+        net = network()
+        before = net.parameters.copy()
+        kinds = ValueError, TypeError, LookupError, RuntimeError
+        with pytest.raises(kinds, match=re.escape(words)) as info:
+            net.fit(X, comm=comm, progress=False, **given)
+        assert comm.rank == 2 or "process 2 of 3" in str(info.value)
+        assert all_equal(net.parameters.tobytes())
+        assert np.isfinite(net.predict(before[:5][None])).all()
+
+    ends("no more shards", fails)
+    few = iter(pieces_of(0, 2)[: 4 - comm.rank])
+    ends("epoch 1: expected 3 pieces, got 2: the data ended", few, steps_per_epoch=3, epochs=1)
+    pieces = pieces_of(0, 2)
+    if comm.rank == 2:
+        pieces[1] = (pieces[1][0][:, :4], *pieces[1][1:])
+    ends("epoch 1, piece 2: ", pieces)
+    kind: Any = pieces if comm.rank < 2 else sb.Network
+    ends("a function as X must return an iterable of pairs", lambda: kind)
+
+
+@check
+def labels_that_process_0_knows() -> None:
+    X, y = data(30)
+    names = np.array(["a", "b", "c"])[y]
+    net = network()
+    if comm.rank == 0:
+        net.classes_ = ["a", "b", "c"]
+    net.fit([(X, names)] if comm.rank else [], epochs=1, comm=comm, progress=False)
+    assert net.classes_ is not None
+    assert all_equal(net.parameters.tobytes())
 
 
 @check
@@ -164,12 +238,19 @@ def refusals() -> None:
             work()
 
     net = network()
-    refused("comm takes X and y", lambda: net.fit([(X, y)], comm=comm))
     refused("communicator of mpi4py", lambda: net.fit(X, y, comm="world"), TypeError)
-    own = network(activation=sb.CustomActivation(np.tanh, lambda z: 1 - np.tanh(z) ** 2))
-    refused("functions, and this network has", lambda: own.fit(X, y, comm=comm, progress=False))
-    refused("solver='lbfgs'", lambda: MLPClassifier(solver="lbfgs").fit(X, y, comm=comm))
-    refused("dense rows", lambda: MLPClassifier().fit(sparse.csr_matrix(X), y, comm=comm))
+    refused("communicator of mpi4py", lambda: MLPClassifier().fit(X, y, comm=3), TypeError)
+    refused("COMM_NULL", lambda: net.fit(X, y, comm=MPI.COMM_NULL))
+    color = MPI.UNDEFINED if comm.rank == 0 else 0
+    some = comm.Split(color)
+    if some == MPI.COMM_NULL:
+        refused("MPI.UNDEFINED was given to Split", lambda: net.fit(X, y, comm=some))
+    else:
+        net.fit(X, y, epochs=1, comm=some, progress=False)
+        some.Free()
+    half = comm.Split(int(comm.rank == 0))
+    inter = half.Create_intercomm(0, comm, 1 if comm.rank == 0 else 0)
+    refused("Merge()", lambda: net.fit(X, y, comm=inter))
     none = X[:0], y[:0]
     refused("expected at least one row", lambda: net.fit(*none, comm=comm, progress=False))
 
@@ -178,7 +259,7 @@ def refusals() -> None:
 def one_process_is_as_none() -> None:
     X, y = data()
     nets = network(), network()
-    with patch("swiftbackprop._train.processes.Processes", side_effect=AssertionError):
+    with patch("swiftbackprop._train.processes.Processes.__init__", side_effect=AssertionError):
         nets[0].fit(X, y, epochs=2, comm=MPI.COMM_SELF, progress=False)
     nets[1].fit(X, y, epochs=2, progress=False)
     assert nets[0].parameters.tobytes() == nets[1].parameters.tobytes()

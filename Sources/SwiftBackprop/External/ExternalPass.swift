@@ -33,60 +33,78 @@ extension Network {
 
   // MARK: forward
 
-  /// z(m) and a(m), m = 1..L, of all rows.
+  /// z(m) and a(m), m = 1..L, of all rows; of those that are here of a batch of several processes.
   func forward(
-    _ tape: inout Tape<T>, _ owners: PassOwners, asking call: Continuation<T>
+    _ tape: inout Tape<T>, _ owners: PassOwners, asking call: Continuation<T>,
+    shared: SharedBatch<T>? = nil
   ) throws(EngineError) {
     var first = 1
     for m in external?.layers ?? [] {
-      try forward(tape, first, m - 1, call)
-      try forwardExternal(m, tape, owners, call)
+      try forward(tape, first, m - 1, call, shared)
+      try forwardExternal(m, tape, owners, call, shared)
       first = m + 1
     }
-    try forward(tape, first, layout.layers, call)
+    try forward(tape, first, layout.layers, call, shared)
     tape.isForwardDone = true
   }
 
   /// z(m) and a(m) of the engine's own layers m = first..last.
   private func forward(
-    _ tape: Tape<T>, _ first: Int, _ last: Int, _ call: Continuation<T>
+    _ tape: Tape<T>, _ first: Int, _ last: Int, _ call: Continuation<T>, _ shared: SharedBatch<T>?
   ) throws(EngineError) {
     guard first <= last else { return }
-    try call.once { () throws(EngineError) in
-      try overLayers(tape, first...last, call, .whole)
-    }
+    try overLayers(tape, first...last, call, .whole, shared)
   }
 
   /// z(m) and a(m) of a layer whose σ is the caller's.
   private func forwardExternal(
-    _ m: Int, _ tape: Tape<T>, _ owners: PassOwners, _ call: Continuation<T>
+    _ m: Int, _ tape: Tape<T>, _ owners: PassOwners, _ call: Continuation<T>,
+    _ shared: SharedBatch<T>?
   ) throws(EngineError) {
     let rows = tape.input.rows
     let layer = tape.norms?.layer(m)
     let isBehind = layer?.norm.isAfter == true
-    try call.once { () throws(EngineError) in
-      var below = tape
-      below.masks = nil
-      if isBehind { below.norms = nil }
-      try overLayers(below, m...m, call, isBehind ? .product : .whole)
-    }
+    var below = tape
+    below.masks = nil
+    if isBehind { below.norms = nil }
+    try overLayers(below, m...m, call, isBehind ? .product : .whole, shared)
     let between = layer.map { ($0.between, owners.between) }
     let x = isBehind ? nil : between
     let y = (isBehind ? between : nil) ?? (tape.a[m - 1], owners.forward)
     try ask(0, m, x ?? (tape.z[m - 1], owners.forward), y, rows, call)
     guard isBehind || tape.masks?.mask(m, T.self) != nil else { return }
-    try call.once { () throws(EngineError) in
-      var above = tape
-      if !isBehind { above.norms = nil }
-      try overLayers(above, m...m, call, isBehind ? .normalisation : .mask)
+    var above = tape
+    if !isBehind { above.norms = nil }
+    try overLayers(above, m...m, call, isBehind ? .normalisation : .mask, shared)
+  }
+
+  /// Does some work of layers over the rows, span by span.
+  private func overLayers(
+    _ tape: Tape<T>, _ layers: ClosedRange<Int>, _ call: Continuation<T>, _ work: LayerWork,
+    _ shared: SharedBatch<T>?
+  ) throws(EngineError) {
+    let tape = tape.narrowed(to: layers)
+    guard let shared else {
+      return try call.once { () throws(EngineError) in
+        try overAllRows(tape, layers, call, work)
+      }
+    }
+    for segment in tape.forwardSegments {
+      try call.once { () throws(EngineError) in
+        try shared.overRows(self) { part, flags in
+          forward(work, tape, tape.forwardSpan(segment, layers), part, &flags)
+        }
+        try check(shared.flags)  // what the caller's functions are asked of is finite
+      }
+      if segment < 0, let m = tape.stop(after: segment), let layer = tape.norms?.layer(m) {
+        try reduceMoments(m, layer, tape, shared, call)
+      }
     }
   }
 
-  /// Does some work of layers over all rows, span by span.
-  private func overLayers(
+  private func overAllRows(
     _ tape: Tape<T>, _ layers: ClosedRange<Int>, _ call: Continuation<T>, _ work: LayerWork
   ) throws(EngineError) {
-    let tape = tape.narrowed(to: layers)
     let rows = tape.input.rows
     var operations = 0.0
     for m in layers { operations += 2 * Double(layout.weightCount(m)) * Double(rows) }
@@ -130,8 +148,8 @@ extension Network {
   func askCosts(
     _ tape: Tape<T>, _ targets: TargetMemory<T>, _ owners: PassOwners, _ call: Continuation<T>
   ) throws(EngineError) {
-    guard external?.hasLoss == true else { return }
     let rows = tape.input.rows
+    guard external?.hasLoss == true, rows > 0 else { return }
     try call.ask {
       lossQuestion(0, tape, targets, owners) {
         makeView(targets.block, targets.cost, [rows])
@@ -144,9 +162,10 @@ extension Network {
   /// `lowest`; `between` finds z(m) in its place still.
   func askBothWays(
     _ tape: inout Tape<T>, _ targets: TargetMemory<T>, _ owners: PassOwners, lowest: Int = 1,
-    _ call: Continuation<T>, between: (Tape<T>) throws(EngineError) -> Void = { _ in }
+    _ call: Continuation<T>, shared: SharedBatch<T>? = nil,
+    between: (Tape<T>) throws(EngineError) -> Void = { _ in }
   ) throws(EngineError) {
-    try forward(&tape, owners, asking: call)
+    try forward(&tape, owners, asking: call, shared: shared)
     try askCosts(tape, targets, owners, call)
     try between(tape)
     try askGradients(
@@ -160,7 +179,7 @@ extension Network {
     slopeOwners: PassOwners, lowest: Int, _ call: Continuation<T>
   ) throws(EngineError) {
     let (last, rows) = (layout.layers, tape.input.rows)
-    if external?.hasLoss == true {
+    if external?.hasLoss == true, rows > 0 {
       let gradA = tape.gradA[last - 1]
       try call.ask {
         lossQuestion(1, tape, targets, owners) {
@@ -207,6 +226,7 @@ extension Network {
     _ answer: (UnsafeMutablePointer<T>, Block), _ rows: Int, _ call: Continuation<T>
   ) throws(EngineError) {
     let cols = layout.sizes[m]
+    guard rows > 0 else { return }  // of a batch that other processes have
     try call.ask {
       var question = sb_question()
       (question.kind, question.order, question.layer) = (SB_ACTIVATION, order, Int64(m))

@@ -47,11 +47,6 @@ final class SharedBatch<T: Scalar> {
     guard total <= Int(Int32.max), first >= 0, first <= total - Int64(own) else {
       throw .value("rows \(Int(clamping: first)).. of \(Int(clamping: total)) are not there")
     }
-    guard network.external == nil else {
-      throw .value(
-        "comm needs the engine's own functions, and this network has activations or a loss of "
-          + "your own: train it in one process")
-    }
     (self.first, self.own) = (Int(first), own)
     let bytes = batchSize * MemoryLayout<Int32>.stride
     numbers = try Block(byteCount: 2 * bytes)
@@ -77,6 +72,14 @@ final class SharedBatch<T: Scalar> {
   }
 
   var selection: RowSelection { RowSelection(rows, count: count) }
+
+  /// Runs `body` for the rows that are here, shared by threads.
+  func overRows(
+    _ network: Network<T>, _ body: (_ part: Part<T>, _ flags: inout OverflowFlags<T>) -> Void
+  ) throws(EngineError) {
+    guard count > 0 else { return }
+    flags.add(try network.overRows(plan, count, body))
+  }
 
   /// Lists the pieces, from layer L down: some 2 MB each, so that one is used while the sum of the
   /// next is on its way.

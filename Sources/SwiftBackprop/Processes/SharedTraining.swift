@@ -54,7 +54,7 @@ extension FitLoop {
 
   /// One training step on the rows of the batch that are here. C is in `shared`.
   private func learn(_ shared: SharedBatch<T>, _ call: Continuation<T>) throws(EngineError) {
-    let tape = call.tape ?? makeTape(shared)
+    var tape = call.tape ?? makeTape(shared)
     if call.tape == nil { (call.tape, call.rates) = (tape, network.rates) }
     try network.withThreads { (threads) throws(EngineError) in
       try call.once { () throws(EngineError) in
@@ -66,7 +66,11 @@ extension FitLoop {
         shared.listPieces(network)
         try network.partMemory(plan.parts)
       }
-      try forward(tape, shared, call)
+      if network.external == nil {
+        try forward(tape, shared, call)
+      } else {
+        try ask(&tape, shared, call)
+      }
       try backward(tape, shared, call)
       try check(tape, shared, call)
       try update(tape, shared, call)
@@ -80,21 +84,13 @@ extension FitLoop {
       Matrix(memory.x, shared.count, x.cols), network, masks: masks, isForUpdate: true)
   }
 
-  /// Runs `body` for the rows that are here, shared by threads.
-  private func overRows(
-    _ shared: SharedBatch<T>, _ body: (_ part: Part<T>, _ flags: inout OverflowFlags<T>) -> Void
-  ) throws(EngineError) {
-    guard shared.count > 0 else { return }
-    shared.flags.add(try network.overRows(shared.plan, shared.count, body))
-  }
-
   private func forward(
     _ tape: Tape<T>, _ shared: SharedBatch<T>, _ call: Continuation<T>
   ) throws(EngineError) {
     let segments = tape.forwardSegments
     for segment in segments {
       try call.once { () throws(EngineError) in
-        try overRows(shared) { part, flags in
+        try shared.overRows(network) { part, flags in
           if segment == segments.lowerBound {
             begin(tape, shared.selection, part.rows, shared.plan)
           }
@@ -105,6 +101,24 @@ extension FitLoop {
       if segment < 0, let m = tape.stop(after: segment), let layer = tape.norms?.layer(m) {
         try network.reduceMoments(m, layer, tape, shared, call)
       }
+    }
+  }
+
+  /// The way forward and all that functions of the caller's give for the rows that are here.
+  private func ask(
+    _ tape: inout Tape<T>, _ shared: SharedBatch<T>, _ call: Continuation<T>
+  ) throws(EngineError) {
+    let begun = tape
+    try call.once { () throws(EngineError) in
+      try shared.overRows(network) { part, _ in
+        begin(begun, shared.selection, part.rows, shared.plan)
+      }
+    }
+    try network.askBothWays(
+      &tape, memory.targets, memory.owners, lowest: network.lowestLayer(tape), call, shared: shared)
+    let made = tape
+    try call.once { () throws(EngineError) in
+      try shared.overRows(network) { part, _ in network.costs(made, memory.targets, part.rows) }
     }
   }
 
@@ -137,7 +151,7 @@ extension FitLoop {
     _ tape: Tape<T>, _ span: Span, _ shared: SharedBatch<T>, _ call: Continuation<T>
   ) throws(EngineError) {
     try call.once { () throws(EngineError) in
-      try overRows(shared) { part, flags in
+      try shared.overRows(network) { part, flags in
         network.backward(tape, memory.targets, part, &flags, span)
       }
     }
@@ -196,7 +210,9 @@ extension FitLoop {
   /// One block of the rows to validate on that are here; after the last one the end of the epoch.
   func validate(_ shared: SharedBatch<T>, _ call: Continuation<T>) throws(EngineError) {
     if let validation, !validation.isDone {
-      return try ofValidation { () throws(EngineError) in try validation.advance(nil) }
+      return try ofValidation { () throws(EngineError) in
+        try validation.advance(network.external == nil ? nil : call)
+      }
     }
     let base = shared.sums.base
     if let validation {

@@ -112,7 +112,7 @@ def _share(rows: int, comm: Any) -> slice:
     """Return which rows are those of this process."""
     if comm is None:
         return slice(None)
-    from swiftbackprop._train.processes import share_of
+    from swiftbackprop._train.communicator import share_of
 
     return share_of(rows, comm)
 

@@ -6,7 +6,7 @@ import inspect
 import sys
 import warnings
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
@@ -14,12 +14,15 @@ from swiftbackprop._net.caller import outside
 from swiftbackprop._net.checks import got, short
 from swiftbackprop._net.names import meant
 
+if TYPE_CHECKING:
+    from swiftbackprop._train.processes import Processes
+
 __all__ = [
     "Callback",
     "CallbackLike",
     "as_callbacks",
     "call",
-    "is_of_first",
+    "of_process",
     "sets_rate",
     "wants_batches",
 ]
@@ -171,9 +174,15 @@ def sets_rate(callback: Any) -> bool:
     return isinstance(callback, Callback) and callback._sets_rate
 
 
-def is_of_first(callback: Any) -> bool:
-    """Return whether the first of several processes alone has a callback: it writes or shows."""
-    return isinstance(callback, Callback) and callback._is_of_first
+def of_process(callbacks: Iterable[Any], processes: Processes | None) -> list[Any]:
+    """Return the callbacks of a process: of several the first alone has what writes or shows."""
+    return [
+        callback
+        for callback in callbacks
+        if processes is None
+        or processes.is_first
+        or not (isinstance(callback, Callback) and callback._is_of_first)
+    ]
 
 
 def wants_batches(callback: Any) -> bool:

@@ -12,7 +12,7 @@ import numpy as np
 from swiftbackprop._engine.loader import core
 from swiftbackprop._net.arrays import FloatArray
 from swiftbackprop._net.checks import as_int
-from swiftbackprop._train.callback import as_callbacks, call, is_of_first, sets_rate, wants_batches
+from swiftbackprop._train.callback import as_callbacks, call, of_process, sets_rate, wants_batches
 from swiftbackprop._train.chunked import ChunkedSession
 from swiftbackprop._train.data import ChunkedData, Data
 from swiftbackprop._train.evaluation import asked_metrics
@@ -97,9 +97,7 @@ class _Run:
         if rows:
             self.batches = -(-rows // min(options.batch_rows(), rows))
         self.epochs = options.epochs
-        self.callbacks = (
-            callbacks if self.is_first else [c for c in callbacks if not is_of_first(c)]
-        )
+        self.callbacks = of_process(callbacks, self.processes)
         self.begun: list[Any] = []
         self.bar: ProgressBar | None = None
         self.metrics = asked_metrics(net, options.metrics)
@@ -128,17 +126,18 @@ class _Run:
     def begin_shared(
         self, processes: Processes, data: Data | ChunkedData, epochs: int
     ) -> TrainingSession:
-        size, shuffle = self.options.batch_rows(), bool(self.options.shuffle)
-        settings = processes, epochs, size, shuffle, self.pause
+        options, shuffle, net = self.options, bool(self.options.shuffle), self.net
         session: SharedSession | SharedChunkedSession
         if isinstance(data, ChunkedData):
             from swiftbackprop._train.shared_chunks import SharedChunkedSession
 
-            session = SharedChunkedSession(self.net, data, *settings)
+            size = options.batch_size
+            session = SharedChunkedSession(net, data, processes, epochs, size, shuffle, self.pause)
         else:
             from swiftbackprop._train.shared import SharedSession
 
-            session = SharedSession(self.net, data, *settings, list(self.metrics))
+            rows, names = options.batch_rows(), list(self.metrics)
+            session = SharedSession(net, data, processes, epochs, rows, shuffle, self.pause, names)
         self.shared, self.pause = session, session.pause
         return session
 

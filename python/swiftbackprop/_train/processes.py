@@ -16,7 +16,7 @@ from swiftbackprop._engine.loader import core
 from swiftbackprop._net.arrays import FloatArray
 from swiftbackprop._train.exchange import Exchange
 
-__all__ = ["Processes", "share_of"]
+__all__ = ["Processes"]
 
 _FAILED = 1  # the tag of a message that says why a process left
 # Errors that are the same kind on every process; others become a RuntimeError.
@@ -33,12 +33,6 @@ _DRAIN = 1.0
 _GRACE = 0.3
 # What MPI may still write to after one process has left: kept for good.
 _abandoned: list[Any] = []
-
-
-def share_of(rows: int, comm: Any) -> slice:
-    """Return which of some rows, that every process has, are those of this one."""
-    rank, size = comm.Get_rank(), comm.Get_size()
-    return slice(rows * rank // size, rows * (rank + 1) // size)
 
 
 class Processes:
@@ -74,6 +68,14 @@ class Processes:
         """Whether this process is the one that writes and shows."""
         return bool(self.rank == 0)
 
+    def Get_rank(self) -> int:
+        """Return the number of this process; as mpi4py names it."""
+        return int(self.rank)
+
+    def Get_size(self) -> int:
+        """Return how many they are."""
+        return int(self.size)
+
     # --- From the first call to the last ------------------------------------------------------
 
     def __enter__(self) -> Self:
@@ -103,6 +105,7 @@ class Processes:
         try:
             if error is not None:
                 self.leave(error)
+            if self.is_told:  # what they had begun together does not come to its end
                 return
             try:
                 self._wait(self._comm.Ibarrier())

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from swiftbackprop._net.checks import as_int, got
+from swiftbackprop._net.checks import as_int
 from swiftbackprop._net.labels import find_classes
 from swiftbackprop._train import data
 from swiftbackprop._train.evaluation import as_metrics
@@ -17,6 +16,7 @@ from swiftbackprop._train.row_stream import RowStream
 
 if TYPE_CHECKING:
     from swiftbackprop._net.base import NetworkBase
+    from swiftbackprop._train.processes import Processes
 
 __all__ = ["fit_data"]
 
@@ -27,14 +27,28 @@ def fit_data(
     y: Any,
     options: Options,
     *,
-    comm: Any,
     steps: int | None,
     stratify: bool,
     **given: Any,
 ) -> History:
     """Train on what X is; `given` are weights and validation data, as `Network.fit` takes them."""
-    if comm is not None and _count_processes(comm) > 1:
-        return _fit_together(net, comm, X, y, options, steps, {"stratify": stratify, **given})
+    if options.processes is not None:
+        others = {"steps": steps, "stratify": stratify, **given}
+        return _fit_together(net, options.processes, X, y, options, others)
+    return _fit_data(net, X, y, options, steps=steps, stratify=stratify, **given)
+
+
+def _fit_data(
+    net: NetworkBase,
+    X: Any,
+    y: Any,
+    options: Options,
+    *,
+    steps: int | None,
+    stratify: bool,
+    **given: Any,
+) -> History:
+    """Train on what X is, whether or not other processes do so too."""
     if y is not None:
         if isinstance(X, RowStream):
             raise ValueError("y comes with the stream: give stream(..., target=...)")
@@ -45,7 +59,8 @@ def fit_data(
         raise ValueError("stratify=True needs arrays: give X and y, and validation_split")
     if isinstance(X, RowStream):
         return _fit_stream(net, X, options, steps=steps, **given)
-    pieces = data.gather_pieces(net, X, steps=steps, batch_size=options.batch_size, **given)
+    processes, size = options.processes, options.batch_size
+    pieces = data.gather_pieces(net, X, steps=steps, batch_size=size, processes=processes, **given)
     return fit(net, pieces, options)
 
 
@@ -109,60 +124,38 @@ def _fit_arrays(
         raise
 
 
-def _count_processes(comm: Any) -> int:
-    if not all(hasattr(comm, name) for name in ("Get_rank", "Get_size", "Iallreduce", "Dup")):
-        raise TypeError(
-            f"comm must be a communicator of mpi4py such as MPI.COMM_WORLD, got {got(comm)}"
-        )
-    return int(comm.Get_size())
-
-
 def _fit_together(
     net: NetworkBase,
-    comm: Any,
+    processes: Processes,
     X: Any,
     y: Any,
     options: Options,
-    steps_per_epoch: int | None,
     others: Mapping[str, Any],
 ) -> History:
-    """Train with the other processes of a communicator, of which there are some.
-
-    Raises
-    ------
-    ValueError
-        For data in pieces.
-    """
+    """Train with the other processes, of which there are some."""
     from swiftbackprop._train import shared
-    from swiftbackprop._train.processes import Processes
 
-    is_stream = isinstance(X, RowStream)
+    kind = "arrays" if y is not None else "a stream" if isinstance(X, RowStream) else "pieces"
     has_stream = isinstance(others["validation_data"], RowStream)
-    with Processes(comm) as processes:
-        options = replace(options, processes=processes)
-        if is_stream != (y is None) or steps_per_epoch is not None:
-            raise ValueError(
-                "comm takes X and y as arrays, or a stream without y, and an epoch is all rows: "
-                "not data in pieces, and no steps_per_epoch; each process gives the rows it has"
-            )
-        # What decides which way all go.
-        kinds = "arrays", "a stream"
-        processes.agree(
-            [
-                ("X as", kinds[is_stream]),
-                ("validation_data as", kinds[has_stream]),
-                ("class_weight =", repr(others["class_weight"])),
-            ]
+    # What decides which way all go.
+    processes.agree(
+        [
+            ("X as", kind),
+            ("validation_data as", "a stream" if has_stream else "arrays"),
+            ("class_weight =", repr(others["class_weight"])),
+            ("steps_per_epoch =", others["steps"]),
+        ]
+    )
+    if kind == "a stream" and others["steps"] is not None:
+        raise ValueError(
+            "with comm an epoch is all rows of the streams of all: leave steps_per_epoch out"
         )
-        if not is_stream and not has_stream:
-            return _fit_arrays(net, X, y, options, **others)
-        epochs, size = as_int(options.epochs, "epochs", min_=0), options.batch_rows()
+    if kind != "arrays" or has_stream:
         names = list(as_metrics(options.metrics))
         names += ["a validation"] if others["validation_data"] is not None else []
+        epochs, size = as_int(options.epochs, "epochs", min_=0), options.batch_size
+        size = size if kind == "pieces" and size is None else options.batch_rows()
         shared.join(net, processes, epochs, size, bool(options.shuffle), names)
-        if not is_stream:
-            return _fit_arrays(net, X, y, options, **others)
-        if others["stratify"]:
-            raise ValueError("stratify=True needs arrays: give X and y, and validation_split")
-        given = {name: value for name, value in others.items() if name != "stratify"}
-        return _fit_stream(net, X, options, steps=None, **given)
+        if kind == "pieces":
+            net._classes = shared.find_classes_of_all(net, lambda: [], processes)
+    return _fit_data(net, X, y, options, **others)

@@ -105,7 +105,7 @@ def join(
     net: NetworkBase,
     processes: Processes,
     epochs: int,
-    batch_size: int,
+    batch_size: int | None,
     shuffle: bool,
     metrics: list[str],
 ) -> None:

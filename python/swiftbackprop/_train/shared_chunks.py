@@ -47,6 +47,7 @@ class SharedChunkedSession(ChunkedSession):
         pause: int,
     ) -> None:
         self.processes, self.agreement = processes, Agreement(net, processes)
+        self.has_pieces = False  # this process has had one
         pause = max(1, *processes.gather(pause))
         super().__init__(net, data, epochs, batch_size, shuffle, pause)
 
@@ -76,7 +77,7 @@ class SharedChunkedSession(ChunkedSession):
             return True
         if not any(are_there):
             self.pieces = None
-            if not self.taken:
+            if not self.taken or self.data.steps is not None:
                 raise ValueError(f"epoch {len(self.ended) + 1}: there was no piece of data")
             return False
         self.taken += 1
@@ -91,9 +92,24 @@ class SharedChunkedSession(ChunkedSession):
 
     def _next(self) -> tuple[FloatArray, FloatArray, FloatArray | None] | None:
         """Wait for the next piece of this process; return None if there is none."""
+        found = self._read()
+        if found is not None or self.data.steps is None or self.processes.wish:
+            return found
+        # Its data end within an epoch, which goes on from their start.
+        self.pieces = self.begin()
+        found = self._read()
+        if found is None and self.has_pieces and not self.processes.wish:
+            raise ValueError(
+                f"epoch {len(self.ended) + 1}: expected {self.data.steps} pieces, got "
+                f"{self.taken}: the data ended"
+            )
+        return found
+
+    def _read(self) -> tuple[FloatArray, FloatArray, FloatArray | None] | None:
         item: Any
         for item in self.pieces or ():
             if item is not PENDING:
+                self.has_pieces = True
                 with prefixed(f"epoch {len(self.ended) + 1}, piece {self.taken + 1}: "):
                     X, y, weights = read_piece(self.net, item)
                     if self.data.classes is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 
@@ -123,6 +123,13 @@ class _Sums:
         self.spread.merge(other.spread)
 
 
+class Pieces(Protocol):
+    """What gives rows to validate on: a `RowStream`, or what stands for one."""
+
+    def pieces(self, demand: Demand, /) -> Iterator[tuple[Any, ...]]:
+        """Go through all rows in their order."""
+
+
 class StreamValidation:
     """Evaluates a network on a stream; in place of the engine's own validation.
 
@@ -144,7 +151,7 @@ class StreamValidation:
     def __init__(
         self,
         net: NetworkBase,
-        stream: RowStream | HeldRows,
+        stream: Pieces,
         classes: ClassWeights | None = None,
         processes: Processes | None = None,
     ) -> None:

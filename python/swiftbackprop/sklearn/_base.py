@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping, Sequence
 from copy import copy, deepcopy
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator, is_classifier
@@ -16,6 +16,7 @@ from swiftbackprop._engine.loader import core
 from swiftbackprop._export.sklearn_models import mlp
 from swiftbackprop._net.arrays import FloatArray
 from swiftbackprop._net.rules import Activation, Loss
+from swiftbackprop._train.communicator import together
 from swiftbackprop.network import Network
 from swiftbackprop.sklearn._callbacks import CallbackSupportMixin, FitTask
 from swiftbackprop.sklearn._labels import check_data
@@ -31,9 +32,12 @@ from swiftbackprop.sklearn._network import (
 )
 from swiftbackprop.sklearn._parameters import check_parameters, random_state_of
 from swiftbackprop.sklearn._reading import read, row_weights, split, validation_rows
-from swiftbackprop.sklearn._rows import Rows, predict_blocks
+from swiftbackprop.sklearn._rows import Rows, agree_on_rows, predict_blocks
 from swiftbackprop.sklearn._scoring import Scoring
 from swiftbackprop.sklearn._stochastic import StoppingRules, train
+
+if TYPE_CHECKING:
+    from swiftbackprop._train.processes import Processes
 
 # What a fitted estimator of scikit-learn has beside its weights.
 _KEPT = (
@@ -126,42 +130,40 @@ class Estimator(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
         is_partial: bool = False,
         comm: Any = None,
     ) -> Self:
-        check_parameters(self)
-        if comm is not None and self.solver == "lbfgs":
-            raise ValueError(
-                "comm is for training by minibatches, and solver='lbfgs' goes by all rows: take "
-                "solver='adam' or 'sgd'"
-            )
-        if self.early_stopping and is_partial:
-            raise ValueError("partial_fit does not support early_stopping=True")
-        first = not hasattr(self, "coefs_") or not (self.warm_start or is_partial)
-        old = None if first else self._ready()
-        X, y = read(self, X, y, ("X", "y"), reset=first)
-        encoded = self._read_targets(y, first=first, is_partial=is_partial)
-        self._weigh_classes(encoded)
-        data = Rows(X, encoded, row_weights(self, X, encoded, sample_weight))
-        valid = validation_rows(self, validation)
-        random = random_state_of(self)
-        if comm is not None:  # the same draws on every process
-            random.set_state(comm.bcast(random.get_state()))
-        net = self._make_network(data, old, random, is_partial)
-        self._show(net)
-        self._begin(first, is_partial, validates=self.early_stopping or valid is not None)
-        task = FitTask(self, X, y, sample_weight, is_partial)
-        try:
-            if self.solver == "lbfgs":
-                Search(self, net, data, self._constant(data), valid, task.callbacks()).run()
-            else:
-                self._fit_stochastic(net, data, valid, random, is_partial, task.callbacks(), comm)
-        except FloatingPointError as error:
-            raise ValueError(
-                "Solver produced non-finite parameter weights. The input data may contain "
-                f"large values and need to be preprocessed. ({error})"
-            ) from error
-        except KeyboardInterrupt:
-            warnings.warn("Training interrupted by user.", stacklevel=4)
-        task.end()
-        return self
+        with together(comm) as processes:
+            check_parameters(self)
+            if self.early_stopping and is_partial:
+                raise ValueError("partial_fit does not support early_stopping=True")
+            first = not hasattr(self, "coefs_") or not (self.warm_start or is_partial)
+            old = None if first else self._ready()
+            X, y = read(self, X, y, ("X", "y"), reset=first)
+            encoded = self._read_targets(y, first=first, is_partial=is_partial)
+            self._weigh_classes(encoded)
+            data = Rows(X, encoded, row_weights(self, X, encoded, sample_weight))
+            valid = validation_rows(self, validation)
+            random = random_state_of(self)
+            if processes is not None:
+                agree_on_rows(self, data, valid, processes)
+                random.set_state(processes.from_first(random.get_state()))  # the same draws
+            net = self._make_network(data, old, random, is_partial)
+            self._show(net)
+            self._begin(first, is_partial, validates=self.early_stopping or valid is not None)
+            task = FitTask(self, X, y, sample_weight, is_partial)
+            hooks, constant = task.callbacks(), self._constant(data)
+            try:
+                if self.solver == "lbfgs":
+                    Search(self, net, data, constant, valid, hooks, processes).run()
+                else:
+                    self._fit_stochastic(net, data, valid, random, is_partial, hooks, processes)
+            except FloatingPointError as error:
+                raise ValueError(
+                    "Solver produced non-finite parameter weights. The input data may contain "
+                    f"large values and need to be preprocessed. ({error})"
+                ) from error
+            except KeyboardInterrupt:
+                warnings.warn("Training interrupted by user.", stacklevel=4)
+            task.end()
+            return self
 
     def _make_network(
         self, data: Rows, old: Network | None, random: np.random.RandomState, is_partial: bool
@@ -242,13 +244,14 @@ class Estimator(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
         random: np.random.RandomState,
         is_partial: bool,
         callbacks: list[Any],
-        comm: Any,
+        processes: Processes | None,
     ) -> None:
         if valid is None and self.early_stopping:
             data, valid = split(self, data, random)
         scoring = None if valid is None else Scoring(self, valid)
-        watch = StoppingRules(self, net, len(data), self._constant(data), scoring)
-        train(self, net, data, valid, watch, callbacks, is_partial=is_partial, comm=comm)
+        shows = self.verbose and (processes is None or processes.is_first)
+        watch = StoppingRules(self, net, len(data), self._constant(data), scoring, shows)
+        train(self, net, data, valid, watch, callbacks, is_partial=is_partial, processes=processes)
         if self.early_stopping and scoring is not None:
             self._compare(self.best_validation_score_, scoring.of_a_guess(data))
 
@@ -272,7 +275,7 @@ class Estimator(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
             )
 
     def _record_validation(
-        self, net: Network, logs: Mapping[str, float], scoring: Scoring
+        self, net: Network, logs: Mapping[str, float], scoring: Scoring, *, shows: bool
     ) -> float:
         """Add to the curves of the validation data; return the score."""
         loss = logs["val_loss"] + scoring.constant
@@ -280,7 +283,7 @@ class Estimator(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
         if self.validation_scores_ is not None and self.validation_loss_curve_ is not None:
             self.validation_scores_.append(score)
             self.validation_loss_curve_.append(loss)
-        if self.verbose:
+        if shows:
             print(f"Validation score: {score:f}")  # noqa: T201 - asked for
         best = self.best_validation_score_
         self.best_validation_score_ = score if best is None else max(best, score)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
+import zlib
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -14,14 +15,18 @@ from sklearn.exceptions import ConvergenceWarning
 from swiftbackprop._engine.loader import core
 from swiftbackprop._inspect.in_double import in_double
 from swiftbackprop._net.arrays import FloatArray
-from swiftbackprop._train.callback import call
+from swiftbackprop._train.callback import call, of_process
+from swiftbackprop._train.communicator import share_of
 from swiftbackprop._train.history import columns
+from swiftbackprop._train.shared import Agreement, join
 from swiftbackprop.network import Network
-from swiftbackprop.sklearn._rows import Rows, evaluate_rows
+from swiftbackprop.sklearn._rows import Rows, evaluation_of
 from swiftbackprop.sklearn._scoring import Scoring
 
 if TYPE_CHECKING:
     from sklearn.base import BaseEstimator
+
+    from swiftbackprop._train.processes import Processes
 
 # What z, a and their gradients of one block of rows may take.
 _BLOCK_BYTES = 256 * 2**20
@@ -34,16 +39,23 @@ class Objective:
     """C + ½·alpha·ΣW² / Σw over all rows, and its gradient, of the flat parameters.
 
     The rows are taken in blocks, so that memory does not grow with their number, and rows
-    of a sparse X are dense in one block at a time.
+    of a sparse X are dense in one block at a time. Of several processes, which all have the same
+    rows, each goes through its share, and the sums are of all.
     """
 
-    def __init__(self, net: Network, data: Rows, alpha: float) -> None:
-        X, y, weights = data.X, data.y, data.weights
-        self.net, self.y, self.weights, self.alpha = net, y, weights, alpha
+    def __init__(
+        self, net: Network, data: Rows, alpha: float, processes: Processes | None = None
+    ) -> None:
+        weights = data.weights
+        self.total = float(len(data) if weights is None else np.sum(weights))
+        self.processes = processes
+        if processes is not None:
+            data = data.take(share_of(len(data), processes))
+        X, y = data.X, data.y
+        self.net, self.y, self.weights, self.alpha = net, y, data.weights, alpha
         per_row = 4 * sum(net.sizes) * net.dtype.itemsize
         self.rows = max(1024, _BLOCK_BYTES // per_row)
         self.X = X if len(y) > self.rows else _dense(X, net.dtype)
-        self.total = float(len(y) if weights is None else np.sum(weights))
         self.mask = np.zeros(net.n_parameters)
         for W, _ in net.unflatten(self.mask):
             W[...] = 1.0
@@ -51,18 +63,40 @@ class Objective:
     def __call__(self, x: FloatArray) -> tuple[float, FloatArray]:
         """Return the value and the gradient at x, (P,)."""
         self.net.parameters[...] = x
-        cost, slope = 0.0, np.zeros(len(x))
+        sums = np.zeros(len(x) + 3)  # ∂C/∂x, C, whether it overflowed, and a check of x
+        slope = sums[: len(x)]
         try:
             for X, y, weights, share in self._blocks():
                 self.net.forward(X)
-                cost += share * self.net.backward(y, sample_weight=weights)
+                sums[-3] += share * self.net.backward(y, sample_weight=weights)
                 slope += share * self.net.gradients
         except core.DivergenceError:
+            sums[:-2], sums[-2] = 0.0, 1.0
+        if self.processes is not None:
+            self._sum(x, sums, self.processes)
+        if sums[-2]:
             return _TOO_FAR, np.zeros(len(x))
+        cost = float(sums[-3])
         if self.total > 0:
             decay = self.alpha / self.total * self.mask * x
             cost, slope = cost + 0.5 * float(decay @ x), slope + decay
         return cost, slope
+
+    def _sum(self, x: FloatArray, sums: FloatArray, processes: Processes) -> None:
+        """Sum over the processes, which must ask for the same x.
+
+        Raises
+        ------
+        RuntimeError
+            If they do not: with the same sums each makes the same steps, if SciPy is the same.
+        """
+        check = float(zlib.crc32(np.ascontiguousarray(x).data))
+        sums[-1] = check
+        if processes.sum(sums)[-1] != processes.size * check:
+            raise RuntimeError(
+                f"process {processes.rank} of {processes.size} searches elsewhere than the others: "
+                "solver='lbfgs' needs the same SciPy on the same kind of processor for all"
+            )
 
     def _blocks(self) -> Iterator[tuple[FloatArray, FloatArray, FloatArray | None, float]]:
         """Yield X, y, the weights, and the share of Σw, of blocks of rows."""
@@ -97,6 +131,8 @@ class Search:
         To be evaluated after each iteration.
     callbacks : list of Callback
         Told of each iteration.
+    processes : Processes or None
+        Which all search from the network of process 0, with the same steps.
 
     Notes
     -----
@@ -112,12 +148,20 @@ class Search:
         constant: float,
         valid: Rows | None,
         callbacks: Sequence[Any],
+        processes: Processes | None = None,
     ) -> None:
+        self.processes, self.agreement = processes, None
+        if processes is not None:
+            join(net, processes, estimator.max_iter, len(data), False, [])
+            self.agreement = Agreement(net, processes)
+            callbacks = of_process(callbacks, processes)
         self.estimator, self.net, self.constant = estimator, net, constant
-        self.valid, self.callbacks = valid, callbacks
+        self.callbacks = callbacks
         self.scoring = None if valid is None else Scoring(estimator, valid)
+        self.evaluate = None if valid is None else evaluation_of(net, valid, processes)
+        self.valid = None if valid is None else valid.arrays
         self.work = net if net.dtype == np.float64 else in_double(net)
-        self.objective = Objective(self.work, data, net.l2)
+        self.objective = Objective(self.work, data, net.l2, processes)
         self.best = self.work.parameters.copy()
         self.begun = -1  # the iteration whose beginning the callbacks know of
 
@@ -178,15 +222,21 @@ class Search:
         given.n_iter_ += 1
         given.loss_ = loss + self.constant
         given.loss_curve_.append(given.loss_)
-        if given.verbose:
+        shows = given.verbose and (self.processes is None or self.processes.is_first)
+        if shows:
             print(f"Iteration {given.n_iter_}, loss = {given.loss_:.8f}")  # noqa: T201
         logs = {"loss": loss}
-        if self.valid is not None and self.scoring is not None:
-            record = (loss, *[math.nan] * 3, *evaluate_rows(self.net, *self.valid.arrays))
+        if self.valid is not None and self.evaluate is not None and self.scoring is not None:
+            record = (loss, *[math.nan] * 3, *self.evaluate(*self.valid))
             places = columns(self.net, validates=True)
             logs |= {name: record[i] for name, i in places.items() if name.startswith("val_")}
-            given._record_validation(self.net, logs, self.scoring)
+            given._record_validation(self.net, logs, self.scoring, shows=shows)
         epoch = given.n_iter_ - 1
         answers = [call(c, "on_epoch_end", self.net, epoch, dict(logs)) for c in self.callbacks]
-        if self.net._stopped or any(answers):
+        stops = self.net._stopped or any(answers)
+        if self.processes is not None and self.agreement is not None:
+            self.agreement.wish()
+            stops = self.processes.any(stops)
+            stops = self.agreement.compare(0.0, given.n_iter_)[1] or stops
+        if stops:
             raise StopIteration

@@ -3,19 +3,28 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+import zlib
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy import sparse
 
 from swiftbackprop._net.arrays import FloatArray
+from swiftbackprop._train.communicator import share_of
 from swiftbackprop._train.session import Record
+from swiftbackprop._train.stream_validation import StreamValidation
 from swiftbackprop.metrics import r2
 from swiftbackprop.network import Network
 
-__all__ = ["Rows", "blocks", "evaluate_rows", "predict_blocks"]
+if TYPE_CHECKING:
+    from sklearn.base import BaseEstimator
+
+    from swiftbackprop._train.processes import Processes
+
+__all__ = ["Rows", "agree_on_rows", "blocks", "evaluate_rows", "evaluation_of", "predict_blocks"]
 
 # A block of dense rows that are made of sparse ones, at most; one batch at least.
 _BLOCK_BYTES = 16 * 2**20
@@ -53,9 +62,9 @@ class Rows:
         return self.X, self.y, self.weights
 
 
-def blocks(rows: int, size: int, row_bytes: int) -> Iterator[slice]:
-    """Yield slices of whole batches."""
-    step = size * max(1, _BLOCK_BYTES // (size * row_bytes))
+def blocks(rows: int, size: int, row_bytes: int, *, alone: bool = False) -> Iterator[slice]:
+    """Yield slices of whole batches; with `alone` of one each."""
+    step = size * (1 if alone else max(1, _BLOCK_BYTES // (size * row_bytes)))
     for first in range(0, rows, step):
         yield slice(first, min(first + step, rows))
 
@@ -84,3 +93,60 @@ def evaluate_rows(net: Network, X: Any, y: FloatArray, weights: FloatArray | Non
             total += weight
     means = sums / total if total else np.full(4, math.nan)
     return (*means.tolist(), r2(y, predict_blocks(net, X), weights))
+
+
+@dataclass(frozen=True)
+class _DenseBlocks:
+    """Rows to validate on, dense in one block at a time: what `StreamValidation` goes through."""
+
+    rows: Rows
+    dtype: np.dtype[Any]
+
+    def pieces(self, demand: object) -> Iterator[tuple[Any, ...]]:
+        """Go through the rows."""
+        for block in blocks(len(self.rows), 256, self.rows.X.shape[1] * self.dtype.itemsize):
+            yield self.rows.take(block).dense(self.dtype).arrays
+
+
+def evaluation_of(
+    net: Network, valid: Rows | None, processes: Processes | None
+) -> Callable[..., Record]:
+    """Return what evaluates a network as `evaluate_rows`; by several processes a share each."""
+    if processes is None or valid is None:
+        return partial(evaluate_rows, net)
+    own = valid.take(share_of(len(valid), processes))
+    return StreamValidation(net, _DenseBlocks(own, net.dtype), None, processes)
+
+
+def agree_on_rows(
+    estimator: BaseEstimator, data: Rows, valid: Rows | None, processes: Processes
+) -> None:
+    """Refuse processes that do not all give the same rows to the same estimator.
+
+    Raises
+    ------
+    ValueError
+        On all of them. Of X some rows are compared, of y all.
+    """
+    names = ("solver", "max_iter", "batch_size", "early_stopping", "warm_start")
+    kind = type(estimator).__name__
+    processes.agree(
+        [("the estimator", kind), *((f"{name} =", getattr(estimator, name)) for name in names)]
+    )
+    facts: list[tuple[str, Any]] = []
+    for name, rows in (("X", data), ("X_val", valid)):
+        if rows is None:
+            facts += [(f"{name} of shape", None), (f"{name} of checksum", None)]
+            continue
+        some = rows.take(slice(None, None, max(1, len(rows) // 1000)))
+        X = some.dense(np.dtype(np.float64)).X if rows.is_sparse else some.X
+        check = zlib.crc32(np.ascontiguousarray(rows.y).data)
+        check = zlib.crc32(np.ascontiguousarray(X).data, check)
+        facts += [(f"{name} of shape", rows.X.shape), (f"{name} and y of checksum", check)]
+    try:
+        processes.agree(facts)
+    except ValueError as error:
+        raise ValueError(
+            f"{error} rows. An estimator divides X and y itself, and `Network.fit` takes the rows "
+            "of each process"
+        ) from None

@@ -6,7 +6,6 @@ import math
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,17 +14,21 @@ from sklearn.exceptions import ConvergenceWarning
 from swiftbackprop._net.arrays import FloatArray
 from swiftbackprop._train.builtin_callbacks import EarlyStopping
 from swiftbackprop._train.callback import Callback
+from swiftbackprop._train.communicator import share_of
 from swiftbackprop._train.data import ChunkedData, Data
 from swiftbackprop._train.fit import fit
 from swiftbackprop._train.history import History
 from swiftbackprop._train.options import Options
+from swiftbackprop._train.shared import join
 from swiftbackprop.network import Network
 from swiftbackprop.sklearn._network import change_rate
-from swiftbackprop.sklearn._rows import Rows, blocks, evaluate_rows
+from swiftbackprop.sklearn._rows import Rows, blocks, evaluation_of
 from swiftbackprop.sklearn._scoring import Scoring
 
 if TYPE_CHECKING:
     from sklearn.base import BaseEstimator
+
+    from swiftbackprop._train.processes import Processes
 
 
 class StoppingRules(Callback):
@@ -42,6 +45,8 @@ class StoppingRules(Callback):
         What the reported loss has beside C and the penalty.
     scoring : Scoring or None
         Without rows to validate on None.
+    shows : bool
+        Whether to print what happens.
     """
 
     def __init__(
@@ -51,9 +56,10 @@ class StoppingRules(Callback):
         rows: int,
         constant: float,
         scoring: Scoring | None,
+        shows: bool,
     ) -> None:
         self.estimator, self.rows, self.constant = estimator, rows, constant
-        self.scoring = scoring
+        self.scoring, self.shows = scoring, shows
         self.follows_schedule = estimator.solver == "sgd" and estimator.optimizer is None
         self.best: FloatArray | None = None
         if estimator.early_stopping and estimator.best_validation_score_ > -np.inf:
@@ -113,7 +119,7 @@ class StoppingRules(Callback):
     def _validate(self, net: Network, logs: Mapping[str, float], scoring: Scoring) -> None:
         given = self.estimator
         best = given.best_validation_score_
-        score = given._record_validation(net, logs, scoring)
+        score = given._record_validation(net, logs, scoring, shows=self.shows)
         if given.early_stopping:
             self._count(not score >= best + given.tol)  # NaN is no improvement
             if score > best:
@@ -143,7 +149,7 @@ class StoppingRules(Callback):
         return False
 
     def _say(self, line: str) -> None:
-        if self.estimator.verbose:
+        if self.shows:
             print(line)  # noqa: T201 - asked for
 
 
@@ -156,7 +162,7 @@ def train(
     callbacks: Sequence[Any],
     *,
     is_partial: bool,
-    comm: Any = None,
+    processes: Processes | None = None,
 ) -> None:
     """Train for max_iter epochs or fewer, or for one; the rules are `StoppingRules`'s.
 
@@ -168,13 +174,10 @@ def train(
     epochs = 1 if is_partial else estimator.max_iter
     size = _batch_size(estimator.batch_size, len(data))
     options = Options(epochs, size, estimator.shuffle, [watch, *callbacks], progress=False)
-    if data.is_sparse and comm is not None:
-        raise ValueError("comm needs dense rows: write X.toarray()")
+    options = replace(options, processes=processes)
     try:
-        if data.is_sparse:
-            history = _fit_sparse(net, data, valid, options)
-        else:
-            history = _fit_dense(net, data, valid, options, comm)
+        fit_rows = _fit_sparse if data.is_sparse else _fit_dense
+        history = fit_rows(net, data, valid, options)
     except FloatingPointError as error:
         return watch.on_divergence(error, callbacks)
     if history.stop_reason == "completed" and not is_partial:
@@ -198,17 +201,14 @@ def _batch_size(given: Any, rows: int) -> int:
     return min(int(given), rows)
 
 
-def _fit_dense(
-    net: Network, data: Rows, valid: Rows | None, options: Options, comm: Any
-) -> History:
+def _fit_dense(net: Network, data: Rows, valid: Rows | None, options: Options) -> History:
     """Train with whole epochs in the engine, alone or on a share of the rows."""
+    processes = options.processes
     if valid is not None:
         valid = valid.dense(net.dtype)
-    if comm is not None:
-        from swiftbackprop._train.processes import share_of
-
-        data = data.take(share_of(len(data), comm))
-        valid = None if valid is None else valid.take(share_of(len(valid), comm))
+    if processes is not None:
+        data = data.take(share_of(len(data), processes))
+        valid = None if valid is None else valid.take(share_of(len(valid), processes))
     return net.fit(
         data.X,
         data.y,
@@ -219,22 +219,31 @@ def _fit_dense(
         validation_data=None if valid is None else valid.arrays,
         callbacks=options.callbacks,
         progress=False,
-        comm=comm,
+        comm=processes,
     )
 
 
 def _fit_sparse(net: Network, data: Rows, valid: Rows | None, options: Options) -> History:
-    """Train on some batches of dense rows at a time; they are made anew in every epoch."""
-    size = options.batch_rows()
+    """Train on some batches of dense rows at a time; they are made anew in every epoch.
+
+    Of several processes, which all have the same rows, each makes its share of every batch dense.
+    """
+    size, processes = options.batch_rows(), options.processes
 
     def pieces() -> Iterator[tuple[Any, ...]]:
         order = np.arange(len(data), dtype=np.int32)
         if options.shuffle:
             net._draw_order(order)
-        for rows in blocks(len(data), size, data.X.shape[1] * net.dtype.itemsize):
-            yield data.take(order[rows]).dense(net.dtype).arrays
+        row_bytes = data.X.shape[1] * net.dtype.itemsize
+        for rows in blocks(len(data), size, row_bytes, alone=processes is not None):
+            found = order[rows]
+            if processes is not None:
+                found = found[share_of(len(found), processes)]
+            yield data.take(found).dense(net.dtype).arrays
 
     held = Data(data.X, data.y, None, *(() if valid is None else valid.arrays))
-    batches = -(-len(data) // size)
-    source = ChunkedData(pieces, held, batches=batches, evaluate=partial(evaluate_rows, net))
+    evaluate = evaluation_of(net, valid, processes)
+    source = ChunkedData(pieces, held, batches=-(-len(data) // size), evaluate=evaluate)
+    if processes is not None:
+        join(net, processes, options.epochs, size, bool(options.shuffle), [])
     return fit(net, source, replace(options, shuffle=False))
