@@ -1,4 +1,4 @@
-"""One process of `mpirun -n 3`: the estimators, which all processes give all rows."""
+"""Checks by three processes: the estimators, which all processes give all rows."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import pytest
 from scipy import sparse
 from sklearn.exceptions import ConvergenceWarning
 
-from checks import all_equal, check, comm, data, run, share
+from checks import all_equal, check, comm, data, share
 from swiftbackprop.sklearn import MLPClassifier, MLPRegressor
 
 
@@ -165,7 +165,3 @@ def estimators_refuse_rows_that_are_not_the_same() -> None:
     wrong = MLPClassifier((8,), alpha=-1.0 if comm.rank == 1 else 0.0)
     with pytest.raises(ValueError, match="alpha"):
         wrong.fit(X, y, comm=comm)
-
-
-if __name__ == "__main__":
-    run()

@@ -1,4 +1,4 @@
-"""One process of `mpirun -n 3`: training on streams, each on files of its own; a line per check."""
+"""Checks by three processes: training on streams, each on files of its own."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import pytest
 from mpi4py import MPI
 
 import swiftbackprop as sb
-from checks import all_equal, check, comm, network, run
+from checks import all_equal, check, comm, network
 
 ROWS = (70, 33, 55)  # of each process
 
@@ -266,7 +266,3 @@ def refusals_of_streams() -> None:
     assert net.step_count == 0
     net.fit(rows, epochs=1, steps_per_epoch=2, comm=MPI.COMM_SELF, progress=False)
     assert net.step_count == 2  # one process is as none
-
-
-if __name__ == "__main__":
-    run()

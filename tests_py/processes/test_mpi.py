@@ -23,9 +23,13 @@ HERE = Path(__file__).resolve().parent
 LIMIT = 300  # seconds; whatever hangs is ended
 # Seconds; ten on a machine that does nothing else.
 SOON = 60
+# The modules of checks by three processes.
+CHECKED = ("together", "estimators", "streaming")
 # What a cheap run has of the cases by 3 and 4 processes.
-FEW = ("sgd", "float32", "adam", "clipping", "weights", "dropout", "batch_norm", "validation")
-FEW += ("own_activation", "own_activation_first", "own_loss", "own_float32")
+FEW = (
+    *("sgd", "float32", "adam", "clipping", "weights", "dropout", "batch_norm", "validation"),
+    *("own_activation", "own_activation_first", "own_loss", "own_float32"),
+)
 
 
 def mpirun(
@@ -90,13 +94,21 @@ def test_processes_equal_one(processes: int, name: str) -> None:
     assert found["generator"]
 
 
-@pytest.mark.parametrize("script", ["together.py", "estimators.py", "streaming.py"])
-def test_what_surrounds_the_training(script: str, tmp_path: Path) -> None:
-    status, out, err = mpirun(3, script, str(tmp_path))
+@pytest.fixture(scope="module")
+def passed(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    """The checks by three processes that passed: one start of mpirun."""
+    folder = str(tmp_path_factory.mktemp("checks"))
+    status, out, err = mpirun(3, "run_checks.py", folder, *CHECKED)
     assert status == 0, f"{out}\n{err}"
-    passed = [report["passed"] for report in reports(out)]
-    text = (HERE / script).read_text()
-    assert passed == re.findall(r"^@check\ndef (\w+)", text, re.MULTILINE)
+    return [report["passed"] for report in reports(out)]
+
+
+@pytest.mark.parametrize("module", CHECKED)
+def test_what_surrounds_the_training(module: str, passed: list[str]) -> None:
+    text = (HERE / f"{module}.py").read_text()
+    wanted = re.findall(r"^@check\ndef (\w+)", text, re.MULTILINE)
+    assert wanted
+    assert [name for name in passed if name in wanted] == wanted
 
 
 @pytest.mark.skipif(

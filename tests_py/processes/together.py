@@ -1,8 +1,9 @@
-"""One process of `mpirun -n 3`: what surrounds the training of arrays; a line for each check."""
+"""Checks by three processes: what surrounds the training of arrays."""
 
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ import pytest
 from mpi4py import MPI
 
 import swiftbackprop as sb
-from checks import all_equal, check, comm, data, groups, network, run, share
+from checks import all_equal, check, comm, data, groups, network, share
 from swiftbackprop._train.exchange import Exchange
 from swiftbackprop.sklearn import MLPClassifier
 
@@ -230,6 +231,52 @@ def labels_that_process_0_knows() -> None:
 
 
 @check
+def callbacks_that_change_the_network_are_of_all() -> None:
+    class Halve(sb.Callback):
+        def on_train_end(self, net: Any) -> None:
+            net.parameters[...] *= 0.5
+
+    X, y = data(30)
+    rate = sb.LearningRateScheduler(sb.schedules.OneCycle(2))
+    found: list[tuple[list[Any], str]] = [
+        ([rate], "process 1 of 3 has the callbacks LearningRateScheduler"),
+        ([sb.EarlyStopping("loss")], "process 1 of 3 has the callbacks EarlyStopping"),
+        ([Halve()], "the weights of process 1 are not those of process 0 after epoch 2"),
+    ]
+    for callbacks, words in found:
+        own = callbacks if comm.rank == 1 else []
+        with pytest.raises((ValueError, RuntimeError), match=re.escape(words)):
+            network().fit(X, y, epochs=2, callbacks=own, comm=comm, progress=False)
+    net = network()
+    net.fit(X, y, epochs=1, callbacks=[Halve(), *found[0][0]], comm=comm, progress=False)
+    assert all_equal(net.parameters.tobytes())
+
+
+@check
+def who_waits_for_others_says_so() -> None:
+    X, y = data(30)
+    said: list[str] = []
+
+    def show(message: Any, *_: Any) -> None:
+        said.append(str(message))
+        comm.send(None, dest=2)  # who waits for it
+
+    if comm.rank == 2:
+        for other in (0, 1):
+            comm.recv(source=other)
+    patience = 1e9 if comm.rank == 2 else 0.01
+    with (
+        warnings.catch_warnings(),
+        patch("swiftbackprop._train.exchange._PATIENCE", patience),
+        patch("warnings.showwarning", show),
+    ):
+        warnings.simplefilter("always")
+        network().fit(X, y, epochs=1, comm=comm, progress=False)
+    assert len(said) == (0 if comm.rank == 2 else 1)
+    assert comm.rank == 2 or f"process {comm.rank} of 3 waits in fit" in said[0]
+
+
+@check
 def refusals() -> None:
     X, y = data(30)
 
@@ -240,6 +287,10 @@ def refusals() -> None:
     net = network()
     refused("communicator of mpi4py", lambda: net.fit(X, y, comm="world"), TypeError)
     refused("communicator of mpi4py", lambda: MLPClassifier().fit(X, y, comm=3), TypeError)
+    refused("communicator of mpi4py", lambda: net.fit(X, y, comm=MPI.Comm), TypeError)
+    weights = np.full(len(y), -1.0 if comm.rank == 1 else 1.0)
+    given: dict[str, Any] = {"sample_weight": weights, "comm": comm, "progress": False}
+    refused("negative number, NaN or infinity in row 0", lambda: net.fit(X, y, **given))
     refused("COMM_NULL", lambda: net.fit(X, y, comm=MPI.COMM_NULL))
     color = MPI.UNDEFINED if comm.rank == 0 else 0
     some = comm.Split(color)
@@ -248,7 +299,7 @@ def refusals() -> None:
     else:
         net.fit(X, y, epochs=1, comm=some, progress=False)
         some.Free()
-    half = comm.Split(int(comm.rank == 0))
+    half: Any = comm.Split(int(comm.rank == 0))
     inter = half.Create_intercomm(0, comm, 1 if comm.rank == 0 else 0)
     refused("Merge()", lambda: net.fit(X, y, comm=inter))
     none = X[:0], y[:0]
@@ -263,7 +314,3 @@ def one_process_is_as_none() -> None:
         nets[0].fit(X, y, epochs=2, comm=MPI.COMM_SELF, progress=False)
     nets[1].fit(X, y, epochs=2, progress=False)
     assert nets[0].parameters.tobytes() == nets[1].parameters.tobytes()
-
-
-if __name__ == "__main__":
-    run()

@@ -179,7 +179,8 @@ class FitLoop<T: Scalar> {
     largestInput = Swift.max(largestInput, try network.checkFinite(input, first: next))
     let first = shared?.first ?? 0
     try weights.check(
-      first + range.lowerBound..<first + range.upperBound, scratch: memory.targets.scale)
+      first + range.lowerBound..<first + range.upperBound, from: first,
+      scratch: memory.targets.scale)
     try y.check(
       range, domain: network.loss.domain, loss: network.lossInfo.name, scratch: memory.targets.t)
     next = range.upperBound

@@ -153,16 +153,16 @@ struct RowWeights {
     }
   }
 
-  /// Refuses negative and non-finite weights.
+  /// Refuses negative and non-finite weights; rows are numbered from `first` on.
   func check<T: Scalar>(
-    _ range: Range<Int>, scratch: UnsafeMutablePointer<T>
+    _ range: Range<Int>, from first: Int = 0, scratch: UnsafeMutablePointer<T>
   ) throws(EngineError) {
     guard let source else { return }
     source.read(RowSelection(range), into: scratch)
     for n in 0..<range.count where !(scratch[n] >= 0 && scratch[n] < .infinity) {
       throw .value(
         "sample_weight must be finite numbers >= 0, got a negative number, NaN or infinity in row "
-          + "\(range.lowerBound + n)")
+          + "\(range.lowerBound - first + n)")
     }
   }
 

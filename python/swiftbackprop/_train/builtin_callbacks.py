@@ -56,6 +56,8 @@ class EarlyStopping(Callback):
     ('stopped', True)
     """
 
+    _is_of_all = True
+
     @known_keywords
     def __init__(
         self,
@@ -160,7 +162,7 @@ class LearningRateScheduler(Callback):
     [0.025, 0.025, 0.0125, 0.0125]
     """
 
-    _sets_rate = True
+    _sets_rate = _is_of_all = True
 
     @known_keywords
     def __init__(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 import sys
 import warnings
 from collections.abc import Callable, Iterable, Mapping
@@ -24,6 +25,7 @@ __all__ = [
     "call",
     "of_process",
     "sets_rate",
+    "shown_of_all",
     "wants_batches",
 ]
 
@@ -51,6 +53,8 @@ class Callback:
 
     #: Whether it sets the learning rate, as `LearningRateScheduler` does.
     _sets_rate = False
+    #: Whether it changes the network, so that of several processes all need the same.
+    _is_of_all = False
     #: Whether it writes or shows, so that of several processes the first alone has it.
     _is_of_first = False
 
@@ -183,6 +187,12 @@ def of_process(callbacks: Iterable[Any], processes: Processes | None) -> list[An
         or processes.is_first
         or not (isinstance(callback, Callback) and callback._is_of_first)
     ]
+
+
+def shown_of_all(callbacks: Iterable[Any]) -> str:
+    """Return the callbacks that all processes need alike, as text that is the same on each."""
+    found = [repr(c) for c in callbacks if isinstance(c, Callback) and c._is_of_all]
+    return re.sub(r" at 0x[0-9a-fA-F]+", "", ", ".join(found)) or "none"
 
 
 def wants_batches(callback: Any) -> bool:

@@ -32,7 +32,7 @@ def together(comm: Any) -> AbstractContextManager[Processes | None]:
     """
     if comm is None:
         return nullcontext()
-    if not all(hasattr(comm, name) for name in ("Get_rank", "Get_size")):
+    if isinstance(comm, type) or not hasattr(comm, "Get_rank"):
         raise TypeError(_expected(comm))
     from swiftbackprop._train.processes import Processes
 

@@ -1,15 +1,47 @@
-"""Sums over a few processes: each makes a share of a sum, and sends it to the others."""
+"""Sums over a few processes, of which each makes a share, and copies of their communicator."""
 
 from __future__ import annotations
 
+import time
+import warnings
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
 from swiftbackprop._net.arrays import FloatArray
+from swiftbackprop._net.caller import outside
 
-__all__ = ["Exchange"]
+__all__ = ["Exchange", "copy_of"]
+
+# Seconds after which a process says that it waits for the others.
+_PATIENCE = 30.0
+
+
+def copy_of(comm: Any) -> Any:
+    """Return a copy of a communicator, which its processes make together.
+
+    Warns
+    -----
+    UserWarning
+        If that takes long.
+    """
+    copy, request = comm.Idup()
+    begin, is_patient = time.monotonic(), True
+    while not request.Test():
+        waited = time.monotonic() - begin
+        if waited > 1e-3:
+            time.sleep(2e-4)
+        if is_patient and waited > _PATIENCE:
+            is_patient = False
+            warnings.warn(
+                f"process {comm.Get_rank()} of {comm.Get_size()} waits in fit for processes of "
+                "comm that have not called it: all of them must, equally often, also those "
+                "without rows; an error outside of fit ends all under `mpirun -n N python -m "
+                "mpi4py script.py`",
+                stacklevel=outside(),
+            )
+    return copy
 
 
 class Exchange:

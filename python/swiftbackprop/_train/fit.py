@@ -12,7 +12,14 @@ import numpy as np
 from swiftbackprop._engine.loader import core
 from swiftbackprop._net.arrays import FloatArray
 from swiftbackprop._net.checks import as_int
-from swiftbackprop._train.callback import as_callbacks, call, of_process, sets_rate, wants_batches
+from swiftbackprop._train.callback import (
+    as_callbacks,
+    call,
+    of_process,
+    sets_rate,
+    shown_of_all,
+    wants_batches,
+)
 from swiftbackprop._train.chunked import ChunkedSession
 from swiftbackprop._train.data import ChunkedData, Data
 from swiftbackprop._train.evaluation import asked_metrics
@@ -75,6 +82,8 @@ def fit(net: NetworkBase, data: Data | ChunkedData, options: Options) -> History
         finally:
             if close is not None:
                 close()
+    if run.shared is not None:
+        run.shared.agreement.compare(0.0, history.epochs)  # what came behind the last epoch too
     return history
 
 
@@ -126,6 +135,7 @@ class _Run:
     def begin_shared(
         self, processes: Processes, data: Data | ChunkedData, epochs: int
     ) -> TrainingSession:
+        processes.agree([("the callbacks", shown_of_all(self.callbacks))])
         options, shuffle, net = self.options, bool(self.options.shuffle), self.net
         session: SharedSession | SharedChunkedSession
         if isinstance(data, ChunkedData):

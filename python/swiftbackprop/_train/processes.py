@@ -14,7 +14,7 @@ import numpy as np
 
 from swiftbackprop._engine.loader import core
 from swiftbackprop._net.arrays import FloatArray
-from swiftbackprop._train.exchange import Exchange
+from swiftbackprop._train.exchange import Exchange, copy_of
 
 __all__ = ["Processes"]
 
@@ -52,11 +52,12 @@ class Processes:
 
         self._mpi = MPI
         self.rank, self.size = comm.Get_rank(), comm.Get_size()
-        self._comm, self._news = comm.Dup(), comm.Dup()
+        self._comm, self._news = copy_of(comm), copy_of(comm)
         self._pieces: dict[int, tuple[Any, FloatArray]] = {}  # sums on their way
         self._free: list[FloatArray] = []  # memory of exchanges that have ended
         #: Whether all know that one leaves: this process, or another that has said so.
         self.is_told = False
+        self._has_left = False
         self._handlers: list[tuple[int, Any]] = []
         #: What this process wishes: "" to go on, "stop" or "interrupt"
         self.wish = ""
@@ -120,6 +121,9 @@ class Processes:
 
     def leave(self, error: BaseException) -> None:
         """Tell the others why this process leaves, unless one of them was the first to."""
+        if self._has_left:
+            return
+        self._has_left = True
         requests: list[Any] = []
         if not self.is_told:
             self.is_told = True
