@@ -24,7 +24,7 @@ LIMIT = 300  # seconds; whatever hangs is ended
 # Seconds; ten on a machine that does nothing else.
 SOON = 60
 # The modules of checks by three processes.
-CHECKED = ("together", "estimators", "streaming")
+CHECKED = ("together", "pieces", "estimators", "streaming")
 # What a cheap run has of the cases by 3 and 4 processes.
 FEW = (
     *("sgd", "float32", "adam", "clipping", "weights", "dropout", "batch_norm", "validation"),
