@@ -171,7 +171,7 @@ class Network(NetworkExchange, NetworkStudy, PicklableNetwork):
         self.max_norm, self.dropout, self.input_scale = max_norm, dropout, input_scale
         self.precision = precision
         self._start()
-        warn_of_clipping(spec, stacklevel=3)  # __init__ is wrapped
+        warn_of_clipping(spec)
 
     def _start(self) -> None:
         """Write the initial weights that were given as arrays."""

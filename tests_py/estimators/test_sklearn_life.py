@@ -314,3 +314,16 @@ def test_without_scikit_learn_it_says_how_to_install_it() -> None:
     assert said.strip() == (
         "swiftbackprop.sklearn needs scikit-learn 1.6 or newer: pip install 'scikit-learn>=1.6'"
     )
+
+
+@pytest.mark.parametrize("solver", ["adam", "lbfgs"])
+@pytest.mark.parametrize("inside", [False, True])
+def test_warnings_point_to_the_line_that_called(solver: str, inside: bool) -> None:
+    """Not into this package, nor into scikit-learn, whose pipelines call it."""
+    model: Any = MLPClassifier((3,), solver=solver, max_iter=2, batch_size=1000, random_state=0)
+    model = make_pipeline(StandardScaler(), model) if inside else model
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        model.fit(*IRIS)
+    assert len(caught) == (2 if solver == "adam" else 1), [str(each.message) for each in caught]
+    assert {each.filename for each in caught} == {__file__}

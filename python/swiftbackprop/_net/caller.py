@@ -1,4 +1,4 @@
-"""Where warnings point to: the line outside the package that called it."""
+"""Where warnings point to: the line of the user's that called the package."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ import sys
 
 __all__ = ["outside"]
 
-_PACKAGE = __name__.partition(".")[0]
+# What may stand between a user and what warns: estimators are called by way of scikit-learn.
+_INSIDE = (__name__.partition(".")[0], "sklearn", "contextlib")
 
 
 def outside() -> int:
-    """Return the stacklevel, for a warning of the calling function, of who called the package."""
+    """Return the stacklevel, for a warning of the calling function, of the user's line."""
     level = 2
-    while sys._getframe(level).f_globals.get("__name__", "").partition(".")[0] == _PACKAGE:
+    while sys._getframe(level).f_globals.get("__name__", "").partition(".")[0] in _INSIDE:
         level += 1
     return level

@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from swiftbackprop._engine.loader import core
 from swiftbackprop._net.arrays import FloatArray
+from swiftbackprop._net.caller import outside
 from swiftbackprop._net.checks import as_int, as_number, got
 from swiftbackprop._net.initial_weights import InitializerLike, initial_weights
 from swiftbackprop._net.names import unknown
@@ -257,7 +258,7 @@ def _check_rows(activations: tuple[Activation, ...], sizes: tuple[int, ...]) -> 
             )
 
 
-def warn_of_clipping(spec: NetworkSpec, stacklevel: int) -> None:
+def warn_of_clipping(spec: NetworkSpec) -> None:
     """Warn of a logarithm that is clipped because a(L) may lie outside its domain.
 
     The losses of classes need outputs in [0, 1], poisson needs them above 0.
@@ -274,5 +275,5 @@ def warn_of_clipping(spec: NetworkSpec, stacklevel: int) -> None:
         warnings.warn(
             f"{loss.name} on {output.name} clips a(L) to where its logarithm is "
             f"finite and has no gradient beyond; output={loss.partner!r} fits it",
-            stacklevel=stacklevel + 1,
+            stacklevel=outside(),
         )

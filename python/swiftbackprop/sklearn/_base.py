@@ -15,6 +15,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from swiftbackprop._engine.loader import core
 from swiftbackprop._export.sklearn_models import mlp
 from swiftbackprop._net.arrays import FloatArray
+from swiftbackprop._net.caller import outside
 from swiftbackprop._net.rules import Activation, Loss
 from swiftbackprop._train.communicator import together
 from swiftbackprop.network import Network
@@ -161,7 +162,7 @@ class Estimator(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
                     f"large values and need to be preprocessed. ({error})"
                 ) from error
             except KeyboardInterrupt:
-                warnings.warn("Training interrupted by user.", stacklevel=4)
+                warnings.warn("Training interrupted by user.", stacklevel=outside())
             task.end()
             return self
 
@@ -262,7 +263,7 @@ class Estimator(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
                 "The validation score was NaN after every epoch, so that it has chosen none and "
                 "the last weights stay. Give more rows to validate on, or another scoring.",
                 ConvergenceWarning,
-                stacklevel=6,
+                stacklevel=outside(),
             )
         elif best <= guess:
             what = "the most frequent class" if is_classifier(self) else "the mean"
@@ -271,7 +272,7 @@ class Estimator(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
                 "without looking at X, so that it has not chosen the best epoch. Scale X; "
                 f"{self._other_measures}; or raise learning_rate_init or n_iter_no_change.",
                 ConvergenceWarning,
-                stacklevel=6,
+                stacklevel=outside(),
             )
 
     def _record_validation(

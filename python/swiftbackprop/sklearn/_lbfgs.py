@@ -15,6 +15,7 @@ from sklearn.exceptions import ConvergenceWarning
 from swiftbackprop._engine.loader import core
 from swiftbackprop._inspect.in_double import in_double
 from swiftbackprop._net.arrays import FloatArray
+from swiftbackprop._net.caller import outside
 from swiftbackprop._train.callback import call, of_process
 from swiftbackprop._train.communicator import share_of
 from swiftbackprop._train.history import columns
@@ -202,7 +203,7 @@ class Search:
                 f"{result.status}): {result.message}. Scaling the data, or a larger max_iter "
                 "or max_fun, may help.",
                 ConvergenceWarning,
-                stacklevel=5,
+                stacklevel=outside(),
             )
 
     def _value(self, x: FloatArray) -> tuple[float, FloatArray]:

@@ -12,6 +12,7 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
 from swiftbackprop._net.arrays import FloatArray
+from swiftbackprop._net.caller import outside
 from swiftbackprop._train.builtin_callbacks import EarlyStopping
 from swiftbackprop._train.callback import Callback
 from swiftbackprop._train.communicator import share_of
@@ -113,7 +114,7 @@ class StoppingRules(Callback):
             f"Training diverged in epoch {given.n_iter_} and ended there; the best weights "
             f"before it are kept. A smaller learning_rate_init or scaled data may help. ({error})",
             ConvergenceWarning,
-            stacklevel=7,
+            stacklevel=outside(),
         )
 
     def _validate(self, net: Network, logs: Mapping[str, float], scoring: Scoring) -> None:
@@ -185,7 +186,7 @@ def train(
             f"Stochastic Optimizer: Maximum iterations ({epochs}) reached and the "
             "optimization hasn't converged yet.",
             ConvergenceWarning,
-            stacklevel=6,
+            stacklevel=outside(),
         )
     return None
 
@@ -196,7 +197,7 @@ def _batch_size(given: Any, rows: int) -> int:
     if given > rows:
         warnings.warn(
             "Got `batch_size` less than 1 or larger than sample size. It is going to be clipped",
-            stacklevel=6,
+            stacklevel=outside(),
         )
     return min(int(given), rows)
 
