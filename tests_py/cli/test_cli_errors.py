@@ -156,6 +156,13 @@ def test_notes_that_are_damaged(change: Any, flowers: Path) -> None:
     assert "is not read" in complaint(flowers, "predict", path.name, "flowers.csv")
 
 
+def test_a_column_is_of_one_kind(flowers: Path) -> None:
+    column = (flowers / "flowers.csv").read_text("utf-8").split(",")[0]
+    for one, other in (("--numeric", "--text"), ("--drop", "--numeric"), ("--drop", "--text")):
+        train = ["train", "flowers.csv", "--target", "kind", other, column, one, column]
+        assert f"{one} and {other} both name {column!r}: give one" in complaint(flowers, *train)
+
+
 def test_ctrl_c_and_closed_pipes(flowers: Path) -> None:
     rng = np.random.default_rng(0)
     np.savez(flowers / "large.npz", X=rng.normal(size=(20000, 50)), y=rng.integers(0, 2, 20000))

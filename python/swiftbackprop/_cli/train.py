@@ -7,6 +7,7 @@ import os
 import re
 import sys
 from collections.abc import Mapping, Sequence
+from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -40,6 +41,7 @@ def train(options: argparse.Namespace) -> None:
     name = _target_name(options.target, table)
     drop = _column_names(options.drop, table)
     numeric, text = (_column_names(given, table) for given in (options.numeric, options.text))
+    _check_one_kind({"--drop": drop, "--numeric": numeric, "--text": text})
     column, classes = read_target(table, name, options.task, name in text)
     metric = options.metric
     _check_metric(metric, bool(classes))
@@ -134,6 +136,14 @@ def _column_names(given: Sequence[str], table: Table) -> list[str]:
             if names[-1] not in table.left_out:
                 table.column(names[-1])  # says so if there is none
     return names
+
+
+def _check_one_kind(named: Mapping[str, Sequence[str]]) -> None:
+    """Refuse a column that two options name, of which only one could have its way."""
+    for (one, columns), (other, others) in combinations(named.items(), 2):
+        for name in columns:
+            if name in others:
+                raise ValueError(f"{one} and {other} both name {name!r}: give one of them")
 
 
 def _check_metric(metric: str, classes: bool) -> None:
