@@ -169,6 +169,15 @@ def test_what_is_no_chain() -> None:
     refused(lambda: sb.from_torch(broken), ValueError, "NaN")
 
 
+def test_tied_weights_come_with_a_warning() -> None:
+    one, other = nn.Linear(2, 2), nn.Linear(2, 2)
+    other.weight = one.weight
+    for module in (nn.Sequential(one, nn.ReLU(), one), nn.Sequential(one, nn.ReLU(), other)):
+        with pytest.warns(UserWarning, match=r"module\[2\] has the weights of module\[0\]") as told:
+            assert sb.from_torch(module).sizes == (2, 2, 2)
+        assert told[0].filename == __file__
+
+
 def test_what_stands_around_a_module() -> None:
     """What the sentence says to pass is taken."""
     X = inputs("float32")[:, :2]

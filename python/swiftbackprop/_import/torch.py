@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,6 +11,7 @@ import numpy as np
 
 from swiftbackprop._export.torch import Exp, nn, torch
 from swiftbackprop._net.arrays import FloatArray
+from swiftbackprop._net.caller import outside
 from swiftbackprop._net.normalization import BatchNorm, LayerNorm, Norm
 from swiftbackprop._net.rules import Activation
 
@@ -75,9 +77,17 @@ class TorchLayer:
 def read(module: Any) -> list[TorchLayer]:
     """Return the layers of a module."""
     parts: list[TorchLayer] = []
+    tied: dict[int, str] = {}
     for where, part in _parts(module):
         kind = type(part)
         if kind is nn.Linear:
+            other = tied.setdefault(id(part.weight), where)
+            if other != where:
+                warnings.warn(
+                    f"{where} has the weights of {other}: layers here have weights of their own, "
+                    "which will differ after training",
+                    stacklevel=outside(),
+                )
             parts.append(TorchLayer(_pair(where, part), _trainable(where, part)))
             continue
         if kind is nn.Identity or (kind is nn.Dropout and not part.p):
