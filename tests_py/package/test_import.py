@@ -110,7 +110,8 @@ def test_every_public_name_is_there_before_it_was_used() -> None:
         assert "swiftbackprop.lab" not in __import__("sys").modules
         names = set(sb.__all__)
         assert len(sb.__all__) == len(names) and names >= set(sb._LATER)
-        assert names <= set(dir(sb)), names - set(dir(sb))
+        assert {*names, *sb.__dict__} >= set(dir(sb)) >= names
+        assert {name for name in dir(sb) if not name.startswith("__")} <= names
         space = {}
         exec("from swiftbackprop import *", space)
         assert names <= set(space), names - set(space)

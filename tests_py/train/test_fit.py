@@ -271,6 +271,38 @@ def test_callbacks_that_would_not_be_called_say_so() -> None:
         fit(type("Typo", (sb.Callback,), {"on_epoch_ends": print})())
 
 
+@pytest.mark.parametrize("answer", [1, "stop", NotImplemented, np.array([1, 2]), np.array(True)])
+def test_callbacks_answer_true_or_nothing(answer: Any) -> None:
+    """What a function happens to return must not end the training in silence."""
+
+    class Counts:
+        def on_batch_end(self, net: Any, batch: int, logs: Any) -> Any:
+            return answer
+
+    def counts(net: Any, epoch: int, logs: Any) -> Any:
+        return answer
+
+    for callback, name in ((counts, "the callback <function"), (Counts(), "Counts.on_batch_end")):
+        net = sb.Network([2, 1], seed=0)
+        with pytest.raises(TypeError, match=rf"{name}.* must return True to end the training"):
+            net.fit(np.ones((4, 2)), np.ones(4), epochs=3, callbacks=[callback], progress=False)
+        assert np.isfinite(net.parameters).all()
+
+
+@pytest.mark.parametrize("dtype", [bool, np.bool_])
+def test_callbacks_answer_with_either_kind_of_bool(dtype: Any) -> None:
+    net = sb.Network([2, 1], seed=0)
+    ends = [lambda net, epoch, logs: dtype(epoch == 1)]
+    net.fit(np.ones((4, 2)), np.ones(4), epochs=5, callbacks=ends, progress=False)
+    assert net.history.epochs == 2
+
+
+def test_rows_without_any_weight_train_nothing() -> None:
+    net = sb.Network([2, 1], seed=0)
+    with pytest.raises(ValueError, match=r"^sample_weight is 0 in every row"):
+        net.fit(np.ones((4, 2)), np.ones(4), sample_weight=np.zeros(4), progress=False)
+
+
 def test_callbacks_show_their_settings() -> None:
     class Mine(sb.Callback):
         def __init__(self, limit: float = 1.0) -> None:

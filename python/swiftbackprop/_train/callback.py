@@ -113,6 +113,8 @@ _METHODS = {
     "on_epoch_end": ("net", "epoch", "logs"),
     "on_train_end": ("net",),
 }
+# Whose answer can end the training.
+_ENDING = ("on_batch_end", "on_epoch_end")
 
 
 def as_callbacks(given: Iterable[CallbackLike]) -> list[Any]:
@@ -167,10 +169,20 @@ def _check_calls(callback: Any) -> None:
 
 def call(callback: Any, method: str, *arguments: Any) -> Any:
     """Call a callback's method if it has it; a plain callable is its on_epoch_end."""
-    if not any(hasattr(callback, name) for name in _METHODS):
-        return callback(*arguments) if method == "on_epoch_end" else None
-    function = getattr(callback, method, None)
-    return None if function is None else function(*arguments)
+    if any(hasattr(callback, name) for name in _METHODS):
+        function = getattr(callback, method, None)
+        title = f"{type(callback).__name__}.{method}"
+    else:
+        function = callback if method == "on_epoch_end" else None
+        title = f"the callback {short(callback)}"
+    answer = None if function is None else function(*arguments)
+    # A number, text or array would end the training, or not, as it happens to be true.
+    if method in _ENDING and not (answer is None or isinstance(answer, bool | np.bool_)):
+        raise TypeError(
+            f"{title} must return True to end the training, or False or nothing to go on, got "
+            f"{got(answer)}"
+        )
+    return answer
 
 
 def sets_rate(callback: Any) -> bool:

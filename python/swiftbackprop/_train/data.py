@@ -64,7 +64,7 @@ def gather(
     With `is_shared` they are those of one of several processes, which may have no row to train or
     to validate on.
     """
-    train = _three(net, "", X, y, sample_weight)
+    train = _three(net, is_shared, "", X, y, sample_weight)
     split = as_number(validation_split, "validation_split", min_=0, below=1)
     if validation_data is None:
         if stratify and not split:
@@ -80,14 +80,14 @@ def gather(
             "validation_data must be a tuple (X, y) or (X, y, sample_weight), got a "
             f"{type(validation_data).__name__}{size}"
         )
-    return Data(*train, *_three(net, _VALID, *validation_data))
+    return Data(*train, *_three(net, is_shared, _VALID, *validation_data))
 
 
 def _three(
-    net: NetworkBase, where: str, X: Any, y: Any, weights: Any = None
+    net: NetworkBase, is_shared: bool, where: str, X: Any, y: Any, weights: Any = None
 ) -> tuple[FloatArray, FloatArray, FloatArray | None]:
     w = None if weights is None else as_data(weights, f"sample_weight{where}")
-    if where and w is not None:
+    if w is not None and not is_shared:  # of several processes another may have the weights
         check_some_weight(w, f"sample_weight{where}")
     return as_data(X, f"X{where}"), encode(net, y, f"y{where}"), w
 

@@ -67,6 +67,7 @@ def complete(net: NetworkBase, data: Data, processes: Processes) -> Data:
         raise ValueError("validation data: expected at least one row in one of the processes")
     if any(are_weighed):
         weights = weights_of_all(net, X, weights, processes)
+        check_some_weight(weights, "sample_weight")
     if not any(validate):
         return Data(X, y, weights)
     if any(valid_are_weighed):
