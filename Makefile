@@ -18,7 +18,7 @@ PY = $(VENV)/bin/python
 BLAS = $$(ls $(CURDIR)/$(VENV)/lib/python3.*/site-packages/swiftbackprop/_lib/libscipy_openblas.so)
 ASAN = $$(swift -print-target-info | sed -n 's/.*"runtimeResourcePath": "\(.*\)".*/\1/p')/clang/lib/linux/libclang_rt.asan-$$(uname -m).so
 SWIFT_FILES = Sources Tests Package.swift
-C_FILES := $(wildcard Sources/CBridge/*.[ch] Sources/CBridge/include/*.h tests_py/engine/c/*.[ch] trust/*.[ch] play/engine/*.c play/engine/include/*.h)
+C_FILES := $(wildcard Sources/CBridge/*.[ch] Sources/CBridge/include/*.h tests_py/engine/c/*.[ch] trust/*.[ch] play/engine/*.c play/engine/include/*.h benchmarks/native/*.[ch])
 # As setup.py has them for the extension.
 C_FLAGS = -DSB_PYTHON -DPy_LIMITED_API=0x030b0000 -ISources/CBridge/include \
 	-I$$($(PY) -c 'import sysconfig; print(sysconfig.get_path("include"))')
@@ -97,16 +97,18 @@ coverage: $(VENV)/package $(VENV)-coverage/package ## what no test reaches: Pyth
 	$(CLAIM)
 	rm -rf build/coverage && mkdir -p build/coverage
 	LLVM_PROFILE_FILE='$(CURDIR)/build/coverage/%4m.profraw' \
-		$(VENV)-coverage/bin/python -m coverage run -m pytest $(PROCESSES) --pyargs tests_py swiftbackprop $(PYTEST)
+		$(VENV)-coverage/bin/python -m coverage run -m pytest $(PROCESSES) --pyargs tests_py swiftbackprop $(PYTEST) \
+		|| touch build/coverage/failed  # the report all the same
 	$(VENV)-coverage/bin/python -m coverage combine --quiet
 	$(VENV)-coverage/bin/python -m coverage report > build/coverage/python.txt
 	$(LLVM)/llvm-profdata merge --sparse build/coverage/*.profraw -o build/coverage/engine.profdata
 	$(LLVM)/llvm-cov report --instr-profile build/coverage/engine.profdata $(ENGINE_ONLY) \
 		$(VENV)-coverage/lib/python3.*/site-packages/swiftbackprop/_core.abi3.so > build/coverage/engine.txt
-	$(SWIFT_TEST) --enable-code-coverage --scratch-path .build/coverage
+	$(SWIFT_TEST) --enable-code-coverage --scratch-path .build/coverage || touch build/coverage/failed
 	$(LLVM)/llvm-cov report --instr-profile .build/coverage/debug/codecov/default.profdata $(ENGINE_ONLY) \
 		.build/coverage/debug/swiftbackpropPackageTests.xctest > build/coverage/swift-tests.txt
 	@tail -n 1 build/coverage/*.txt
+	@test ! -e build/coverage/failed || { echo 'tests failed: see above'; exit 1; }
 
 contributing-example: $(VENV)/package $(VENV)/extra-test $(VENV)/extra-lint ## do what CONTRIBUTING.md says, in a copy of the tree, and test it
 	$(PY) .ci/contributing_example.py $(PROCESSES) $(PYTEST)

@@ -175,6 +175,22 @@ def test_make_alone_lists_the_verbs() -> None:
         assert f"  {verb} " in said, verb
 
 
+def test_what_ci_needs_from_pip_is_installed_beforehand() -> None:
+    """`make extras` has what the verbs of .ci/run want; make demo, which is first, has plot."""
+    makefile, run = (ROOT / "Makefile"), (ROOT / ".ci" / "run")
+    if not run.exists():
+        pytest.skip("not a checkout")
+    rules = re.findall(r"^([a-z][a-z-]*):(.*?)(?:##|$)", makefile.read_text("utf-8"), re.MULTILINE)
+    needs: dict[str, set[str]] = {}
+    for verb, needed in rules:
+        needs.setdefault(verb, set()).update(re.findall(r"extra-(\w+)", needed))
+    calls = re.findall(r"^(?:env .*)?\bmake (.*)$", run.read_text("utf-8"), re.MULTILINE)
+    verbs = {word for call in calls for word in call.split() if word in needs}
+    assert {"demo", "test", "browser", "test-installs"} <= verbs
+    (listed,) = re.findall(r"\$\(VENV\)/extra-%,([a-z ]+)\)", makefile.read_text("utf-8"))
+    assert set().union(*(needs[verb] for verb in verbs)) - {"plot"} <= set(listed.split())
+
+
 @pytest.mark.parametrize("verb", ["demo", "test"])
 def test_make_says_what_to_install(verb: str, tmp_path: Path) -> None:
     """In a fresh state, with nothing made yet: one sentence, before anything is installed."""
