@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from types import FunctionType
 from typing import TYPE_CHECKING, Any, NoReturn, Self
 
 import numpy as np
@@ -567,3 +568,15 @@ def _public(kind: type) -> list[str]:
 
 def _classifies(flags: int) -> bool:
     return bool(flags & core.RULE_CLASSES)
+
+
+def _name_methods() -> None:
+    """Let Python's own errors about arguments name the class that users know."""
+    parts = (kind for kind in Network.__mro__ if kind.__module__.startswith("swiftbackprop."))
+    for function in (value for kind in parts for value in vars(kind).values()):
+        while isinstance(function, FunctionType):
+            function.__qualname__ = f"{Network.__name__}.{function.__name__}"
+            function = getattr(function, "__wrapped__", None)
+
+
+_name_methods()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from inspect import signature
+from inspect import ismethod, signature
 from typing import Any
 
 import numpy as np
@@ -265,3 +265,19 @@ def test_no_more_than_the_beginning_of_a_name_is_shown(name: Any) -> None:
         with pytest.raises((TypeError, ValueError)) as error:
             call()
         assert len(str(error.value)) < 500
+
+
+def test_errors_of_python_name_the_class_that_users_know() -> None:
+    """Whatever part of the package a method is from."""
+    net = sb.Network([2, 1], seed=0)
+    called = 0
+    for name in dir(net):
+        method = getattr(net, name, None)
+        if name.startswith("_") or not ismethod(method):
+            continue
+        try:
+            method(*range(99))
+        except TypeError as error:
+            assert str(error).startswith(f"Network.{name}() takes"), error
+            called += 1
+    assert called > 20

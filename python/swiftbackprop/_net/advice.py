@@ -176,7 +176,7 @@ ADVICE: dict[str, dict[str, str]] = {
         "steps_per_epoch": "it follows every batch by itself",
     },
     "stream": dict.fromkeys(["batch_size", "shuffle", "epochs"], "it is an argument of fit"),
-    "NetworkExchange.to_onnx": {
+    "Network.to_onnx": {
         **dict.fromkeys(
             ["opset", "opset_version", "target_opset"],
             "it is 13, or 17 where there is layer norm",

@@ -284,7 +284,7 @@ OTHER_LIBRARIES: dict[str, dict[str, str]] = {
         "prefetch": "read_ahead",
         "chunksize": "batch_rows",
     },
-    "NetworkExchange.to_onnx": {"file": "path", "f": "path", "filename": "path"},
+    "Network.to_onnx": {"file": "path", "f": "path", "filename": "path"},
     ESTIMATOR: {
         "hidden_layers": "hidden_layer_sizes",
         "hidden_sizes": "hidden_layer_sizes",
