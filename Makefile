@@ -161,8 +161,9 @@ notebooks: $(VENV)/package $(VENV)/extra-notebook $(VENV)/extra-bench ## run eve
 play: | check ## the page with the engine as WebAssembly, into build/play/
 	@$(PYTHON) -m play.build
 
-browser: play $(VENV)/package $(VENV)/extra-browser ## look at the notebooks and the page in Chromium; pictures in build/browser/
-	$(PY) -m pytest tests_browser $(PYTEST)
+# Of the environment BROWSER is what opens links, and nothing to test with.
+browser: play $(VENV)/package $(VENV)/extra-browser ## look at the notebooks and the page in Chromium, or BROWSER=firefox, webkit; pictures in build/browser/
+	TEST_BROWSER=$(if $(filter command,$(origin BROWSER)),$(BROWSER),chromium) $(PY) -m pytest tests_browser $(PYTEST)
 
 wheel: $(VENV)/extra-wheel ## a wheel for other machines, in wheelhouse/
 	rm -rf build/lib* build/bdist* dist wheelhouse/*.whl

@@ -1,6 +1,8 @@
 // Expressions as in NumPy on small matrices: names, numbers, + - * @, .T and parentheses, and the
 // slides' ⊙ and ᵀ. They are parsed, computed and set as formulas here; nothing is handed to the browser to run.
 
+import { TOP } from "play/math.js";
+
 export class Refused extends Error {}
 
 // A matrix of numbers in JavaScript: rows, cols, values row by row.
@@ -153,7 +155,7 @@ export function markup(tree, letters) {
   if (tree.sign === "neg") return `<mrow><mo>−</mo>${markup(tree.left, letters)}</mrow>`;
   if (tree.transposed) {
     const inner = tree.transposed.inner ?? tree.transposed;
-    return `<msup>${fence(markup(inner, letters))}<mo>⊤</mo></msup>`;
+    return `<msup>${fence(markup(inner, letters))}${TOP}</msup>`;
   }
   const sign = { "*": "<mo>·</mo>", "@": "<mspace width='0.2em'/>" }[tree.sign] ?? `<mo>${tree.sign}</mo>`;
   return `<mrow>${markup(tree.left, letters)}${sign}${markup(tree.right, letters)}</mrow>`;

@@ -2,7 +2,7 @@
 import { ACTIVATION, FUSED, LOSS, OPTIMIZER, ROWS } from "play/engine.js";
 import { Block, Matrix } from "play/blocks.js";
 import { graph } from "play/graph.js";
-import { decks, math, spoken } from "play/math.js";
+import { decks, fit, keepFitting, math, spoken } from "play/math.js";
 import { onTheme, short } from "play/theme.js";
 import { Slider } from "play/slider.js";
 
@@ -59,6 +59,7 @@ const name = ([what, m]) => `${what}(${m})`;
 
 export class Inside {
   constructor(app) {
+    keepFitting([$("#step-formula")]);
     Object.assign(this, { app, at: 0, blocks: [] });
     this.slider = new Slider(app);
     $("#next").addEventListener("click", () => this.go(1));
@@ -283,6 +284,7 @@ export class Inside {
     $("#step-formula").innerHTML = isUpdate
       ? `<code></code>` : math(vectors, true) + (indices ? math(indices, true) : "");
     if (isUpdate) $("#step-formula code").textContent = rule.formula;
+    fit($("#step-formula"));
     $("#step-words").textContent = isUpdate
       ? `Every W and b takes a step against its gradient g, by ${rule.title}.`
       : WORDS[what === "grad_a" && m === L ? "grad_a_last" : what];

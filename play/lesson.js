@@ -4,7 +4,7 @@ import { Network } from "play/engine.js";
 import { Block, Matrix } from "play/blocks.js";
 import { Refused, Small, compute, markup, parse } from "play/expression.js";
 import { graph } from "play/graph.js";
-import { decks, math } from "play/math.js";
+import { PARTIAL, decks, keepFitting, math } from "play/math.js";
 
 const $ = (selector) => document.querySelector(selector);
 
@@ -13,7 +13,7 @@ const SIZES = { unequal: [3, 4, 2], square: [3, 3, 3], single: [3, 4, 1] };
 
 const [one, two] = [decks.one, decks.two];
 // Deck two's network has one output: π(M) is a number.
-const fraction = (above, below) => `<mfrac><mrow><mo>∂</mo>${above}</mrow><mrow><mo>∂</mo>${below}</mrow></mfrac>`;
+const fraction = (above, below) => `<mfrac><mrow>${PARTIAL}${above}</mrow><mrow>${PARTIAL}${below}</mrow></mfrac>`;
 const last = two.of("z", "L", { isScalar: true });
 const back = (m, index = "") => fraction(last, two.of("z", m, { index }));
 const w = `<msubsup><mi>w</mi><mrow><mi>i</mi><mi>j</mi></mrow>${two.above("m")}</msubsup>`;
@@ -103,6 +103,7 @@ export class Lesson {
       this.build(question, k, place);
       return place;
     });
+    keepFitting(document.querySelectorAll("#lesson .formulas, #lesson .option"));
   }
 
   // Formulas of the text.

@@ -5,6 +5,10 @@ const LETTERS = {
   two: { z: "π", a: "x", W: "W", b: "b", t: "t", sigma: "a", C: "L", L: "M" },
 };
 
+// Two signs without the space that some browsers leave around every operator.
+export const PARTIAL = '<mo lspace="0" rspace="0">∂</mo>';
+export const TOP = '<mo lspace="0" rspace="0">⊤</mo>';
+
 const ROW = (...parts) => `<mrow>${parts.join("")}</mrow>`;
 const op = (sign) => `<mo>${sign}</mo>`;
 const fence = (sign) => `<mo stretchy="false">${sign}</mo>`;
@@ -25,7 +29,7 @@ export class Deck {
   }
 
   above(m, transposed) {
-    return ROW(fence("("), this.place(m), fence(")"), transposed ? "<mo>⊤</mo>" : "");
+    return ROW(fence("("), this.place(m), fence(")"), transposed ? TOP : "");
   }
 
   // A matrix or vector of layer m, such as z, or one number; `index` makes it one of its numbers.
@@ -53,9 +57,9 @@ export class Deck {
     if (this.name === "one" && !index) {
       text = ROW(`<msub><mo form="prefix">∇</mo>${quantity}</msub>`, this.cost);
     } else {
-      text = `<mfrac>${ROW("<mo>∂</mo>", this.cost)}${ROW("<mo>∂</mo>", quantity)}</mfrac>`;
+      text = `<mfrac>${ROW(PARTIAL, this.cost)}${ROW(PARTIAL, quantity)}</mfrac>`;
     }
-    return transposed ? `<msup>${ROW(fence("("), text, fence(")"))}<mo>⊤</mo></msup>` : text;
+    return transposed ? `<msup>${ROW(fence("("), text, fence(")"))}${TOP}</msup>` : text;
   }
 
   // The gradient as a factor: its letters are several.
@@ -97,8 +101,8 @@ export class Deck {
           this.of("t", m), fence(")"))];
       case "grad_a":
         if (isLast) {
-          return ["", ROW(this.by("a", m), eq, `<mfrac>${ROW("<mo>∂</mo>", this.cost, fence("("),
-            this.of("a", m), op(","), this.of("t", m), fence(")"))}${ROW("<mo>∂</mo>",
+          return ["", ROW(this.by("a", m), eq, `<mfrac>${ROW(PARTIAL, this.cost, fence("("),
+            this.of("a", m), op(","), this.of("t", m), fence(")"))}${ROW(PARTIAL,
             this.of("a", m))}</mfrac>`)];
         }
         return [
@@ -108,7 +112,7 @@ export class Deck {
         ];
       case "grad_z":
         if (isRows) {
-          return ["", ROW(this.by("z", m), eq, `<msup><mi>J</mi><mo>⊤</mo></msup>`, this.fenced("a", m))];
+          return ["", ROW(this.by("z", m), eq, `<msup><mi>J</mi>${TOP}</msup>`, this.fenced("a", m))];
         }
         return [
           ROW(this.by("z", m, { index: "i" }), eq, this.by("a", m, { index: "i" }), op("·"),
@@ -149,4 +153,28 @@ export function math(markup, display = false) {
 export function spoken(what, m) {
   if (what === "C") return "C";
   return what.startsWith("grad_") ? `gradient by ${what.slice(5)}(${m})` : what === "t" ? "t" : `${what}(${m})`;
+}
+
+// Makes the formulas of a place smaller where an end of one would not be seen: which font a browser
+// has for them, and how wide it is, differs.
+export function fit(place) {
+  place.style.removeProperty("--fit");
+  if (place.scrollWidth <= place.clientWidth + 1) return;
+  for (let size = 0.95; size > 0.65 && place.scrollWidth > place.clientWidth + 1; size -= 0.05) {
+    place.style.setProperty("--fit", size.toFixed(2));
+  }
+}
+
+const widths = new WeakMap();
+const observer = new ResizeObserver((entries) => requestAnimationFrame(() => {
+  for (const { target } of entries) {
+    if (widths.get(target) === target.clientWidth) continue; // fit made it lower
+    widths.set(target, target.clientWidth);
+    fit(target);
+  }
+}));
+
+// The same, now and when its width changes.
+export function keepFitting(places) {
+  for (const place of places) observer.observe(place);
 }

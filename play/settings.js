@@ -121,9 +121,10 @@ export class Settings {
     $("#optimizer-formula").textContent = rule.formula;
   }
 
-  whole(selector, least, most, what) {
-    const value = Number($(selector).value);
-    if (!Number.isInteger(value) || value < least || value > most) {
+  // What cannot be read as a number, browsers give as "".
+  whole(input, least, most, what) {
+    const value = Number(input.value);
+    if (input.value === "" || !Number.isInteger(value) || value < least || value > most) {
       throw new Error(`${what} must be a whole number from ${least} to ${most}.`);
     }
     return value;
@@ -137,15 +138,12 @@ export class Settings {
       ["#data-more", name !== "xor" && name !== "digits"],
     ]) $(selector).hidden = !on;
     const options = {
-      count: this.whole("#count", 4, 1000, "The number of points"),
+      count: this.whole($("#count"), 4, 1000, "The number of points"),
       noise: Number($("#noise").value),
       text: $("#own-text").value, isClass: $("#own-kind").value === "class",
     };
     const hidden = [...$("#layers").children].map((row, k) => {
-      const units = Number(row.querySelector("input").value);
-      if (!Number.isInteger(units) || units < 1 || units > 256) {
-        throw new Error(`Layer ${k + 1} must have from 1 to 256 units, got ${units}.`);
-      }
+      const units = this.whole(row.querySelector("input"), 1, 256, `The units of layer ${k + 1}`);
       return { units, activation: row.querySelector("select").value };
     });
     if (hidden.length > 8) throw new Error("At most 8 hidden layers are possible here.");
@@ -174,8 +172,8 @@ export class Settings {
       spec: {
         hidden, output: $("#output").value, loss: { name: loss },
         optimizer: { name: $("#optimizer").value, parameters },
-        seed: this.whole("#seed", 0, 2 ** 31, "The seed"),
-        batch: this.whole("#batch", 1, 2000, "The batch size"),
+        seed: this.whole($("#seed"), 0, 2 ** 31, "The seed"),
+        batch: this.whole($("#batch"), 1, 2000, "The batch size"),
       },
     };
   }

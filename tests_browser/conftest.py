@@ -2,32 +2,38 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
+from browsers import NAME, launched
 from play_page import SIZES, Play
 from serving import served
 
 
-def chromium() -> str:
-    """The browser: $CHROMIUM, or the first that is on PATH."""
-    names = ("chromium", "chromium-browser", "google-chrome")
-    found = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, names)), None)
-    assert found, "no Chromium: install one (on Debian: apt-get install chromium) or set CHROMIUM"
-    return found
+@pytest.fixture(scope="session")
+def browsers() -> Iterator[Any]:
+    """A running browser for what its user prefers; pages of Chromium can say it themselves."""
+    running: dict[tuple[str, str], Browser] = {}
+    with sync_playwright() as playwright:
+
+        def preferring(scheme: str = "light", motion: str = "no-preference") -> Browser:
+            key = (scheme, motion) if NAME == "firefox" else ("", "")
+            if key not in running:
+                running[key] = launched(playwright, scheme, motion)
+            return running[key]
+
+        yield preferring
+        for browser in running.values():
+            browser.close()
 
 
 @pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=chromium(), args=["--no-sandbox"])
-        yield running
-        running.close()
+def browser(browsers: Any) -> Browser:
+    plain: Browser = browsers()
+    return plain
 
 
 @pytest.fixture(scope="module")
@@ -37,13 +43,13 @@ def address() -> Iterator[str]:
 
 
 @pytest.fixture
-def open_page(browser: Browser, address: str) -> Iterator[Any]:
+def open_page(browsers: Any, address: str) -> Iterator[Any]:
     pages: list[Play] = []
 
     def opened(size: str = "desktop", scheme: str = "light", **options: Any) -> Play:
         width, height = SIZES[size]
         place = options.pop("address", address)
-        context = browser.new_context(
+        context = browsers(scheme, options.get("reduced_motion", "no-preference")).new_context(
             viewport={"width": width, "height": height}, color_scheme=scheme, **options
         )
         pages.append(Play(context.new_page(), place))

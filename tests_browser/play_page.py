@@ -35,6 +35,14 @@ class Play:
         if not request.url.startswith(inside):
             self.complaints.append(f"a request to {request.url}")
 
+    def write(self, selector: str, text: str) -> None:
+        """Type it in place of what is there, as a person does, and go on."""
+        self.page.click(selector)
+        self.page.keyboard.press("Control+A")
+        self.page.keyboard.press("Delete")
+        self.page.keyboard.type(text)
+        self.page.locator(selector).blur()
+
     def open(self, tab: str) -> None:
         self.page.click(f"#tab-{tab}")
 

@@ -100,7 +100,7 @@ def test_tour(open_page: Any, size: str, scheme: str) -> None:
         assert page.evaluate("document.documentElement.scrollWidth") <= width, name
         low = [found for found in page.evaluate(CONTRASTS) if found[1] < found[2]]
         assert low == [], name
-        assert page.evaluate(CUT_OFF) == [], name
+        page.wait_for_function(f"({CUT_OFF})().length === 0")  # a frame after the width changed
         # Nor with letters twice as large.
         assert page.evaluate(WIDTH_OF_LARGE_LETTERS) <= width, name
 
@@ -146,6 +146,13 @@ def test_tour(open_page: Any, size: str, scheme: str) -> None:
         page.check(f'[data-question="{number}"] input >> nth=0')
         page.click(f'[data-question="{number}"] summary')
     look("lesson")
+    # Formulas become smaller with the window, and large again.
+    page.set_viewport_size({"width": 320, "height": 700})
+    expect(page.locator("[style*='--fit']")).not_to_have_count(0)
+    page.wait_for_function(f"({CUT_OFF})().length === 0")
+    page.set_viewport_size({"width": 1280, "height": 800})
+    expect(page.locator("[style*='--fit']")).to_have_count(0)
+    page.set_viewport_size({"width": width, "height": SIZES[size][1]})
     one_line = page.locator("#lesson-seed").bounding_box()
     bar = page.locator("#lesson .bar").bounding_box()
     assert one_line
@@ -160,12 +167,7 @@ def test_tour(open_page: Any, size: str, scheme: str) -> None:
 def test_all_is_reached_by_the_keyboard(play: Play) -> None:
     """Tab comes to every control of every part, and keys alone do the tour."""
     page = play.page
-    mark = """() => {
-        const e = document.activeElement;
-        if (e === document.body) return null;
-        e.dataset.reached = "";
-        return e.outerHTML.slice(0, 80);
-    }"""
+    mark = """() => { document.activeElement.dataset.reached = ""; }"""
     missed = """() => [...document.querySelectorAll(
         "a[href], button, input, select, textarea, summary, [tabindex='0']")].filter(e =>
             e.checkVisibility() && !e.disabled && e.tabIndex >= 0 && !("reached" in e.dataset)
@@ -175,28 +177,27 @@ def test_all_is_reached_by_the_keyboard(play: Play) -> None:
     for name in TABS:
         assert page.evaluate("document.activeElement.id") == f"tab-{name}"
         for _ in range(150):
-            if page.evaluate(mark) is None:
-                break
+            page.evaluate(mark)
+            if not page.evaluate(missed):
+                break  # behind the last control some browsers come to their own bars
             page.keyboard.press("Tab")
         assert page.evaluate(missed) == [], name
-        page.keyboard.press("Tab")
-        while page.evaluate("document.activeElement.id") != f"tab-{name}":
-            page.keyboard.press("Tab")
+        page.focus(f"#tab-{name}")
         page.keyboard.press("ArrowRight")
     # Round once more, and something done in each part.
     assert page.evaluate("document.activeElement.id") == "tab-train"
 
-    def go(selector: str) -> None:
+    def go(selector: str, key: str = "Tab") -> None:
         for _ in range(150):
             if page.evaluate("s => document.activeElement.matches(s)", selector):
                 return
-            page.keyboard.press("Tab")
+            page.keyboard.press(key)
         raise AssertionError(f"{selector} is not reached")
 
     go("#one")
     page.keyboard.press("Enter")
     assert play.text("#epoch") == "1"
-    go("#tab-train")
+    go("#tab-train", "Shift+Tab")
     page.keyboard.press("ArrowRight")
     go("#next")
     page.keyboard.press("Space")
@@ -206,7 +207,7 @@ def test_all_is_reached_by_the_keyboard(play: Play) -> None:
     page.keyboard.press("Enter")
     page.keyboard.press("ArrowRight")
     assert play.text("#move-real") != "0"
-    go("#tab-inside")
+    go("#tab-inside", "Shift+Tab")
     page.keyboard.press("ArrowRight")
     go('[data-question="0"] input')
     page.keyboard.press("ArrowDown")

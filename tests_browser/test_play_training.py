@@ -45,17 +45,18 @@ def test_settings_that_are_refused(play: Play) -> None:
     page = play.page
     for selector, value, words in (
         ("#seed", "-1", "The seed must be a whole number"),
+        ("#seed", "", "The seed must be a whole number"),
         ("#batch", "0", "The batch size must be"),
-        ("#layers input", "999", "Layer 1 must have from 1 to 256 units"),
+        ("#batch", "", "The batch size must be"),
+        ("#layers input", "999", "The units of layer 1 must be a whole number from 1 to 256"),
+        ("#layers input", "", "The units of layer 1 must be a whole number"),
         ("#rate input", "-1", "lr"),
+        ("#rate input", "", "lr must be a number"),
     ):
         before = page.input_value(selector)
-        page.fill(selector, value)
-        page.press(selector, "Enter")
-        page.locator(selector).blur()
+        play.write(selector, value)
         expect(page.locator("#complaint")).to_contain_text(words)
-        page.fill(selector, before)
-        page.locator(selector).blur()
+        play.write(selector, before)
         expect(page.locator("#complaint")).to_be_hidden()
     play.data("own")
     for text, words in (
@@ -65,8 +66,7 @@ def test_settings_that_are_refused(play: Play) -> None:
         ("", "at least one line"),
         ("1 2.5", "A class must be a whole number"),
     ):
-        page.fill("#own-text", text)
-        page.locator("#own-text").blur()
+        play.write("#own-text", text)
         expect(page.locator("#complaint")).to_contain_text(words)
 
 
@@ -74,12 +74,48 @@ def test_a_divergence_is_said(play: Play) -> None:
     page = play.page
     page.select_option("#loss", "squared_error")
     page.select_option("#layers select", "relu")
-    page.fill("#rate input", "1e30")
-    page.locator("#rate input").blur()
+    play.write("#rate input", "1e30")
     page.select_option("#speed", "fast")
     page.click("#run")
     expect(page.locator("#complaint")).to_contain_text("smaller learning rate")
     assert play.text("#run") == "Train"
+
+
+# Frames while the page trains: how many in how many milliseconds, and the longest.
+FRAMES = """milliseconds => new Promise(resolve => {
+    let [begin, before, count, longest] = [0, 0, -1, 0];
+    const frame = now => {
+        count++;
+        if (count) longest = Math.max(longest, now - before); else begin = now;
+        before = now;
+        if (now - begin < milliseconds) requestAnimationFrame(frame);
+        else resolve([count, now - begin, longest]);
+    };
+    requestAnimationFrame(frame);
+})"""
+
+
+@pytest.mark.parametrize("speed", ["normal", "fast"])
+def test_how_many_frames_a_second(
+    play: Play, speed: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """For a person to read, on a machine that does nothing else."""
+    page = play.page
+    play.data("spirals")
+    page.select_option("#output", "softmax")
+    play.write("#count", "500")
+    page.click("#copy")
+    assert "[2, 16, 16, 2]" in play.text("#script-text")
+    assert "500" in play.text("#script-text")
+    page.select_option("#speed", speed)
+    page.click("#run")
+    count, took, longest = page.evaluate(FRAMES, 2000)
+    page.click("#run")
+    assert play.text("#said").startswith("Stopped.")
+    assert play.text("#epoch") != "0"
+    with capsys.disabled():
+        sys.stdout.write(f"\n[2, 16, 16, 2], 500 points, {speed}: {1000 * count / took:.0f} frames")
+        sys.stdout.write(f" a second, the longest {longest:.0f} ms, {play.text('#said')}\n")
 
 
 def test_numbers_of_one_s_own(play: Play) -> None:
