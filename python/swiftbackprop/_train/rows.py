@@ -33,22 +33,7 @@ def fit_data(
 ) -> History:
     """Train on what X is; `given` are weights and validation data, as `Network.fit` takes them."""
     if options.processes is not None:
-        others = {"steps": steps, "stratify": stratify, **given}
-        return _fit_together(net, options.processes, X, y, options, others)
-    return _fit_data(net, X, y, options, steps=steps, stratify=stratify, **given)
-
-
-def _fit_data(
-    net: NetworkBase,
-    X: Any,
-    y: Any,
-    options: Options,
-    *,
-    steps: int | None,
-    stratify: bool,
-    **given: Any,
-) -> History:
-    """Train on what X is, whether or not other processes do so too."""
+        _begin_together(net, options.processes, X, y, options, {"steps": steps, **given})
     if y is not None:
         if isinstance(X, RowStream):
             raise ValueError("y comes with the stream: give stream(..., target=...)")
@@ -124,15 +109,15 @@ def _fit_arrays(
         raise
 
 
-def _fit_together(
+def _begin_together(
     net: NetworkBase,
     processes: Processes,
     X: Any,
     y: Any,
     options: Options,
     others: Mapping[str, Any],
-) -> History:
-    """Train with the other processes, of which there are some."""
+) -> None:
+    """Agree with the other processes, of which there are some, on what all will train on."""
     from swiftbackprop._train import shared
 
     kind = "arrays" if y is not None else "a stream" if isinstance(X, RowStream) else "pieces"
@@ -158,4 +143,3 @@ def _fit_together(
         shared.join(net, processes, epochs, size, bool(options.shuffle), names)
         if kind == "pieces":
             net._classes = shared.find_classes_of_all(net, lambda: [], processes)
-    return _fit_data(net, X, y, options, **others)
