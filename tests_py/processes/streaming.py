@@ -83,6 +83,48 @@ def pieces_of_all_are_trained_on_together() -> None:
 
 
 @check
+def minibatches_of_an_epoch_can_be_counted() -> None:
+    for steps, size in ((3, 16), (7, 16), (1, 1), (5, 2)):
+        rows, parts = stream(f"counted-{steps}-{size}", window=16)
+        net = network(optimizer=sb.Adam(0.01))
+        given: dict[str, Any] = {"epochs": 3, "batch_size": size, "shuffle": False}
+        history = net.fit(rows, steps_per_epoch=steps, comm=comm, progress=False, **given)
+        assert net.step_count == 3 * steps
+        assert all_equal(net.parameters.tobytes())
+        assert all_equal(list(history["loss"]))
+        # Pieces of whole minibatches, equal shares of each, from the start again at the end.
+        batches = 16 // size * comm.size
+        ends = [0] * comm.size
+        pieces = []
+        for first in [*range(0, steps, batches)] * 3:
+            many = min(batches, steps - first) * size
+            taken = []
+            for k, (X, y) in enumerate(parts):
+                count = many * (k + 1) // comm.size - many * k // comm.size
+                places = np.arange(ends[k], ends[k] + count) % len(y)
+                ends[k] += count
+                taken.append((X[places], y[places]))
+            X, y = (np.concatenate(each) for each in zip(*taken, strict=True))
+            pieces.append((X, y))
+        alone = network(optimizer=sb.Adam(0.01))
+        alone.fit(iter(pieces), **{**given, "epochs": 1}, progress=False)
+        np.testing.assert_allclose(net.parameters, alone.parameters, rtol=1e-11, atol=1e-11)
+
+
+@check
+def counted_minibatches_repeat() -> None:
+    rows, _ = stream("counted-again", window=16)
+    found = []
+    for _ in range(2):
+        net = network()
+        net.fit(rows, epochs=2, batch_size=8, steps_per_epoch=15, comm=comm, progress=False)
+        found.append(net.parameters.tobytes())
+    assert net.step_count == 30
+    assert found[0] == found[1]
+    assert all_equal(found)
+
+
+@check
 def a_batch_of_all_rows_is_as_of_arrays() -> None:
     weights = [np.random.default_rng(9 + k).uniform(0, 2, rows) for k, rows in enumerate(ROWS)]
     rows, parts = stream("whole", w=weights)
@@ -246,7 +288,6 @@ def refusals_of_streams() -> None:
     rows, parts = stream("refused")
     net = network()
     for words, arguments in (
-        ("leave steps_per_epoch out", {"steps_per_epoch": 3}),
         ("process 1 of", {"epochs": 1 + comm.rank}),
         ("give validation_data", {"validation_split": 0.5}),
     ):

@@ -57,6 +57,18 @@ class Epochs(ABC):
     piece_rows: int
 
     @abstractmethod
+    def share(self, rank: int, size: int, batches: int) -> None:
+        """Give but the share of one of several processes, before the first call.
+
+        Parameters
+        ----------
+        rank, size : int
+            Which process this is, and of how many.
+        batches : int
+            Minibatches of all processes that a piece has its share of.
+        """
+
+    @abstractmethod
     def __call__(self) -> Iterator[Any]:
         """Return an iterator over the pieces of the next epoch, and `PENDING` in between."""
 

@@ -131,10 +131,6 @@ def _begin_together(
             ("steps_per_epoch =", others["steps"]),
         ]
     )
-    if kind == "a stream" and others["steps"] is not None:
-        raise ValueError(
-            "with comm an epoch is all rows of the streams of all: leave steps_per_epoch out"
-        )
     if kind != "arrays" or has_stream:
         names = list(as_metrics(options.metrics))
         names += ["a validation"] if others["validation_data"] is not None else []

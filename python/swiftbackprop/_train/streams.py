@@ -65,13 +65,16 @@ def gather_stream(
     reader = stream.epochs(demand, epochs, size, count, order if options.shuffle else None)
     if count is not None:
         batches = count
+        if processes is not None:  # of every minibatch each has an equal share
+            windows = processes.gather(reader.piece_rows)
+            reader.share(processes.rank, processes.size, min(windows) * processes.size // size)
     else:
         rows = rows_of_batches(stream.rows, reader.piece_rows, processes)
         for total in rows:
             _check_last_batch(net, total, size)
         batches = sum(-(-total // size) for total in rows)
-    if processes is not None:
-        order.batches = batches
+        if processes is not None:
+            order.batches = batches
     data = replace(data, source=reader, batches=batches, close=reader.close)
     return data, replace(options, batch_size=size)
 

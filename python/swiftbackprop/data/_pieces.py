@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import repeat
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -136,6 +137,11 @@ class ReadEpochs(Epochs):
         self.items, self.ahead, self.free = iter(rows), ahead, rows.free
         self.piece_rows = rows.window
         self.reader: ReadAhead | None = None
+        self.rows = rows
+
+    def share(self, rank: int, size: int, batches: int) -> None:
+        """Give but the share of one of several processes, before the first call."""
+        self.rows.part, self.rows.piece_batches = (rank, size), batches
 
     def __call__(self) -> Iterator[Any]:
         """Return an iterator over the pieces of the next epoch, and `PENDING` in between."""
@@ -186,37 +192,41 @@ class TrainingRows:
         self.count, self.batch_size, self.batch_rows = count, batch_size, batch_rows
         if source.rows is not None:
             window = min(window, source.rows + batch_size)
-        self.window = max(1, window // batch_size) * batch_size
-        self.limit = None if steps is None else steps * batch_size
+        self.piece_batches = max(1, window // batch_size)
+        self.window = self.piece_batches * batch_size
+        self.batches = steps
+        self.part = 0, 1  # which process of how many has a share of every minibatch
         self.steps = 0  # minibatches so far
 
     def __iter__(self) -> Iterator[Any]:
         """Yield the pieces of all epochs, with a mark behind each epoch."""
-        if self.limit is not None:
-            yield from self._of_steps(self.limit)
+        if self.batches is not None:
+            yield from self._of_steps(self.batches)
             return
         for _ in range(self.count):
             rows = 0
-            for piece in cut(self._pass(), _repeat(self.window), self.demand, self.free):
+            for piece in cut(self._pass(), repeat(self.window), self.demand, self.free):
                 rows += len(piece[0])
                 yield piece
             self.steps += math.ceil(rows / self.batch_size)
             yield _END
 
-    def _of_steps(self, limit: int) -> Iterator[Any]:
-        left = limit * self.count
-        sizes = _sizes(limit, self.window)
-        rows = 0
-        for piece in cut(self._passes(), sizes, self.demand, self.free):
-            rows += len(piece[0])
-            left -= len(piece[0])
-            self.steps = (limit * self.count - left) // self.batch_size
-            yield piece
-            if rows == limit:
-                rows = 0
-                yield _END
-            if not left:
-                return
+    def _of_steps(self, batches: int) -> Iterator[Any]:
+        pieces = cut(self._passes(), self._sizes(batches), self.demand, self.free)
+        for _ in range(self.count):
+            for start in range(0, batches, self.piece_batches):
+                piece = next(pieces)
+                self.steps += min(self.piece_batches, batches - start)
+                yield piece
+            yield _END
+
+    def _sizes(self, batches: int) -> Iterator[int]:
+        """Yield the rows of pieces of which epochs of so many minibatches can be made."""
+        rank, size = self.part
+        while True:
+            for start in range(0, batches, self.piece_batches):
+                rows = min(self.piece_batches, batches - start) * self.batch_size
+                yield rows * (rank + 1) // size - rows * rank // size
 
     def _passes(self) -> Iterator[Block]:
         while True:
@@ -235,15 +245,3 @@ class TrainingRows:
 
 
 _END = object()
-
-
-def _repeat(size: int) -> Iterator[int]:
-    while True:
-        yield size
-
-
-def _sizes(limit: int, window: int) -> Iterator[int]:
-    """Yield sizes of pieces of which epochs of `limit` rows can be made."""
-    while True:
-        for first in range(0, limit, window):
-            yield min(window, limit - first)
