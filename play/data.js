@@ -82,6 +82,12 @@ async function digits() {
 export function parseOwn(text, isClass) {
   const lines = text.split("\n").map((line) => line.trim()).filter((line) => line);
   const table = lines.map((line, k) => {
+    const [tight] = /\d+,\d+/.exec(line) ?? [];
+    if (tight && /[\s;]/.test(line)) {
+      throw new Error(
+        `Line ${k + 1} of your numbers: is “${tight}” one number or two? Write decimals with a ` +
+          "point, and spaces or commas between numbers, not both.");
+    }
     const row = line.split(/[\s,;]+/).filter((part) => part).map(Number);
     if (row.length < 2 || !row.every(Number.isFinite)) {
       throw new Error(`Line ${k + 1} of your numbers must be two numbers or more, got “${line}”.`);

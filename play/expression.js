@@ -52,7 +52,7 @@ function product(a, b, names) {
 function elementwise(a, b, names, combine) {
   const fits = (x, y) => x === y || x === 1 || y === 1;
   if (!fits(a.rows, b.rows) || !fits(a.cols, b.cols)) {
-    throw new Refused(`${names[0]} is ${a.shape} and ${names[1]} is ${b.shape}: number by number they do not fit.`);
+    throw new Refused(`${names[0]} is ${a.shape} and ${names[1]} is ${b.shape}: number by number they do not fit, and the product of matrices is @.`);
   }
   const at = (x, i, j) => x.at(x.rows === 1 ? 0 : i, x.cols === 1 ? 0 : j);
   return Small.of(Math.max(a.rows, b.rows), Math.max(a.cols, b.cols),
@@ -61,17 +61,54 @@ function elementwise(a, b, names, combine) {
 
 const times = (x, y) => x * y;
 const COMBINE = { "+": (x, y) => x + y, "-": (x, y) => x - y, "*": times, "⊙": times };
-const TOKEN = /\s*(?:(\.T)\b|([A-Za-z_]\w*)|(\d+\.?\d*)|([-+*@⊙()]))/y;
 
-// The tree of an expression.
+// What else is written for the grammar's signs and letters, and around an answer, as in Python's
+// lab/_answer_text.py.
+const ALIKE = ["АВСЕТХЅԜасхѕԝԁΑΒΕΤΧɡ“”„‘’′´", "ABCETXSWacxswdABETXg\"\"\"''''"];
+const SIGNS = [
+  [/\\left\b|\\right\b|\\[,;! ]/g, ""],
+  [/\\(?:mathrm|mathsf|mathbf|text)\s*\{\s*(\w+)\s*\}/g, "$1"],
+  [/\\(?:top|intercal)\b|⊤/g, "^T"],
+  [/\\(?:odot|circ)\b|∘/g, "⊙"],
+  [/\\(?:cdot|times|ast)\b|\.\*|[×∗•⋅·∙]/g, "*"],
+  [/[‐–—−]/g, "-"],
+  [/\s*(?:\^|\*\*)+\s*(?:\{[\s^]*[Tt]\s*\}|[Tt]\b)/g, ".T "],
+  [/\s*\.\s*(?:transpose|mT|[Tt])\b(?:\s*\(\s*\))?/g, ".T "],
+  [/(?<=[\w)\]])'/g, ".T "],
+];
+const AROUND = [
+  [/^(["'`$])(.*)\1$/s, "$2"],
+  [/[;,.]\s*$/, ""],
+  [/^(?:(?:the|my)\s+)?(?:answer|option|choice|return)\b(?:\s+is\b)?\s*:?/i, ""],
+  [/^(?:[^=<>!:()]|\([^=()]*\))*=(?!=)/, ""],
+];
+const replaced = (text, table) => table.reduce((now, [from, to]) => now.replace(from, to), text);
+
+// An answer in the grammar's signs, without quotes, “r =”, “return” and the like around it.
+export function plain(text) {
+  const letters = (now) => [...now].map((c) => [...ALIKE[1]][[...ALIKE[0]].indexOf(c)] ?? c).join("");
+  text = letters(text.replaceAll("´", "'").replaceAll("ᵀ", "⊤").normalize("NFKC"));
+  for (let before; text !== before; ) {
+    before = text.trim();
+    text = replaced(before, AROUND);
+  }
+  return replaced(text.replace(/^[([]?[A-E][)\].:]\s*(?=\S)/, ""), SIGNS).trim();
+}
+
+const TOKEN = /\s*(?:(\.T)\b|([A-Za-z_]\w*)|(\d+\.?\d*|\.\d+)|([-+*@⊙()]))/y;
+
+// The tree of an expression in the grammar's own signs.
 export function parse(text) {
   const tokens = [];
-  text = text.replace(/ᵀ|⊤|\^\s*T\b|\^\s*\{\s*T\s*\}/g, ".T ").replace(/∘/g, "⊙").replace(/·/g, "*").replace(/−/g, "-");
   TOKEN.lastIndex = 0;
   while (TOKEN.lastIndex < text.trimEnd().length) {
     const start = TOKEN.lastIndex;
     const found = TOKEN.exec(text);
-    if (!found) throw new Refused(`“${text.slice(start).trim()[0]}” has no place here: write names, + - * ⊙ @, .T and parentheses.`);
+    if (!found) {
+      const [sign] = /^(\.\w+|.)/u.exec(text.slice(start).trim());
+      const comma = /\d,\d/.test(text) ? " Decimals have a point, as 0.5." : "";
+      throw new Refused(`“${sign}” has no place here: write names, + - * ⊙ @, .T and parentheses.${comma}`);
+    }
     tokens.push(found[0].trim());
   }
   let at = 0;
@@ -94,7 +131,7 @@ export function parse(text) {
       depth--;
       return tree;
     } else if (/^[A-Za-z_]/.test(token)) tree = { name: token };
-    else if (/^\d/.test(token)) tree = { number: Number(token) };
+    else if (/^[\d.]/.test(token)) tree = { number: Number(token) };
     else throw new Refused(`“${token}” is in the wrong place.`);
     while (tokens[at] === ".T") {
       at++;
@@ -129,7 +166,12 @@ export function written(tree) {
 export function compute(tree, names) {
   if (tree.name) {
     if (!Object.hasOwn(names, tree.name)) {
-      throw new Refused(`There is no “${tree.name}” here; there are ${Object.keys(names).join(", ")}.`);
+      const wanted = tree.name.toLowerCase();
+      const meant = Object.keys(names).flatMap((own) => [[own, own], [`${own}t`, `${own}.T`]]);
+      const near = meant.find(([name]) => name.toLowerCase() === wanted);
+      throw new Refused(
+        `There is no “${tree.name}” here; there are ${Object.keys(names).join(", ")}` +
+          `${near ? `: write ${near[1]}` : ""}.`);
     }
     return names[tree.name];
   }

@@ -2,7 +2,7 @@
 // The numbers are the engine's, of a small network and one example.
 import { Network } from "play/engine.js";
 import { Block, Matrix } from "play/blocks.js";
-import { Refused, Small, compute, markup, parse } from "play/expression.js";
+import { Refused, Small, compute, markup, parse, plain } from "play/expression.js";
 import { graph } from "play/graph.js";
 import { PARTIAL, decks, keepFitting, math } from "play/math.js";
 
@@ -204,9 +204,12 @@ export class Lesson {
     });
     place.querySelector("form").addEventListener("submit", (event) => {
       event.preventDefault();
-      place.querySelectorAll("[type=radio]").forEach((radio) => (radio.checked = false));
+      const text = plain(place.querySelector("[type=text]").value);
+      const letter = /^[([]?\s*([A-E])\s*[)\]:]?$/i.exec(text)?.[1].toUpperCase();
+      const chosen = "ABCDE".indexOf(letter ?? "-");
+      place.querySelectorAll("[type=radio]").forEach((radio, n) => (radio.checked = n === chosen));
       try {
-        this.judge(k, parse(place.querySelector("[type=text]").value));
+        this.judge(k, trees[chosen] ?? parse(text));
       } catch (error) {
         if (!(error instanceof Refused)) throw error;
         this.say(k, "bad", "This cannot be read.", error.message);

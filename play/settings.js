@@ -110,7 +110,7 @@ export class Settings {
     const [rate, ...others] = rule.parameters.map(({ name, value }) => {
       const label = document.createElement("label");
       const input = Object.assign(document.createElement("input"), {
-        type: "number", step: "any", value: String(value), name,
+        inputMode: "decimal", autocomplete: "off", value: String(value), name,
       });
       label.append(name === "lr" ? "Learning rate lr" : name, input);
       return label;
@@ -121,10 +121,10 @@ export class Settings {
     $("#optimizer-formula").textContent = rule.formula;
   }
 
-  // What cannot be read as a number, browsers give as "".
+  // The fields are of text: of 0,1 in a field of numbers some browsers make 01, or nothing.
   whole(input, least, most, what) {
     const value = Number(input.value);
-    if (input.value === "" || !Number.isInteger(value) || value < least || value > most) {
+    if (!/^\s*\d+\s*$/.test(input.value) || value < least || value > most) {
       throw new Error(`${what} must be a whole number from ${least} to ${most}.`);
     }
     return value;
@@ -162,10 +162,13 @@ export class Settings {
       throw new Error("The loss cross entropy is for classes: choose squared error for a number.");
     }
     const parameters = [...document.querySelectorAll("#rate input, #hyper input")].map((input) => {
-      if (input.value === "" || !Number.isFinite(Number(input.value))) {
-        throw new Error(`${input.name} must be a number.`);
+      // A comma is that of a decimal: the keys of some phones have no point.
+      const value = input.value.trim().replace("−", "-").replace(",", ".");
+      if (!/^[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?$/i.test(value)) {
+        throw new Error(`${input.name} must be a number, such as 0.1.`);
       }
-      return Number(input.value);
+      input.value = value;
+      return Number(value);
     });
     return {
       data,

@@ -139,6 +139,12 @@ def test_questions_tell_chance_from_right(play: Play) -> None:
     assert "The right shape with wrong numbers" in place.locator(".verdict").inner_text()
 
 
+TOPS = ("'", "’", ".t()", ".mT", ".T()", "**T", "^⊤", "^{⊤}", ".transpose()", "^{\\mathrm{T}}")
+AROUND = (
+    *("W.T @ g;", "r = W.T @ g", "∇a(2) C = W.T @ g", "return W.T @ g", "Answer: W.T @ g"),
+    *('"W.T @ g"', "'W.T @ g'", "`W.T @ g`", "$W^T @ g$", "“W.T @ g”", "A) W.T @ g"),
+    *("W.T ＠ g", "Ｗ．Ｔ ＠ ｇ", "W.\u0422 @ g"),
+)
 EXPRESSIONS = [
     ("W.T @ g", "Right."),
     ("(g.T @ W).T", "Right."),
@@ -149,18 +155,32 @@ EXPRESSIONS = [
     ("W ⊙ g", "⊙ needs equal shapes"),
     ("W.T @ g * 2", "The right shape with wrong numbers"),
     ("W @ g", "It cannot be computed."),
-    ("W @ h", "There is no “h” here"),
+    ("W @ h", "There is no “h” here; there are W, g."),
+    ("w.T @ g", "write W."),
+    ("WT @ g", "write W.T."),
+    ("0,5 * W.T @ g", "Decimals have a point, as 0.5"),
+    ("np.matmul(W.T, g)", "“.matmul” has no place here"),
+    ("W.T × g", "the product of matrices is @"),
     ("W @", "ends too early"),
     ("W g", "“g” is in the wrong place"),
     ("alert(1)", "in the wrong place"),
     ("(W", "“)” is missing"),
     ("W[0]", "“[” has no place here"),
+    *((f"W{top} @ g", "Right.") for top in TOPS),
+    *((f"1 {sign} W.T @ g", "Right.") for sign in ("×", "∗", "•", "⋅", "·", ".*", "\\cdot")),
+    *((text, "Right.") for text in AROUND),
+    ("– W.T @ g", "The right shape with wrong numbers"),
+    ("option A", "Right."),
+    ("(a)", "Right."),
+    ("\u0410", "Right."),
+    ("Option B.", "transposed"),
     ("", "Write an expression"),
     ("(" * 200, "Too many parentheses"),
 ]
 
 
 def test_own_expressions(play: Play) -> None:
+    """The right ones are those of `sb.lab.exercise`, which has functions and indices beside."""
     play.open("lesson")
     question = play.page.locator('[data-question="2"]')
     question.locator("summary").click()
@@ -168,6 +188,8 @@ def test_own_expressions(play: Play) -> None:
         question.locator("input[type=text]").fill(text)
         question.locator("input[type=text]").press("Enter")
         expect(question.locator(".verdict")).to_contain_text(words)
+        asked = sb.lab.exercise(3).answer(text)
+        assert asked.right == (words == "Right.") or "np." in text, (text, asked.sentence)
 
 
 def test_loops_and_matrices_are_timed(play: Play) -> None:

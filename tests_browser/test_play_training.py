@@ -51,7 +51,11 @@ def test_settings_that_are_refused(play: Play) -> None:
         ("#layers input", "999", "The units of layer 1 must be a whole number from 1 to 256"),
         ("#layers input", "", "The units of layer 1 must be a whole number"),
         ("#rate input", "-1", "lr"),
-        ("#rate input", "", "lr must be a number"),
+        ("#rate input", "", "lr must be a number, such as 0.1."),
+        ("#rate input", "0,1,2", "lr must be a number"),
+        ("#rate input", "0x1", "lr must be a number"),
+        ("#batch", "1,5", "The batch size must be a whole number"),
+        ("#layers input", "4.5", "The units of layer 1 must be a whole number"),
     ):
         before = page.input_value(selector)
         play.write(selector, value)
@@ -63,11 +67,24 @@ def test_settings_that_are_refused(play: Play) -> None:
         ("1 2\n3", "Line 2 of your numbers must be two numbers or more"),
         ("1 2 0\n3 1", "Line 2 of your numbers has 2 numbers"),
         ("1 x", "Line 1"),
+        ("0 0 1\n0,5 1", "Line 2 of your numbers: is “0,5” one number or two?"),
+        ("0,5;1", "Line 1 of your numbers: is “0,5” one number or two?"),
+        ("0,5, 1", "Line 1 of your numbers: is “0,5” one number or two?"),
         ("", "at least one line"),
         ("1 2.5", "A class must be a whole number"),
     ):
         play.write("#own-text", text)
         expect(page.locator("#complaint")).to_contain_text(words)
+
+
+@pytest.mark.parametrize(("typed", "rate"), [("0,25", "0.25"), (",5", ".5"), (" 2e-3", "2e-3")])
+def test_a_decimal_comma_is_one(play: Play, typed: str, rate: str) -> None:
+    """Fields of numbers would drop what is no number to them, and train with 025."""
+    play.write("#rate input", typed)
+    expect(play.page.locator("#rate input")).to_have_value(rate)
+    assert play.page.is_hidden("#complaint")
+    play.page.click("#copy")
+    assert f"lr={float(rate)}" in play.text("#script-text")
 
 
 def test_a_divergence_is_said(play: Play) -> None:

@@ -92,6 +92,17 @@ def test_a_seed_gives_numbers_of_ones_own() -> None:
     "np.dot(W.T, g)", "W.T.dot(g)", "np.matmul(np.transpose(W), g)",
     "np.sum(W * g, axis=0)[:, None]", "(W * g).sum(0, keepdims=True).T",
     "numpy.sum(W * g, axis=-2)[:, np.newaxis]", "-(-W.T) @ g * 1.0",
+    "W' @ g", "W’@g", "(W)′ @ g", "W.t() @ g", "W.t @ g", "W.mT @ g", "W.T() @ g", "W**T @ g",
+    "W^⊤ @ g", "W^{⊤} @ g", "W^{\\mathrm{T}} @ g", "W^ᵀ @ g",
+    "W.T @ g;", "W.T @ g.", "r = W.T @ g", "∇a(2) C = W.T @ g", "return W.T @ g",
+    "r = np.sum(W * g, axis=0)[:, None]", "Answer: W.T @ g",
+    '"W.T @ g"', "'W.T @ g'", "`W.T @ g`", "```W.T @ g```", "$W^T @ g$", "“W.T @ g”", "'W' @ g'",
+    "W.T ＠ g", "Ｗ．Ｔ ＠ ｇ", "W.\u0422 @ g", "– –W.T @ g", "1 × W.T @ g",
+    "1 ∗ W.T @ g", "1 • W.T @ g", "1 ⋅ W.T @ g", "1 .* W.T @ g", "1 \\cdot W.T @ g",
+    "torch.matmul(W.T, g)", "torch.mm(W.t(), g)", "jnp.dot(W.T, g)", "tf.matmul(W.T, g)",
+    "torch.sum(W * g, dim=0, keepdim=True).T",
+    "option A", "Option (a)", "A)", "a.", "[A]", "\u0410", "'A'", "the answer is A", "(A) Wᵀ g",
+    "A) W.T @ g", "Wᵀ g", "$W^\\top g$", "W' g",
 ])  # fmt: skip
 def test_right_in_many_spellings(text: str) -> None:
     assert exercise(3).answer(text).right
@@ -103,6 +114,11 @@ def test_right_in_many_spellings(text: str) -> None:
         (3, None, "W @ g", FIT, ["W is 2 × 3", "as many columns on the left (3)", "(2)"]),
         (3, None, "g.T @ W", TURNED, ["3 × 1", "exchanged"]),
         (3, None, "np.sum(W * g, axis=0)", "right values, one-dimensional", ["[:, None]"]),
+        (3, None, "W[:,0] @ g", "wrong shape, one entry of the answer", ["one number", "3 × 1."]),
+        (3, None, "W[:,0] @ g[:,0]", "wrong shape, one entry of the answer", ["one number"]),
+        (3, None, "W.ravel()", "wrong shape", ["(6,)", "6 numbers in place of 3"]),
+        (5, None, "np.outer(g, a).ravel()", "right values, one-dimensional", ["is 3 × 5."]),
+        (3, None, "W.T × g", FIT, ["* needs equal shapes, and the product of matrices is @"]),
         (3, None, "W * g", "wrong shape, not summed", ["sum over the rows", "axis=0"]),
         (3, None, "-W.T @ g", VALUE, ["sign"]),
         (3, None, "np.mean(W * g, axis=0, keepdims=True).T", VALUE, ["1/2", "mean"]),
@@ -158,7 +174,7 @@ NAMES = {"W": np.arange(6.0).reshape(2, 3), "g": np.ones((2, 1)), "v": np.ones(3
         "__import__('os').system('true')", "W.__class__", "().__class__", "np.load('x')",
         "np.ones(3)",
         "W.tofile('x')", "open('x')", "lambda: W", "[W for _ in W]", "W if W else g", "W and g",
-        "W == W", "f'{W}'", "'W'", "(W := g)", "W, g", "{1: W}", "np", "np.sum", "W.dot",
+        "W == W", "f'{W}'", "(W := g)", "W, g", "{1: W}", "np", "np.sum", "W.dot",
         "exec('1')",
         "W // g", "W % g", "W << 1", "~W", "not W", "Q @ g", "W[g]", "W['a']", "W[True]", "W[...]",
         "W[10**6]", "np.sum(W, 0, 1)", "np.sum(W, out=g)", "np.sum(W, axis=g)", "np.dot(W)", "",
@@ -200,6 +216,26 @@ def test_nothing_hangs_and_nothing_is_raised_but_one_error(text: str) -> None:
     assert done.wait(30)
     (value,) = found
     assert isinstance(value, str) or value.size <= 10_000
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("0,5 * g", "decimals have a point, as 0.5"),
+        ("(0,5 * W).T @ g", "decimals have a point, as 0.5"),
+        ("w.T @ g", "there are W, g; write W."),
+        ("W.T @ G", "there are W, g; write g."),
+        ("WT @ g", "there are W, g; write W.T."),
+        ("Q @ g", "there are W, g."),
+        ("np.einsum('ij,ik->jk', W, g)", "by @, .T and ⊙"),
+        ("W(3).T @ g", "W alone is all of it"),
+        ("dot(W.T, g)", "the functions are np.dot"),
+    ],
+)
+def test_what_to_write_in_its_place(text: str, words: str) -> None:
+    answer = exercise(3).answer(text)
+    assert answer.kind == "not an expression"
+    assert words in answer.sentence
 
 
 def test_hadamard_insists_on_equal_shapes_and_star_does_not() -> None:
@@ -278,7 +314,10 @@ def test_a_letter_that_is_no_option_is_told_the_options(text: str) -> None:
 
 
 def test_products_by_letters_of_slides_are_elementwise() -> None:
-    assert exercise(2).answer("g ∘ s").right
+    for sign in "∘⊙*∗·⋅•×":
+        assert exercise(2).answer(f"g {sign} s").right, sign
+    assert exercise(2).answer("g \\odot s").right
+    assert exercise(7).answer("\u0441 * \u0445 @ d'").right  # Cyrillic
     assert exercise(6).answer("s ⊙ (W^T @ g)").right
 
 

@@ -14,6 +14,7 @@ from swiftbackprop._draw import notation
 from swiftbackprop._draw.tables import html_table, text_table
 from swiftbackprop._net.arrays import FloatArray
 from swiftbackprop._net.checks import as_int, got
+from swiftbackprop.lab._answer_text import bare, grammar_signs
 from swiftbackprop.lab._expression import shown
 from swiftbackprop.lab._judge import Answer, judge
 from swiftbackprop.lab._questions import layer_of, numbers, question
@@ -26,6 +27,17 @@ _HOW = 'Answer by a letter, or by an expression of your own: .answer("B"), .answ
 
 def _math_html(formula: str) -> str:
     return re.sub(r"\((L|M)\)", r"<sup>(\1)</sup>", notation.math_html(formula))
+
+
+def _letter(text: str) -> str:
+    """Return the letter of an option such as "(a)", in capitals."""
+    return grammar_signs(text).strip("()[]: ").upper()
+
+
+def _same(one: str, other: str) -> bool:
+    """Whether two texts are the same but for spaces and how T is written."""
+    a, b = (re.sub(r"\s", "", grammar_signs(text)) for text in (one, other))
+    return a == b
 
 
 class Exercise:
@@ -70,7 +82,8 @@ class Exercise:
         text : str
             The letter of an option, or an expression of `quantities` such as "W.T @ g",
             "g ⊙ s" or "np.sum(W * g, axis=0)". It is parsed and computed step by step, never
-            run as Python.
+            run as Python. "option A", "r = Wᵀ @ g", quotes around it and signs that look like
+            those of the grammar are read as they are meant.
 
         Returns
         -------
@@ -83,11 +96,15 @@ class Exercise:
         """
         if not isinstance(text, str):
             raise TypeError(f"an answer must be a str, a letter or an expression, got {got(text)}")
-        letter = text.strip().strip("()").upper()
+        written = bare(text)
+        letter = _letter(written)
+        if letter not in self.options:  # as the options are listed: (A) Wᵀ g
+            written = re.sub(r"^[(\[]?[A-E][)\].:]\s*(?=\S)", "", written)
+            letter = next((k for k, v in self.options.items() if _same(v, written)), letter)
         if letter in self.options:
             said, expression = self._question.options[letter]
             return judge(expression, self._question, self.quantities, f"({letter}) {said}")
-        answer = judge(text, self._question, self.quantities)
+        answer = judge(written, self._question, self.quantities, text)
         if answer.kind == "not an expression" and (len(letter) == 1 or not letter):
             letters = ", ".join(f"({option})" for option in self.options)
             return replace(answer, sentence=f"{answer.sentence} The options are {letters}.")

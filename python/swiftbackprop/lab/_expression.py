@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import operator
-import re
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, TypeAlias
@@ -12,6 +11,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from swiftbackprop._net.arrays import FloatArray
+from swiftbackprop.lab._answer_text import grammar_signs
 
 __all__ = ["NotInGrammar", "evaluate", "shown"]
 
@@ -22,11 +22,12 @@ class NotInGrammar(ValueError):
     """What is written is no expression of the grammar, whatever the shapes."""
 
 
-_TRANSPOSED = re.compile(r"ᵀ|⊤|\^\s*(?:T\b|\{\s*T\s*\}|\\top\b|\{\s*\\top\s*\})")
 _LONGEST = 300  # characters of an expression
 _LARGEST = 10_000  # numbers of an array
 _MOST_AXES = 3
-_NUMPY = ("np", "numpy")
+_MODULES = ("np", "numpy", "jnp", "torch", "tf", "cp")
+_TORCH = {"mm": "matmul", "mul": "multiply", "dim": "axis", "keepdim": "keepdims"}
+_ENDS = (("", ""), ("t", ".T"))
 _DEEPEST = 40  # levels of the tree
 
 _BINARY: dict[type[ast.operator], tuple[str, Callable[[Value, Value], Value]]] = {
@@ -57,9 +58,9 @@ def shown(value: FloatArray) -> str:
 def evaluate(text: str, quantities: Mapping[str, FloatArray]) -> FloatArray:
     """Return the value of an expression in named quantities.
 
-    The grammar has the operators ``@ * / + - **``, the slides' ``⊙`` and ``ᵀ`` (or ``^T``),
-    ``.T``, indices, and some functions and methods of NumPy. Every array is checked before it
-    is made.
+    The grammar has the operators ``@ * / + - **``, the slides' ``⊙`` and ``ᵀ``, ``.T``, indices,
+    and some functions and methods of NumPy; other signs for these are read too, see
+    `grammar_signs`. Every array is checked before it is made.
 
     Raises
     ------
@@ -79,8 +80,11 @@ def evaluate(text: str, quantities: Mapping[str, FloatArray]) -> FloatArray:
     # ⊙ binds as the other products do, and // is free: nothing here is divided by floor.
     if "//" in text:
         raise NotInGrammar("// is not part of the grammar: ⊙ or * multiply, / divides")
-    source = _TRANSPOSED.sub(".T ", text.strip()).replace("⊙", "//").replace("∘", "//")
-    source = source.replace("−", "-").replace("·", "*")
+    if "einsum" in text:
+        raise NotInGrammar(
+            "einsum has the formula's indices: write the same with whole matrices, by @, .T and ⊙"
+        )
+    source = grammar_signs(text).strip().replace("⊙", "//")
     try:
         tree = ast.parse(source, mode="eval").body
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
@@ -122,6 +126,8 @@ class _Walk:
             return _indexed(self.value(node.value, down), node.slice)
         if isinstance(node, ast.Call):
             return self._call(node, down)
+        if isinstance(node, ast.Tuple):
+            raise NotInGrammar("a comma stands between two values: decimals have a point, as 0.5")
         raise NotInGrammar(
             f"{_text(node)!r} is not part of the grammar: there are {', '.join(self._quantities)}, "
             "@ ⊙ * / + - **, .T, indices and NumPy's "
@@ -130,28 +136,38 @@ class _Walk:
 
     def _named(self, name: str) -> FloatArray:
         if name not in self._quantities:
+            meant = {own.lower() + end: own + dot for own in self._quantities for end, dot in _ENDS}
+            near = meant.get(name.lower())
             raise NotInGrammar(
                 f"there is no {name!r} here: there are {', '.join(self._quantities)}"
+                + f"; write {near}" * bool(near)
             )
         return self._quantities[name]
 
     def _call(self, node: ast.Call, depth: int) -> Value:
         """Call a function np.f(x, ...) or a method x.f(...) of the few there are."""
         function = node.func
-        if not isinstance(function, ast.Attribute) or function.attr not in _FUNCTIONS:
+        if isinstance(function, ast.Name) and function.id in self._quantities:
+            raise NotInGrammar(
+                f"{function.id} is an array and not a function: {function.id} alone is all of it, "
+                "and @ multiplies"
+            )
+        name = function.attr if isinstance(function, ast.Attribute) else ""
+        name = _TORCH.get(name, name)
+        if not isinstance(function, ast.Attribute) or name not in _FUNCTIONS:
             raise NotInGrammar(
                 f"{_text(function)!r} is not part of the grammar: the functions are "
                 f"{', '.join(f'np.{name}' for name in _FUNCTIONS)}"
             )
         nodes = list(node.args)
-        if not (isinstance(function.value, ast.Name) and function.value.id in _NUMPY):
+        if not (isinstance(function.value, ast.Name) and function.value.id in _MODULES):
             nodes.insert(0, function.value)
-        operands, made = _FUNCTIONS[function.attr]
+        operands, made = _FUNCTIONS[name]
         if len(nodes) < operands:
-            raise NotInGrammar(f"{function.attr} takes {operands} arrays, got {len(nodes)}")
+            raise NotInGrammar(f"{name} takes {operands} arrays, got {len(nodes)}")
         arrays = [self.value(argument, depth) for argument in nodes[:operands]]
         texts = [_text(argument) for argument in nodes[:operands]]
-        options = _options(function.attr, nodes[operands:], node.keywords)
+        options = _options(name, nodes[operands:], node.keywords)
         return made(*arrays, *texts, **options)
 
 
@@ -160,7 +176,7 @@ def _options(
 ) -> dict[str, Value]:
     """Return axis and keepdims of a sum."""
     given: list[tuple[str | None, ast.expr]] = [("axis", node) for node in positional]
-    given += [(keyword.arg, keyword.value) for keyword in keywords]
+    given += [(_TORCH.get(k.arg or "", k.arg), k.value) for k in keywords]
     options: dict[str, Value] = {}
     for key, node in given:
         if name not in ("sum", "mean") or key not in ("axis", "keepdims") or key in options:
@@ -216,6 +232,7 @@ def _binary(kind: type[ast.operator], x: Value, y: Value, left: str, right: str)
     except ValueError:
         raise ValueError(
             f"{left} is {shown(x)} and {right} is {shown(y)}: {sign} needs equal shapes"
+            + ", and the product of matrices is @" * (sign == "*")
         ) from None
     _checked(shape)
     # As arrays: Python's own numbers raise where NumPy's give infinity.

@@ -149,18 +149,21 @@ def _capital(sentence: str) -> str:
 
 def _flat(value: FloatArray, wanted: FloatArray) -> tuple[str, str]:
     """Return what is to say of an array with one axis or none."""
-    if value.ndim == 0:
+    asked = f"asked for is {shown(wanted)}"
+    if value.ndim == 0 or value.size == 1 < wanted.size:
         what = "wrong shape"
         if np.isclose(value, wanted.sum(), rtol=1e-9, atol=1e-12):
             what = "wrong shape, sum of the answer"
-        return what, f"It is one number, and asked for is {shown(wanted)}."
-    words = (
-        f"An array of shape {value.shape} is neither a row nor a column, and asked for is "
-        f"{shown(wanted)}: keep the second axis, by [:, None] or keepdims=True."
-    )
-    if value.size == wanted.size and _same(value, wanted.ravel()):
-        return "right values, one-dimensional", words
-    return "wrong shape", words
+        elif np.isclose(value, wanted, rtol=1e-9, atol=1e-12).any():
+            what = "wrong shape, one entry of the answer"
+        return what, f"It is one number, and {asked}."
+    words = f"An array of shape {value.shape} is neither a row nor a column, and {asked}"
+    if value.size != wanted.size:
+        return "wrong shape", f"{words}: it has {value.size} numbers in place of {wanted.size}."
+    if 1 in wanted.shape:
+        words += ": keep the second axis, by [:, None] or keepdims=True"
+    same = _same(value, wanted.ravel())
+    return "right values, one-dimensional" if same else "wrong shape", f"{words}."
 
 
 def _of_shape(value: FloatArray, wanted: FloatArray, said: str) -> tuple[str, str]:
