@@ -146,7 +146,7 @@ export function parse(text) {
   };
   const term = chain(["*", "@", "⊙"], primary);
   const sum = chain(["+", "-"], term);
-  if (!tokens.length) throw new Refused("Write an expression, such as W.T @ g.");
+  if (!tokens.length) throw new Refused("Write an expression, with @, * or ⊙ between its factors.");
   const tree = sum();
   if (at < tokens.length) throw new Refused(`“${tokens[at]}” is in the wrong place: is an @ or * missing before it?`);
   return tree;

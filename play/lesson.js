@@ -193,7 +193,7 @@ export class Lesson {
         <summary>Write your own expression</summary>
         <form class="own">
           <label>As in NumPy, with ${Object.keys(names).map((name) => `<code>${name}</code>`).join(", ")}: <code>@</code> multiplies matrices, <code>*</code> or ⊙ number by number, <code>.T</code> transposes
-            <input type="text" autocomplete="off" autocapitalize="off" spellcheck="false" placeholder="${Object.keys(names).slice(0, 2).join(".T @ ")}">
+            <input type="text" autocomplete="off" autocapitalize="off" spellcheck="false" placeholder="2 * ${Object.keys(names)[0]}">
           </label>
           <button>Try it</button>
         </form>
@@ -305,6 +305,6 @@ export class Lesson {
   }
 
   score() {
-    $("#score").textContent = `${this.right.size} of ${QUESTIONS.length} right`;
+    $("#score").textContent = `${this.right.size} of ${QUESTIONS.length}`;
   }
 }

@@ -86,6 +86,18 @@ CUT_OFF = """() => [...document.querySelectorAll(".option, .formulas, legend, .b
     .filter(e => e.checkVisibility() && e.scrollWidth > e.clientWidth + 1)
     .map(e => e.textContent)"""
 
+# Lists that are narrower than what is chosen in them.
+NARROW_LISTS = """() => [...document.querySelectorAll("select")]
+    .filter(e => e.checkVisibility()).filter(e => {
+        const wide = e.cloneNode();
+        wide.append(e.selectedOptions[0].cloneNode(true));
+        wide.style = "position: absolute; width: max-content; max-width: none; flex: none";
+        e.after(wide);
+        const { width } = wide.getBoundingClientRect();
+        wide.remove();
+        return e.getBoundingClientRect().width + 0.5 < width;
+    }).map(e => e.id)"""
+
 
 @pytest.mark.parametrize(("size", "scheme"), LOOKS)
 def test_tour(open_page: Any, size: str, scheme: str) -> None:
@@ -101,6 +113,7 @@ def test_tour(open_page: Any, size: str, scheme: str) -> None:
         low = [found for found in page.evaluate(CONTRASTS) if found[1] < found[2]]
         assert low == [], name
         page.wait_for_function(f"({CUT_OFF})().length === 0")  # a frame after the width changed
+        assert page.evaluate(NARROW_LISTS) == [], name
         # Nor with letters twice as large.
         assert page.evaluate(WIDTH_OF_LARGE_LETTERS) <= width, name
 
@@ -136,7 +149,13 @@ def test_tour(open_page: Any, size: str, scheme: str) -> None:
     play.data("xor")
     play.open("inside")
     look("inside")
-    for _ in range(9):
+    for _ in range(4):
+        page.click("#next")
+    assert play.text("#step-title") == "Forward, the cost"
+    cut = "all => all.filter(e => e.scrollWidth > e.clientWidth + 1).length"
+    assert page.eval_on_selector_all("#equation .block", cut) == 0
+    look("inside-cost")
+    for _ in range(5):
         page.click("#next")
     page.click("#everything table.movable td >> nth=1")
     page.locator("#slider").press("ArrowRight")

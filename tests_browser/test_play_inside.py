@@ -112,6 +112,9 @@ def test_questions_judge_every_option(play: Play) -> None:
         question = page.locator(f'[data-question="{place}"]')
         names = question.locator(".given .block-name code").all_inner_texts()
         assert names == list(asked.quantities)
+        example = question.locator("input[type=text]").get_attribute("placeholder")
+        assert example
+        assert not asked.answer(example).right
         options = question.locator("input[type=radio]")
         assert options.count() == len(asked.options)
         for index, kind in enumerate(asked.verdicts().values()):
@@ -120,7 +123,7 @@ def test_questions_judge_every_option(play: Play) -> None:
             assert verdict.startswith("Right.") == (kind == "right"), (place, index, verdict)
             fits = "It cannot be computed" not in verdict
             assert fits == (kind != "the shapes do not fit"), (place, index, verdict)
-    assert play.text("#score") == "7 of 7 right"
+    assert play.text("#score") == "7 of 7"
     expect(answer).to_be_visible()
 
 

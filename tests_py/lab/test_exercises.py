@@ -264,6 +264,9 @@ def test_the_question_does_not_tell_its_answer(number: int) -> None:
         assert "right" not in shown
     hint = repr(asked).rpartition('.answer("')[2].partition('"')[0]
     assert not asked.answer(hint).right
+    _, right = asked._question.options[RIGHT[number]]
+    for text in ("", "W W", "g(g)", "0,5", "Q", "W.sum(1, 2)"):
+        assert right not in asked.answer(text).sentence
 
 
 def test_widgets_judge_by_button_and_by_field() -> None:

@@ -80,10 +80,10 @@ class Exercise:
         Parameters
         ----------
         text : str
-            The letter of an option, or an expression of `quantities` such as "W.T @ g",
-            "g ⊙ s" or "np.sum(W * g, axis=0)". It is parsed and computed step by step, never
-            run as Python. "option A", "r = Wᵀ @ g", quotes around it and signs that look like
-            those of the grammar are read as they are meant.
+            The letter of an option, or an expression of `quantities` such as "W @ g",
+            "g ⊙ s.T" or "np.sum(W * g)". It is parsed and computed step by step, never run as
+            Python. "option A", "r = W @ g", quotes around it and signs that look like those of
+            the grammar are read as they are meant.
 
         Returns
         -------

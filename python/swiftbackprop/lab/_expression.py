@@ -90,7 +90,7 @@ def evaluate(text: str, quantities: Mapping[str, FloatArray]) -> FloatArray:
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         said = getattr(error, "msg", None) or str(error)
         raise NotInGrammar(
-            f"{text!r} is not an expression ({said}): write products out, as in W.T @ g or g ⊙ s"
+            f"{text!r} is not an expression ({said}): write products out, with @, ⊙ or *"
         ) from None
     with np.errstate(all="ignore"):
         value = _Walk(quantities).value(tree, 0)
