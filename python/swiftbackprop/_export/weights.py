@@ -171,7 +171,7 @@ def _write(net: NetworkBase, arrays: Iterable[_Array], values: Iterable[Any]) ->
     checked = []
     for each, value in zip(arrays, values, strict=True):
         own = each.of(net)
-        what = f"{each.name}, {each.letter} of layer {each.m},"
+        what = f"{each.name} ({each.letter} of layer {each.m})"
         array = as_parameter(as_data(value, each.name), what, own.shape, each.m, own.dtype)
         if each.letter == "running_var" and (array < 0).any():
             raise ValueError(f"{what} must be >= 0: it is a variance")
