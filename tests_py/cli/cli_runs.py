@@ -5,11 +5,10 @@ from __future__ import annotations
 import contextlib
 import csv
 import io
-import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import numpy as np
 
@@ -23,29 +22,24 @@ def command(*arguments: object) -> list[str]:
 
 
 def run(folder: Path, *arguments: object, code: int = 0) -> subprocess.CompletedProcess[str]:
-    """Run a command, in this process: each of its own would import pandas again."""
+    """Run a command and return what it said."""
     out, err = io.StringIO(), io.StringIO()
-    with (
-        contextlib.chdir(folder),
-        contextlib.redirect_stdout(out),
-        contextlib.redirect_stderr(err),
-    ):
-        try:
-            returned = main([str(argument) for argument in arguments])
-        except SystemExit as error:  # argparse
-            returned = int(error.code or 0)
+    returned = run_into(out, err, folder, *arguments)
     assert returned == code, out.getvalue() + err.getvalue()
     return subprocess.CompletedProcess(arguments, returned, out.getvalue(), err.getvalue())
 
 
-def start(folder: Path, *arguments: object, **environment: str) -> Any:
-    """Run a command in a process of its own, which ends without a traceback."""
-    done = subprocess.run(
-        command(*arguments), cwd=folder, capture_output=True, timeout=120, check=False,
-        env=os.environ | environment,
-    )  # fmt: skip
-    assert b"Traceback" not in done.stderr, done.stderr
-    return done
+def run_into(stdout: TextIO | None, stderr: TextIO | None, folder: Path, *arguments: object) -> int:
+    """Run a command, in this process: each of its own would import pandas again."""
+    with (
+        contextlib.chdir(folder),
+        contextlib.redirect_stdout(stdout),
+        contextlib.redirect_stderr(stderr),
+    ):
+        try:
+            return main([str(argument) for argument in arguments])
+        except SystemExit as error:  # argparse
+            return int(error.code or 0)
 
 
 def complaint(folder: Path, *arguments: object, code: int = 1) -> str:

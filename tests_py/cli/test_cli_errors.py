@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import re
@@ -16,7 +17,7 @@ import numpy as np
 import pytest
 
 import swiftbackprop as sb
-from cli_runs import command, complaint, run
+from cli_runs import command, complaint, run, run_into
 from swiftbackprop._export import files
 from swiftbackprop._import.load import read_notes
 
@@ -196,24 +197,16 @@ def test_ctrl_c_and_closed_pipes(flowers: Path) -> None:
 
 
 def test_without_stdout_or_stderr(flowers: Path) -> None:
-    """Closed by who called, as a service does."""
-
-    def closed(redirection: str, *arguments: object) -> subprocess.CompletedProcess[str]:
-        line = shlex.join(command(*arguments)) + redirection
-        return subprocess.run(
-            ["bash", "-c", line], cwd=flowers, capture_output=True, text=True, timeout=60,
-            check=False,
-        )  # fmt: skip
-
-    train = ["train", "flowers.csv", "--target", "kind", "--epochs", "1"]
-    done = closed(" >&- 2>&-", *train)
-    assert done.returncode == 0
+    """Closed by who called, as a service does; for Python they are None then."""
+    train = command("train", "flowers.csv", "--target", "kind", "--epochs", 1)
+    closed = ["bash", "-c", shlex.join(train) + " >&- 2>&-"]
+    assert subprocess.run(closed, cwd=flowers, timeout=60, check=False).returncode == 0
     assert (flowers / "flowers.safetensors").exists()
-    assert closed(" >&-", "info").returncode == 0
-    lost = closed(" >&-", "predict", "flowers.safetensors", "flowers.csv")
-    assert lost.returncode == 1
-    assert "no stdout to write to: give --output" in lost.stderr
-    full = closed(" >/dev/full", "predict", "flowers.safetensors", "flowers.csv")
-    assert full.returncode == 1
-    assert "Traceback" not in full.stderr
-    assert "No space left" in full.stderr
+    err = io.StringIO()
+    assert run_into(None, err, flowers, "info") == 0
+    predict = ("predict", "flowers.safetensors", "flowers.csv")
+    assert run_into(None, err, flowers, *predict) == 1
+    assert "no stdout to write to: give --output" in err.getvalue()
+    with open("/dev/full", "w", encoding="utf-8") as full:
+        assert run_into(full, err, flowers, *predict) == 1
+    assert "No space left" in err.getvalue()

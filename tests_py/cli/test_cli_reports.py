@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 import sys
 from pathlib import Path
@@ -14,7 +15,7 @@ import pytest
 from sklearn.model_selection import train_test_split
 
 import swiftbackprop as sb
-from cli_runs import complaint, hundred, report_of, rows_of, run, start, table_of, write_csv
+from cli_runs import complaint, hundred, report_of, rows_of, run, run_into, table_of, write_csv
 from swiftbackprop._cli.columns import as_numbers
 
 # --- What is reported ---------------------------------------------------------------------------
@@ -242,16 +243,20 @@ def test_streams_of_few_letters(tmp_path: Path) -> None:
         assert run(tmp_path, name, "--help").stdout.isascii()
     kinds = ["grün", "rot", "жёлтый"] * 20
     write_csv(tmp_path / "data.csv", "größe,art", [np.arange(60) % 3 + 0.5, kinds])
-    train = start(tmp_path, "train", "data.csv", "--target", "art", "--epochs", 1,
-                  PYTHONIOENCODING="ascii")  # fmt: skip
-    assert train.returncode == 0
-    assert b"gr\\xfc" in train.stdout
-    assert train.stdout.isascii()
+
+    def printed(encoding: str, *arguments: object, code: int = 0) -> tuple[str, str]:
+        out, err = io.BytesIO(), io.BytesIO()
+        streams = [io.TextIOWrapper(each, encoding, write_through=True) for each in (out, err)]
+        assert run_into(*streams, tmp_path, *arguments) == code
+        return out.getvalue().decode(encoding), err.getvalue().decode(encoding)
+
+    out, _ = printed("ascii", "train", "data.csv", "--target", "art", "--epochs", 1)
+    assert "gr\\xfc" in out
     for encoding in ("ascii", "latin-1"):
-        done = start(tmp_path, "predict", "data.safetensors", "data.csv", "--probabilities",
-                     PYTHONIOENCODING=encoding)  # fmt: skip
-        assert (done.returncode, done.stdout) == (1, b"")
-        assert b"give --output" in done.stderr
+        predict = ("predict", "data.safetensors", "data.csv", "--probabilities")
+        out, err = printed(encoding, *predict, code=1)
+        assert out == ""
+        assert "give --output" in err
     run(tmp_path, "predict", "data.safetensors", "data.csv", "--probabilities", "--output", "out")
     assert "p(жёлтый)" in (tmp_path / "out").read_text("utf-8")
 

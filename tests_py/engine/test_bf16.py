@@ -22,6 +22,8 @@ def test_kernels(unit: str, level: str, tmp_path: Path) -> None:
     """
     if not cpu_has(level) or (unit != "emulated" and platform.machine() != "x86_64"):
         pytest.skip(f"this CPU has no {unit} at level {level}")
+    if unit == "dot" and unit_here() == "emulated":
+        pytest.skip("this CPU has no dot products: the program would emulate them again")
     in_c = unit == "tiles" and unit_here() != unit
     program = tmp_path / unit
     done = subprocess.run(
@@ -41,6 +43,4 @@ def test_kernels(unit: str, level: str, tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     only = {} if unit == "tiles" else {"SWIFTBACKPROP_BF16": unit}
     done = subprocess.run([program], env=only, capture_output=True, text=True, check=False)
-    if unit == "dot" and "emulated" in done.stdout:
-        unit = "emulated"  # this CPU has no such instruction, and the program says so
     assert (done.returncode, done.stdout) == (0, f"{unit}: 0 wrong\n")
