@@ -40,14 +40,14 @@ def read(content: bytes, folder: Path) -> Any:
 
 
 @hypothesis.given(data=st.data())
-@hypothesis.settings(max_examples=400)
+@hypothesis.settings(max_examples=100)
 def test_truncated_files(data: Any, good: bytes, tmp_path_factory: Any) -> None:
     cut = data.draw(st.integers(0, len(good) - 1))
     assert read(good[:cut], tmp_path_factory.getbasetemp()) is None
 
 
 @hypothesis.given(data=st.data())
-@hypothesis.settings(max_examples=1500)
+@hypothesis.settings(max_examples=300)
 def test_flipped_bytes(data: Any, good: bytes, tmp_path_factory: Any) -> None:
     """They are found by the checksum; without one they may change a number."""
     signed = data.draw(st.booleans())
@@ -102,7 +102,7 @@ JSON = st.recursive(
 
 
 @hypothesis.given(data=st.data())
-@hypothesis.settings(max_examples=800)
+@hypothesis.settings(max_examples=200)
 def test_any_value_anywhere_in_the_description(
     data: Any, good: bytes, tmp_path_factory: Any
 ) -> None:
@@ -258,7 +258,7 @@ FUZZ = f"""
     pages = int(pathlib.Path("/proc/self/statm").read_text().split()[0])
     limit = pages * resource.getpagesize() + 2**28
     resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
-    print(*test_damaged_files.fuzz(folder / "file", seed, 1500))
+    print(*test_damaged_files.fuzz(folder / "file", seed, 400))
 """
 
 
@@ -288,9 +288,9 @@ def test_damaged_files_with_little_memory(seed: int, tmp_path: Path) -> None:
         pytest.skip("trust/ is not part of an installation")
     pytest.importorskip("pandas")
     good, bad = map(int, run_python_ok(FUZZ, str(tmp_path), str(seed)).split())
-    assert good + bad == 1500
-    assert bad > 1000
-    assert good > 10
+    assert good + bad == 400
+    assert bad > 250
+    assert good > 3
 
 
 def test_large_headers_are_not_read(good: bytes, tmp_path: Path) -> None:
