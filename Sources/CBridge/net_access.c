@@ -59,9 +59,10 @@ PyObject *sb_net_option(Net *self, PyObject *argument) {
   if (PyErr_Occurred() || !sb_is_ready(self)) return NULL;
   sb_error error = {0};
   double value = 0;
-  if (sb_get_option(self->net, (int32_t)option, &value, &error) != SB_OK) {
-    return sb_raise(self->state, &error);
-  }
+  Work work = sb_begin_work(self, 0);
+  sb_status status = sb_get_option(self->net, (int32_t)option, &value, &error);
+  sb_end_work(self, work);
+  if (status != SB_OK) return sb_raise(self->state, &error);
   return PyFloat_FromDouble(value);
 }
 
@@ -142,7 +143,11 @@ PyObject *sb_net_maker(Net *self, PyObject *args) {
   if (!PyArg_ParseTuple(args, "iiLi", &quantity, &m, &rows, &threads) || !sb_is_ready(self)) {
     return NULL;
   }
-  return PyLong_FromLong(sb_maker(self->net, quantity, m, rows, threads));
+  // What factors are rounded to is among what derivatives to study change for a while.
+  Work work = sb_begin_work(self, 0);
+  int32_t maker = sb_maker(self->net, quantity, m, rows, threads);
+  sb_end_work(self, work);
+  return PyLong_FromLong(maker);
 }
 
 PyObject *sb_net_slot_count(Net *self, PyObject *Py_UNUSED(unused)) {

@@ -31,10 +31,14 @@ static bool acquire_outputs(Net *net, PyObject *array, int64_t rows, Py_buffer *
 }
 
 static void fit_finish(FitSession *self) {
-  if (self->fit == NULL) return;
-  sb_fit_end(self->fit);
+  // Under the lock, should another thread be in run or read the network.
+  Work work = sb_begin_work(self->net, 0);
+  sb_fit *fit = self->fit;
   self->fit = NULL;
-  if (self->net->busy_generation == self->generation) self->net->busy_generation = 0;
+  sb_fit_end(fit);
+  if (fit != NULL && self->net->busy_generation == self->generation) self->net->busy_generation = 0;
+  sb_end_work(self->net, work);
+  if (fit == NULL) return;
   sb_release_all(self->buffers, ARRAYS);
   sb_release_all(&self->outputs, 1);
   Py_CLEAR(self->sums);
@@ -213,15 +217,7 @@ static PyObject *fit_set_outputs(FitSession *self, PyObject *argument) {
 }
 
 static PyObject *fit_end(FitSession *self, PyObject *Py_UNUSED(unused)) {
-  // Under the lock, should another thread be in run.
-  Work work = sb_begin_work(self->net, 0);
-  sb_fit *fit = self->fit;
-  self->fit = NULL;
-  sb_end_work(self->net, work);
-  if (fit != NULL) {
-    self->fit = fit;
-    fit_finish(self);
-  }
+  fit_finish(self);
   Py_RETURN_NONE;
 }
 

@@ -187,6 +187,21 @@ def test_closing_while_fitting_is_safe() -> None:
     assert running.error is None or isinstance(running.error, RuntimeError)
 
 
+def test_options_and_plans_are_read_between_steps_of_fit() -> None:
+    """What is read beside a step, ThreadSanitizer sees."""
+    net = network(width=400)
+    X, _ = data(50)
+    with Running(net) as running:
+        before = 0
+        for _ in range(50):
+            steps = net.step_count
+            assert before <= steps
+            before = steps
+            assert (net.l1, net.l2, net.clip_norm, net.dropout) == (0, 0, None, (0, 0))
+            assert net.plan(X, batch_size=50)
+    assert running.error is None
+
+
 def test_dropping_the_network_while_fitting_is_safe() -> None:
     said = run_python_ok(
         """
