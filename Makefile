@@ -16,7 +16,10 @@ export SOURCE_DATE_EPOCH
 PY = $(VENV)/bin/python
 # Swift's tests multiply with the library that ships.
 BLAS = $$(ls $(CURDIR)/$(VENV)/lib/python3.*/site-packages/swiftbackprop/_lib/libscipy_openblas.so)
-ASAN = $$(swift -print-target-info | sed -n 's/.*"runtimeResourcePath": "\(.*\)".*/\1/p')/clang/lib/linux/libclang_rt.asan-$$(uname -m).so
+SWIFT_RUNTIME = $$(swift -print-target-info | sed -n 's/.*"runtimeResourcePath": "\(.*\)".*/\1/p')
+ASAN = $(SWIFT_RUNTIME)/clang/lib/linux/libclang_rt.asan-$$(uname -m).so
+# Swift's own, which knows of libdispatch.
+TSAN = $(SWIFT_RUNTIME)/clang/lib/linux/libclang_rt.tsan-$$(uname -m).so:$(SWIFT_RUNTIME)/linux/libdispatch.so
 SWIFT_FILES = Sources Tests Package.swift
 C_FILES := $(wildcard Sources/CBridge/*.[ch] Sources/CBridge/include/*.h tests_py/engine/c/*.[ch] trust/*.[ch] play/engine/*.c play/engine/include/*.h benchmarks/native/*.[ch])
 # As setup.py has them for the extension.
@@ -27,7 +30,7 @@ SOURCES := Package.swift pyproject.toml setup.py scratch.py $(shell find Sources
 	-not -path '*/_lib/*' -not -path '*.egg-info/*' -not -name '*.so' -not -name '*.pyc')
 
 .DELETE_ON_ERROR:
-.PHONY: help demo develop test swift-test swift-test-release python-test test-peers test-mpi test-installs test-cpus test-aarch64 test-musl fuzz-sklearn fuzz faults coverage contributing-example lint lint-c lint-types lint-text format bench bench-check docs notebooks play browser wheel wheel-aarch64 wheel-musl sanitize sanitize-address sanitize-thread extras clean check
+.PHONY: help demo develop test swift-test swift-test-release python-test test-peers test-mpi test-installs test-cpus test-aarch64 test-musl fuzz-sklearn fuzz faults coverage contributing-example lint lint-c lint-types lint-text format bench bench-check docs notebooks play browser wheel wheel-aarch64 wheel-musl sanitize sanitize-address sanitize-thread sanitize-python-thread extras clean check
 
 help: ## list the verbs
 	@sed -n 's/^\([a-z0-9-]*\):.*## /  \1\t/p' $(MAKEFILE_LIST) | expand -t 15
@@ -212,6 +215,11 @@ test-installs: $(VENV)/package wheel ## the other ways of installing: sdist, Deb
 # Which of the tests in Python run under AddressSanitizer and UndefinedBehaviorSanitizer.
 SANITIZED ?= tests_py
 
+# And those that start threads, under ThreadSanitizer.
+THREADED ?= $(addprefix tests_py/,engine/test_threads*.py engine/test_hardening.py engine/test_loops.py \
+	engine/test_precision_options.py net/test_custom_calls.py net/test_custom_rules.py \
+	train/test_stream_ends.py train/test_streams.py estimators/test_sklearn_life.py)
+
 # SwiftPM's --sanitize=undefined is not there on Linux; undefined behaviour is C's, and what reports
 # it is in AddressSanitizer's library.
 UNDEFINED = -Xcc -fsanitize=undefined -Xcc -fno-sanitize-recover=undefined
@@ -222,6 +230,8 @@ sanitize: $(VENV)/package ## the tests under AddressSanitizer with UndefinedBeha
 	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target $(VENV)-address/package sanitize-address sanitize-thread
 	LD_PRELOAD=$(ASAN) ASAN_OPTIONS=detect_leaks=0:allocator_may_return_null=1 PYTHONMALLOC=malloc \
 		$(VENV)-address/bin/python -m pytest $(PROCESSES) $(SANITIZED) $(PYTEST)
+	@# Not beside the other one, for both build in build/.
+	@$(MAKE) --no-print-directory sanitize-python-thread
 
 sanitize-address:
 	$(SWIFT_TEST) --sanitize=address $(UNDEFINED) --scratch-path .build/address
@@ -229,8 +239,13 @@ sanitize-address:
 sanitize-thread:
 	$(SWIFT_TEST) --sanitize=thread --scratch-path .build/thread
 
+# In one process, whose exit status tells of races in tests that pass, and with reports let through.
+sanitize-python-thread: $(VENV)-thread/package
+	LD_PRELOAD=$(TSAN) TSAN_OPTIONS=die_after_fork=0:allocator_may_return_null=1 \
+		$(VENV)-thread/bin/python -m pytest --capture=sys -n 0 $(THREADED) $(PYTEST)
+
 clean: ## remove what the other verbs made
-	rm -rf .build build dist wheelhouse $(VENV) $(VENV)-address $(VENV)-coverage python/*.egg-info \
+	rm -rf .build build dist wheelhouse $(VENV) $(VENV)-address $(VENV)-thread $(VENV)-coverage python/*.egg-info \
 		python/swiftbackprop/_lib python/swiftbackprop/*.so .mypy_cache .pytest_cache .ruff_cache
 
 # ------------------------------------------------- files that stand for what is installed
@@ -248,8 +263,8 @@ $(VENV)/editable: pyproject.toml setup.py $(wildcard building/*.py) $(VENV)/buil
 	@rm -f $(VENV)/package
 	@touch $@
 
-# The engine of `make sanitize` and that of `make coverage`.
-$(VENV)-address/package $(VENV)-coverage/package: $(VENV)-%/package: $(SOURCES) | check
+# The engines of `make sanitize` and that of `make coverage`.
+$(VENV)-address/package $(VENV)-thread/package $(VENV)-coverage/package: $(VENV)-%/package: $(SOURCES) | check
 	$(PYTHON) -m venv $(@D)
 	rm -rf build/lib* build/bdist*
 	SWIFTBACKPROP_BUILD_ENGINE=$* SWIFTBACKPROP_BUILD_LEVELS=native $(@D)/bin/python -m pip install --quiet '.[test,coverage]'

@@ -6,8 +6,9 @@ SWIFTBACKPROP_BUILD_ENGINE
     "embedded" (the default) builds Embedded Swift, which needs no runtime. "static" builds the
     same sources with the normal standard library linked in, some 8 MB more a module; every
     instruction-set level too, so that the installed package is used in the same way.
-    "address" is "embedded" under AddressSanitizer and UndefinedBehaviorSanitizer, for
-    `make sanitize`; "coverage" counts what is run, for `make coverage`.
+    "address" is "embedded" under AddressSanitizer and UndefinedBehaviorSanitizer, "thread"
+    under ThreadSanitizer, for `make sanitize`; "coverage" counts what is run, for
+    `make coverage`.
 SWIFTBACKPROP_BUILD_LEVELS
     "here" (the default) builds the baseline, which runs on every CPU, and the best level of this
     machine's. "all" builds every level: for wheels that go to other machines (`make wheel`).
@@ -83,6 +84,7 @@ ENGINES = {
         *(*EMBEDDED, "--sanitize=address"),
         *("-Xcc", "-fsanitize=undefined", "-Xcc", "-fno-sanitize-recover=undefined"),
     ),
+    "thread": (*EMBEDDED, "--sanitize=thread"),
 }
 MACHINES = (
     *("linux on x86_64", "linux on aarch64", "darwin on x86_64", "darwin on arm64"),
@@ -185,7 +187,7 @@ class SwiftBuildExt(build_ext):
         if done.returncode:
             sys.exit(f"swift build failed for {ext.name}:\n{done.stdout}")
         library = scratch / "release" / LIBRARIES.get(sys.platform, "lib_core.so")
-        if ENGINE != "address":  # whose symbols come from a preloaded library
+        if ENGINE not in ("address", "thread"):  # whose symbols come from a preloaded library
             check_symbols(library)
         vendored.replace(library, module)
 
