@@ -26,6 +26,11 @@ ROOT = TESTS.parent
 DTYPES = ("float32", "float64")
 TOLERANCE = {"float32": 1e-5, "float64": 1e-12}
 
+# As by `make sanitize`: what is preloaded maps terabytes, and ends the process where it gets less.
+plain_malloc = pytest.mark.skipif(
+    "LD_PRELOAD" in os.environ, reason="another malloc is preloaded: memory is its own"
+)
+
 # Norms of three layers: of every kind, before and after the activation, with options.
 NORMS: dict[str, Any] = {
     "batch": "batch",

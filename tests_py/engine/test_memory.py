@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 from pathlib import Path
 
 import pytest
 
 import swiftbackprop as sb
-from helpers import TESTS, compiler, run_python_ok
+from helpers import TESTS, compiler, plain_malloc, run_python_ok
 
 if not Path("/proc/self/status").exists():
     pytest.skip(
         "no /proc/self/status here: anonymous memory cannot be read", allow_module_level=True
     )
 
-if os.environ.get("LD_PRELOAD"):  # as by `make sanitize`
-    pytest.skip("another malloc is preloaded: memory is its own", allow_module_level=True)
+pytestmark = plain_malloc
 
 # --- Large arrays ----------------------------------------------------------------------
 

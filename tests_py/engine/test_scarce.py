@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from helpers import run_python_ok
+from helpers import plain_malloc, run_python_ok
 
 if sys.platform != "linux":
     pytest.skip("the limits are Linux' own", allow_module_level=True)
@@ -43,6 +43,8 @@ def trained():
 """
 
 
+# OpenBLAS joins at the end the threads that it did not get; sanitizers, unlike glibc, abort there.
+@pytest.mark.skipif("LD_PRELOAD" in os.environ, reason="a sanitizer refuses what OpenBLAS joins")
 def test_an_import_where_no_threads_are_to_be_had() -> None:
     """OpenBLAS wants some when it is loaded, and raises SIGINT."""
     said = run_python_ok(LIMITS + "limit_threads()\ntrained()\nprint('trained')", timeout=300)
@@ -99,8 +101,7 @@ assert caught == [1]
     )
 
 
-# As by `make sanitize`, whose library ends the process where it gets no memory.
-@pytest.mark.skipif("LD_PRELOAD" in os.environ, reason="another malloc is preloaded")
+@plain_malloc
 @pytest.mark.parametrize("megabytes", [3, 12, 16, 32, 48, 80])
 def test_no_memory_for_what_openblas_takes(megabytes: int) -> None:
     """It ends the process where it gets no buffer for a product; one after the other share one."""

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 from pathlib import Path
 
 import pytest
 
-from helpers import run_python_ok
+from helpers import plain_malloc, run_python_ok
 
 pytest.importorskip("safetensors")
 if sys.platform != "linux":
     pytest.skip("peaks of memory are read from /proc", allow_module_level=True)
-if os.environ.get("LD_PRELOAD"):  # as by `make sanitize`
-    pytest.skip("another malloc is preloaded: memory is its own", allow_module_level=True)
+
+pytestmark = plain_malloc
 
 # Of docs/files.md. Lists of empty lists are the worst that is known: 42 bytes a byte.
 PER_BYTE, AND = 64, 8 << 20

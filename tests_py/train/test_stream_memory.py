@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from helpers import run_python_ok
+from helpers import plain_malloc, run_python_ok
 
 pa = pytest.importorskip("pyarrow")
 pq = pytest.importorskip("pyarrow.parquet")
@@ -38,6 +38,7 @@ print(net.step_count - before, len(net.predict(rows)), "done")
 """
 
 
+@plain_malloc
 @pytest.mark.parametrize("kind", ["parquet", "feather"])
 def test_a_stream_may_be_larger_than_memory(kind: str, tmp_path: Path) -> None:
     """96 MB may be allocated, and X is 256 MB; so large is a row group of Parquet."""
