@@ -192,7 +192,7 @@ def test_wrong_arguments() -> None:
         )  # fmt: skip
     refused(lambda: net.hvp(X, y, 1.0), ValueError, "v: expected 1 or 2 dimensions")
     refused(lambda: net.hvp(X, y, None), TypeError, "v is None")
-    refused(lambda: net.hvp(X, y, ["a"] * 26), TypeError, "v: expected real numbers, got dtype")
+    refused(lambda: net.hvp(X, y, ["a"] * 26), TypeError, "v: expected real numbers, got 'a'")
     for bad in (np.nan, np.inf, 1e300):
         refused(lambda bad=bad: net.hvp(X, y, v + bad), ValueError, "v contains NaN or infinity")
         wrong = X.copy()

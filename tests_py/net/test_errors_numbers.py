@@ -20,10 +20,11 @@ def regression(**keywords: Any) -> Any:
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
 @pytest.mark.parametrize("dtype", ["float32", "float64", "float16"])
-def test_data_that_is_not_finite(bad: float, dtype: str) -> None:
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_data_that_is_not_finite(bad: float, dtype: str, order: Any) -> None:
     net = network()
-    X = inputs().astype(dtype)
-    X[13, 1] = bad
+    X = inputs().astype(dtype, order=order)
+    X[13, 1:] = bad
     word = "nan" if np.isnan(bad) else "inf"
     for call in (
         lambda: net.forward(X),
@@ -32,7 +33,7 @@ def test_data_that_is_not_finite(bad: float, dtype: str) -> None:
         lambda: net.evaluate(X, labels()),
         lambda: net.fit(X, labels(), epochs=1, progress=False),
     ):
-        refused(call, ValueError, word, r"\bX\b", r"\b13\b")
+        refused(call, ValueError, word, r"\bX\b", r"row 13, column 1$")
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
@@ -47,7 +48,11 @@ def test_targets_that_are_not_finite(bad: float) -> None:
         lambda: net.evaluate(X, y),
         lambda: net.fit(X, y, epochs=1, progress=False),
     ):
-        refused(call, ValueError, word, r"\by\b|target", r"\b11\b")
+        refused(call, ValueError, word, r"\by\b", r"row 11$")
+    several = np.zeros((N, DL), "f4")
+    several[11, DL - 1] = bad
+    net = quiet_network([D0, DL], seed=0)
+    refused(lambda: net.evaluate(X, several), ValueError, word, rf"row 11, column {DL - 1}$")
 
 
 def test_weights_that_are_not_finite() -> None:
@@ -68,6 +73,14 @@ def test_values_too_large_for_float32() -> None:
     X[3, 0] = 1e300
     refused(lambda: net.forward(X), ValueError, r"1e\+?300|float32|inf")
     refused(lambda: net.fit(X, labels(), epochs=1, progress=False), ValueError, "float32|inf")
+
+
+def test_numbers_that_are_too_large_say_what_to_scale() -> None:
+    """Where no step was made yet, a learning rate cannot be the cause."""
+    net, X = regression(), inputs()
+    refused(lambda: net.evaluate(X, np.full(N, 1e30)), sb.DivergenceError, "loss", "scaled y")
+    refused(lambda: net.fit(X, np.full(N, 1e30), progress=False), sb.DivergenceError, "scaled y")
+    refused(lambda: net.forward(X + 3e38), sb.DivergenceError, "z of layer 1", "scaled X")
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])

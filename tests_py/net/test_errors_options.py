@@ -17,7 +17,7 @@ from helpers import D0, DL, N, inputs, labels, network, refused
     ("X", "pattern"),
     [
         (np.array([["a", "b", "c"]]), "str|U1"),
-        (np.array([[None, 1, 2]]), "object"),
+        (np.array([[None, 1, 2]]), "None in row 0, column 0"),
         (np.zeros((2, D0), complex), "complex"),
         (np.zeros((2, D0), "datetime64[s]"), "datetime"),
         (np.zeros(2, [("x", "f4"), ("y", "f4"), ("z", "f4")]), "void|struct|dtype|field"),

@@ -115,6 +115,37 @@ def test_numbers_of_every_kind_are_read() -> None:
     refused(lambda: net.predict(lazy), TypeError, "collect")
 
 
+CELLS: dict[Any, str] = {
+    None: r"got None in row 2, column 1: .*drop the row",
+    "1,5": r"got '1,5' \(str\) in row 2, column 1: encode it as numbers",
+    decimal.Decimal("1.5"): r"\(Decimal\) in row 2, column 1: convert it",
+    DAY: r"\(date\) in row 2, column 1: take the difference",
+}
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_cells_that_are_no_numbers_are_named(cell: Any) -> None:
+    """In an array of Python objects, and in a list, of which NumPy may make text."""
+    X: Any = [[0.0, 1], [2.0, 3], [4.0, cell], [5.0, cell]]
+    net = sb.Network([2, 2], loss="cross_entropy", seed=0)
+    for given in (X, np.array(X, object), [np.array(row, object) for row in X]):
+        for call in (lambda given=given: net.predict(given),
+                     lambda given=given: net.fit(given, [0, 1, 1, 0], progress=False)):  # fmt: skip
+            refused(call, TypeError, "X: expected real numbers", CELLS[cell])
+    refused(
+        lambda: net.evaluate(np.ones((4, 2)), [0] * 4, sample_weight=[1, 2, cell, 3]),
+        TypeError, "sample_weight: expected", "in row 2: ",
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("library", LIBRARIES)
+def test_numbers_that_miss_in_a_frame_are_named(library: str) -> None:
+    X, net = frame(library, a=[1.0, 2.0, 3.0], b=[1, 2, None]), sb.Network([2, 2], seed=0)
+    refused(lambda: net.predict(X), ValueError, "X contains NaN", "row 2, column 1$")
+    if library == "pandas":
+        refused(lambda: net.predict(X.convert_dtypes()), ValueError, "NaN", "row 2, column 1$")
+
+
 @pytest.mark.parametrize(
     ("y", "kind", "patterns"),
     [

@@ -15,7 +15,7 @@ extension Network {
     guard cost.isFinite else {
       throw .diverged(
         "the loss at the output, layer \(layout.layers), is NaN or infinite; "
-          + "a smaller learning rate may help")
+          + "a smaller learning rate or a scaled y may help")
     }
   }
 
@@ -91,6 +91,6 @@ extension Network {
     }
     return .diverged(
       "\(quantity) of layer \(m) overflowed to NaN or infinity; "
-        + "a smaller learning rate or smaller weights may help")
+        + "a smaller learning rate, smaller weights or a scaled X may help")
   }
 }

@@ -99,8 +99,12 @@ extension Network {
     guard largest >= T.infinityBits else { return largest }
     var row = 0
     while row < x.rows - 1, x.rows(row, row + 1).magnitude() < T.infinityBits { row += 1 }
+    let (start, step) = x.transposed ? (row, x.stride) : (row * x.stride, 1)
+    var column = 0
+    while column < x.cols - 1, x.base[start + column * step].isFinite { column += 1 }
     throw .value(
-      "X contains NaN or infinity (or a value beyond the network's dtype) in row \(first + row)")
+      "X contains NaN or infinity (or a value beyond the network's dtype) in row "
+        + "\(first + row), column \(column)")
   }
 
   /// The bits of the largest |x|. A large x is waited for, as an update is, on all threads; each

@@ -73,8 +73,11 @@ struct Targets {
       let row = scratch + n * outputs
       let n = n + range.lowerBound
       guard largestMagnitude(row, outputs) < T.infinityBits else {
+        var column = 0
+        while column < outputs - 1, row[column].isFinite { column += 1 }
         throw .value(
-          "y contains NaN or infinity (or a value beyond the network's dtype) in row \(n)")
+          "y contains NaN or infinity (or a value beyond the network's dtype) in row \(n)"
+            + (outputs > 1 ? ", column \(column)" : ""))
       }
       var sum: T = 0
       for i in 0..<outputs {

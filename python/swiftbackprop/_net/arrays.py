@@ -16,7 +16,8 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from swiftbackprop._net.frames import check_columns, floats_of, is_missing, what_it_is
+from swiftbackprop._net.checks import got
+from swiftbackprop._net.frames import check_columns, floats_of, is_missing, what_it_is, what_to_do
 
 FloatArray: TypeAlias = npt.NDArray[Any]
 
@@ -208,14 +209,26 @@ def _check_dtype(array: FloatArray, value: Any, what: str) -> None:
             f"expected an array of numbers{hint}"
         )
     name = f"{array.dtype} (str)" if kind in "US" else str(array.dtype)
-    if kind == "O" and array.size and isinstance(array.flat[0], str):
-        kind = "U"
+    if kind == "O" or (kind in "US" and isinstance(value, list | tuple)):
+        _check_cells(array if kind == "O" else np.asarray(value, object), what)
     if kind == "V" and array.dtype.names is None:  # bfloat16 and its like, of other packages
         kind = "O"
     advice = _ADVICE.get(kind, "convert it first")
     if array.dtype == object and all(isinstance(each, numbers.Integral) for each in array.flat):
         advice = "convert it first: .astype(int)"
     raise TypeError(f"{what}: expected real numbers, got dtype {name}: {advice}")
+
+
+def _check_cells(array: FloatArray, what: str) -> None:
+    """Refuse an object in an array that is no real number; NumPy would say nothing of where."""
+    for place, cell in enumerate(array.flat):
+        if not isinstance(cell, numbers.Real | np.bool_):
+            row, *column = (int(k) for k in np.unravel_index(place, array.shape))
+            where = f"row {row}" + (f", column {column[0]}" if column else "")
+            shown = "None" if cell is None else got(cell)
+            raise TypeError(
+                f"{what}: expected real numbers, got {shown} in {where}: {what_to_do(cell)}"
+            )
 
 
 def as_row_weights(value: npt.ArrayLike | None, what: str = "sample_weight") -> FloatArray | None:

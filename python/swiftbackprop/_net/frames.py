@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-__all__ = ["arrow_holds", "check_columns", "floats_of", "is_missing", "what_it_is"]
+__all__ = ["arrow_holds", "check_columns", "floats_of", "is_missing", "what_it_is", "what_to_do"]
 
 # What to do about columns that hold something else than real numbers, by what they hold.
 _ADVICE = {
@@ -99,6 +99,11 @@ def is_missing(value: Any) -> bool:
 def what_it_is(value: Any) -> str:
     """Return what a value is in messages: None, NaN, or its type."""
     return str(value) if is_missing(value) else type(value).__name__
+
+
+def what_to_do(value: Any) -> str:
+    """Return what to do about a value that is no real number."""
+    return "drop the row or fill it in" if is_missing(value) else _ADVICE[_holds(value)]
 
 
 def _strangers(values: Any) -> Iterator[tuple[int, Any]]:
