@@ -56,6 +56,17 @@ def test_every_module_of_torch_is_read(part: Any, name: str, dtype: str) -> None
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
+def test_flatten_is_left_out_for_examples_are_rows(dtype: str) -> None:
+    """As every module for images begins; behind it there is nothing left to flatten."""
+    torch.manual_seed(0)
+    parts = nn.Flatten(), nn.Linear(6, 4), nn.ReLU(), nn.Flatten(), nn.Linear(4, 3)
+    module, images = nn.Sequential(*parts).to(getattr(torch, dtype)), np.ones((5, 2, 3), dtype)
+    net = sb.from_torch(module)
+    assert net.sizes == (6, 4, 3)
+    assert_close(net.predict(images.reshape(5, -1)), run(module, images), dtype)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
 def test_large_numbers_go_through_softplus(dtype: str) -> None:
     net = sb.Network([1, 1], output="softplus", dtype=dtype, initializer=[([[1.0]], [0.0])])
     X = np.array([[-300.0], [-30.0], [0.0], [19.0], [21.0], [39.0], [41.0], [500.0]], dtype)

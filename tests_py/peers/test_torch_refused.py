@@ -131,14 +131,14 @@ REFUSED: dict[str, tuple[Any, str]] = {
     "pruned": (
         lambda: prune.l1_unstructured(nn.Linear(2, 2), "weight", 1),
         r"torch\.nn\.utils\.prune\.remove\(module\[1\], 'weight'\)"),
-    "lazy": (lambda: nn.LazyLinear(2), r"module\[1\] is a LazyLinear.*call the whole module once"),
+    "lazy": (lambda: nn.LazyLinear(2), r"module\[1\], LazyLinear, .*call the whole module once"),
     "lazy norm": (lambda: nn.LazyBatchNorm1d(), "LazyBatchNorm1d.*call the whole module once"),
     "list": (
         lambda: nn.ModuleList([nn.Linear(2, 2), nn.Tanh()]),
         r"ModuleList.*nn\.Sequential\(module\[1\]\[0\], module\[1\]\[1\]\)"),
     "inner": (
-        lambda: Net(), r"module\[1\] is a Net.*nn\.Sequential\(module\[1\]\.fc1, nn\.ReLU\(\), "
-        r"module\[1\]\.fc2\), with the activations"),
+        lambda: Net(), r"module\[1\], Net, has a forward.*nn\.Sequential\(module\[1\]\.fc1, "
+        r"nn\.ReLU\(\), module\[1\]\.fc2\), with the activations"),
 }  # fmt: skip
 
 
@@ -156,8 +156,11 @@ def test_what_is_no_chain() -> None:
             lambda first=first: sb.from_torch(nn.Sequential(first, nn.Linear(2, 2))),
             ValueError, r"module\[0\].*before the first Linear",
         )  # fmt: skip
-    flat = nn.Sequential(nn.Flatten(), nn.Linear(2, 2))
-    refused(lambda: sb.from_torch(flat), ValueError, "Flatten.*reshape")
+    for flat in (nn.Flatten(0), nn.Flatten(-1), nn.Flatten(1, 2)):
+        module = nn.Sequential(flat, nn.Linear(2, 2))
+        refused(lambda module=module: sb.from_torch(module), ValueError, r"only nn\.Flatten\(\)")
+    alpha = nn.Sequential(nn.Linear(2, 2), nn.AlphaDropout())
+    refused(lambda: sb.from_torch(alpha), ValueError, r"module\[1\] is AlphaDropout, which")
     refused(lambda: sb.from_torch([nn.Linear(2, 2)]), TypeError, "list")  # type: ignore[arg-type]
     wrong = nn.Sequential(nn.Linear(2, 3), nn.Linear(2, 3))
     refused(lambda: sb.from_torch(wrong), ValueError, r"W of layer 2.*\(3, 3\), got \(3, 2\)")
@@ -196,7 +199,7 @@ def test_what_stands_around_a_module() -> None:
 def test_modules_of_ones_own_as_chains() -> None:
     module, X = Net(), inputs("float32")[:, :2]
     chain = r"nn\.Sequential\(module\.fc1, nn\.ReLU\(\), module\.fc2\)"
-    refused(lambda: sb.from_torch(module), ValueError, f"module is a Net.*{chain}")
+    refused(lambda: sb.from_torch(module), ValueError, f"module, Net, has a forward.*{chain}")
     net = sb.from_torch(nn.Sequential(module.fc1, nn.ReLU(), module.fc2))
     assert_close(net.predict(X), run(module, X), "float32")
 

@@ -205,7 +205,7 @@ def test_messages_name_the_piece() -> None:
         ((X, y[:7]), ValueError, "epoch 1, piece 2: .*96"),
         ((bad, y[:48]), ValueError, "epoch 1, piece 2: .*row 5"),
         ((X, y + 1), ValueError, "epoch 1, piece 2: .*0..2"),
-        ("ab", TypeError, "epoch 1, piece 2: expected a pair .* got a str"),
+        ("ab", TypeError, "epoch 1, piece 2: expected a pair .* got str"),
         ({"X": X}, TypeError, "epoch 1, piece 2: .*dict"),
         ((X, y, None, None), TypeError, "piece 2: .*tuple of 4"),
         ((X, y, np.ones(3)), ValueError, "epoch 1, piece 2: .*3"),

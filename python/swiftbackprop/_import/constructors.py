@@ -32,7 +32,8 @@ def from_torch(
     Parameters
     ----------
     module : torch.nn.Sequential or torch.nn.Linear
-        In float32 or float64, on the CPU. Sequentials in it are opened, Identity is left out.
+        In float32 or float64, on the CPU. Sequentials in it are opened, Identity and Flatten()
+        are left out: the network takes rows, ``X.reshape(len(X), -1)``.
         A BatchNorm1d or LayerNorm stands before or behind an activation, a Dropout behind
         both; they become the norm and the dropout of that layer.
     output : str or Activation, optional

@@ -48,7 +48,8 @@ _READERS: dict[Any, Callable[[Any], Activation]] = {
     Exp: lambda module: Activation("exp"),
 }
 
-_READ: set[Any] = {nn.Linear, nn.Identity, nn.Dropout, nn.BatchNorm1d, nn.LayerNorm, *_READERS}
+_LAYERS = {nn.Linear, nn.Identity, nn.Flatten, nn.Dropout, nn.BatchNorm1d, nn.LayerNorm}
+_READ: set[Any] = {*_LAYERS, *_READERS}
 
 _SPATIAL = "it drops whole channels of images; nn.Dropout drops units"
 _ADVICE = {
@@ -58,7 +59,6 @@ _ADVICE = {
     nn.AlphaDropout: "nn.Dropout, whose dropped units are 0, can be read",
     nn.BatchNorm2d: "it normalises images; nn.BatchNorm1d can be read",
     nn.LogSoftmax: "take it out and give output='softmax', whose loss is cross_entropy",
-    nn.Flatten: "take it out and pass rows: X.reshape(len(X), -1)",
 }
 
 
@@ -90,7 +90,7 @@ def read(module: Any) -> list[TorchLayer]:
                 )
             parts.append(TorchLayer(_pair(where, part), _trainable(where, part)))
             continue
-        if kind is nn.Identity or (kind is nn.Dropout and not part.p):
+        if kind is nn.Identity or (kind is nn.Dropout and not part.p) or _is_of_rows(where, part):
             continue
         rule = None if kind is nn.Dropout or kind in _NORMS else _activation(where, part)
         if not parts:
@@ -107,6 +107,13 @@ def read(module: Any) -> list[TorchLayer]:
     if not parts:
         raise ValueError("the module has no Linear")
     return parts
+
+
+def _is_of_rows(where: str, part: Any) -> bool:
+    """Return whether a module flattens the numbers of each example, which are rows here."""
+    if type(part) is nn.Flatten and (part.start_dim, part.end_dim) != (1, -1):
+        raise ValueError(f"{where} is {part}: only nn.Flatten(), which leaves rows, can be read")
+    return type(part) is nn.Flatten
 
 
 def _add_dropout(layer: TorchLayer, where: str, part: Any) -> None:
@@ -226,12 +233,12 @@ def _check_wrapping(module: Any, where: str) -> None:
     kind = type(module).__name__
     if isinstance(module, nn.modules.lazy.LazyModuleMixin) and module.has_uninitialized_params():
         raise ValueError(
-            f"{where} is a {kind} that has not seen its inputs yet: call the whole module once, "
+            f"{where}, {kind}, has not seen its inputs yet: call the whole module once, "
             "with rows as in module(torch.zeros(1, D0)), and it is an ordinary one"
         )
     for name in ("module", "_orig_mod"):  # DataParallel, averaged models; torch.compile
         if type(module).__module__.startswith("torch.") and name in module._modules:
-            raise ValueError(f"{where} is a {kind} around the module itself: pass {where}.{name}")
+            raise ValueError(f"{where}, {kind}, stands around the module: pass {where}.{name}")
     if nn.utils.parametrize.is_parametrized(module):
         name = next(iter(module.parametrizations))
         raise ValueError(
@@ -265,9 +272,9 @@ def _own_forward(module: Any, where: str) -> str:
         chain.append(f"{where}[{name}]" if name.isdigit() else f"{where}.{name}")
         kinds.append(type(part))
     return (
-        f"{where} is a {type(module).__name__}, whose forward may do anything with its parts: give "
-        f"them as a chain in the order of its forward, as in nn.Sequential({', '.join(chain)}), "
-        "with the activations that it applies"
+        f"{where}, {type(module).__name__}, has a forward of its own, which may do anything: give "
+        "its parts as a chain in the order of its forward, as in "
+        f"nn.Sequential({', '.join(chain)}), with the activations that it applies"
     )
 
 
@@ -277,7 +284,7 @@ def _activation(where: str, part: Any) -> Activation:
         known = ", ".join(["Linear", "Dropout", *(each.__name__ for each in (*_NORMS, *_READERS))])
         advice = _ADVICE.get(kind, f"a chain of {known} can be read")
         raise ValueError(
-            f"{where} is a {kind.__name__}, which a network here does not have: {advice}"
+            f"{where} is {kind.__name__}, which a network here does not have: {advice}"
         )
     try:
         return _READERS[kind](part)

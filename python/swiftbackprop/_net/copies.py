@@ -140,7 +140,7 @@ def _shares(value: Any) -> bool:
 
 
 def _not_an_array(value: Any) -> str:
-    return f"it is a {type(value).__name__} and not an array in memory"
+    return f"it is of type {type(value).__name__} and not an array in memory"
 
 
 def _dtype_reason(array: FloatArray, dtype: np.dtype[Any]) -> str:

@@ -77,7 +77,7 @@ def gather(
     if not isinstance(validation_data, tuple | list) or len(validation_data) not in (2, 3):
         size = f" of {len(validation_data)}" if hasattr(validation_data, "__len__") else ""
         raise TypeError(
-            "validation_data must be a tuple (X, y) or (X, y, sample_weight), got a "
+            "validation_data must be a tuple (X, y) or (X, y, sample_weight), got "
             f"{type(validation_data).__name__}{size}"
         )
     return Data(*train, *_three(net, is_shared, _VALID, *validation_data))

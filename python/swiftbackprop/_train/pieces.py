@@ -40,7 +40,7 @@ def as_pieces(given: Any, epochs: int, steps_per_epoch: int | None) -> Callable[
         return lambda: iter(given)
     if epochs > 1 and steps_per_epoch is None:
         raise ValueError(
-            f"a {type(given).__name__} can be iterated only once, but epochs is {epochs}: give a "
+            f"X, {type(given).__name__}, can be iterated only once, but epochs is {epochs}: give a "
             "list, a function that makes a new one, or steps_per_epoch"
         )
     return lambda: given
@@ -60,7 +60,7 @@ def read_piece(net: NetworkBase, item: Any) -> tuple[FloatArray, FloatArray, Flo
     if not isinstance(item, tuple | list) or len(item) not in (2, 3):
         size = f" of {len(item)}" if isinstance(item, tuple | list) else ""
         raise TypeError(
-            f"expected a pair (X, y) or (X, y, sample_weight), got a {type(item).__name__}{size}: "
+            f"expected a pair (X, y) or (X, y, sample_weight), got {type(item).__name__}{size}: "
             "X and y as wholes are two arguments, fit(X, y)"
         )
     if getattr(item[1], "ndim", None) == 0 or isinstance(item[1], Number):

@@ -82,7 +82,7 @@ def validation_rows(estimator: BaseEstimator, given: Sequence[Any]) -> Rows | No
         if not isinstance(data, tuple | list) or len(data) not in (2, 3):
             size = f" of {len(data)}" if isinstance(data, tuple | list) else ""
             raise TypeError(
-                "validation_data must be a tuple (X, y) or (X, y, sample_weight), got a "
+                "validation_data must be a tuple (X, y) or (X, y, sample_weight), got "
                 f"{type(data).__name__}{size}"
             )
         X, y, weights = (*data, None)[:3]
