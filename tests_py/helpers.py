@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import os
 import platform
 import re
@@ -12,7 +14,7 @@ import textwrap
 import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import numpy as np
 import numpy.typing as npt
@@ -156,6 +158,34 @@ def assert_gradients(net: Any, X: npt.NDArray[Any], cost: Callable[[], float]) -
             values[i] = value
             numeric[i] = (costs[0] - costs[1]) / 2e-5
         assert relative_difference(gradient, numeric) < 1e-7
+
+
+def run_main(
+    main: Callable[[list[str]], int],
+    folder: Path,
+    *arguments: object,
+    stdout: TextIO | None,
+    stderr: TextIO | None,
+) -> int:
+    """Run a command in this process, as one of its own would import all again."""
+    with (
+        contextlib.chdir(folder),
+        contextlib.redirect_stdout(stdout),
+        contextlib.redirect_stderr(stderr),
+    ):
+        try:
+            return main([str(argument) for argument in arguments])
+        except SystemExit as error:  # argparse
+            return int(error.code or 0)
+
+
+def said_by(
+    main: Callable[[list[str]], int], folder: Path, *arguments: object
+) -> subprocess.CompletedProcess[str]:
+    """Run a command in this process and return what it said."""
+    out, err = io.StringIO(), io.StringIO()
+    status = run_main(main, folder, *arguments, stdout=out, stderr=err)
+    return subprocess.CompletedProcess(arguments, status, out.getvalue(), err.getvalue())
 
 
 def run_python(

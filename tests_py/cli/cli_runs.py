@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
 import csv
 import io
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 import numpy as np
 
+from helpers import said_by
 from swiftbackprop._cli.main import main
 from swiftbackprop._cli.read_table import read_table
 from swiftbackprop._cli.table import Reading, Table
@@ -22,24 +22,9 @@ def command(*arguments: object) -> list[str]:
 
 
 def run(folder: Path, *arguments: object, code: int = 0) -> subprocess.CompletedProcess[str]:
-    """Run a command and return what it said."""
-    out, err = io.StringIO(), io.StringIO()
-    returned = run_into(out, err, folder, *arguments)
-    assert returned == code, out.getvalue() + err.getvalue()
-    return subprocess.CompletedProcess(arguments, returned, out.getvalue(), err.getvalue())
-
-
-def run_into(stdout: TextIO | None, stderr: TextIO | None, folder: Path, *arguments: object) -> int:
-    """Run a command, in this process: each of its own would import pandas again."""
-    with (
-        contextlib.chdir(folder),
-        contextlib.redirect_stdout(stdout),
-        contextlib.redirect_stderr(stderr),
-    ):
-        try:
-            return main([str(argument) for argument in arguments])
-        except SystemExit as error:  # argparse
-            return int(error.code or 0)
+    done = said_by(main, folder, *arguments)
+    assert done.returncode == code, done.stdout + done.stderr
+    return done
 
 
 def complaint(folder: Path, *arguments: object, code: int = 1) -> str:

@@ -17,7 +17,9 @@ import numpy as np
 import pytest
 
 import swiftbackprop as sb
-from cli_runs import command, complaint, run, run_into
+from cli_runs import command, complaint, run
+from helpers import run_main
+from swiftbackprop._cli.main import main
 from swiftbackprop._export import files
 from swiftbackprop._import.load import read_notes
 
@@ -203,10 +205,10 @@ def test_without_stdout_or_stderr(flowers: Path) -> None:
     assert subprocess.run(closed, cwd=flowers, timeout=60, check=False).returncode == 0
     assert (flowers / "flowers.safetensors").exists()
     err = io.StringIO()
-    assert run_into(None, err, flowers, "info") == 0
+    assert run_main(main, flowers, "info", stdout=None, stderr=err) == 0
     predict = ("predict", "flowers.safetensors", "flowers.csv")
-    assert run_into(None, err, flowers, *predict) == 1
+    assert run_main(main, flowers, *predict, stdout=None, stderr=err) == 1
     assert "no stdout to write to: give --output" in err.getvalue()
     with open("/dev/full", "w", encoding="utf-8") as full:
-        assert run_into(full, err, flowers, *predict) == 1
+        assert run_main(main, flowers, *predict, stdout=full, stderr=err) == 1
     assert "No space left" in err.getvalue()

@@ -15,8 +15,10 @@ import pytest
 from sklearn.model_selection import train_test_split
 
 import swiftbackprop as sb
-from cli_runs import complaint, hundred, report_of, rows_of, run, run_into, table_of, write_csv
+from cli_runs import complaint, hundred, report_of, rows_of, run, table_of, write_csv
+from helpers import run_main
 from swiftbackprop._cli.columns import as_numbers
+from swiftbackprop._cli.main import main
 
 # --- What is reported ---------------------------------------------------------------------------
 
@@ -246,8 +248,10 @@ def test_streams_of_few_letters(tmp_path: Path) -> None:
 
     def printed(encoding: str, *arguments: object, code: int = 0) -> tuple[str, str]:
         out, err = io.BytesIO(), io.BytesIO()
-        streams = [io.TextIOWrapper(each, encoding, write_through=True) for each in (out, err)]
-        assert run_into(*streams, tmp_path, *arguments) == code
+        stdout, stderr = (
+            io.TextIOWrapper(each, encoding, write_through=True) for each in (out, err)
+        )
+        assert run_main(main, tmp_path, *arguments, stdout=stdout, stderr=stderr) == code
         return out.getvalue().decode(encoding), err.getvalue().decode(encoding)
 
     out, _ = printed("ascii", "train", "data.csv", "--target", "art", "--epochs", 1)

@@ -1,4 +1,4 @@
-"""The demo as its users run it, in a process of its own, and the accuracies it promises."""
+"""The demo as its users run it, and the accuracies it promises."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import statistics
 import struct
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ import numpy as np
 import pytest
 
 import swiftbackprop as sb
+from helpers import said_by
 from swiftbackprop import demo
 
 PNG = b"\x89PNG\r\n\x1a\n"
@@ -26,7 +28,8 @@ def command(*arguments: str) -> list[str]:
     return [sys.executable, "-m", "swiftbackprop.demo", *arguments]
 
 
-def run(folder: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+def start(folder: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    """Run the demo in a process of its own."""
     return subprocess.run(
         command(*arguments),
         cwd=folder,
@@ -37,6 +40,9 @@ def run(folder: Path, *arguments: str, **variables: str) -> subprocess.Completed
         timeout=300,
         check=False,
     )
+
+
+run = partial(said_by, demo.main)
 
 
 def picture_size(path: Path) -> tuple[int, int]:
@@ -66,7 +72,7 @@ def matplotlib() -> None:
 
 @pytest.mark.usefixtures("matplotlib")
 def test_digits_by_default(tmp_path: Path) -> None:
-    ended = run(tmp_path)
+    ended = start(tmp_path)
     assert ended.returncode == 0, ended.stderr
     images, network, result, where = ended.stdout.splitlines()
     assert images.startswith("UCI handwritten digits: ")
@@ -96,7 +102,7 @@ def test_output_epochs_and_seed(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("matplotlib")
-def test_fashion_mnist_from_a_folder(tmp_path: Path) -> None:
+def test_fashion_mnist_from_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     rng = np.random.default_rng(0)
     for part, count in (("train", 30), ("t10k", 7)):
         y = np.arange(count, dtype=np.uint8) % 10
@@ -105,7 +111,8 @@ def test_fashion_mnist_from_a_folder(tmp_path: Path) -> None:
         (tmp_path / f"{part}-images-idx3-ubyte").write_bytes(images)
         labels = bytes([0, 0, 8, 1]) + struct.pack(">I", count) + y.tobytes()
         (tmp_path / f"{part}-labels-idx1-ubyte.gz").write_bytes(gzip.compress(labels))
-    ended = run(tmp_path, "fashion-mnist", "--epochs", "1", SWIFTBACKPROP_DATA=str(tmp_path))
+    monkeypatch.setenv("SWIFTBACKPROP_DATA", str(tmp_path))
+    ended = run(tmp_path, "fashion-mnist", "--epochs", "1")
     assert ended.returncode == 0, ended.stderr
     assert "27 images to train on, 3 to validate, 7 to test" in ended.stdout
     picture_size(tmp_path / "swiftbackprop-demo-fashion-mnist.png")
@@ -130,23 +137,27 @@ def test_help(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("matplotlib")
-def test_fashion_mnist_absent(tmp_path: Path) -> None:
-    ended = run(tmp_path, "fashion-mnist", SWIFTBACKPROP_DATA=str(tmp_path))
+def test_fashion_mnist_absent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SWIFTBACKPROP_DATA", str(tmp_path))
+    ended = run(tmp_path, "fashion-mnist")
     assert "apt install dataset-fashion-mnist" in sentence(ended, 1)
 
 
 @pytest.mark.usefixtures("matplotlib")
-def test_fashion_mnist_damaged(tmp_path: Path) -> None:
+def test_fashion_mnist_damaged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for part in ("train", "t10k"):
         for kind in ("images-idx3", "labels-idx1"):
             (tmp_path / f"{part}-{kind}-ubyte").write_bytes(b"nothing")
-    ended = run(tmp_path, "fashion-mnist", SWIFTBACKPROP_DATA=str(tmp_path))
+    monkeypatch.setenv("SWIFTBACKPROP_DATA", str(tmp_path))
+    ended = run(tmp_path, "fashion-mnist")
     assert "is not an IDX file" in sentence(ended, 1)
 
 
-def test_matplotlib_missing_is_said_before_training(tmp_path: Path) -> None:
-    (tmp_path / "matplotlib.py").write_text("raise ModuleNotFoundError(name='matplotlib')\n")
-    ended = run(tmp_path, PYTHONPATH=os.pathsep.join([str(tmp_path), os.getenv("PYTHONPATH", "")]))
+def test_matplotlib_missing_is_said_before_training(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    ended = run(tmp_path)
     assert sentence(ended, 1) == "The picture needs matplotlib: pip install matplotlib"
     assert ended.stdout == ""
 
