@@ -136,6 +136,16 @@ def test_a_report_for_every_epoch() -> None:
     assert len(check.reports) == 1
 
 
+def test_integers_are_scaled_as_the_network_scales_them() -> None:
+    pixels = sb.datasets.load_digits(scale=False)
+    check = sb.HealthCheck(pixels.X_train, pixels.y_train, rows=100)
+    net = network([32], input_scale=1 / 16)
+    net.fit(pixels.X_train, pixels.y_train, epochs=2, callbacks=[check], progress=False)
+    assert all(report.ok for report in check.reports)
+    rows = np.sort(np.random.default_rng(0).permutation(len(pixels.X_train))[:100])
+    assert check.reports[-1].loss == net.health(pixels.X_train[rows], pixels.y_train[rows]).loss
+
+
 def test_updates_are_measured_now_and_then() -> None:
     """At the first epoch, and then 500 steps after the last time at the earliest."""
     nets = {epochs: network([16], dtype="float64") for epochs in (1, 3)}

@@ -50,6 +50,18 @@ def test_boundary_between_classes() -> None:
     np.testing.assert_array_equal(one.get_offsets(), X2[CLASSES == 1])
 
 
+def test_boundary_of_integers_that_the_network_scales() -> None:
+    X = np.round(50 * X2).astype(np.int16)
+    whole, scaled = classes_net(), classes_net()
+    whole.input_scale = 0.02
+    scaled.parameters[:] = whole.parameters
+    images = [
+        sb.lab.decision_boundary(net, points, CLASSES, resolution=20).get_images()[0].get_array()
+        for net, points in ((whole, X), (scaled, X * 0.02))
+    ]
+    np.testing.assert_array_equal(*images)
+
+
 @pytest.mark.parametrize(
     ("net", "y"),
     [

@@ -101,7 +101,6 @@ class HealthCheck(Callback):
     def on_train_begin(self, net: NetworkBase) -> None:
         """Make a copy of the network, and see that the rows fit it."""
         self.reports, self._said, self._next = [], set(), None
-        self._X = np.ascontiguousarray(self._X, net.dtype)
         clone = net.copy()
         clone.forward(self._X)
         clone.backward(self._y)

@@ -81,7 +81,8 @@ def decision_boundary(
     margin = np.where(high > low, _MARGIN * (high - low), 0.5)
     x1, x2 = (np.linspace(*ends, side) for ends in zip(low - margin, high + margin, strict=True))
     grid = np.stack([part.ravel() for part in np.meshgrid(x1, x2)], axis=1)
-    a = net.predict(grid.astype(net.dtype)).reshape(side, side, -1)
+    scale = net.input_scale if points.dtype.kind in "biu" else 1.0
+    a = net.predict((scale * grid).astype(net.dtype)).reshape(side, side, -1)
     if _tells_classes(net, t):
         _classes(axes, x1, x2, a, points, t)
     else:
