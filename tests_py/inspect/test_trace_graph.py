@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import xml.etree.ElementTree as ET
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -143,6 +144,14 @@ def test_formulas_as_latex() -> None:
     assert text.count(" &= ") == len(trace.steps)
 
 
+@cache
+def parse(latex: str) -> None:
+    """Let matplotlib read it, which knows the commands that are used, but for two."""
+    mathtext = pytest.importorskip("matplotlib.mathtext")
+    plain = latex.replace(r"\mathsf T", "T").replace(r"\,", "")
+    mathtext.MathTextParser("path").parse(f"${plain}$")
+
+
 @pytest.mark.parametrize("symbols", ["deck1", "deck2"])
 @pytest.mark.parametrize("norm", [None, "layer"])
 @pytest.mark.parametrize("weights", [None, np.ones(3)])
@@ -155,8 +164,5 @@ def test_latex_is_ascii_and_closed(symbols: str, norm: Any, weights: Any) -> Non
         assert text.isascii(), text
         assert text.count("{") == text.count("}")
         assert "grad_z" not in text
-        pyplot = pytest.importorskip("matplotlib.mathtext")
-        parser = pyplot.MathTextParser("path")
-        for step in trace.steps:  # mathtext knows the commands that are used, but for two
-            plain = step.latex.replace(r"\mathsf T", "T").replace(r"\,", "")
-            parser.parse(f"${plain}$")
+        for step in trace.steps:
+            parse(step.latex)

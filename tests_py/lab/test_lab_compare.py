@@ -14,7 +14,7 @@ import pytest
 
 import swiftbackprop as sb
 from helpers import DTYPES, data, quiet_network, refused, run_python_ok
-from swiftbackprop.lab import _devices
+from swiftbackprop.lab import _devices, _timing
 from swiftbackprop.lab._timing import peak, samples, threads, work
 
 TAGS = re.compile(r"<[^>]*>")
@@ -104,7 +104,8 @@ def test_the_network_is_left_as_it_was() -> None:
     net.backward(t)  # the forward of before still stands
 
 
-def test_a_comparison_takes_what_backward_takes() -> None:
+def test_a_comparison_takes_what_backward_takes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_timing, "PEAK_SIZE", 64)
     net = network("float32")
     X, t = batch("float64")
     labels = np.argmax(t, axis=1)
@@ -113,7 +114,8 @@ def test_a_comparison_takes_what_backward_takes() -> None:
     assert sb.lab.compare(net, X.tolist(), t, sample_weight=[0.0] * 12, repeats=1).agree
 
 
-def test_wrong_arguments_of_compare() -> None:
+def test_wrong_arguments_of_compare(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(_timing, "PEAK_SIZE")  # they are seen before anything is measured
     net, (X, t) = network(), batch()
     refused(lambda: sb.lab.compare(net, X.T, t), ValueError, r"D\(0\)")
     refused(lambda: sb.lab.compare(net, X, t[:3]), ValueError, "N = 12")

@@ -13,6 +13,7 @@ import pytest
 
 import swiftbackprop as sb
 from helpers import refused
+from swiftbackprop.lab import _timing
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(60, 3))
@@ -244,7 +245,10 @@ def backward(net: sb.Network, X: Any, y: Any) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("name", list(STUDIES))
-def test_what_studies_a_network_reads_its_labels(name: str) -> None:
+def test_what_studies_a_network_reads_its_labels(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_timing, "PEAK_SIZE", 64)
     net = network()
     refused(lambda: STUDIES[name](net, TREES), ValueError, "set net.classes_")
     net.classes_ = NAMES

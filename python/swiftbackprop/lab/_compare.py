@@ -217,12 +217,14 @@ def compare(
     allowed = allowed_threads()
     ways: list[tuple[Method, int]] = [("loops", 1), ("vectors", 1), ("matrices", 1)]
     ways += [("matrices", allowed)] * (allowed > 1)
-    # Before and after, lest another program's moment of work lowers it.
-    before = _peaks(net, allowed)
     with net.copy() as clone:
         X = as_input(clone, X, None)
         y = _converted_once(clone, as_target(clone, encode(clone, y, "y"), None))
         weights = None if sample_weight is None else as_weights(clone, sample_weight, None)
+        clone.forward(X)  # says what does not fit before anything is measured
+        clone.backward(y, sample_weight=weights)
+        # Before and after, lest another program's moment of work lowers it.
+        before = _peaks(net, allowed)
         timed = [_measured(clone, X, y, weights, *way, repeats) for way in ways]
         devices, remark = gpus()
         if devices and (why := unfit(clone)):
