@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -50,20 +49,21 @@ def test_a_pass_beside_numpy(name: str, dtype: str, threads: int, training: bool
                 assert_matches(layer.running_var, expected.norm.var, tolerance)
 
 
-def cost(net: Any, X: np.ndarray, y: np.ndarray, training: bool) -> float:
-    """C of a pass that leaves the running statistics and the generator as they were."""
-    kept, state = running(net), net.generator_state
-    net.forward(X, training=training)
-    C = float(net.backward(y))
-    normed = [layer for layer in net.layers if layer.norm and layer.norm.name == "batch"]
-    for layer, (mean, var) in zip(normed, kept, strict=True):
-        layer.running_mean, layer.running_var = mean, var
-    net.generator_state = state
-    return C
-
-
 def check_differences(net: Any, X: np.ndarray, y: np.ndarray, training: bool) -> None:
-    assert_gradients(net, X, partial(cost, net, X, y, training))
+    normed = [layer for layer in net.layers if layer.norm and layer.norm.name == "batch"]
+    kept, state = running(net), net.generator_state
+
+    def cost() -> float:
+        """C of a pass that leaves the running statistics and the generator as they were."""
+        net.forward(X, training=training)
+        C = float(net.backward(y))
+        if training:
+            for layer, (mean, var) in zip(normed, kept, strict=True):
+                layer.running_mean, layer.running_var = mean, var
+            net.generator_state = state
+        return C
+
+    assert_gradients(net, X, cost)
 
 
 @both_modes
