@@ -126,6 +126,10 @@ def test_wrong_arguments_of_compare(monkeypatch: pytest.MonkeyPatch) -> None:
         "repeats must be an int >= 1, got 0",
     )
     refused(lambda: sb.lab.compare("net", X, t), TypeError, "Network")  # type: ignore[arg-type]
+    sine = sb.CustomActivation(np.sin, np.cos, name="sine")
+    own = sb.Network([5, 8, 6, 3], activation=sine, seed=0)
+    words = "compare is for the engine's own functions.*sine .layer 1.*by matrices alone"
+    refused(lambda: sb.lab.compare(own, X, t), NotImplementedError, words)
     net.close()
     refused(lambda: sb.lab.compare(net, X, t), RuntimeError, "closed")
 

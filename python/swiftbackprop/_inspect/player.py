@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import operator
 import os
 from html import escape
 from importlib.util import find_spec
@@ -18,6 +17,7 @@ from swiftbackprop._inspect.graph_shapes import GROUNDS
 from swiftbackprop._inspect.in_double import in_double
 from swiftbackprop._inspect.trace_steps import Parts
 from swiftbackprop._net.arrays import FloatArray
+from swiftbackprop._net.checks import as_int, as_number
 
 __all__ = ["Player", "reads"]
 
@@ -101,7 +101,7 @@ class Player:
         if isinstance(name, str):
             self.position = self.trace[name].number
             return self
-        number = operator.index(name)
+        number = as_int(name, "step")
         if not 1 <= number <= len(self.trace.steps):
             raise IndexError(f"step must be 1 to {len(self.trace.steps)}, got {number}")
         self.position = number
@@ -137,10 +137,10 @@ class Player:
             indices = ", ".join("ij"[: array.ndim])
             raise TypeError(f'set takes a name, {indices} and a value: set("{name}", {indices}, x)')
         *where, given = index_and_value
-        index = tuple(operator.index(i) for i in where)  # type: ignore[arg-type]
+        index = tuple(as_int(i, f"an index of {name}") for i in where)
         if any(not 0 <= i < size for i, size in zip(index, array.shape, strict=True)):
             raise IndexError(f"{name} has shape {array.shape}, got index {index}")
-        value = float(given)
+        value = as_number(given, "a weight")
         if not np.isfinite(value):
             raise ValueError(f"a weight must be finite, got {value}")
         array[index] = value

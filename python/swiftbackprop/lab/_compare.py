@@ -13,6 +13,7 @@ from swiftbackprop._draw.tables import html_table, size, text_table, time_of
 from swiftbackprop._net.arrays import FloatArray
 from swiftbackprop._net.checks import as_int
 from swiftbackprop._net.copies import as_input, as_target, as_weights
+from swiftbackprop._net.custom import refuse_own
 from swiftbackprop._net.labels import as_rows, encode
 from swiftbackprop._net.step_plan import flops as flops_text
 from swiftbackprop.lab._devices import Device, gpus, passes, unfit
@@ -187,6 +188,8 @@ def compare(
     ------
     ValueError, TypeError
         If the data do not fit.
+    NotImplementedError
+        If an activation or the loss is a function of your own.
     RuntimeError
         If there is no BLAS.
 
@@ -213,6 +216,7 @@ def compare(
     from swiftbackprop._net.base import check_network
 
     check_network(net)
+    refuse_own(net._spec, "compare", "its forward and backward work by matrices alone")
     repeats = as_int(repeats, "repeats", min_=1)
     allowed = allowed_threads()
     ways: list[tuple[Method, int]] = [("loops", 1), ("vectors", 1), ("matrices", 1)]

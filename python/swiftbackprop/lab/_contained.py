@@ -22,11 +22,15 @@ from typing import Any, NamedTuple, NoReturn
 
 import numpy as np
 
-__all__ = ["Outcome", "contained"]
+__all__ = ["NoResult", "Outcome", "contained"]
 
 _MOST_VALUES, _MOST_NUMBERS = 1 << 17, 1 << 24  # of a result: arrays and the like; in arrays
 _MOST = 256 << 20  # its bytes
 _PAGE = resource.getpagesize()
+
+
+class NoResult(Exception):
+    """Of a call that cannot be made; its text is what is said of that."""
 
 
 class Outcome(NamedTuple):
@@ -61,13 +65,14 @@ def contained(
     where : str, optional
         The file whose lines are named in what is said of an exception.
     before : callable, optional
-        What a process does first; if it fails, no call is made.
+        What a process does first, to load the file; if it fails, no call is made.
     """
     found: dict[str, Outcome] = {}
     while rest := {name: call for name, call in calls.items() if name not in found}:
         first, *outcomes = _in_process([before, *rest.values()], timeout, memory, where)
         if first.problem:
-            return found | dict.fromkeys(rest, first)
+            why = Outcome(None, f"was not called: loading the file {first.problem}")
+            return found | dict.fromkeys(rest, why)
         found |= zip(rest, outcomes, strict=False)
     return found
 
@@ -145,6 +150,8 @@ def _limit(timeout: float, memory: int) -> None:
 def _tried(call: Callable[[], Any], where: str) -> Any:
     try:
         return {"value": _encoded(call(), [_MOST_VALUES, _MOST_NUMBERS])}
+    except NoResult as error:
+        return {"problem": str(error)}
     except MemoryError:
         return {"problem": "needed more memory than is allowed"}
     except BaseException as error:

@@ -113,7 +113,9 @@ class Grade(Report):
         return [(f.name, f.verdict, self._sentence(f)) for f in self.findings]
 
     def _sentence(self, f: Finding) -> str:
-        return "" if f.ok or not self._hints else sentence_of(f)
+        """Return what is wrong; of a function without a result the notes say it, once."""
+        is_said = f.ok or not self._hints or MADE_BY[f.quantity] in self.problems
+        return "" if is_said else sentence_of(f)
 
     def _bad(self) -> list[int]:
         required = tuple(self.marks)

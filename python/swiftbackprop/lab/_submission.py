@@ -18,7 +18,7 @@ from swiftbackprop._net.arrays import FloatArray, as_labels
 from swiftbackprop._net.base import NetworkBase
 from swiftbackprop._net.labels import encode
 from swiftbackprop.lab._attribution import Finding
-from swiftbackprop.lab._contained import Outcome
+from swiftbackprop.lab._contained import NoResult, Outcome
 from swiftbackprop.lab._formulas import Formulas
 from swiftbackprop.lab._own_backward import findings_of
 from swiftbackprop.lab._own_forward import findings_of_forward, findings_of_step
@@ -107,9 +107,11 @@ class Submission:
 
     def _function(self, name: str) -> Callable[..., Any]:
         functions = self._student if isinstance(self._student, Mapping) else vars(self._student)
-        function = functions.get(name)
+        if name not in functions:
+            raise NoResult(f"is missing: there is no function {name!r}")
+        function = functions[name]
         if not callable(function):
-            raise NameError(f"there is no function {name!r}")
+            raise NoResult(f"is no function, but of type {type(function).__name__}")
         return function  # type: ignore[no-any-return]
 
     # --- Afterwards ----------------------------------------------------------------------
@@ -141,8 +143,11 @@ class Submission:
                     found += self._findings(name, value, wanted)
                     continue
                 except (TypeError, ValueError) as error:
-                    problem = str(error).replace("student_fn returned", "returned")
-                    problem = problem.replace("student_fn", name)
+                    problem = str(error).removeprefix("student_fn ")
+                    problem = problem.replace("a list from student_fn", "returned a list, which")
+                    if not problem.startswith(("returned", "must")):
+                        problem = f"returned what cannot be read: {problem}"
+            problem = problem.replace("student_fn", name)
             problems[name] = problem
             layers = range(1, self._right.L + 1)
             found += [
