@@ -91,16 +91,18 @@ def foretell(
 
 
 def compare(found: dict[str, Any]) -> dict[str, Any]:
-    """Return the efficiencies, measured and foretold."""
+    """Return the efficiencies, measured, foretold, and as they were if sums took no time."""
     alone, constants = found["seconds"]["alone"], found["constants"]
     pairs = {"fixed work per process": (2 * BATCH, 1.0), "fixed total": (BATCH, 2.0)}
     result = {}
     for name, (batch, share) in pairs.items():
         time = found["seconds"][name]
         told = foretell(constants, batch, 2)
+        silent = foretell(constants | {"small sum": 0.0, "large sum": 0.0}, batch, 2)
         result[name] = {
             "efficiency": alone / (share * time),
             "foretold": alone / (share * told),
+            "without sums": alone / (share * silent),
             "seconds": time,
             "seconds foretold": told,
         }
@@ -121,7 +123,8 @@ def words(found: dict[str, Any]) -> dict[str, str]:
     for name, values in found["efficiency"].items():
         lines[f"two processes, {name}"] = (
             f"{1e3 * values['seconds']:.1f} ms, efficiency {values['efficiency']:.2f} (goal "
-            f"{GOALS[name]}), foretold {values['foretold']:.2f}"
+            f"{GOALS[name]}), foretold {values['foretold']:.2f}, without sums "
+            f"{values['without sums']:.2f}"
         )
     return lines
 
