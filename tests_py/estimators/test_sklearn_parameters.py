@@ -98,11 +98,11 @@ def test_weights_and_classes_are_named() -> None:
     X, y = IRIS
     model = MLPClassifier(3, max_iter=1)
     for weights, words in (
-        (["a"] * 150, ["sample_weight", "text"]),
+        (["a"] * 150, ["sample_weight", r"'a' \(str\) in row 0"]),
         ([1.0] * 3, ["sample_weight", r"\(3,\)", r"\(150,\)"]),
         (np.full(150, NAN), ["sample_weight", "NaN"]),
         (np.full(150, -1.0), ["sample_weight", "negative"]),
-        ([None] * 150, ["sample_weight", "object"]),
+        ([None] * 150, ["sample_weight", "None in row 0"]),
     ):
         refused(lambda w=weights: model.fit(X, y, w), (TypeError, ValueError), *words)
     for classes, words in (([None, 0, 1], ["None"]), (["a", 0, 1], ["text and other labels"])):

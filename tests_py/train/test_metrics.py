@@ -93,7 +93,7 @@ WRONG: dict[str, tuple[Any, Any, Any, type[Exception], list[str]]] = {
     "a label below 0": ([-1, 0], TWO, None, ValueError, ["0..1", "-1 in row 0"]),
     "a label too large": ([0, 2], TWO, None, ValueError, ["0..1", "2 in row 1"]),
     "half a class": ([0, 0.5], TWO, None, ValueError, ["classes", "0.5 in row 1"]),
-    "text": (["a", "b"], TWO, None, TypeError, ["y", "encode the text"]),
+    "text": (["a", "b"], TWO, None, TypeError, ["y", "encode it as numbers"]),
     "one number": (0, 0.5, None, (TypeError, ValueError), ["y"]),  # type: ignore[dict-item]
     "no dimension": (
         np.array(0),
