@@ -17,7 +17,12 @@ from sklearn.compose import ColumnTransformer, TransformedTargetRegressor
 from sklearn.ensemble import VotingClassifier
 from sklearn.exceptions import NotFittedError
 from sklearn.impute import SimpleImputer
-from sklearn.model_selection import GridSearchCV
+from sklearn.metrics import f1_score, make_scorer
+from sklearn.model_selection import (
+    FixedThresholdClassifier,
+    GridSearchCV,
+    TunedThresholdClassifierCV,
+)
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import (
     MaxAbsScaler,
@@ -241,6 +246,32 @@ def test_the_best_of_a_search(tmp_path: Path) -> None:
     label, probabilities = run(tmp_path / "model.onnx", X)
     np.testing.assert_array_equal(label, search.predict(X))
     np.testing.assert_allclose(probabilities, search.predict_proba(X), rtol=1e-9)
+
+
+@pytest.mark.parametrize("labels", [[0, 1], ["a", "b"]])
+@pytest.mark.parametrize("place", [0, 1])
+def test_thresholds_decide_in_the_model_too(labels: Any, place: int, tmp_path: Path) -> None:
+    """skl2onnx's own converter forgets the threshold and decides at one half."""
+    X, y = numbers(3) / 300 - 3, np.array(labels)[np.arange(ROWS) % 3 // 2]
+    positive = labels[place]
+    net = MLPClassifier((4,), max_iter=5, random_state=0)
+    pipe = make_pipeline(StandardScaler(), net)
+    f1 = make_scorer(f1_score, pos_label=positive)
+    for model in (
+        FixedThresholdClassifier(pipe, threshold=0.3, pos_label=positive),
+        FixedThresholdClassifier(net, pos_label=positive),
+        TunedThresholdClassifierCV(pipe, cv=2, scoring=f1),
+        make_pipeline(
+            StandardScaler(), FixedThresholdClassifier(net, threshold=0.6, pos_label=positive)
+        ),
+    ):
+        model.fit(X, y)
+        to_onnx(model, X, tmp_path / "model.onnx")
+        found, probabilities = run(tmp_path / "model.onnx", X)
+        np.testing.assert_array_equal(found, model.predict(X))
+        np.testing.assert_allclose(probabilities, model.predict_proba(X), rtol=1e-9)
+        names = runtime.InferenceSession(str(tmp_path / "model.onnx")).get_outputs()
+        assert [each.name for each in names] == ["label", "probabilities"]
 
 
 def test_skl2onnx_itself_after_one_call() -> None:

@@ -14,7 +14,14 @@ from sklearn.utils.validation import check_is_fitted
 
 from swiftbackprop._export.onnx import check_size, onnx, operators, save
 from swiftbackprop.sklearn import _onnx_steps
-from swiftbackprop.sklearn._onnx_nodes import add_constant, adder, constant_adder, skl2onnx, types
+from swiftbackprop.sklearn._onnx_nodes import (
+    add_constant,
+    adder,
+    constant_adder,
+    label_values,
+    skl2onnx,
+    types,
+)
 
 __all__ = ["register", "write"]
 
@@ -164,18 +171,7 @@ def _labels(scope: Any, model: Any) -> Any:
     classes = np.asarray(model.classes_)
     if model._labels.kind == "multilabel" or scope.get_options(model, {"nocl": False})["nocl"]:
         return np.arange(len(classes))
-    values = classes.tolist()
-    if all(isinstance(value, str) for value in values):
-        return np.array(values, object)
-    if all(isinstance(value, int | float) for value in values):
-        numbers = np.array(values, np.float64 if classes.dtype.kind == "f" else object)
-        whole = numbers.astype(np.int64)
-        if np.array_equal(whole, numbers):
-            return whole
-    raise ValueError(
-        f"an ONNX model gives labels that are whole numbers or texts, and these are {values!r:.80} "
-        f"({classes.dtype}): fit on y.astype(str)"
-    )
+    return label_values(classes)
 
 
 # --- What is computed ---------------------------------------------------------------------

@@ -6,10 +6,13 @@ from collections.abc import Callable
 from importlib import import_module
 from typing import Any
 
+import numpy as np
+
 from swiftbackprop._export.onnx import onnx
+from swiftbackprop._net.arrays import FloatArray
 from swiftbackprop._net.optional import optional
 
-__all__ = ["add_constant", "adder", "constant_adder", "skl2onnx", "types"]
+__all__ = ["add_constant", "adder", "constant_adder", "label_values", "skl2onnx", "types"]
 
 skl2onnx = optional(
     "skl2onnx", "this needs the package skl2onnx, which is not installed: pip install skl2onnx"
@@ -45,3 +48,25 @@ def add_constant(scope: Any, container: Any, seed: str, tensor: Any) -> str:
     tensor.name = scope.get_unique_variable_name(seed)
     container.initializers.append(tensor)
     return str(tensor.name)
+
+
+def label_values(classes: FloatArray) -> FloatArray:
+    """Return classes as an array of int64, or of str as objects.
+
+    Raises
+    ------
+    ValueError
+        If they are neither.
+    """
+    values = classes.tolist()
+    if all(isinstance(value, str) for value in values):
+        return np.array(values, object)
+    if all(isinstance(value, int | float) for value in values):
+        numbers = np.array(values, np.float64 if classes.dtype.kind == "f" else object)
+        whole = numbers.astype(np.int64)
+        if np.array_equal(whole, numbers):
+            return whole
+    raise ValueError(
+        f"an ONNX model gives labels that are whole numbers or texts, and these are {values!r:.80} "
+        f"({classes.dtype}): fit on y.astype(str)"
+    )

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from sklearn.compose import TransformedTargetRegressor
 from sklearn.impute import SimpleImputer
+from sklearn.model_selection import FixedThresholdClassifier, TunedThresholdClassifierCV
 from sklearn.preprocessing import (
     FunctionTransformer,
     MaxAbsScaler,
@@ -21,7 +22,7 @@ from sklearn.preprocessing import (
 )
 
 from swiftbackprop._export.onnx import onnx
-from swiftbackprop.sklearn._onnx_nodes import adder, constant_adder, types
+from swiftbackprop.sklearn._onnx_nodes import adder, constant_adder, label_values, types
 
 __all__ = ["CONVERTERS", "PARSERS", "SHAPES"]
 
@@ -137,7 +138,62 @@ def _convert_target(scope: Any, operator: Any, container: Any) -> None:
         )
 
 
+# --- Thresholds -------------------------------------------------------------------------
+# skl2onnx has a converter of the tuned one alone, which decides at one half all the same.
+
+
+@dataclass
+class _Cut:
+    """The step behind a classifier of two classes that decides at a threshold."""
+
+    classes: Any
+    place: int  # of the class whose probability is compared
+    threshold: float
+
+
+def _parse_threshold(scope: Any, model: Any, inputs: Any, custom_parsers: Any = None) -> Any:
+    """Declare the classifier and the step behind it."""
+    if isinstance(model, FixedThresholdClassifier):
+        positive = model.pos_label
+        threshold = 0.5 if model.threshold == "auto" else model.threshold
+    else:
+        positive, threshold = model._curve_scorer._get_pos_label(), model.best_threshold_
+    place = 1 if positive is None else model.classes_.tolist().index(positive)
+    parse = import_module("skl2onnx._parse")._parse_sklearn
+    scope.add_options(id(model.estimator_), {"zipmap": False})
+    label, proba = parse(scope, model.estimator_, inputs, custom_parsers=custom_parsers)
+    cut = _Cut(model.classes_, place, threshold)
+    step = scope.declare_local_operator("SwiftBackpropThreshold", cut)
+    step.inputs.append(proba)
+    for name, like in (("label", label), ("probabilities", proba)):
+        step.outputs.append(scope.declare_local_variable(name, type(like.type)()))
+    return step.outputs
+
+
+def _label_types(operator: Any) -> None:
+    labels = label_values(operator.raw_operator.classes)
+    kind = types.StringTensorType if labels.dtype.kind == "O" else types.Int64TensorType
+    operator.outputs[0].type = kind([operator.inputs[0].get_first_dimension()])
+    operator.outputs[1].type = operator.inputs[0].type
+
+
+def _convert_threshold(scope: Any, operator: Any, container: Any) -> None:
+    cut, (given,), (label, proba) = operator.raw_operator, operator.inputs, operator.outputs
+    node, constant = adder(scope, container), constant_adder(scope, container)
+    dtype = np.dtype("f4" if isinstance(given.type, types.FloatTensorType) else "f8")
+    positive = node("Gather", [given.full_name, constant(np.array(cut.place))], axis=1)
+    is_found = node("GreaterOrEqual", [positive, constant(np.array(cut.threshold, dtype))])
+    labels = label_values(cut.classes)[[1 - cut.place, cut.place]]
+    places = node("Cast", [is_found], to=onnx.TensorProto.INT64)
+    node("Gather", [constant(labels), places], label.full_name, axis=0)
+    node("Identity", [given.full_name], proba.full_name)
+
+
 # As skl2onnx takes them.
-CONVERTERS = {SimpleImputer: _convert_imputer, _Back: _convert_target}
-SHAPES = {SimpleImputer: _imputer_types, _Back: _target_types}
-PARSERS = {TransformedTargetRegressor: _parse_target}
+CONVERTERS = {SimpleImputer: _convert_imputer, _Back: _convert_target, _Cut: _convert_threshold}
+SHAPES = {SimpleImputer: _imputer_types, _Back: _target_types, _Cut: _label_types}
+PARSERS = {
+    TransformedTargetRegressor: _parse_target,
+    FixedThresholdClassifier: _parse_threshold,
+    TunedThresholdClassifierCV: _parse_threshold,
+}

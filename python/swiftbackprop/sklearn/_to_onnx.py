@@ -16,7 +16,7 @@ def to_onnx(model: Any, X: Any, path: str | os.PathLike[str]) -> None:
 
     Parameters
     ----------
-    model : Pipeline, MLPClassifier, MLPRegressor or a search over these
+    model : Pipeline, MLPClassifier, MLPRegressor, a search over these or a threshold around them
         Fitted. Every step has to be one that skl2onnx converts, as nearly all of
         scikit-learn are.
     X : array_like or frame
