@@ -15,7 +15,7 @@ pytest.importorskip("sklearn", minversion="1.6")
 
 from sklearn import neural_network as theirs
 from sklearn.base import clone
-from sklearn.exceptions import ConvergenceWarning
+from sklearn.exceptions import ConvergenceWarning, DataConversionWarning
 from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -128,6 +128,26 @@ def test_early_stopping_stops_early_and_keeps_the_best() -> None:
     assert model.n_iter_ == len(model.validation_scores_) < 200
     assert model.best_validation_score_ == max(model.validation_scores_)
     assert model.best_loss_ is None
+
+
+@pytest.mark.parametrize("solver", ["adam", "sgd", "lbfgs"])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_what_was_set_in_the_network_goes_on_too(solver: str, dtype: str) -> None:
+    """Frozen layers above all: no parameter of the estimator says them."""
+    X, y = IRIS
+    model = short(solver=solver, warm_start=True, dtype=dtype).fit(X, y)
+    goings = [model.fit] if solver == "lbfgs" else [model.fit, model.partial_fit]
+    for going in goings:
+        model.network_.layers[0].trainable = False
+        model.network_.max_norm, model.network_.clip_norm, model.network_.l1 = 9.0, 5.0, 1e-5
+        first, second = (W.copy() for W in model.coefs_)
+        going(X, y)
+        net = model.network_
+        assert [layer.trainable for layer in net.layers] == [False, True]
+        assert (net.max_norm, net.clip_norm, net.l1) == (9.0, 5.0, pytest.approx(1e-5))
+        np.testing.assert_array_equal(model.coefs_[0], first)
+        assert not np.array_equal(model.coefs_[1], second)
+    assert model.set_params(warm_start=False).fit(X, y).network_.layers[0].trainable
 
 
 # --- Storing and copying -------------------------------------------------------------------
@@ -322,8 +342,10 @@ def test_warnings_point_to_the_line_that_called(solver: str, inside: bool) -> No
     """Not into this package, nor into scikit-learn, whose pipelines call it."""
     model: Any = MLPClassifier((3,), solver=solver, max_iter=2, batch_size=1000, random_state=0)
     model = make_pipeline(StandardScaler(), model) if inside else model
+    X, y = IRIS
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        model.fit(*IRIS)
-    assert len(caught) == (2 if solver == "adam" else 1), [str(each.message) for each in caught]
+        model.fit(X, y[:, None])
+    assert len(caught) == (3 if solver == "adam" else 2), [str(each.message) for each in caught]
+    assert caught[0].category is DataConversionWarning
     assert {each.filename for each in caught} == {__file__}

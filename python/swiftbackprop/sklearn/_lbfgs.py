@@ -41,11 +41,17 @@ class Objective:
 
     The rows are taken in blocks, so that memory does not grow with their number, and rows
     of a sparse X are dense in one block at a time. Of several processes, which all have the same
-    rows, each goes through its share, and the sums are of all.
+    rows, each goes through its share, and the sums are of all. The gradient of layers that are not
+    `trained` is 0.
     """
 
     def __init__(
-        self, net: Network, data: Rows, alpha: float, processes: Processes | None = None
+        self,
+        net: Network,
+        data: Rows,
+        alpha: float,
+        trained: Sequence[bool],
+        processes: Processes | None = None,
     ) -> None:
         weights = data.weights
         self.total = float(len(data) if weights is None else np.sum(weights))
@@ -60,6 +66,10 @@ class Objective:
         self.mask = np.zeros(net.n_parameters)
         for W, _ in net.unflatten(self.mask):
             W[...] = 1.0
+        self.free = np.ones(net.n_parameters)
+        for arrays, is_trained in zip(net.unflatten(self.free), trained, strict=True):
+            for array in arrays:
+                array[...] = is_trained
 
     def __call__(self, x: FloatArray) -> tuple[float, FloatArray]:
         """Return the value and the gradient at x, (P,)."""
@@ -81,7 +91,7 @@ class Objective:
         if self.total > 0:
             decay = self.alpha / self.total * self.mask * x
             cost, slope = cost + 0.5 * float(decay @ x), slope + decay
-        return cost, slope
+        return cost, self.free * slope
 
     def _sum(self, x: FloatArray, sums: FloatArray, processes: Processes) -> None:
         """Sum over the processes, which must ask for the same x.
@@ -162,7 +172,8 @@ class Search:
         self.evaluate = None if valid is None else evaluation_of(net, valid, processes)
         self.valid = None if valid is None else valid.arrays
         self.work = net if net.dtype == np.float64 else in_double(net)
-        self.objective = Objective(self.work, data, net.l2, processes)
+        trained = [layer.trainable for layer in net.layers]
+        self.objective = Objective(self.work, data, net.l2, trained, processes)
         self.best = self.work.parameters.copy()
         self.begun = -1  # the iteration whose beginning the callbacks know of
 

@@ -11,12 +11,14 @@ import numpy as np
 from swiftbackprop._net.optimizers import Optimizer, as_optimizer, optimizer
 from swiftbackprop._net.rules import Activation
 from swiftbackprop._net.spec import as_dtype
-from swiftbackprop._net.state import OptimizerState
+from swiftbackprop._net.state import OptimizerState, options, set_options
 from swiftbackprop.network import Network
 
 # scikit-learn's names for what has another one here.
 _ACTIVATIONS = {"logistic": "sigmoid"}
 OUTPUTS = {"sigmoid": "logistic"}
+# Options of a network that no parameter of an estimator says.
+_OWN_OPTIONS = ("trainable", "max_norm", "input_scale")
 
 
 def as_hidden_layers(sizes: Any) -> tuple[int, ...]:
@@ -105,9 +107,12 @@ def change_rate(net: Network, rate: float) -> None:
 
 
 def adopt(net: Network, old: Network, *, state: bool) -> None:
-    """Go on from another network's weights and generator, and its optimizer's state."""
+    """Go on from another network: its weights, generator and own options, and its `state`."""
     net.parameters[...] = old.parameters
     net._set_generator(old._generator())
+    own = {name: value for name, value in options(old).items() if name.startswith(_OWN_OPTIONS)}
+    set_options(net, options(net) | own)
+    net.l1, net.clip_norm = old.l1, old.clip_norm
     if state and net.optimizer.name == old.optimizer.name:
         OptimizerState.of(old).write(net)
 

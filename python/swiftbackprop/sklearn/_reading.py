@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from numbers import Number
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from sklearn.exceptions import DataConversionWarning
 from sklearn.model_selection import train_test_split
-from sklearn.utils import column_or_1d
 from sklearn.utils.validation import _check_sample_weight, validate_data
 
 from swiftbackprop._net.arrays import FloatArray, as_data
+from swiftbackprop._net.caller import outside
 from swiftbackprop.sklearn._labels import check_data
 from swiftbackprop.sklearn._rows import Rows
 
@@ -37,7 +39,14 @@ def read(
         reset=reset,
     )
     if y.ndim == 2 and y.shape[1] == 1:
-        y = column_or_1d(y, warn=reset)
+        if reset:  # scikit-learn's warning, which by itself would point to this line
+            warnings.warn(
+                "A column-vector y was passed when a 1d array was expected. Please change the "
+                "shape of y to (n_samples, ), for example using ravel().",
+                DataConversionWarning,
+                stacklevel=outside(),
+            )
+        y = y.ravel()
     return X, y
 
 
