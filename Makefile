@@ -12,6 +12,8 @@ ifeq ($(SOURCE_DATE_EPOCH),)
 SOURCE_DATE_EPOCH := $(shell git log -1 --format=%ct 2>/dev/null || echo 315532800)
 endif
 export SOURCE_DATE_EPOCH
+# Compiled once, not for every process of the tests.
+unexport PYTHONDONTWRITEBYTECODE
 
 PY = $(VENV)/bin/python
 # Swift's tests multiply with the library that ships.
@@ -280,11 +282,12 @@ $(VENV)/build-system: pyproject.toml | $(PY)
 extras: $(VENV)/package ## what pip installs for the verbs that CI runs, to have it beforehand
 	@$(MAKE) --no-print-directory --jobs=1 $(patsubst %,$(VENV)/extra-%,test lint mpi peers docs browser wheel)
 
-# The requirements of an extra without the package, which `make lint` can do without.
+# The requirements of an extra without the package, which `make lint` can do without. Most of what
+# they bring is never imported; Python compiles what is, when it is.
 $(VENV)/extra-%: pyproject.toml | $(PY)
 	$(PY) -c 'import tomllib; \
 		extras = tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]; \
-		print(*extras["$*"], sep="\n")' | xargs -d '\n' $(PY) -m pip install --quiet
+		print(*extras["$*"], sep="\n")' | xargs -d '\n' $(PY) -m pip install --quiet --no-compile
 	@touch $@
 
 $(PY): | check
