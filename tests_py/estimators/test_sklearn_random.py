@@ -203,7 +203,8 @@ def _moved(setting: Setting) -> list[Any]:
         random = np.random.default_rng(seed)
         X = setting.X.astype(np.promote_types(setting.X.dtype, np.float32))
         values = X.data if sparse.issparse(X) else X
-        values[...] = np.nextafter(values, random.choice([-np.inf, np.inf], values.shape))
+        up_or_down = random.choice([-np.inf, np.inf], values.shape)
+        values[...] = np.nextafter(values, up_or_down.astype(values.dtype))
         models.append(_quietly(theirs, replace(setting, X=X))[0])
     return models
 
@@ -299,3 +300,17 @@ def test_weights_without_a_hidden_layer_go_by_the_activation_too(
     (wanted, _), (found, _) = (_quietly(module, setting) for module in (theirs, ours))
     np.testing.assert_allclose(found.coefs_[0], wanted.coefs_[0], rtol=1e-12)
     np.testing.assert_allclose(found.intercepts_[0], wanted.intercepts_[0], rtol=1e-12)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_rows_that_move_by_their_last_bit_change_the_weights(dtype: str) -> None:
+    """Of either type, so that they tell what rounding does."""
+    random = np.random.default_rng(0)
+    X = random.normal(size=(30, 4)).astype(dtype)
+    parameters = {"hidden_layer_sizes": (), "solver": "sgd", "learning_rate_init": 0.5,
+                  "max_iter": 5, "shuffle": False, "random_state": 0}  # fmt: skip
+    calls = [("fit", slice(None))]
+    setting = Setting("number", parameters, X, _targets("number", X, random), None, calls, X)
+    wanted, _ = _quietly(theirs, setting)
+    for model in _moved(setting):
+        assert np.any(model.coefs_[0] != wanted.coefs_[0])
