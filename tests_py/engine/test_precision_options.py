@@ -8,13 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pytest
 
 import swiftbackprop as sb
 from helpers import refused, run_python, run_python_ok
 from rounding import ROUNDING, data, make, unit_here
 from swiftbackprop._net import state
-from swiftbackprop.sklearn import MLPClassifier, MLPRegressor
 
 
 def test_precision_can_be_read_and_set() -> None:
@@ -107,23 +105,6 @@ def test_units_agree_and_can_be_hidden() -> None:
         np.testing.assert_allclose(runs[other], runs[""], rtol=0, atol=2e-5)
 
 
-def test_an_estimator_takes_a_precision() -> None:
-    rng = np.random.default_rng(0)
-    X, y = rng.standard_normal((120, 70)), rng.integers(0, 2, 120)
-    model = MLPClassifier((8,), max_iter=3, random_state=0, precision="bfloat16")
-    with pytest.warns(Warning, match="converged"):
-        model.fit(X, y)
-    assert model.network_.precision == "bfloat16"
-    assert model.network_.dtype == np.float32  # though X is float64
-    for bad in (
-        MLPClassifier(precision="fp16"),
-        MLPClassifier(precision="float64"),
-        MLPRegressor(precision="bfloat16", dtype="float64"),
-        MLPClassifier(precision="bfloat16", solver="lbfgs"),
-    ):
-        refused(lambda bad=bad: bad.fit(X, y), ValueError, "precision")
-
-
 def test_the_command_line_takes_a_precision(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     table = np.column_stack([rng.standard_normal((90, 3)), rng.integers(0, 2, 90)])
@@ -173,16 +154,6 @@ def test_states_without_a_precision_set_it_to_none() -> None:
     refused(
         lambda: state.set_options(net, {"precisions": 1.0}), ValueError, "did you mean 'precision'"
     )
-
-
-def test_an_estimator_of_a_version_without_precision_is_restored() -> None:
-    model = MLPClassifier((3,))
-    old = model.__getstate__()
-    del old["precision"]
-    again = MLPClassifier.__new__(MLPClassifier)
-    again.__setstate__(old)
-    assert again.precision is None
-    assert "MLPClassifier" in repr(again)
 
 
 def test_a_forked_child_trains_with_the_same_bits() -> None:

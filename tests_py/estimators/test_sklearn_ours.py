@@ -18,7 +18,7 @@ from sklearn.preprocessing import StandardScaler
 import swiftbackprop as sb
 from helpers import refused
 from short_fits import DIABETES, IRIS, short
-from swiftbackprop.sklearn import MLPRegressor
+from swiftbackprop.sklearn import MLPClassifier, MLPRegressor
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -301,3 +301,30 @@ def test_a_batch_too_large_is_clipped() -> None:
     with pytest.warns(UserWarning, match="clipped"):
         model = short(batch_size=1000).fit(*IRIS)
     assert model.network_.step_count == 4
+
+
+def test_an_estimator_takes_a_precision() -> None:
+    rng = np.random.default_rng(0)
+    X, y = rng.standard_normal((120, 70)), rng.integers(0, 2, 120)
+    model = MLPClassifier((8,), max_iter=3, random_state=0, precision="bfloat16")
+    with pytest.warns(Warning, match="converged"):
+        model.fit(X, y)
+    assert model.network_.precision == "bfloat16"
+    assert model.network_.dtype == np.float32  # though X is float64
+    for bad in (
+        MLPClassifier(precision="fp16"),
+        MLPClassifier(precision="float64"),
+        MLPRegressor(precision="bfloat16", dtype="float64"),
+        MLPClassifier(precision="bfloat16", solver="lbfgs"),
+    ):
+        refused(lambda bad=bad: bad.fit(X, y), ValueError, "precision")
+
+
+def test_an_estimator_of_a_version_without_precision_is_restored() -> None:
+    model = MLPClassifier((3,))
+    old = model.__getstate__()
+    del old["precision"]
+    again = MLPClassifier.__new__(MLPClassifier)
+    again.__setstate__(old)
+    assert again.precision is None
+    assert "MLPClassifier" in repr(again)

@@ -191,6 +191,23 @@ def test_what_ci_needs_from_pip_is_installed_beforehand() -> None:
     assert set().union(*(needs[verb] for verb in verbs)) - {"plot"} <= set(listed.split())
 
 
+COLLECT = """
+import sys
+sys.modules.update(dict.fromkeys(("sklearn", "scipy", "matplotlib", "pandas", "torch")))
+import pytest
+sys.exit(pytest.main(["--collect-only", "-qq", "-n", "0", "-p", "no:cacheprovider", sys.argv[1]]))
+"""
+
+
+def test_tests_of_the_engine_need_little_and_run_from_anywhere(tmp_path: Path) -> None:
+    """As for other machines: `make test-aarch64`, and wheels by cibuildwheel."""
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", COLLECT, ROOT / "tests_py" / "engine"],
+        cwd=tmp_path, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr
+
+
 @pytest.mark.parametrize("verb", ["demo", "test"])
 def test_make_says_what_to_install(verb: str, tmp_path: Path) -> None:
     """In a fresh state, with nothing made yet: one sentence, before anything is installed."""
