@@ -61,6 +61,7 @@ def test_wrong_class_weights() -> None:
         return lambda: (net or network()).fit(X, target, class_weight=weights, progress=False)
 
     refused(fit({3: 1.0}), ValueError, "class_weight", r"0\.\.2")
+    refused(fit({0: 0.0, 1: 0.0, 2: 0.0}), ValueError, "of the training rows is 0 in every row")
     refused(fit({0: -1.0}), ValueError, r"class_weight\[0\]")
     refused(fit({0: "x"}), TypeError, "class_weight")
     refused(fit("even"), ValueError, "balanced")

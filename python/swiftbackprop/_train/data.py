@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["ChunkedData", "Data", "gather", "gather_pieces", "with_class_weight"]
 
 _VALID = " of validation_data"
-_WEIGHTED = "the weight, of class_weight and sample_weight, of the validation rows"
+_WEIGHTED = "the weight, of class_weight and sample_weight, of the {} rows"
 
 
 @dataclass(frozen=True)
@@ -230,7 +230,7 @@ def gather_pieces(
     if classes is not None and valid.valid_y is not None:
         weights = classes.weigh(valid.valid_y, valid.valid_weights)
         if processes is None:
-            check_some_weight(weights, _WEIGHTED)
+            check_some_weight(weights, _WEIGHTED.format("validation"))
         valid = replace(valid, valid_weights=weights)
     if processes is None or valid.valid_X is None or valid.valid_y is None:
         return ChunkedData(pieces, valid, count, classes, batches)
@@ -254,9 +254,11 @@ def with_class_weight(
     if class_weight is None:
         return data
     table = ClassWeights(net, class_weight, [data.y], total)
-    valid_weights = data.valid_weights
+    weights, valid_weights = table.weigh(data.y, data.weights), data.valid_weights
+    if total is None:
+        check_some_weight(weights, _WEIGHTED.format("training"))
     if data.valid_y is not None:
         valid_weights = table.weigh(data.valid_y, valid_weights)
         if total is None:
-            check_some_weight(valid_weights, _WEIGHTED)
-    return replace(data, weights=table.weigh(data.y, data.weights), valid_weights=valid_weights)
+            check_some_weight(valid_weights, _WEIGHTED.format("validation"))
+    return replace(data, weights=weights, valid_weights=valid_weights)
