@@ -7,6 +7,7 @@ outputs. The names are those of the functions here, and ``"top_3"`` stands for `
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -89,25 +90,25 @@ def top_k(k: int) -> Callable[..., float]:
     >>> sb.metrics.top_k(2)([2, 0], [[0.5, 0.1, 0.4], [0.2, 0.3, 0.5]])
     0.5
     """
-    k = as_int(k, "k", min_=1)
-
-    def metric(
-        y: npt.ArrayLike, a: npt.ArrayLike, sample_weight: npt.ArrayLike | None = None
-    ) -> float:
-        case = case_of(y, a, sample_weight)
-        outputs, classes = case.a, case.classes(f"top_{k}")
-        if case.outputs <= k:
-            raise ValueError(
-                f"top_{k} expects more than {k} classes; the outputs have shape {outputs.shape}"
-            )
-        own = outputs[np.arange(len(outputs)), classes]
-        # Of equal outputs the first counts as the larger, as in argmax.
-        earlier = np.arange(case.outputs) < classes[:, None]
-        before = (outputs > own[:, None]) | ((outputs == own[:, None]) & earlier)
-        return case.mean(before.sum(axis=1) < k)
-
-    metric.__name__ = f"top_{k}"
+    metric = partial(_top, as_int(k, "k", min_=1))
+    metric.__name__ = f"top_{k}"  # type: ignore[attr-defined]
     return metric
+
+
+def _top(
+    k: int, y: npt.ArrayLike, a: npt.ArrayLike, sample_weight: npt.ArrayLike | None = None
+) -> float:
+    case = case_of(y, a, sample_weight)
+    outputs, classes = case.a, case.classes(f"top_{k}")
+    if case.outputs <= k:
+        raise ValueError(
+            f"top_{k} expects more than {k} classes; the outputs have shape {outputs.shape}"
+        )
+    own = outputs[np.arange(len(outputs)), classes]
+    # Of equal outputs the first counts as the larger, as in argmax.
+    earlier = np.arange(case.outputs) < classes[:, None]
+    before = (outputs > own[:, None]) | ((outputs == own[:, None]) & earlier)
+    return case.mean(before.sum(axis=1) < k)
 
 
 def mse(y: npt.ArrayLike, a: npt.ArrayLike, sample_weight: npt.ArrayLike | None = None) -> float:

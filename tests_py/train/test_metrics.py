@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Callable
 from typing import Any
 
@@ -241,3 +242,10 @@ def test_class_numbers_are_no_outputs(metric: Callable[..., float]) -> None:
         refused(lambda y=y: metric(y, np.array([0, 2, 0])), ValueError, "predict_classes")  # type: ignore[misc]
     assert sb.metrics.accuracy([0, 1, 1], np.array([0, 1, 0])) == 2 / 3  # of two classes they are
     assert sb.metrics.mse([0, 1], np.array([0, 3])) == 2
+
+
+def test_top_k_can_be_pickled() -> None:
+    """As for a search in processes of one's own."""
+    metric = pickle.loads(pickle.dumps(sb.metrics.top_k(2)))
+    assert metric.__name__ == "top_2"
+    assert metric([2, 0], [[0.5, 0.1, 0.4], [0.2, 0.3, 0.5]]) == 0.5
