@@ -50,6 +50,28 @@ rate: float = sb.AdamW(1e-3, weight_decay=0.1).weight_decay
 keep: sb.EarlyStopping = sb.EarlyStopping(patience=3)
 step: sb.schedules.Step = sb.schedules.Step(2)
 picture: sb.Picture = net.diagram()
+
+
+class Enough(sb.Callback):
+    def on_epoch_end(self, net: sb.Network, epoch: int, logs: dict[str, float]) -> bool:
+        return logs["loss"] < 0.1
+
+
+def enough(net: sb.Network, epoch: int, logs: dict[str, float]) -> bool:
+    return logs["loss"] < 0.1
+
+
+net.fit(X, np.zeros(4, int), epochs=1, callbacks=[Enough(), enough], progress=False)
+"""
+# Beside it, for scikit-learn has no types: what `fit` returns is known all the same.
+ESTIMATORS = """
+import numpy as np
+from swiftbackprop.sklearn import MLPClassifier, MLPRegressor
+
+X, y = np.zeros((4, 3)), np.array([0, 1, 0, 1])
+model: MLPClassifier = MLPClassifier((2,), max_iter=1).fit(X, y)
+sizes: tuple[int, ...] = MLPRegressor(hidden_layer_sizes=2, max_iter=1).fit(X, y).network_.sizes
+again: MLPClassifier = model.partial_fit(X, y)
 """
 
 MISTAKES = [
@@ -66,6 +88,9 @@ MISTAKES = [
     "sb.Adan()",
     "sb.lab.check_gradients()",
     "sb.Network([3, 2]).no_such_method()",
+    "sb.sklearn.MLPClassifier().fit(np.zeros((1, 3)), [0]).network_.no_such_method()",
+    "sb.sklearn.MLPClassifier().fit(np.zeros((1, 3)))",
+    "sb.sklearn.MLPClassifier().partial_fit(np.zeros((1, 3)), [0], labels=[0])",
 ]
 
 
@@ -94,11 +119,14 @@ def test_a_users_program_type_checks_and_mistakes_are_found(tmp_path: Path) -> N
     # By one run, for mypy spends its time on NumPy and the package.
     (tmp_path / "program.py").write_text(PROGRAM)
     (tmp_path / "mistakes.py").write_text(
-        "import numpy as np\nimport swiftbackprop as sb\n\n" + "\n".join(MISTAKES) + "\n"
+        "import numpy as np\nimport swiftbackprop as sb\nimport swiftbackprop.sklearn\n"
+        + "\n".join(MISTAKES)
+        + "\n"
     )
+    (tmp_path / "estimators.py").write_text(ESTIMATORS)
     command = [sys.executable, "-m", "mypy", "--strict", "--cache-dir", os.devnull]
     command += ["--config-file", os.devnull, "--disable-error-code", "type-arg"]
-    done = run([*command, "program.py", "mistakes.py"], tmp_path)
+    done = run([*command, "program.py", "estimators.py", "mistakes.py"], tmp_path)
     assert done.returncode == 1, done.stdout + done.stderr
     *found, _ = done.stdout.splitlines()
     assert [line for line in found if not line.startswith("mistakes.py:")] == []

@@ -6,7 +6,7 @@ import inspect
 import re
 import sys
 import warnings
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -72,7 +72,7 @@ class Callback:
     def on_epoch_begin(self, net: Any, epoch: int) -> None:
         """Be called before an epoch, counted from 0."""
 
-    def on_batch_end(self, net: Any, batch: int, logs: Mapping[str, float]) -> bool | None:
+    def on_batch_end(self, net: Any, batch: int, logs: dict[str, float]) -> bool | None:
         """Be called after every update; return True to end the training.
 
         Then `fit` leaves the engine after every batch, which takes some microseconds more.
@@ -87,7 +87,7 @@ class Callback:
             ``loss``: the mean of the epoch's batches so far.
         """
 
-    def on_epoch_end(self, net: Any, epoch: int, logs: Mapping[str, float]) -> bool | None:
+    def on_epoch_end(self, net: Any, epoch: int, logs: dict[str, float]) -> bool | None:
         """Be called at the end of an epoch; return True to end the training.
 
         Parameters
@@ -103,7 +103,7 @@ class Callback:
         """Be called when training has ended, in whatever way."""
 
 
-CallbackLike: TypeAlias = Callback | Callable[[Any, int, Mapping[str, float]], bool | None]
+CallbackLike: TypeAlias = Callback | Callable[[Any, int, dict[str, float]], bool | None]
 
 # What is called, and what it is given.
 _METHODS = {

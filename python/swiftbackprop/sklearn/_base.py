@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from copy import copy, deepcopy
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import numpy as np
 from sklearn.base import BaseEstimator, is_classifier
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from swiftbackprop._engine.loader import core
@@ -53,15 +54,24 @@ _KEPT = (
 )
 
 
+_F = TypeVar("_F", bound=Callable[..., Any])
+
+
 def _same(one: Any, other: Any) -> bool:
     return one is other or (isinstance(one, str) and one == other)
 
 
-def is_stochastic(estimator: BaseEstimator) -> bool:
+def _is_stochastic(estimator: BaseEstimator) -> bool:
     """Whether an estimator has `partial_fit`, which `available_if` asks."""
     if estimator.solver == "lbfgs":
         raise AttributeError("partial_fit goes by minibatches, and solver='lbfgs' does not")
     return True
+
+
+def of_minibatches(method: _F) -> _F:
+    """Return a method that is there where the solver goes by minibatches, with its type."""
+    decorated: _F = available_if(_is_stochastic)(method)
+    return decorated
 
 
 class Estimator(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]

@@ -3,24 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 from swiftbackprop._train.callback import Callback, as_callbacks
 from swiftbackprop.network import Network
 
+_F = TypeVar("_F", bound=Callable[..., Any])
+
 try:
-    from sklearn.callback import CallbackSupportMixin, with_callbacks
+    from sklearn.callback import CallbackSupportMixin
+    from sklearn.callback import with_callbacks as _with_callbacks
 except ImportError:  # an earlier scikit-learn: there is nothing to support
 
     class CallbackSupportMixin:  # type: ignore[no-redef]
         """Stands for scikit-learn's class of this name."""
 
-    def with_callbacks(method: Callable[..., Any]) -> Callable[..., Any]:
-        """Return the method as it is."""
-        return method
+    _with_callbacks = None
 
 
 __all__ = ["CallbackSupportMixin", "FitTask", "with_callbacks"]
+
+
+def with_callbacks(method: _F) -> _F:
+    """Return a method with scikit-learn's decorator of this name, if it has one, and its type."""
+    decorated: _F = method if _with_callbacks is None else _with_callbacks(method)
+    return decorated
 
 
 class FitTask:

@@ -9,7 +9,6 @@ import numpy as np
 import numpy.typing as npt
 from scipy.sparse import csr_matrix
 from sklearn.base import ClassifierMixin
-from sklearn.utils.metaestimators import available_if
 
 from swiftbackprop._net.arrays import FloatArray, check_objects
 from swiftbackprop._net.names import known_keywords
@@ -17,7 +16,7 @@ from swiftbackprop._net.rules import Activation, Loss, as_rule
 from swiftbackprop._net.spec import ActivationLike, LossLike, OptimizerLike
 from swiftbackprop._train.callback import CallbackLike
 from swiftbackprop.network import Network
-from swiftbackprop.sklearn._base import Estimator, is_stochastic
+from swiftbackprop.sklearn._base import Estimator, of_minibatches
 from swiftbackprop.sklearn._callbacks import with_callbacks
 from swiftbackprop.sklearn._labels import Labels, class_factors, find_labels, weigh
 from swiftbackprop.sklearn._rows import Rows, predict_blocks
@@ -215,7 +214,7 @@ class MLPClassifier(ClassifierMixin, Estimator):  # type: ignore[misc]
         self.dtype = dtype
         self.precision = precision
 
-    @with_callbacks  # type: ignore[untyped-decorator]
+    @with_callbacks
     @known_keywords
     def fit(
         self,
@@ -251,7 +250,7 @@ class MLPClassifier(ClassifierMixin, Estimator):  # type: ignore[misc]
         """
         return self._fit(X, y, sample_weight, (X_val, y_val, sample_weight_val), comm=comm)
 
-    @available_if(is_stochastic)  # type: ignore[untyped-decorator]
+    @of_minibatches
     @known_keywords
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None, classes: Any = None) -> Self:
         """Train for one epoch on these rows and keep the optimizer's state.

@@ -10,7 +10,6 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import xlogy
 from sklearn.base import RegressorMixin
-from sklearn.utils.metaestimators import available_if
 
 from swiftbackprop._net.arrays import FloatArray
 from swiftbackprop._net.names import known_keywords
@@ -19,7 +18,7 @@ from swiftbackprop._net.spec import ActivationLike, LossLike, OptimizerLike
 from swiftbackprop._train.callback import CallbackLike
 from swiftbackprop.metrics import r2
 from swiftbackprop.network import Network
-from swiftbackprop.sklearn._base import Estimator, is_stochastic
+from swiftbackprop.sklearn._base import Estimator, of_minibatches
 from swiftbackprop.sklearn._callbacks import with_callbacks
 from swiftbackprop.sklearn._rows import Rows, predict_blocks
 
@@ -210,7 +209,7 @@ class MLPRegressor(RegressorMixin, Estimator):  # type: ignore[misc]
         self.dtype = dtype
         self.precision = precision
 
-    @with_callbacks  # type: ignore[untyped-decorator]
+    @with_callbacks
     @known_keywords
     def fit(
         self,
@@ -245,7 +244,7 @@ class MLPRegressor(RegressorMixin, Estimator):  # type: ignore[misc]
         """
         return self._fit(X, y, sample_weight, (X_val, y_val, sample_weight_val), comm=comm)
 
-    @available_if(is_stochastic)  # type: ignore[untyped-decorator]
+    @of_minibatches
     @known_keywords
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Train for one epoch on these rows and keep the optimizer's state.
