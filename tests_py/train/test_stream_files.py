@@ -216,6 +216,19 @@ def test_wrong_arguments(tmp_path: Path) -> None:
         refused(call, kind, pattern)
 
 
+def test_text_with_decimal_commas_says_how_to_read_it(tmp_path: Path) -> None:
+    from pyarrow import csv
+
+    place = tmp_path / "a.tsv"
+    place.write_text("a\ty\n1,5\t0\n2,5\t1\n")
+    words = refused(lambda: sb.data.stream(place, target="y"), TypeError, "column 'a'.*string")
+    assert "ConvertOptions(decimal_point=',')" in words
+    options = csv.ParseOptions(delimiter="\t"), csv.ConvertOptions(decimal_point=",")
+    form = dataset.CsvFileFormat(parse_options=options[0], convert_options=options[1])
+    ((X, _),) = sb.data.stream(place, target="y", format=form)
+    np.testing.assert_array_equal(X, [[1.5], [2.5]])
+
+
 def test_without_pyarrow_the_error_says_what_to_install() -> None:
     said = run_python_ok(
         """

@@ -12,7 +12,7 @@ from swiftbackprop._net.arrays import FloatArray, as_data
 from swiftbackprop._net.checks import got, listed
 from swiftbackprop._train.row_stream import Demand
 from swiftbackprop.data._columns import Columns, column_dtype, holds, numbers_of, texts_of
-from swiftbackprop.data._find import NOT_UTF8, delimited
+from swiftbackprop.data._find import DECIMAL_COMMAS, NOT_UTF8, delimited
 from swiftbackprop.data._source import Block
 
 __all__ = ["Table", "transformed"]
@@ -82,8 +82,11 @@ class Table:
 
     def _need_number(self, name: str, advice: str) -> None:
         if holds(self.types[name]) != "number":
-            if str(self.types[name]) == "binary" and ".csv" in self.first_file.lower():
+            is_csv = ".csv" in self.first_file.lower() or ".tsv" in self.first_file.lower()
+            if str(self.types[name]) == "binary" and is_csv:
                 advice = f"its text {NOT_UTF8}"
+            elif is_csv and holds(self.types[name]) == "text":
+                advice += DECIMAL_COMMAS
             raise TypeError(
                 f"column {name!r} of {self.first_file} holds {self.types[name]}; expected real "
                 f"numbers: {advice}"
