@@ -314,3 +314,10 @@ def test_predict_scales_integers_and_leaves_the_targets_out(tmp_path: Path) -> N
     for name in ("X.npy", "Xy.npz"):
         _, *rows = rows_of(run(tmp_path, "predict", "net", name).stdout)
         np.testing.assert_allclose(np.array(rows, np.float32), net.predict(X), rtol=1e-5)
+
+
+def test_a_precision_is_kept_in_the_model(flowers: Path) -> None:
+    command = ["train", "flowers.csv", "--target", "kind", "--epochs", 2, "--quiet"]
+    run(flowers, *command, "--model", "m.st", "--precision", "bf16x2")
+    assert sb.load(flowers / "m.st").precision == "bf16x2"
+    assert "--precision" in complaint(flowers, *command, "--precision", "half", code=2)

@@ -1,10 +1,9 @@
-"""`precision` as an option: of networks, estimators, the command line, files and plans."""
+"""`precision` as an option: of networks, files and plans."""
 
 from __future__ import annotations
 
 import os
 import threading
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -103,20 +102,6 @@ def test_units_agree_and_can_be_hidden() -> None:
         runs[unit] = np.array([[float(x) for x in line.split()] for line in lines])
     for other in ("dot", "emulated"):
         np.testing.assert_allclose(runs[other], runs[""], rtol=0, atol=2e-5)
-
-
-def test_the_command_line_takes_a_precision(tmp_path: Path) -> None:
-    rng = np.random.default_rng(0)
-    table = np.column_stack([rng.standard_normal((90, 3)), rng.integers(0, 2, 90)])
-    np.savetxt(tmp_path / "t.csv", table, delimiter=",", header="a,b,c,y", comments="")
-    command = ["train", str(tmp_path / "t.csv"), "--target", "y", "--epochs", "2", "--quiet"]
-    model = str(tmp_path / "m.safetensors")
-    code = f"import sys; from swiftbackprop.__main__ import main; sys.exit(main({command!r} + "
-    run_python_ok(code + f"['--model', {model!r}, '--precision', 'bf16x2']))")
-    assert sb.load(model).precision == "bf16x2"
-    done = run_python(code + "['--precision', 'half']))")
-    assert done.returncode == 2
-    assert "--precision" in done.stderr
 
 
 def test_other_threads_see_the_precision_during_derivatives() -> None:
