@@ -239,6 +239,8 @@ def test_single_quantities_can_be_required(tmp_path: Path) -> None:
     ("options", "words"),
     [
         ({"require": []}, ["require"]),
+        ({"require": 3}, ["require must be names such as", "got 3 (int)"]),
+        ({"require": [["z"]]}, ["require must be names", "(list)"]),
         ({"require": ["grad_V"]}, ["grad_V", "grad_W"]),
         ({"timeout": 0}, ["timeout must be a finite number > 0, got 0"]),
         ({"timeout": float("inf")}, ["timeout must be a finite number > 0, got inf"]),

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from swiftbackprop._inspect.report import Report
 from swiftbackprop._net.base import NetworkBase
-from swiftbackprop._net.checks import as_int, as_number
+from swiftbackprop._net.checks import as_int, as_number, got
 from swiftbackprop._net.names import unknown
 from swiftbackprop.lab._attribution import Finding
 from swiftbackprop.lab._contained import contained
@@ -231,9 +231,13 @@ def grade(
 
 def _as_required(names: Iterable[str]) -> tuple[str, ...]:
     found: dict[str, None] = {}
+    if not isinstance(names, Iterable):
+        raise TypeError(f"require must be names such as 'backward' or 'grad_W', got {got(names)}")
     for name in (names,) if isinstance(names, str) else names:
+        if not isinstance(name, str):
+            raise TypeError(f"require must be names, got {got(name)} among them")
         if name not in FUNCTIONS and name not in MADE_BY:
-            raise ValueError(unknown("quantity", str(name), [*FUNCTIONS, *MADE_BY]))
+            raise ValueError(unknown("quantity", name, [*FUNCTIONS, *MADE_BY]))
         found |= dict.fromkeys(FUNCTIONS.get(name, (name,)))
     if not found:
         raise ValueError("require must name one quantity or more")
