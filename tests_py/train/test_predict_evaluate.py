@@ -243,4 +243,4 @@ def test_the_row_of_a_nan_is_named_whichever_thread_sees_it(row: int, inputs: in
     X = np.ones((3000, inputs), np.float32)
     X[row, 7] = np.nan
     for call in (net.predict, net.forward, lambda X: net.evaluate(X, np.zeros(3000, int))):
-        refused(lambda call=call: call(X), ValueError, rf"NaN or infinity.*row {row}$")
+        refused(lambda call=call: call(X), ValueError, rf"NaN or infinity.*row {row}, column 7$")
