@@ -9,6 +9,7 @@ import runpy
 import shutil
 import signal
 import subprocess
+import sys
 import warnings
 import zlib
 from collections.abc import Iterator
@@ -69,6 +70,8 @@ def seeds_by_name(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatc
     seed = zlib.crc32(request.node.nodeid.rpartition("/")[2].encode())
     random.seed(seed)
     np.random.seed(seed)  # noqa: NPY002, which estimators without random_state draw from
+    if "torch" in sys.modules:
+        sys.modules["torch"].manual_seed(seed)
     seeds = itertools.count(seed)
     monkeypatch.setattr("swiftbackprop._net.spec.draw_seed", lambda: next(seeds) % 2**32)
 

@@ -77,7 +77,9 @@ def test_state_dicts_of_norms_that_do_not_fit_change_nothing() -> None:
 
     says({"1.running_var": -np.ones(7)}, ValueError, r"1\.running_var.*variance")
     says({"4.running_var": np.full(6, np.nan)}, ValueError, r"4\.running_var.*NaN")
-    says({"4.weight": np.ones(7)}, ValueError, r"4\.weight, gamma of layer 2.*\(6,\), got \(7,\)")
+    says(
+        {"4.weight": np.ones(7)}, ValueError, r"4\.weight \(gamma of layer 2\).*\(6,\), got \(7,\)"
+    )
     says({"1.num_batches_tracked": 0.5}, TypeError, r"1\.num_batches_tracked must be an int")
     says({"1.num_batches_tracked": -1}, ValueError, "must be an int >= 0, got -1")
     says({"6.num_batches_tracked": 1}, ValueError, "unknown name '6.num_batches_tracked'")
