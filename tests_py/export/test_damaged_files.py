@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import os
+import pickle
 import random
 import sys
 import zlib
@@ -291,6 +292,21 @@ def test_damaged_files_with_little_memory(seed: int, tmp_path: Path) -> None:
     assert good + bad == 400
     assert bad > 250
     assert good > 3
+
+
+def test_files_of_other_kinds_say_what_reads_them(tmp_path: Path) -> None:
+    array = np.ones(3)
+    np.savez(tmp_path / "arrays.npz", array)
+    np.save(tmp_path / "array.npy", array)
+    (tmp_path / "model.pkl").write_bytes(pickle.dumps(small()))
+    (tmp_path / "model.h5").write_bytes(b"\x89HDF\r\n\x1a\n" + bytes(100))
+    for name, words in {
+        "arrays.npz": r"zip archive.*sb\.from_torch",
+        "array.npy": r"an array: np\.load",
+        "model.pkl": r"a pickle: pickle\.load",
+        "model.h5": "an HDF5 file",
+    }.items():
+        refused(lambda name=name: sb.load(tmp_path / name), ValueError, "is not read", words)
 
 
 def test_large_headers_are_not_read(good: bytes, tmp_path: Path) -> None:

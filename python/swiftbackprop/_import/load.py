@@ -34,6 +34,14 @@ from swiftbackprop.network import Network
 
 __all__ = ["load", "read_notes"]
 
+# What files of other kinds begin with, and what reads them.
+_OTHERS = {
+    b"PK": "a zip archive, as torch.save, Keras and np.savez write: load it with what wrote it; "
+    "sb.from_torch(module) reads a module, net.load_state_dict(...) arrays",
+    b"\x80": "a pickle: pickle.load or joblib.load reads it, if you trust who wrote it",
+    b"\x89HDF": "an HDF5 file: net.load_state_dict(...) takes the arrays that h5py reads from it",
+    b"\x93NUMPY": "an array: np.load reads it",
+}
 _MAX_MESSAGE = 500  # characters: what stands in a file may be long
 
 
@@ -98,6 +106,10 @@ class _Reader:
             self.refuse("it is no regular file")
         size = header_size(self.path)
         if size > LARGEST_HEADER:
+            start = size.to_bytes(8, "little")
+            for begins, found in _OTHERS.items():
+                if start.startswith(begins):
+                    self.refuse(f"it is no safetensors file, which net.save writes, but {found}")
             self.refuse(f"it is no safetensors file, or too large: its header takes {size} bytes")
         try:
             self.file = package.safe_open(self.path, framework="np")
