@@ -269,7 +269,7 @@ $(VENV)/editable: pyproject.toml setup.py $(wildcard building/*.py) $(VENV)/buil
 $(VENV)-address/package $(VENV)-thread/package $(VENV)-coverage/package: $(VENV)-%/package: $(SOURCES) | check
 	$(PYTHON) -m venv $(@D)
 	rm -rf build/lib* build/bdist*
-	SWIFTBACKPROP_BUILD_ENGINE=$* SWIFTBACKPROP_BUILD_LEVELS=native $(@D)/bin/python -m pip install --quiet '.[test,coverage]'
+	SWIFTBACKPROP_BUILD_ENGINE=$* SWIFTBACKPROP_BUILD_LEVELS=native $(@D)/bin/python -m pip install --quiet --no-compile '.[test,coverage]'
 	@touch $@
 
 # What pip would download for every build.
