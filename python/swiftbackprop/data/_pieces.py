@@ -134,10 +134,9 @@ class ReadEpochs(Epochs):
     """
 
     def __init__(self, rows: TrainingRows, ahead: int) -> None:
-        self.items, self.ahead, self.free = iter(rows), ahead, rows.free
+        self.rows, self.ahead = rows, ahead
         self.piece_rows = rows.window
         self.reader: ReadAhead | None = None
-        self.rows = rows
 
     def share(self, rank: int, size: int, batches: int) -> None:
         """Give but the share of one of several processes, before the first call."""
@@ -146,8 +145,8 @@ class ReadEpochs(Epochs):
     def __call__(self) -> Iterator[Any]:
         """Return an iterator over the pieces of the next epoch, and `PENDING` in between."""
         if self.reader is None:
-            self.reader = ReadAhead(self.items, self.ahead)
-        return self._epoch(self.reader, self.free)
+            self.reader = ReadAhead(iter(self.rows), self.ahead)
+        return self._epoch(self.reader, self.rows.free)
 
     @staticmethod
     def _epoch(reader: ReadAhead, free: Free) -> Iterator[Any]:
