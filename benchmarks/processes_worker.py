@@ -74,13 +74,13 @@ def without_others(net: sb.Network, batch: int) -> float:
     return seconds
 
 
-def together(net: sb.Network, batch: int) -> float:
-    """Return the seconds of a step of `batch` rows in all, of which each process has a half."""
+def together(net: sb.Network, batch: int, *, even: bool = False) -> float:
+    """Return the seconds of a step of `batch` rows in all, drawn from both or as many from each."""
     X, y = rows(batch * (STEPS + 2) // 2)
     with Processes(comm) as processes:
         session = net._fit(
-            X, y, None, None, None, None, 1, batch, True, 0, 2 * len(X), comm.rank * len(X),
-            processes.answer,
+            X, y, None, None, None, None, 1, batch, 2 if even else 1, 0, 2 * len(X),
+            comm.rank * len(X), processes.answer,
         )  # fmt: skip
         return steps(session)
 
@@ -126,6 +126,8 @@ def main() -> None:
         add("alone", alone(net))
         add("fixed work per process", together(net, 2 * BATCH))
         add("fixed total", together(net, BATCH))
+        add("fixed work per process, even", together(net, 2 * BATCH, even=True))
+        add("fixed total, even", together(net, BATCH, even=True))
         add("half", without_others(net, BATCH // 2))
         add("whole", without_others(net, BATCH))
         small, large, pieces = sums(net)

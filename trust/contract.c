@@ -221,7 +221,7 @@ static void train(void) {
                             .y = &y,
                             .epochs = below(4),
                             .batch_size = 1 + below(50),
-                            .shuffle = below(2),
+                            .shuffle = below(4),
                             .pause_each_epoch = below(3)};
     if (one_in(4)) config.weights = &w;
     if (one_in(3)) config.valid_x = &vx;

@@ -50,11 +50,10 @@ PyObject *sb_net_fit(Net *self, PyObject *const *args, Py_ssize_t nargs) {
     PyErr_SetString(PyExc_TypeError, "_fit() takes 10 or 13 arguments");
     return NULL;
   }
-  int64_t epochs, batch, pause;
-  int shuffle = PyObject_IsTrue(args[ARRAYS + 2]);
+  int64_t epochs, batch, shuffle, pause;
   int64_t total = 0, first = 0;
-  if (shuffle < 0 || !sb_read_long(args[ARRAYS], &epochs) ||
-      !sb_read_long(args[ARRAYS + 1], &batch) || !sb_read_long(args[ARRAYS + 3], &pause) ||
+  if (!sb_read_long(args[ARRAYS], &epochs) || !sb_read_long(args[ARRAYS + 1], &batch) ||
+      !sb_read_long(args[ARRAYS + 2], &shuffle) || !sb_read_long(args[ARRAYS + 3], &pause) ||
       (is_shared &&
        (!sb_read_long(args[ARRAYS + 4], &total) || !sb_read_long(args[ARRAYS + 5], &first))) ||
       !sb_is_idle(self)) {
@@ -72,8 +71,8 @@ PyObject *sb_net_fit(Net *self, PyObject *const *args, Py_ssize_t nargs) {
   if (!sb_acquire_all(args, ARRAYS, fit->buffers, arrays, given)) goto failed;
   fit->valid_rows = given[3] == NULL ? 0 : given[3]->rows;
 
-  sb_fit_config config = {given[0], given[1], given[2], given[3],       given[4], given[5],
-                          epochs,   batch,    shuffle,  (int32_t)pause, total,    first};
+  sb_fit_config config = {given[0], given[1], given[2],         given[3],       given[4], given[5],
+                          epochs,   batch,    (int32_t)shuffle, (int32_t)pause, total,    first};
   sb_error error = {0};
   Work work;
   // Asked again under the lock: acquiring the arrays may have let another thread run.

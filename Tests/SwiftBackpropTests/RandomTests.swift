@@ -112,6 +112,41 @@ import Testing
     #expect(order.sorted() == (0..<1000).map { Int32($0) })
   }
 
+  /// Who has one row in three has, up to one, a third of every batch.
+  @Test(arguments: [(1000, 32), (64, 64), (65, 64), (7, 1), (10, 4), (999, 500)])
+  func evenOrders(count: Int, batchSize: Int) {
+    var random = Random(seed: 13)
+    var order = [Int32](repeating: -1, count: count)
+    order.withUnsafeMutableBufferPointer { buffer in
+      if let base = buffer.baseAddress {
+        random.drawEvenly(base, count: count, batchSize: batchSize)
+      }
+    }
+    #expect(order.sorted() == (0..<Int32(count)).map { $0 })
+    for start in stride(from: 0, to: count, by: batchSize) {
+      let batch = order[start..<min(start + batchSize, count)]
+      for part in [0..<count / 3, count / 3..<count / 2, count / 2..<count] {
+        let share = Double(part.count * batch.count) / Double(count)
+        let own = batch.filter { part.contains(Int($0)) }
+        #expect(abs(Double(own.count) - share) < 2)
+      }
+    }
+  }
+
+  @Test func evenOrdersAreAllAlike() {
+    var random = Random(seed: 14)
+    var counts: [[Int32]: Int] = [:]
+    for _ in 0..<60_000 {
+      var order: [Int32] = [0, 0, 0, 0, 0, 0]
+      order.withUnsafeMutableBufferPointer { buffer in
+        if let base = buffer.baseAddress { random.drawEvenly(base, count: 6, batchSize: 2) }
+      }
+      counts[order, default: 0] += 1
+    }
+    // 3! orders of each half.
+    #expect(counts.count == 36 && counts.values.allSatisfy { abs($0 - 1667) < 250 })
+  }
+
   @Test func shuffleGivesEveryOrderAlike() {
     var random = Random(seed: 12)
     var counts: [[Int64]: Int] = [:]

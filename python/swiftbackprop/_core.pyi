@@ -229,7 +229,7 @@ class Net:
         valid_weight: Any,
         epochs: int,
         batch_size: int,
-        shuffle: bool,
+        shuffle: int,  # 0 no, 1 yes, 2 so that batches have rows of all parts of X evenly
         pause: int,  # 0 never, 1 at every epoch's end, 2 at every batch's
         total_rows: int = ...,  # of all processes, where several train together
         first_row: int = ...,  # then the place of row 0 of X among all,

@@ -347,7 +347,7 @@ class Network(NetworkExchange, NetworkStudy, PicklableNetwork):
         *,
         epochs: int = 10,
         batch_size: int | None = None,
-        shuffle: bool = True,
+        shuffle: bool | str = True,
         validation_data: Sequence[npt.ArrayLike] | Iterable[Any] | None = None,
         validation_split: float = 0.0,
         sample_weight: npt.ArrayLike | None = None,
@@ -382,9 +382,11 @@ class Network(NetworkExchange, NetworkStudy, PicklableNetwork):
         batch_size : int, default 32
             Rows of a minibatch; the last of an epoch, or of a piece, may be shorter. Without it
             a piece is a batch as a whole.
-        shuffle : bool, default True
+        shuffle : bool or "even", default True
             Draw a new order of the rows for every epoch. Pieces keep their order; the rows of
-            each are shuffled.
+            each are shuffled. With "even" every minibatch has one row, at random, of each of
+            `batch_size` parts of X: for rows that are sorted, and for equal shares of the
+            processes of `comm`.
         validation_data : (X, y) or (X, y, sample_weight), or swiftbackprop.data.Stream, optional
             Evaluated at the end of every epoch.
         validation_split : float, default 0

@@ -102,6 +102,7 @@ CASES: dict[str, Case] = {
     "one_batch": Case(fit={"batch_size": 1000}),
     "tiny_batches": Case(fit={"batch_size": 2, "epochs": 1}),
     "in_order": Case(fit={"shuffle": False}),
+    "even": Case(fit={"shuffle": "even"}, weighted=True),
     "own_activation": Case(
         net={"activation": _SINE, "norm": "batch", "dropout": 0.2},
         offset=5.0,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import numpy as np
@@ -318,10 +319,32 @@ def test_callbacks_show_their_settings() -> None:
     assert [repr(callback) for callback in shown.values()] == list(shown)
 
 
+@pytest.mark.parametrize(("rows", "batch_size"), [(100, 10), (47, 10), (12, 12), (9, 100), (5, 1)])
+def test_even_minibatches_have_a_row_of_every_part(rows: int, batch_size: int) -> None:
+    seen: list[list[int]] = []
+
+    def grad(a: np.ndarray, t: np.ndarray) -> np.ndarray:
+        seen.append(t[:, 0].astype(int).tolist())
+        return a - t
+
+    loss = sb.CustomLoss(lambda a, t: ((a - t) ** 2).sum(1) / 2, grad)
+    net = sb.Network([1, 1], output="identity", loss=loss, optimizer=sb.SGD(0.0), seed=3)
+    places = np.arange(rows, dtype=np.float64)[:, None]
+    net.fit(places, places, epochs=2, batch_size=batch_size, shuffle="even", progress=False)
+    size, each = min(batch_size, rows), -(-rows // batch_size)
+    for epoch in (seen[:each], seen[each:]):
+        assert sorted(itertools.chain(*epoch)) == list(range(rows))
+        for batch in epoch[: rows // size]:
+            assert sorted(((row + 1) * size - 1) // rows for row in batch) == list(range(size))
+    assert rows == size or seen[:each] != seen[each:]
+
+
 @pytest.mark.parametrize("name", ["shuffle", "stratify", "progress"])
 def test_switches_are_true_or_false(name: str) -> None:
     net, X, y = sb.Network([2, 1], seed=0), np.ones((4, 2)), np.ones(4)
-    for wrong in ("batch", y, None, 2):
+    with pytest.raises(ValueError, match=r"^shuffle must be True, False or .even., got 'batch'"):
+        net.fit(X, y, shuffle="batch", progress=False)
+    for wrong in (y, None, 2):
         keywords: Any = {"progress": False, name: wrong}
         refused(lambda kw=keywords: net.fit(X, y, **kw), TypeError, f"^{name} must be True or F")
     net.fit(X, y, **({"progress": False, "validation_split": 0.5} | {name: 0}))  # type: ignore[arg-type]

@@ -474,7 +474,7 @@ typedef struct sb_fit_config {
   const sb_array *valid_weights;  // NULL or [n, 1]
   int64_t epochs;
   int64_t batch_size;
-  int32_t shuffle;
+  int32_t shuffle;  // 0: no, 1: yes, 2: so that every batch has rows from all parts of x, evenly
   int32_t pause_each_epoch;  // 1: sb_fit_run returns at every epoch's end, 2: at every batch's,
                              // with its gradients
   int64_t total_rows;        // 0, or in training by several processes the rows of all of them

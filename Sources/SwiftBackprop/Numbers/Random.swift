@@ -78,6 +78,29 @@ struct Random: Sendable {
   }
 }
 
+extension Random {
+  /// Draws an order of 0..<count of whose batches every full one has one number of each of
+  /// `batchSize` stretches, count/batchSize long, and the last one numbers of some of them, evenly
+  /// apart. So who has some stretches has the same share of every batch, up to one number: a
+  /// stratified sample, Cochran, "Sampling techniques", 3rd edition, 1977, chapter 5.
+  mutating func drawEvenly(
+    _ order: UnsafeMutablePointer<Int32>, count: Int, batchSize: Int
+  ) {
+    let (full, rest) = count.quotientAndRemainder(dividingBy: batchSize)
+    for j in 0..<batchSize {
+      // What the last batch has of the stretches before this one, and with it.
+      let (first, end) = (j * rest / batchSize, (j + 1) * rest / batchSize)
+      func place(_ k: Int) -> Int { k < full ? k * batchSize + j : full * batchSize + first }
+      // As in `shuffle`, and from inside: what comes in takes the place of another, or its own.
+      for k in 0..<full + end - first {
+        let other = place(Int(truncatingIfNeeded: below(UInt64(k + 1))))
+        order[place(k)] = order[other]
+        order[other] = Int32(truncatingIfNeeded: j * full + first + k)
+      }
+    }
+  }
+}
+
 /// The sequence that spreads one seed over a larger state: Steele, Lea and Flood, "Fast
 /// splittable pseudorandom number generators", OOPSLA 2014, with Vigna's constants.
 struct SplitMix64 {

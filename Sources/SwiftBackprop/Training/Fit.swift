@@ -10,7 +10,8 @@ class FitLoop<T: Scalar> {
   final let validation: Evaluation<T>?
   final private let epochs: Int
   final let batchSize: Int
-  final private let shuffles, pausesEachEpoch, pausesEachBatch: Bool
+  final private let pausesEachEpoch, pausesEachBatch: Bool
+  final private let spreadsEvenly: Bool
   final let memory: Workspace<T>
   /// Where several processes train together, what this one keeps for it; else nil
   final let shared: SharedBatch<T>?
@@ -52,6 +53,9 @@ class FitLoop<T: Scalar> {
     guard config.epochs >= 0 else {
       throw .value("epochs must be an int >= 0, got \(Int(clamping: config.epochs))")
     }
+    guard (0...2).contains(config.shuffle) else {
+      throw .value("shuffle must be 0, 1 or 2, got \(Int(config.shuffle))")
+    }
     guard config.batch_size >= 1 else {
       throw .value("batch_size must be an int >= 1, got \(Int(clamping: config.batch_size))")
     }
@@ -79,7 +83,7 @@ class FitLoop<T: Scalar> {
     inPlace = x.inPlace(T.self)
     epochs = Int(config.epochs)
     batchSize = Int(Swift.min(config.batch_size, Int64(total)))
-    shuffles = config.shuffle != 0
+    spreadsEvenly = config.shuffle == 2
     pausesEachEpoch = config.pause_each_epoch != 0
     pausesEachBatch = config.pause_each_epoch == 2
     try Self.checkLastBatch(network, rows: total, batchSize: batchSize)
@@ -194,7 +198,11 @@ class FitLoop<T: Scalar> {
     network.forgetPass()
     if network.hasFrozenLayers { network.clearFrozenGradients() }
     guard phase == .training, let order else { return }
-    network.drawOrder(order, count: total)
+    if spreadsEvenly {
+      network.random.drawEvenly(order, count: total, batchSize: batchSize)
+    } else {
+      network.drawOrder(order, count: total)
+    }
   }
 
   /// One batch: forward, C, backward, update.

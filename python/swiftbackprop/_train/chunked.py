@@ -37,8 +37,8 @@ class ChunkedSession:
     epochs : int
     batch_size : int or None
         Rows of a minibatch; None for a piece as a whole.
-    shuffle : bool
-        Whether the rows of each piece are.
+    shuffle : int
+        Whether the rows of each piece are, as the engine has it.
     pause : int
         When to come back: 0 after a time, 1 at every epoch's end, 2 at every batch's.
     """
@@ -49,7 +49,7 @@ class ChunkedSession:
         data: ChunkedData,
         epochs: int,
         batch_size: int | None,
-        shuffle: bool,
+        shuffle: int,
         pause: int,
     ) -> None:
         self.begin = as_pieces(data.source, epochs, data.steps)

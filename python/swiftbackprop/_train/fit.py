@@ -45,7 +45,7 @@ def fit(net: NetworkBase, data: Data | ChunkedData, options: Options) -> History
     history = run.history
     session: TrainingSession | None = None
     close = data.close if isinstance(data, ChunkedData) else None
-    shuffle = bool(options.shuffle)
+    shuffle = options.row_order()
     try:
         # Inside, so that Ctrl-C at any moment gives the network back.
         if options.processes is not None:
@@ -136,7 +136,7 @@ class _Run:
         self, processes: Processes, data: Data | ChunkedData, epochs: int
     ) -> TrainingSession:
         processes.agree([("the callbacks", shown_of_all(self.callbacks))])
-        options, shuffle, net = self.options, bool(self.options.shuffle), self.net
+        options, shuffle, net = self.options, self.options.row_order(), self.net
         session: SharedSession | SharedChunkedSession
         if isinstance(data, ChunkedData):
             from swiftbackprop._train.shared_chunks import SharedChunkedSession

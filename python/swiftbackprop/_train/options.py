@@ -24,14 +24,25 @@ class Options:
 
     epochs: int
     batch_size: int | None  # None: 32 rows, or a piece as a whole
-    shuffle: bool
+    shuffle: bool | str
     callbacks: Iterable[CallbackLike]
     progress: bool
     metrics: Iterable[MetricLike] = ()
     processes: Processes | None = None  # that train together
 
     def __post_init__(self) -> None:
-        as_flag(self.shuffle, "shuffle")
+        self.row_order()
+
+    def row_order(self) -> int:
+        """Return `shuffle` as the engine has it: 0 for no, 1 for yes, 2 for "even"."""
+        if isinstance(self.shuffle, str):
+            if self.shuffle != "even":
+                raise ValueError(
+                    f'shuffle must be True, False or "even", got {self.shuffle!r}; "even" takes '
+                    "the rows of every minibatch from all parts of X"
+                )
+            return 2
+        return int(as_flag(self.shuffle, "shuffle"))
 
     def batch_rows(self) -> int:
         """Return the rows of a minibatch of whole arrays."""

@@ -136,6 +136,6 @@ def _begin_together(
         names += ["a validation"] if others["validation_data"] is not None else []
         epochs, size = as_int(options.epochs, "epochs", min_=0), options.batch_size
         size = size if kind == "pieces" and size is None else options.batch_rows()
-        shared.join(net, processes, epochs, size, bool(options.shuffle), names)
+        shared.join(net, processes, epochs, size, options.row_order(), names)
         if kind == "pieces":
             net._classes = shared.find_classes_of_all(net, lambda: [], processes)

@@ -107,7 +107,7 @@ def join(
     processes: Processes,
     epochs: int,
     batch_size: int | None,
-    shuffle: bool,
+    shuffle: int,
     metrics: list[str],
 ) -> None:
     """Begin a training together: the network takes all that the one of process 0 has learnt.
@@ -195,7 +195,7 @@ class SharedSession:
         processes: Processes,
         epochs: int,
         batch_size: int,
-        shuffle: bool,
+        shuffle: int,
         pause: int,
         metrics: list[str],
     ) -> None:

@@ -43,7 +43,7 @@ class SharedChunkedSession(ChunkedSession):
         processes: Processes,
         epochs: int,
         batch_size: int | None,
-        shuffle: bool,
+        shuffle: int,
         pause: int,
     ) -> None:
         self.processes, self.agreement = processes, Agreement(net, processes)

@@ -246,5 +246,5 @@ def _fit_sparse(net: Network, data: Rows, valid: Rows | None, options: Options) 
     evaluate = evaluation_of(net, valid, processes)
     source = ChunkedData(pieces, held, batches=-(-len(data) // size), evaluate=evaluate)
     if processes is not None:
-        join(net, processes, options.epochs, size, bool(options.shuffle), [])
+        join(net, processes, options.epochs, size, options.row_order(), [])
     return fit(net, source, replace(options, shuffle=False))
