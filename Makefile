@@ -32,7 +32,7 @@ SOURCES := Package.swift pyproject.toml setup.py scratch.py $(shell find Sources
 	-not -path '*/_lib/*' -not -path '*.egg-info/*' -not -name '*.so' -not -name '*.pyc')
 
 .DELETE_ON_ERROR:
-.PHONY: help demo develop test swift-test swift-test-release python-test test-peers test-mpi test-installs test-cpus test-aarch64 test-musl fuzz-sklearn fuzz faults coverage contributing-example lint lint-c lint-types lint-text format bench bench-check docs notebooks play browser wheel wheel-aarch64 wheel-musl sanitize sanitize-address sanitize-thread sanitize-python-thread extras clean check
+.PHONY: help demo develop test swift-test swift-test-release python-test test-peers test-mpi test-installs test-cpus test-aarch64 test-musl fuzz-sklearn fuzz faults coverage contributing-example lint lint-c lint-types lint-text format bench bench-check docs notebooks play browser wheel wheel-aarch64 wheel-musl sanitize sanitize-packages sanitize-address sanitize-thread sanitize-python-address sanitize-python-thread extras clean check
 
 help: ## list the verbs
 	@sed -n 's/^\([a-z0-9-]*\):.*## /  \1\t/p' $(MAKEFILE_LIST) | expand -t 15
@@ -67,7 +67,7 @@ swift-test-release: $(VENV)/package ## the tests in Tests/ with optimisations
 	$(SWIFT_TEST) -c release -Xswiftc -enable-testing --scratch-path .build/release-tests
 
 # One process per core, but no more than 4, for each takes its share of memory.
-PROCESSES = --numprocesses auto --maxprocesses 4
+PROCESSES = --numprocesses auto --maxprocesses 4 --dist worksteal
 
 python-test: $(VENV)/package $(VENV)/extra-test ## the tests in tests_py/ and the examples in the package
 	$(CLAIM)
@@ -115,7 +115,7 @@ coverage: $(VENV)/package $(VENV)-coverage/package ## what no test reaches: Pyth
 	@tail -n 1 build/coverage/*.txt
 	@test ! -e build/coverage/failed || { echo 'tests failed: see above'; exit 1; }
 
-contributing-example: $(VENV)/package $(VENV)/extra-test $(VENV)/extra-lint ## do what CONTRIBUTING.md says, in a copy of the tree, and test it
+contributing-example: $(VENV)/package $(VENV)/extra-test $(VENV)/extra-lint $(VENV)/build-system ## do what CONTRIBUTING.md says, in a copy of the tree, and test it
 	$(PY) .ci/contributing_example.py $(PROCESSES) $(PYTEST)
 
 lint: $(VENV)/extra-lint ## formatting, lint and types, all of them strict
@@ -228,18 +228,24 @@ UNDEFINED = -Xcc -fsanitize=undefined -Xcc -fno-sanitize-recover=undefined
 
 sanitize: $(VENV)/package ## the tests under AddressSanitizer with UndefinedBehaviorSanitizer, and under ThreadSanitizer
 	$(CLAIM)
-	@# What each compiles takes one core for the most part.
-	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target $(VENV)-address/package sanitize-address sanitize-thread
-	LD_PRELOAD=$(ASAN) ASAN_OPTIONS=detect_leaks=0:allocator_may_return_null=1 PYTHONMALLOC=malloc \
-		$(VENV)-address/bin/python -m pytest $(PROCESSES) $(SANITIZED) $(PYTEST)
-	@# Not beside the other one, for both build in build/.
-	@$(MAKE) --no-print-directory sanitize-python-thread
+	@# What each compiles takes one core for the most part, as do the tests in one process.
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target sanitize-packages sanitize-address sanitize-thread
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target sanitize-python-address sanitize-python-thread
+
+# One after the other, for both build in build/.
+sanitize-packages: | check
+	@$(MAKE) --no-print-directory $(VENV)-address/package
+	@$(MAKE) --no-print-directory $(VENV)-thread/package
 
 sanitize-address:
 	$(SWIFT_TEST) --sanitize=address $(UNDEFINED) --scratch-path .build/address
 
 sanitize-thread:
 	$(SWIFT_TEST) --sanitize=thread --scratch-path .build/thread
+
+sanitize-python-address: $(VENV)-address/package
+	LD_PRELOAD=$(ASAN) ASAN_OPTIONS=detect_leaks=0:allocator_may_return_null=1 PYTHONMALLOC=malloc \
+		$(VENV)-address/bin/python -m pytest $(PROCESSES) $(SANITIZED) $(PYTEST)
 
 # In one process, whose exit status tells of races in tests that pass, and with reports let through.
 sanitize-python-thread: $(VENV)-thread/package
@@ -265,11 +271,16 @@ $(VENV)/editable: pyproject.toml setup.py $(wildcard building/*.py) $(VENV)/buil
 	@rm -f $(VENV)/package
 	@touch $@
 
-# The engines of `make sanitize` and that of `make coverage`.
-$(VENV)-address/package $(VENV)-thread/package $(VENV)-coverage/package: $(VENV)-%/package: $(SOURCES) | check
-	$(PYTHON) -m venv $(@D)
+SITE = import sysconfig; print(sysconfig.get_path("purelib"))
+
+# The engines of `make sanitize` and that of `make coverage`, in environments that look for all else
+# in the first one, behind their own.
+$(VENV)-address/package $(VENV)-thread/package $(VENV)-coverage/package: $(VENV)-%/package: $(SOURCES) $(VENV)/extra-test $(VENV)/extra-coverage $(VENV)/build-system
+	$(PYTHON) -m venv --without-pip $(@D)
+	$(PY) -c '$(SITE)' > $$($(@D)/bin/python -c '$(SITE)')/first.pth
 	rm -rf build/lib* build/bdist*
-	SWIFTBACKPROP_BUILD_ENGINE=$* SWIFTBACKPROP_BUILD_LEVELS=native $(@D)/bin/python -m pip install --quiet --no-compile '.[test,coverage]'
+	SWIFTBACKPROP_BUILD_ENGINE=$* SWIFTBACKPROP_BUILD_LEVELS=native $(PY) -m pip --python $(@D)/bin/python \
+		install --quiet --no-compile --no-deps --no-build-isolation .
 	@touch $@
 
 # What pip would download for every build.

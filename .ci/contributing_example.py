@@ -106,7 +106,8 @@ def main() -> None:
     # On the other core; what goes wrong shows when the tests run.
     build = ("swift", "build", "--build-tests")
     with subprocess.Popen(build, cwd=COPY, stdout=subprocess.DEVNULL):
-        pip = (sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target")
+        pip = (sys.executable, "-m", "pip", "install", "--quiet", "--no-deps")
+        pip += ("--no-build-isolation", "--target")
         run(*pip, os.fspath(SITE), ".", SWIFTBACKPROP_BUILD_LEVELS="native")
         built = {"PYTHONPATH": os.fspath(SITE)}
         for command in commands:
