@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from swiftbackprop._net.other_words import ESTIMATOR, ESTIMATOR_FIT, FIT, MADE
 
-__all__ = ["ADVICE"]
-
 _RATE = "the learning rate is the optimizer's: Network(..., optimizer=sb.Adam(lr=1e-3))"
 _STOP = "write callbacks=[sb.EarlyStopping(patience=10)]"
 
@@ -20,7 +18,7 @@ _ESTIMATOR = "write from swiftbackprop.sklearn import {}"
 _CHAIN = "a network is one chain of dense layers: write sb.Network([784, 128, 10])"
 
 # Kind of name -> what others say -> what to write here.
-ADVICE: dict[str, dict[str, str]] = {
+_TOLD: dict[str, dict[str, str]] = {
     "parameter": {
         "betas": "write beta_1 and beta_2",
         "nesterov": "it is sb.Nesterov(...)",
@@ -29,54 +27,34 @@ ADVICE: dict[str, dict[str, str]] = {
         "decay": "write callbacks=[sb.LearningRateScheduler(...)] in fit",
     },
     FIT: {
-        "lr": _RATE_NOW,
-        "learning_rate": _RATE_NOW,
+        "lr learning_rate": _RATE_NOW,
         "learning_rate_init": _RATE,
         "seed": "it is an argument of Network; net.reset(seed) begins anew",
         "random_state": "write Network(..., seed=...); net.reset(seed) begins anew",
-        "early_stopping": _STOP,
-        "patience": _STOP,
-        "early_stopping_rounds": _STOP,
+        "early_stopping patience early_stopping_rounds": _STOP,
         "initial_epoch": "fit goes on where the last one ended",
-        "x_val": "write validation_data=(X_val, y_val)",
-        "y_val": "write validation_data=(X_val, y_val)",
-        "validation_steps": _PIECES,
-        "validation_freq": _PIECES,
-        "validation_batch_size": _PIECES,
-        "n_jobs": _THREADS,
-        "num_threads": _THREADS,
-        "threads": _THREADS,
-        "workers": _THREADS,
-        "num_workers": _THREADS,
+        "x_val y_val": "write validation_data=(X_val, y_val)",
+        "validation_steps validation_freq validation_batch_size": _PIECES,
+        "n_jobs num_threads threads workers num_workers": _THREADS,
         "device": _CPU,
     },
     MADE: {
-        "lr": _RATE,
-        "learning_rate": _RATE,
-        "learning_rate_init": _RATE,
+        "lr learning_rate learning_rate_init": _RATE,
         "momentum": "write optimizer=sb.Momentum(lr=0.01, momentum=0.9)",
         "weight_decay": "write optimizer=sb.AdamW(weight_decay=0.01), or l2=0.01 for a penalty",
-        "batch_norm": 'write norm="batch"',
-        "batchnorm": 'write norm="batch"',
+        "batch_norm batchnorm": 'write norm="batch"',
         "layer_norm": 'write norm="layer"',
-        "epochs": "it is an argument of fit",
+        "epochs batch_size callbacks verbose": "it is an argument of fit",
         "max_iter": "write epochs=... in fit",
-        "batch_size": "it is an argument of fit",
         "metrics": "it is an argument of fit and evaluate",
-        "callbacks": "it is an argument of fit",
-        "verbose": "it is an argument of fit",
         "early_stopping": f"{_STOP} in fit",
         "device": _CPU,
-        "n_jobs": _THREADS,
-        "threads": _THREADS,
-        "num_threads": _THREADS,
-        "bias": "every layer has one",
-        "use_bias": "every layer has one",
+        "n_jobs threads num_threads": _THREADS,
+        "bias use_bias": "every layer has one",
     },
     "method": {
         "batch_size": "leave it out: the engine takes the rows in blocks",
-        "verbose": "leave it out: only fit shows progress",
-        "progress": "leave it out: only fit shows progress",
+        "verbose progress": "leave it out: only fit shows progress",
         "training": "leave it out: only fit, and forward with training=True, use dropout",
     },
     "attribute": {
@@ -97,11 +75,9 @@ ADVICE: dict[str, dict[str, str]] = {
         "zero_grad": "backward writes gradients anew, unless accumulate=True",
         "train_on_batch": "write net.forward(X); net.backward(y); net.step()",
         "to": "networks run on the CPU; dtype is an argument of Network",
-        "cuda": _CPU,
-        "cpu": _CPU,
+        "cuda cpu device": _CPU,
         "grad": "write net.gradients, or net.layer(m).grad_W",
-        "lr": "write net.optimizer.lr",
-        "learning_rate": "write net.optimizer.lr",
+        "lr learning_rate": "write net.optimizer.lr",
         "predict_log_proba": "write np.log(net.predict_proba(X))",
         "loss_curve_": 'write net.history["loss"]',
         "loss_": 'write net.history["loss"][-1]',
@@ -109,7 +85,6 @@ ADVICE: dict[str, dict[str, str]] = {
         "named_parameters": "write net.state_dict()",
         "train": "fit trains; predict and evaluate use no dropout, forward(X, training=True) does",
         "get_config": "write net.summary(), or net.save(path)",
-        "device": _CPU,
         "activation": "write net.layers[0].activation",
         "trainable": "it is of a layer: net.layers[0].trainable",
         "input_shape": "write net.sizes[0]",
@@ -121,47 +96,39 @@ ADVICE: dict[str, dict[str, str]] = {
         "metrics": "it is an argument of fit and evaluate",
     },
     "activation": {
-        **dict.fromkeys(["selu", "celu", "mish", "relu6", "prelu", "hardtanh"], _ACTIVATION),
-        **dict.fromkeys(["hard_sigmoid", "hardsigmoid", "hard_swish", "hardswish"], _ACTIVATION),
+        "selu celu mish relu6 prelu hardtanh": _ACTIVATION,
+        "hard_sigmoid hardsigmoid hard_swish hardswish": _ACTIVATION,
         "logits": "logits are what output='identity' gives",
     },
-    "loss": dict.fromkeys(
-        ["hinge", "squared_hinge", "kl_div", "kld", "kl_divergence", "cosine_similarity", "focal"],
-        _LOSS,
-    ),
+    "loss": {"hinge squared_hinge kl_div kld kl_divergence cosine_similarity focal": _LOSS},
     "optimizer": {
-        "lbfgs": "MLPClassifier and MLPRegressor of swiftbackprop.sklearn have solver='lbfgs'",
-        "l_bfgs": "MLPClassifier and MLPRegressor of swiftbackprop.sklearn have solver='lbfgs'",
+        "lbfgs l_bfgs": "MLPClassifier and MLPRegressor of swiftbackprop.sklearn have "
+        "solver='lbfgs'",
     },
-    "dtype": dict.fromkeys(["float16", "half", "fp16", "bfloat16", "bf16"], _ROUNDED),
+    "dtype": {"float16 half fp16 bfloat16 bf16": _ROUNDED},
     "precision": {
-        **dict.fromkeys(["float64", "double", "64"], "write dtype='float64'"),
-        **dict.fromkeys(
-            ["float16", "half", "fp16", "mixed", "mixed_float16", "16_mixed", "16"],
-            "there is no float16; 'bfloat16' is as short",
-        ),
+        "float64 double 64": "write dtype='float64'",
+        "float16 half fp16 mixed mixed_float16 16_mixed 16": "there is no float16; 'bfloat16' "
+        "is as short",
         "tf32": "'bf16x2' has 16 significant bits, 'bf16x3' has 24",
     },
     "module": {
         "mlpclassifier": _ESTIMATOR.format("MLPClassifier"),
         "mlpregressor": _ESTIMATOR.format("MLPRegressor"),
         "sklearn": "write import swiftbackprop.sklearn",
-        **dict.fromkeys(
-            ["sequential", "model", "module", "dense", "linear", "layers", "nn", "mlp"], _CHAIN
-        ),
+        "sequential model module dense linear layers nn mlp": _CHAIN,
         "optim": "write sb.Adam(1e-3); sb.optimizers() lists all",
         "callbacks": "they are here, as in sb.EarlyStopping()",
         "reducelronplateau": "write sb.LearningRateScheduler(sb.schedules.ReduceOnPlateau())",
-        **dict.fromkeys(["seed", "set_seed", "manual_seed"], "write sb.Network(..., seed=0)"),
-        **dict.fromkeys(["tensor", "from_numpy"], "NumPy arrays go in and come out"),
+        "seed set_seed manual_seed": "write sb.Network(..., seed=0)",
+        "tensor from_numpy": "NumPy arrays go in and come out",
         "no_grad": "predict keeps no gradients",
-        "device": _CPU,
-        "cuda": _CPU,
+        "device cuda": _CPU,
     },
-    "callback": dict.fromkeys(
-        ["on_batch_begin", "on_train_batch_begin", "on_train_batch_start", "on_step_begin"],
-        "nothing happens between on_batch_end and the next batch",
-    ),
+    "callback": {
+        "on_batch_begin on_train_batch_begin on_train_batch_start on_step_begin": "nothing happens "
+        "between on_batch_end and the next batch",
+    },
     "EarlyStopping": {
         "verbose": "history.stop_reason says why training ended, best_epoch of the callback when",
     },
@@ -170,17 +137,14 @@ ADVICE: dict[str, dict[str, str]] = {
         "save_weights_only": "files hold the whole network",
         "verbose": "the attribute path has the file written last",
     },
-    "Cosine": {"lr": _RATE, "initial_learning_rate": _RATE},
+    "Cosine": {"lr initial_learning_rate": _RATE},
     "OneCycle": {
         "max_lr": "the highest rate is the optimizer's own",
         "steps_per_epoch": "it follows every batch by itself",
     },
-    "stream": dict.fromkeys(["batch_size", "shuffle", "epochs"], "it is an argument of fit"),
+    "stream": {"batch_size shuffle epochs": "it is an argument of fit"},
     "Network.to_onnx": {
-        **dict.fromkeys(
-            ["opset", "opset_version", "target_opset"],
-            "it is 13, or 17 where there is layer norm",
-        ),
+        "opset opset_version target_opset": "it is 13, or 17 where there is layer norm",
         "dynamic_axes": "any number of rows is taken",
         "input_names": "the input is called X",
     },
@@ -188,12 +152,15 @@ ADVICE: dict[str, dict[str, str]] = {
         "sample_weight": "it is an argument of fit",
         "n_jobs": _THREADS,
         "device": _CPU,
-        "norm": "a Network has it",
+        "norm initializer": "a Network has it",
         "batch_norm": "a Network has norm='batch'",
-        "initializer": "a Network has it",
     },
     ESTIMATOR_FIT: {
         "validation_data": "write X_val=..., y_val=..., or give it to the estimator itself",
         "eval_set": "write X_val=..., y_val=...",
     },
+}
+ADVICE = {
+    kind: {word: advice for words, advice in table.items() for word in words.split()}
+    for kind, table in _TOLD.items()
 }
