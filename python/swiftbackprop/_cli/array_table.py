@@ -21,8 +21,6 @@ from swiftbackprop._cli.table import (
 )
 from swiftbackprop._net.optional import optional
 
-__all__ = ["READERS"]
-
 _X = "X"  # the examples of an npz archive
 
 

@@ -15,17 +15,6 @@ import pandas
 
 from swiftbackprop._cli.table import Table, plain
 
-__all__ = [
-    "DATE",
-    "NUMBER",
-    "TEXT",
-    "as_days",
-    "as_numbers",
-    "as_texts",
-    "kind_of",
-    "why_none",
-]
-
 NUMBER, TEXT, DATE = "number", "text", "date"
 _NUMBERS = "holds numbers"  # why a cell has to be one, in training
 _FEW = 20  # different cells that may be numbers and texts at once: grades, sizes

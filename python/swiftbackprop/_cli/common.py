@@ -13,7 +13,6 @@ from swiftbackprop._net.optional import optional
 if TYPE_CHECKING:
     from swiftbackprop._cli.table import Table
 
-__all__ = ["NOTE", "as_output", "read", "remark", "tools"]
 
 NOTE = "table"  # in the model's file: what is done with the columns
 

@@ -18,8 +18,6 @@ from swiftbackprop._cli.parser import make_parser
 from swiftbackprop._cli.predict import export, predict
 from swiftbackprop._cli.train import train
 
-__all__ = ["main"]
-
 _INTERRUPTED = 130
 
 

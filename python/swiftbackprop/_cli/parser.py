@@ -14,8 +14,6 @@ from swiftbackprop._net.names import unknown
 from swiftbackprop._net.spec import DTYPES, PRECISIONS
 from swiftbackprop.metrics import OF_CLASSES, OF_NUMBERS
 
-__all__ = ["ARRAYS", "ENDINGS", "TEXT", "as_amount", "ending_of", "make_parser"]
-
 # Endings of the files that are read.
 TEXT = (".csv", ".tsv", ".txt")
 ARRAYS = (".npy", ".npz", ".parquet", ".xlsx")

@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from swiftbackprop._cli.table import Table
     from swiftbackprop._cli.target import Target
 
-__all__ = ["export", "predict"]
-
 
 def predict(options: argparse.Namespace) -> None:
     if options.output is not None:

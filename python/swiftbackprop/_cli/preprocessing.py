@@ -39,7 +39,6 @@ from swiftbackprop._net.checks import listed
 if TYPE_CHECKING:
     from swiftbackprop.network import Network
 
-__all__ = ["Feature", "Preparation"]
 
 _VERSION = 2
 _MOST_CATEGORIES = 100

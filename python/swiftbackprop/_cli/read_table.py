@@ -7,8 +7,6 @@ from swiftbackprop._cli.parser import ENDINGS, TEXT, ending_of
 from swiftbackprop._cli.table import Reading, Table
 from swiftbackprop._cli.text_table import read_text
 
-__all__ = ["read_table"]
-
 
 def read_table(path: str, reading: Reading) -> Table:
     """Read a table by the ending of its name.

@@ -13,8 +13,6 @@ from swiftbackprop._draw.svg import clipped
 from swiftbackprop._draw.tables import text_table
 from swiftbackprop._net.arrays import FloatArray
 
-__all__ = ["result"]
-
 _SHOWN = 12  # classes of a confusion matrix; more are a list of confusions
 
 

@@ -19,8 +19,6 @@ from swiftbackprop._cli.parser import TEXT, ending_of
 from swiftbackprop._net.checks import listed
 from swiftbackprop._net.names import nearest
 
-__all__ = ["Reading", "Table", "Y", "marks_of", "named_columns", "plain", "without_marks"]
-
 # What people and programs write where a number is missing, in lower case: pandas' own list,
 # and those of spreadsheets, SAS, Eurostat and R.
 _MARKS = """

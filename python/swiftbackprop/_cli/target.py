@@ -16,8 +16,6 @@ from swiftbackprop._cli.columns import NUMBER, as_numbers, as_texts, kind_of
 from swiftbackprop._cli.table import Table, plain
 from swiftbackprop._net.arrays import FloatArray
 
-__all__ = ["Target", "is_few", "read_target", "spread"]
-
 _MOST_CLASSES = 1000
 # Whole numbers of at most so many values, with so many rows of each, are classes unless told.
 _FEW = 20

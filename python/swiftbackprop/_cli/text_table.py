@@ -13,8 +13,6 @@ import pandas
 
 from swiftbackprop._cli.table import Reading, Table, marks_of, named_columns, without_marks
 
-__all__ = ["read_text"]
-
 _DELIMITERS = "\t;|,"  # in this order: a comma may stand within a number
 _SAMPLE = 200  # lines that tell the delimiter
 

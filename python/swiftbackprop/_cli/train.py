@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from swiftbackprop._cli.preprocessing import Preparation
     from swiftbackprop._cli.table import Table
 
-__all__ = ["train"]
 
 _BATCH_SIZE = 32  # unless told
 

@@ -7,8 +7,6 @@ import numpy.typing as npt
 
 from swiftbackprop._net.arrays import FloatArray
 
-__all__ = ["short_value"]
-
 _NUMBERS = 6  # of an array, in a row of a table
 
 

@@ -7,8 +7,6 @@ from typing import NamedTuple
 
 from swiftbackprop._draw.heatmap import CELLS
 
-__all__ = ["GAP", "Column", "DiagramLayout", "place"]
-
 _MOST_UNITS = 10  # drawn one by one; a wider layer is a block
 _MOST_COLUMNS = 11
 _APART = 56  # from unit to unit, if they are few

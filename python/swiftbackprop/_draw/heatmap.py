@@ -7,8 +7,6 @@ import numpy as np
 from swiftbackprop._draw.svg import BLUE, INK, ORANGE
 from swiftbackprop._net.arrays import FloatArray
 
-__all__ = ["CELLS", "heat", "shrink"]
-
 CELLS = 16  # along each side
 _LEVELS = 8  # of strength
 

@@ -8,8 +8,6 @@ from typing import NamedTuple
 
 from swiftbackprop._draw.svg import BLUE, INK, ORANGE, START, Picture, label
 
-__all__ = ["chart"]
-
 _WIDTH, _HEIGHT = 380, 210
 _LEFT, _RIGHT, _TOP, _BOTTOM = 52, 12, 30, 34  # margins around the curves
 _MOST_POINTS = 400

@@ -16,18 +16,6 @@ from swiftbackprop._net.optional import optional
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = [
-    "FAINT",
-    "RULE",
-    "TRAINING",
-    "VALIDATION",
-    "as_axes",
-    "curves",
-    "need_matplotlib",
-    "signed_colours",
-    "tidy",
-    "without_ground",
-]
 
 TRAINING, VALIDATION = "#2f6fb7", "#e08a1e"
 # Seen on a light page and on a dark one: figures of ours have no ground of their own.

@@ -8,8 +8,6 @@ from typing import NamedTuple
 
 from swiftbackprop._net.names import unknown
 
-__all__ = ["Letters", "letters", "math_html", "math_latex", "math_svg"]
-
 
 class Letters(NamedTuple):
     """How a deck writes the quantities of a network.

@@ -6,8 +6,6 @@ import math
 
 from swiftbackprop._draw.svg import label
 
-__all__ = ["CELL", "FULL", "LINE", "WIDE", "bracket", "cut", "tiny"]
-
 LINE = 15  # between the lines of a column of numbers
 CELL = 54  # the width of a number
 FULL = 6  # numbers of a column; longer ones are cut

@@ -9,12 +9,6 @@ from html import escape
 from swiftbackprop._export.atomic_file import write_whole
 from swiftbackprop._net.checks import as_path
 
-__all__ = [
-    *("BLUE", "INK", "ORANGE", "PAPER", "PURPLE", "TEXT"),
-    *("FADED", "SERIF", "START"),
-    *("Picture", "arrow", "clipped", "label"),
-]
-
 # Seen on white and on black, and told apart without red or green.
 BLUE, ORANGE, PURPLE = "#2b7bba", "#dd6b10", "#b44fa8"
 INK = "currentColor"

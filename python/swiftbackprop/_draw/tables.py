@@ -7,8 +7,6 @@ from html import escape
 
 from swiftbackprop._draw.svg import ORANGE
 
-__all__ = ["html_table", "size", "text_table", "time_of"]
-
 
 def text_table(head: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1) -> str:
     """Return aligned columns, the first `left` of them to the left."""

@@ -12,8 +12,6 @@ import numpy as np
 from swiftbackprop._engine.loader import blas, core, level_name
 from swiftbackprop._version import __version__
 
-__all__ = ["config", "get_num_threads", "set_num_threads", "show_config"]
-
 # Features of x86-64 CPUs that the engine's levels and OpenBLAS' kernels ask for.
 _FEATURES = (
     *("avx", "avx2", "fma", "f16c", "avx512f", "avx512bw", "avx512dq", "avx512vl"),

@@ -12,8 +12,6 @@ from typing import IO
 
 from swiftbackprop._net.checks import as_path
 
-__all__ = ["as_target", "write_whole"]
-
 # What a file is called until it is whole; the number is that of the process.
 _PASSING = re.compile(r"\.swiftbackprop-(\d{1,9})-[0-9a-f]{16}\.tmp")
 

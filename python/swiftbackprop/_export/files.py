@@ -24,7 +24,6 @@ from swiftbackprop._net.state import OptimizerState, live_spec, options, vectors
 if TYPE_CHECKING:
     from swiftbackprop._net.base import NetworkBase
 
-__all__ = ["safetensors", "save"]
 
 # The one key of the metadata, and the version of what stands there.
 KEY = "swiftbackprop"

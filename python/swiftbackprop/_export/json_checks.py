@@ -8,8 +8,6 @@ from typing import Any, NoReturn
 
 from swiftbackprop._net.checks import short
 
-__all__ = ["check", "entries", "optional", "parse", "take"]
-
 _KINDS: dict[str, tuple[type, ...]] = {
     "a number": (int, float),
     "an int": (int,),

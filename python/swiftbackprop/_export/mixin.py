@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     import torch
     from sklearn.base import BaseEstimator
 
-__all__ = ["CANNOT_SAVE", "NetworkExchange"]
-
 
 CANNOT_SAVE = "pickle keeps functions that can be imported"
 _HAS_WEIGHTS = "state_dict() has the weights"

@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from swiftbackprop._net.base import NetworkBase
     from swiftbackprop._net.layer import Layer
 
-__all__ = ["check_size", "onnx", "operators", "save", "write"]
 
 onnx = optional("onnx", "this needs the package onnx, which is not installed: pip install onnx")
 

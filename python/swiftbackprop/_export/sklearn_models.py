@@ -17,7 +17,6 @@ from swiftbackprop._net.optional import optional
 if TYPE_CHECKING:
     from swiftbackprop._net.base import NetworkBase
 
-__all__ = ["mlp"]
 
 # Ours -> scikit-learn's.
 _HIDDEN = {"identity": "identity", "sigmoid": "logistic", "tanh": "tanh", "relu": "relu"}

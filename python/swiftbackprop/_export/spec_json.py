@@ -14,8 +14,6 @@ from swiftbackprop._net.rule import Rule
 from swiftbackprop._net.rules import Activation, Initializer, Loss
 from swiftbackprop._net.spec import DTYPES, NetworkSpec, as_seed, make_spec
 
-__all__ = ["describe", "numbers", "read_generator", "read_spec"]
-
 _STATE_WORDS = 4
 _LONGEST_NAME = 100
 

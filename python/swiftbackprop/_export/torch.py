@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from swiftbackprop._net.base import NetworkBase
     from swiftbackprop._net.layer import Layer
 
-__all__ = ["Exp", "sequential"]
 
 torch = optional("torch", "this needs PyTorch, which is not installed: pip install torch")
 nn: Any = torch.nn

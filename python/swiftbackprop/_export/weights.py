@@ -17,7 +17,6 @@ from swiftbackprop._net.state import vectors
 if TYPE_CHECKING:
     from swiftbackprop._net.base import NetworkBase
 
-__all__ = ["kernels", "load_state_dict", "set_kernels", "state_dict"]
 
 # The names of PyTorch in a Linear, and in its modules of normalisation.
 _LINEAR = {"W": "weight", "b": "bias"}

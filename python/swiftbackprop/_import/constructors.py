@@ -19,8 +19,6 @@ from swiftbackprop.network import Network
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["from_sklearn", "from_torch"]
-
 
 def from_torch(
     module: torch.nn.Module,

@@ -32,8 +32,6 @@ from swiftbackprop._net.checks import as_int, as_path, short
 from swiftbackprop._net.state import OptimizerState, set_options, vectors
 from swiftbackprop.network import Network
 
-__all__ = ["load", "read_notes"]
-
 # What files of other kinds begin with, and what reads them.
 _OTHERS = {
     b"PK": "a zip archive, as torch.save, Keras and np.savez write: load it with what wrote it; "

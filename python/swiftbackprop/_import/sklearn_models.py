@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-__all__ = ["holder"]
-
 # A class of scikit-learn -> where its instances hold what they fitted: attributes and places.
 _ONE, _FIRST = ("estimator_",), ("estimators_", 0)
 _HOLDERS: dict[str, tuple[str | int, ...]] = {

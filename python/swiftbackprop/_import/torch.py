@@ -15,8 +15,6 @@ from swiftbackprop._net.caller import outside
 from swiftbackprop._net.normalization import BatchNorm, LayerNorm, Norm
 from swiftbackprop._net.rules import Activation
 
-__all__ = ["TorchLayer", "read"]
-
 _THRESHOLD = 20  # of Softplus, PyTorch's default: off by 2e-9 at most
 
 

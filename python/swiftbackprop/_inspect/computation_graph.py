@@ -36,8 +36,6 @@ from swiftbackprop._inspect.graph_shapes import (
 from swiftbackprop._inspect.trace_steps import LayerParts, Parts
 from swiftbackprop._net.arrays import FloatArray
 
-__all__ = ["draw"]
-
 _MOST_UNITS = 16  # in a network whose numbers are shown
 _MOST_LAYERS = 5  # drawn; of a deeper network the middle is left out
 _GAP = 0  # stands for the layers left out

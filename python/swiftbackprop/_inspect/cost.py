@@ -17,7 +17,6 @@ from swiftbackprop._net.layer import pre_activation
 if TYPE_CHECKING:
     from swiftbackprop._net.base import NetworkBase
 
-__all__ = ["Cost"]
 
 _EPSILON = float(np.finfo(np.float64).eps)
 

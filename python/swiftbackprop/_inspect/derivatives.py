@@ -12,8 +12,6 @@ from swiftbackprop._net.base import NetworkBase
 from swiftbackprop._net.checks import as_int, got
 from swiftbackprop._net.labels import encode
 
-__all__ = ["NetworkDerivatives"]
-
 
 def _weights(sample_weight: npt.ArrayLike | None) -> FloatArray | None:
     return None if sample_weight is None else as_data(sample_weight, "sample_weight")

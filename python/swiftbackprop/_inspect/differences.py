@@ -10,8 +10,6 @@ import numpy as np
 
 from swiftbackprop._net.arrays import FloatArray
 
-__all__ = ["Slope", "chosen", "least_step", "slope"]
-
 # The cost where one number is x, and on which sides of their kinks all units then are.
 Cost: TypeAlias = Callable[[float], tuple[float, bytes]]
 

@@ -29,7 +29,6 @@ from swiftbackprop._net.repr import sizes_of
 if TYPE_CHECKING:
     from swiftbackprop._net.base import NetworkBase
 
-__all__ = ["GradientCheck", "GradientReport", "gradcheck"]
 
 _REACH = 1e-2  # how far the largest step moves the z that it acts on
 

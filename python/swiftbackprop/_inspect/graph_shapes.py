@@ -11,12 +11,6 @@ from swiftbackprop._draw.svg import BLUE, FADED, INK, ORANGE, PURPLE, SERIF, arr
 from swiftbackprop._inspect.trace_steps import Parts
 from swiftbackprop._net.arrays import FloatArray
 
-__all__ = [
-    *("EDGE", "GROUNDS", "RADIUS"),
-    *("Card", "Sketch"),
-    *("draw_card", "draw_edge", "draw_leap", "draw_lift", "draw_node"),
-]
-
 GROUNDS = {"read": BLUE, "written": ORANGE}
 RADIUS = 22
 EDGE = 136  # from node to node

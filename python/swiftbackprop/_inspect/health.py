@@ -28,7 +28,6 @@ from swiftbackprop._net.rules import Activation
 if TYPE_CHECKING:
     from swiftbackprop._net.base import NetworkBase
 
-__all__ = ["examine"]
 
 # The limits; docs/health.md says where they come from.
 FLAT = 1e-6  # |σ′(z)| of a dead unit

@@ -25,7 +25,6 @@ from swiftbackprop._train.callback import Callback
 if TYPE_CHECKING:
     from swiftbackprop._net.base import NetworkBase
 
-__all__ = ["HealthCheck"]
 
 _APART = 500  # steps between measurements of an update
 

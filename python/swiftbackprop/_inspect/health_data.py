@@ -16,10 +16,6 @@ from swiftbackprop._net.layer import Layer
 if TYPE_CHECKING:
     from swiftbackprop._net.base import NetworkBase
 
-__all__ = [
-    "constant_cost",
-    *("judge_cost", "judge_data", "judge_outputs", "judge_units"),
-]
 
 # The limits; docs/health.md says where they come from.
 EQUAL = 1e-5  # the distance of numbers that count as equal, by the largest

@@ -6,8 +6,6 @@ from dataclasses import dataclass
 
 from swiftbackprop._net.repr import sizes_of
 
-__all__ = ["HealthFinding", "HealthReport", "LayerHealth"]
-
 _HEAD = ("m", "activation", "dead", "saturated", "grad_z(m) : grad_z(L)", "update : W")
 
 

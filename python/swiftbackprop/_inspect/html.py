@@ -12,7 +12,6 @@ from swiftbackprop._net.repr import HEAD, headline, rows, short
 if TYPE_CHECKING:
     from swiftbackprop._net.base import NetworkBase
 
-__all__ = ["html"]
 
 _SIDES = ("right", "right", "left", "right", "right")
 

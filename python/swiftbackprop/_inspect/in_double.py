@@ -12,8 +12,6 @@ from swiftbackprop._net.arrays import FloatArray, as_data
 from swiftbackprop._net.base import NetworkBase, check_network
 from swiftbackprop._net.state import parameters_and_buffers, write_parameters_and_buffers
 
-__all__ = ["as_inputs", "in_double"]
-
 N = TypeVar("N", bound=NetworkBase)
 
 

@@ -16,7 +16,6 @@ from swiftbackprop._train.history import History
 if TYPE_CHECKING:
     from swiftbackprop._net.base import NetworkBase
 
-__all__ = ["LivePlot"]
 
 _SHARE = 0.1  # of the time may go into drawing
 

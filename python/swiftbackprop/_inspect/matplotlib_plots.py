@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
     from swiftbackprop._net.base import NetworkBase
 
-__all__ = ["plot_activations", "plot_weights"]
 
 _MANY = 0.02  # zeros: they would hide the other values
 

@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from swiftbackprop._inspect.health_report import HealthReport
     from swiftbackprop._inspect.trace import Trace
 
-__all__ = ["NetworkStudy"]
-
 
 class NetworkStudy(NetworkDerivatives):
     """The part of `Network` that explains and checks what it computes."""

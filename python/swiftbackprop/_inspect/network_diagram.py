@@ -37,7 +37,6 @@ from swiftbackprop._net.normalization import in_order
 if TYPE_CHECKING:
     from swiftbackprop._net.base import NetworkBase
 
-__all__ = ["SHOWN", "diagram"]
 
 SHOWN = {
     "weights": ("weights",),

@@ -19,8 +19,6 @@ from swiftbackprop._inspect.trace_steps import Parts
 from swiftbackprop._net.arrays import FloatArray
 from swiftbackprop._net.checks import as_int, as_number
 
-__all__ = ["Player", "reads"]
-
 _PARAMETERS = ("W", "b")
 
 

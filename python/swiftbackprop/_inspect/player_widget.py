@@ -8,8 +8,6 @@ from typing import Any
 import ipywidgets as widgets
 import numpy as np
 
-__all__ = ["widget"]
-
 _MOST = 4096  # weights to choose from
 
 

@@ -9,17 +9,6 @@ import numpy as np
 from swiftbackprop._draw.tables import html_table, text_table
 from swiftbackprop._net.arrays import FloatArray
 
-__all__ = [
-    "TOLERANCE",
-    "Report",
-    "multiple_of",
-    "number",
-    "place",
-    "relative_error",
-    "verdict_of",
-    "worst_of",
-]
-
 # The largest relative error at which a gradient counts as right.
 TOLERANCE = 1e-7
 # Below this ‖g‖ + ‖n‖ the difference itself is the error.

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from swiftbackprop._inspect.player import Player
     from swiftbackprop._net.base import NetworkBase
 
-__all__ = ["Step", "Trace", "take"]
 
 Cells: TypeAlias = tuple[str, str, str, str, str]
 

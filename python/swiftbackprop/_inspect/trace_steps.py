@@ -18,7 +18,6 @@ from swiftbackprop._net.rules import Activation, Loss
 if TYPE_CHECKING:
     from swiftbackprop._net.base import NetworkBase
 
-__all__ = ["LayerParts", "Parts", "lines", "notes"]
 
 # way, name, formula, rule, value
 Line: TypeAlias = tuple[str, str, str, str, FloatArray | float]

@@ -20,8 +20,6 @@ from swiftbackprop._net.optimizers import LiveOptimizer
 from swiftbackprop._net.spec import as_dropout, as_limit, as_penalty
 from swiftbackprop._net.specified import SpecifiedNet
 
-__all__ = ["NetworkBase"]
-
 
 class NetworkBase(SpecifiedNet):
     """The engine's net with everything to look at; the base of `Network`."""

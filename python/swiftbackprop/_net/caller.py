@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import sys
 
-__all__ = ["outside"]
-
 # What may stand between a user and what warns: estimators are called by way of scikit-learn.
 _INSIDE = (__name__.partition(".")[0], "sklearn", "contextlib")
 

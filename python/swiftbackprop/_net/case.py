@@ -9,8 +9,6 @@ import numpy.typing as npt
 
 from swiftbackprop._net.arrays import FloatArray, as_data, check_some_weight
 
-__all__ = ["Case", "case_of"]
-
 
 class Case(NamedTuple):
     """Targets, outputs and weights that fit each other."""

@@ -12,18 +12,6 @@ from typing import Any
 
 import numpy as np
 
-__all__ = [
-    "as_bool",
-    "as_flag",
-    "as_int",
-    "as_number",
-    "as_path",
-    "from_text",
-    "got",
-    "listed",
-    "short",
-]
-
 
 def as_int(
     value: Any, name: str, *, min_: int | None = None, max_: int = 2**63 - 1, also: str = ""

@@ -10,8 +10,6 @@ from swiftbackprop._net.arrays import FloatArray, as_array, as_data
 from swiftbackprop._net.checks import got
 from swiftbackprop._net.specified import SpecifiedNet
 
-__all__ = ["as_input", "as_target", "as_weights", "explain_copy"]
-
 # --- The hooks that forward, backward and predict call for what they cannot use ---------
 
 

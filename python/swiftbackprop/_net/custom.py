@@ -17,8 +17,6 @@ from swiftbackprop._net.rules import Activation, Loss
 if TYPE_CHECKING:
     from swiftbackprop._net.spec import NetworkSpec
 
-__all__ = ["CustomActivation", "CustomLoss", "is_custom", "own_functions", "refuse_own"]
-
 
 _WORDS = ("", "the derivative of ", "the second derivative of ")
 

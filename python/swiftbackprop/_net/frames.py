@@ -12,8 +12,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-__all__ = ["arrow_holds", "check_columns", "floats_of", "is_missing", "what_it_is", "what_to_do"]
-
 # What to do about columns that hold something else than real numbers, by what they hold.
 _ADVICE = {
     "text": "encode it as numbers, or leave it out",

@@ -13,8 +13,6 @@ from swiftbackprop._net.arrays import FloatArray, as_data
 from swiftbackprop._net.checks import got
 from swiftbackprop._net.rules import Activation, Initializer, as_rule
 
-__all__ = ["InitializerLike", "as_parameter", "initial_weights"]
-
 Pairs: TypeAlias = Iterable[tuple[npt.ArrayLike, npt.ArrayLike]]
 InitializerLike: TypeAlias = str | Initializer | Iterable[str | Initializer] | Pairs
 

@@ -15,8 +15,6 @@ from swiftbackprop._net.custom import is_custom
 if TYPE_CHECKING:
     from swiftbackprop._net.specified import SpecifiedNet
 
-__all__ = ["as_classes", "as_rows", "encode", "find_classes", "find_places"]
-
 
 def as_classes(net: SpecifiedNet, given: Iterable[str]) -> FloatArray:
     """Return the labels of the classes 0, 1, ..., checked.

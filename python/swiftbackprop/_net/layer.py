@@ -21,7 +21,6 @@ from swiftbackprop._net.spec import as_rate
 if TYPE_CHECKING:
     from swiftbackprop._net.specified import SpecifiedNet
 
-__all__ = ["Layer", "Layers", "find_layer", "pre_activation"]
 
 # What normalised layers alone have.
 _NORMALISED = ("gamma", "beta", "grad_gamma", "grad_beta", "u", "running_mean", "running_var")

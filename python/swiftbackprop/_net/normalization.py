@@ -10,15 +10,6 @@ from swiftbackprop._engine.loader import core
 from swiftbackprop._net.checks import as_bool, as_number, got
 from swiftbackprop._net.names import unknown
 
-__all__ = [
-    "BatchNorm",
-    "LayerNorm",
-    "Norm",
-    "NormLike",
-    "as_norms",
-    "in_order",
-]
-
 
 class Norm:
     """A recipe for the normalisation of a layer: `BatchNorm` or `LayerNorm`."""

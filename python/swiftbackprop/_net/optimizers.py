@@ -13,15 +13,6 @@ from swiftbackprop._net.checks import as_number, got
 from swiftbackprop._net.names import unknown
 from swiftbackprop._net.rule import Rule, RuleInfo, find, known, smallest_net
 
-__all__ = [
-    "LiveOptimizer",
-    "Optimizer",
-    "as_optimizer",
-    "optimizer",
-    "optimizer_classes",
-    "optimizers",
-]
-
 
 class Optimizer(Rule):
     """A recipe for the update of the parameters; the state lives in the network.

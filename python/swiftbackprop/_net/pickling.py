@@ -8,8 +8,6 @@ from typing import Any, SupportsIndex
 from swiftbackprop._net.base import NetworkBase
 from swiftbackprop._net.state import NetworkState, live_spec
 
-__all__ = ["PicklableNetwork", "blank"]
-
 
 class PicklableNetwork(NetworkBase):
     """The part of `Network` that makes it a state of plain objects, and back."""

@@ -11,7 +11,6 @@ if TYPE_CHECKING:
     from swiftbackprop._net.base import NetworkBase
     from swiftbackprop._net.rule import Rule
 
-__all__ = ["HEAD", "headline", "rows", "short", "sizes_of", "summary"]
 
 HEAD = ("m", "D(m)", "activation", "W", "parameters")
 _MOST_ROWS = 24

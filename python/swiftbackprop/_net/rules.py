@@ -12,19 +12,6 @@ from swiftbackprop._net.arrays import FloatArray, as_floats
 from swiftbackprop._net.checks import got
 from swiftbackprop._net.rule import KINDS, Rule, known, smallest_net
 
-__all__ = [
-    "Activation",
-    "Initializer",
-    "Loss",
-    "activation",
-    "activations",
-    "as_rule",
-    "initializer",
-    "initializers",
-    "loss",
-    "losses",
-]
-
 R = TypeVar("R", bound=Rule)
 
 

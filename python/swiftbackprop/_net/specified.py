@@ -12,8 +12,6 @@ from swiftbackprop._net.normalization import NO_NORM
 from swiftbackprop._net.rules import Loss
 from swiftbackprop._net.spec import PRECISIONS, NetworkSpec, as_input_scale, as_precision
 
-__all__ = ["SpecifiedNet"]
-
 
 class SpecifiedNet(core.Net):
     """The engine's net, with what it is made of."""

@@ -14,17 +14,6 @@ from swiftbackprop._net.names import unknown
 from swiftbackprop._net.normalization import BatchNorm, Norm
 from swiftbackprop._net.spec import NetworkSpec, as_input_scale
 
-__all__ = [
-    "NetworkState",
-    "OptimizerState",
-    "live_spec",
-    "options",
-    "parameters_and_buffers",
-    "set_options",
-    "vectors",
-    "write_parameters_and_buffers",
-]
-
 # Options of the engine that no spec holds, by their names in files: their codes and defaults. Files
 # leave defaults out, so an earlier version reads a file that uses none of the later options.
 _OPTIONS = {

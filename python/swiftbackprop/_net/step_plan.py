@@ -14,7 +14,6 @@ from swiftbackprop._net.custom import own_functions
 if TYPE_CHECKING:
     from swiftbackprop._net.base import NetworkBase
 
-__all__ = ["flops", "plan"]
 
 # How the engine's own tiles find their factors.
 _TILES = {

@@ -18,8 +18,6 @@ from swiftbackprop.schedules import BestValue, ReduceOnPlateau, Schedule, check_
 if TYPE_CHECKING:
     from swiftbackprop._net.base import NetworkBase
 
-__all__ = ["EarlyStopping", "LearningRateScheduler"]
-
 
 class EarlyStopping(Callback):
     """End the training when a quantity does not improve any more.

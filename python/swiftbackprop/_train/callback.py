@@ -18,17 +18,6 @@ from swiftbackprop._net.names import meant
 if TYPE_CHECKING:
     from swiftbackprop._train.processes import Processes
 
-__all__ = [
-    "Callback",
-    "CallbackLike",
-    "as_callbacks",
-    "call",
-    "of_process",
-    "sets_rate",
-    "shown_of_all",
-    "wants_batches",
-]
-
 
 class Callback:
     """What happens during `Network.fit` beside training; a base to derive from.

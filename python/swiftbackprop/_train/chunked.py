@@ -21,7 +21,6 @@ from swiftbackprop._train.session import BATCH_DONE, SLICE_NS, Progress, Record
 if TYPE_CHECKING:
     from swiftbackprop._net.base import NetworkBase
 
-__all__ = ["ChunkedSession", "prefixed"]
 
 _CHECK_ROWS = 1024
 _SUMMING = 2  # the phase behind the last batch of a piece that several processes share

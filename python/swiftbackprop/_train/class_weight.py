@@ -14,7 +14,6 @@ from swiftbackprop._net.checks import as_number, got, listed
 if TYPE_CHECKING:
     from swiftbackprop._net.base import NetworkBase
 
-__all__ = ["ClassWeights", "balanced", "class_numbers"]
 
 _BLOCK = 1 << 16  # rows that are looked at together
 

@@ -10,8 +10,6 @@ from swiftbackprop._net.checks import got
 if TYPE_CHECKING:
     from swiftbackprop._train.processes import Processes
 
-__all__ = ["share_of", "together"]
-
 
 def share_of(rows: int, comm: Any) -> slice:
     """Return which of some rows, that every process has, are those of this one."""

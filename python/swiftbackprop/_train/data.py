@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from swiftbackprop._train.processes import Processes
     from swiftbackprop._train.stream_validation import StreamValidation
 
-__all__ = ["ChunkedData", "Data", "gather", "gather_pieces", "with_class_weight"]
 
 _VALID = " of validation_data"
 _WEIGHTED = "the weight, of class_weight and sample_weight, of the {} rows"

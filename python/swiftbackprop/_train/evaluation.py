@@ -18,8 +18,6 @@ from swiftbackprop.metrics import NAMED, MetricLike, accuracy, top_k
 if TYPE_CHECKING:
     from swiftbackprop._net.base import NetworkBase
 
-__all__ = ["as_metrics", "asked_metrics", "evaluate_arrays", "named"]
-
 
 def as_metrics(given: Iterable[MetricLike]) -> dict[str, Callable[..., float]]:
     """Return metrics by their names, each a function of y, a and sample_weight."""

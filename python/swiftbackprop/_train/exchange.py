@@ -12,8 +12,6 @@ import numpy as np
 from swiftbackprop._net.arrays import FloatArray
 from swiftbackprop._net.caller import outside
 
-__all__ = ["Exchange", "copy_of"]
-
 # Seconds after which a process says that it waits for the others.
 _PATIENCE = 30.0
 

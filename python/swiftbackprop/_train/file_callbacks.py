@@ -18,8 +18,6 @@ from swiftbackprop.schedules import BestValue, check_monitor
 if TYPE_CHECKING:
     from swiftbackprop._net.base import NetworkBase
 
-__all__ = ["CSVLogger", "Checkpoint"]
-
 
 class Checkpoint(Callback):
     """Save the network during training: every few epochs, or whenever it is at its best.

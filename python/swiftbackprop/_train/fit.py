@@ -34,8 +34,6 @@ if TYPE_CHECKING:
     from swiftbackprop._train.shared import SharedSession
     from swiftbackprop._train.shared_chunks import SharedChunkedSession
 
-__all__ = ["fit"]
-
 
 def fit(net: NetworkBase, data: Data | ChunkedData, options: Options) -> History:
     """Train a network; `Network.fit` documents it."""

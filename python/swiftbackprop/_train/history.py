@@ -14,8 +14,6 @@ if TYPE_CHECKING:
 
     from swiftbackprop._net.base import NetworkBase
 
-__all__ = ["History", "columns"]
-
 
 class History(dict[str, list[float]]):
     """The record of a `fit`: a list for each column, with one entry for each epoch.

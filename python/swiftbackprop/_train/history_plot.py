@@ -13,7 +13,6 @@ from swiftbackprop.schedules import is_score
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["plot_history"]
 
 _STYLES = ("-", "--", ":", "-.")
 

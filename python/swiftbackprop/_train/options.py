@@ -15,8 +15,6 @@ from swiftbackprop.metrics import MetricLike
 if TYPE_CHECKING:
     from swiftbackprop._train.processes import Processes
 
-__all__ = ["Options", "as_progress"]
-
 
 @dataclass(frozen=True)
 class Options:

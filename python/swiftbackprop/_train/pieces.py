@@ -13,8 +13,6 @@ from swiftbackprop._net.labels import encode
 if TYPE_CHECKING:
     from swiftbackprop._net.base import NetworkBase
 
-__all__ = ["as_pieces", "read_piece"]
-
 
 def as_pieces(given: Any, epochs: int, steps_per_epoch: int | None) -> Callable[[], Iterator[Any]]:
     """Return a function that begins to go through the pieces.

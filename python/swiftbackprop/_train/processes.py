@@ -16,8 +16,6 @@ from swiftbackprop._engine.loader import core
 from swiftbackprop._net.arrays import FloatArray
 from swiftbackprop._train.exchange import Exchange, copy_of
 
-__all__ = ["Processes"]
-
 _FAILED = 1  # the tag of a message that says why a process left
 # Errors that are the same kind on every process; others become a RuntimeError.
 _KINDS: dict[str, type[BaseException]] = {

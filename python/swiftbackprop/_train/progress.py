@@ -6,8 +6,6 @@ import warnings
 
 from swiftbackprop._train.history import History
 
-__all__ = ["ProgressBar"]
-
 
 class ProgressBar:
     """One progress bar over all batches, in a terminal or in a notebook."""

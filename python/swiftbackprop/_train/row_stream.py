@@ -11,8 +11,6 @@ import numpy as np
 
 from swiftbackprop._net.arrays import FloatArray
 
-__all__ = ["PENDING", "Demand", "Epochs", "Piece", "RowStream"]
-
 # X, targets and weights of some rows; None for what the stream has not.
 Piece: TypeAlias = tuple[FloatArray, FloatArray | None, FloatArray | None]
 

@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from swiftbackprop._net.base import NetworkBase
     from swiftbackprop._train.processes import Processes
 
-__all__ = ["fit_data"]
-
 
 def fit_data(
     net: NetworkBase,

@@ -6,8 +6,6 @@ from typing import Protocol
 
 from swiftbackprop._net.arrays import FloatArray
 
-__all__ = ["BATCH_DONE", "SLICE_NS", "Progress", "Record", "TrainingSession"]
-
 # loss, accuracy, penalty, seconds, then those of the validation data: as core.FitSession.records.
 Record = tuple[float, ...]
 

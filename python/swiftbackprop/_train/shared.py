@@ -18,17 +18,6 @@ from swiftbackprop._train.session import Progress, Record
 if TYPE_CHECKING:
     from swiftbackprop._net.base import NetworkBase
 
-__all__ = [
-    "Agreement",
-    "SharedSession",
-    "complete",
-    "filled",
-    "find_classes_of_all",
-    "join",
-    "text_in",
-    "weights_of_all",
-]
-
 
 def text_in(y: Any) -> list[str]:
     """Return the labels of text in y."""

@@ -15,8 +15,6 @@ from swiftbackprop._train.shared import Agreement, filled, weights_of_all
 if TYPE_CHECKING:
     from swiftbackprop._net.base import NetworkBase
 
-__all__ = ["SharedChunkedSession"]
-
 
 class SharedChunkedSession(ChunkedSession):
     """A `TrainingSession` of one of several processes: the next pieces of all are as one.

@@ -22,15 +22,6 @@ if TYPE_CHECKING:
     from swiftbackprop._train.class_weight import ClassWeights
     from swiftbackprop._train.processes import Processes
 
-__all__ = [
-    "HeldRows",
-    "StreamValidation",
-    "check_stream",
-    "demand_of",
-    "evaluate_stream",
-    "predict_stream",
-]
-
 
 def demand_of(net: NetworkBase) -> Demand:
     """Return how a network wants rows."""

@@ -24,7 +24,6 @@ from swiftbackprop._train.stream_validation import check_stream, demand_of
 if TYPE_CHECKING:
     from swiftbackprop._train.processes import Processes
 
-__all__ = ["gather_stream", "gather_with_stream", "rows_of_batches"]
 
 _GOLDEN = 0x9E3779B97F4A7C15  # spreads consecutive numbers over 64 bits
 

@@ -15,8 +15,6 @@ from swiftbackprop.data._find import find_files, type_of
 from swiftbackprop.data._source import Block, Source, Unit
 from swiftbackprop.data._table import transformed
 
-__all__ = ["ArrayFiles", "is_arrays"]
-
 
 def is_arrays(source: Any) -> bool:
     """Whether a source is an array, or names .npy files."""

@@ -11,8 +11,6 @@ import numpy as np
 from swiftbackprop._net.arrays import FloatArray
 from swiftbackprop._net.frames import arrow_holds
 
-__all__ = ["Columns", "column_dtype", "holds", "numbers_of", "texts_of"]
-
 # Rows and columns that are brought beside each other in the cache: a line of it holds as many
 # columns, and X itself, whose rows lie far apart, is written by whole lines.
 _STRIP, _LINE = 2048, 16

@@ -13,8 +13,6 @@ from swiftbackprop.data._find import NOT_UTF8, open_dataset, pyarrow_module, typ
 from swiftbackprop.data._source import Block, Source, Unit
 from swiftbackprop.data._table import Table
 
-__all__ = ["TableFiles"]
-
 # Columns of a row group are read side by side, each by such parts: together these bytes.
 _PARTS, _SMALLEST_PART, _LARGEST_PART = 1 << 25, 1 << 14, 1 << 18
 

@@ -11,16 +11,6 @@ from typing import Any
 from swiftbackprop._net.checks import got, listed
 from swiftbackprop._net.optional import optional
 
-__all__ = [
-    "DECIMAL_COMMAS",
-    "NOT_UTF8",
-    "delimited",
-    "find_files",
-    "open_dataset",
-    "pyarrow_module",
-    "type_of",
-]
-
 NOT_UTF8 = (
     "is not UTF-8: save it so, or give format=pyarrow.dataset.CsvFileFormat("
     "read_options=pyarrow.csv.ReadOptions(encoding='latin-1'))"

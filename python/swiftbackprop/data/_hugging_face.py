@@ -15,8 +15,6 @@ from swiftbackprop.data._find import type_of
 from swiftbackprop.data._source import Block, Source, Unit
 from swiftbackprop.data._table import Table
 
-__all__ = ["HuggingFaceRows", "is_saved"]
-
 
 def is_saved(source: Any) -> bool:
     """Whether this is a folder that `save_to_disk` of Hugging Face's datasets wrote.

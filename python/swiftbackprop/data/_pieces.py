@@ -16,8 +16,6 @@ from swiftbackprop.data._columns import Columns
 from swiftbackprop.data._read_ahead import ReadAhead
 from swiftbackprop.data._source import Block, Source, Unit, check_finite
 
-__all__ = ["Free", "ReadEpochs", "TrainingRows", "cut", "give_back", "rows_of_units"]
-
 
 def rows_of_units(
     source: Source, units: Iterable[Unit], rows: int, demand: Demand

@@ -9,8 +9,6 @@ from typing import Any
 
 from swiftbackprop._train.row_stream import PENDING
 
-__all__ = ["ReadAhead"]
-
 _LOOK = 0.05  # seconds after which a thread that waits looks whether it is still wanted
 _JOIN = 5.0  # a read that hangs, as on a network, is left behind after so long
 

@@ -13,8 +13,6 @@ from swiftbackprop._net.arrays import FloatArray
 from swiftbackprop._train.row_stream import Demand
 from swiftbackprop.data._columns import Columns
 
-__all__ = ["Block", "Source", "Unit", "check_finite"]
-
 
 class Unit(NamedTuple):
     """Rows that are read in one go, such as a row group: units are shuffled as wholes."""

@@ -20,8 +20,6 @@ from swiftbackprop.data._pieces import Free, ReadEpochs, TrainingRows, cut, give
 from swiftbackprop.data._read_ahead import ReadAhead
 from swiftbackprop.data._source import Block, Source
 
-__all__ = ["Stream", "stream"]
-
 # By default a block has about so many bytes, and a window.
 _BLOCK_BYTES = 1 << 24
 _WINDOW_BYTES = 1 << 26

@@ -15,8 +15,6 @@ from swiftbackprop.data._columns import Columns, column_dtype, holds, numbers_of
 from swiftbackprop.data._find import DECIMAL_COMMAS, NOT_UTF8, delimited
 from swiftbackprop.data._source import Block
 
-__all__ = ["Table", "transformed"]
-
 Types = Mapping[str, Any]  # of the columns: Arrow's
 
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 import re
 import unicodedata
 
-__all__ = ["bare", "grammar_signs"]
-
 # play/expression.js does the same, with the same tables; tests_browser holds them together.
 _LOOK_ALIKES = str.maketrans("АВСЕТХЅԜасхѕԝԁΑΒΕΤΧɡ", "ABCETXSWacxswdABETXg")
 _QUOTES = str.maketrans("“”„‘’′´", "\"\"\"''''")

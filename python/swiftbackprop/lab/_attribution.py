@@ -14,8 +14,6 @@ from swiftbackprop.lab._diagnosis import Diagnosis, agrees, along, diagnose
 from swiftbackprop.lab._formulas import Formulas
 from swiftbackprop.lab._wrong_formulas import Line, Wrong, lines_of, lines_of_grad_z, wrongs_of
 
-__all__ = ["Finding", "attribute", "finding_of"]
-
 Given = Mapping[tuple[str, int], FloatArray]
 
 

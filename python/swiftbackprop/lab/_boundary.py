@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
     from swiftbackprop.network import Network
 
-__all__ = ["decision_boundary"]
 
 _MARGIN = 0.1  # beyond the data, of their range
 # Told apart on white and as tints; the first two are the colours of curves.

@@ -22,7 +22,6 @@ from swiftbackprop.lab._timing import allowed_threads, peak, samples, threads, w
 if TYPE_CHECKING:
     from swiftbackprop.network import Network
 
-__all__ = ["Comparison", "Method", "Way", "compare"]
 
 Method: TypeAlias = Literal["matrices", "vectors", "loops"]
 

@@ -22,8 +22,6 @@ from typing import Any, NamedTuple, NoReturn
 
 import numpy as np
 
-__all__ = ["NoResult", "Outcome", "contained"]
-
 _MOST_VALUES, _MOST_NUMBERS = 1 << 17, 1 << 24  # of a result: arrays and the like; in arrays
 _MOST = 256 << 20  # its bytes
 _PAGE = resource.getpagesize()

@@ -14,8 +14,6 @@ import numpy as np
 from swiftbackprop._net.arrays import FloatArray
 from swiftbackprop._net.base import NetworkBase
 
-__all__ = ["Device", "gpus", "passes", "unfit"]
-
 # What a driver puts there: of NVIDIA, of AMD, and of WSL2.
 _DRIVERS = ("/dev/nvidia[0-9]*", "/dev/kfd", "/dev/dxg")
 _HIDDEN = ("identity", "relu", "sigmoid", "tanh")

@@ -11,8 +11,6 @@ from swiftbackprop._inspect.report import TOLERANCE, multiple_of, relative_error
 from swiftbackprop._net.arrays import FloatArray
 from swiftbackprop.lab._wrong_formulas import Line, Wrong
 
-__all__ = ["Diagnosis", "agrees", "along", "diagnose"]
-
 _SINGLE = 1e-5  # what computing in float32 costs at most
 
 

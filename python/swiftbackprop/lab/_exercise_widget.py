@@ -6,8 +6,6 @@ from typing import Any
 
 import ipywidgets as widgets
 
-__all__ = ["widget"]
-
 
 def widget(exercise: Any) -> Any:
     """Return the question with a button for each option, a field, and the last answer below."""

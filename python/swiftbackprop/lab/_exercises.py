@@ -19,8 +19,6 @@ from swiftbackprop.lab._expression import shown
 from swiftbackprop.lab._judge import Answer, judge
 from swiftbackprop.lab._questions import layer_of, numbers, question
 
-__all__ = ["Exercise", "exercise"]
-
 _MOST_LAYERS, _WIDEST = 8, 64  # of a network whose numbers are looked at
 _HOW = 'Answer by a letter, or by an expression of your own: .answer("B"), .answer("np.sum({})").'
 

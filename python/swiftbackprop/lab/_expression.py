@@ -13,8 +13,6 @@ import numpy as np
 from swiftbackprop._net.arrays import FloatArray
 from swiftbackprop.lab._answer_text import grammar_signs
 
-__all__ = ["NotInGrammar", "evaluate", "shown"]
-
 Value: TypeAlias = Any
 
 

@@ -11,8 +11,6 @@ from swiftbackprop._net.base import NetworkBase
 from swiftbackprop._net.labels import as_rows, encode
 from swiftbackprop._net.rules import Activation
 
-__all__ = ["Formulas"]
-
 
 class Formulas:
     """The quantities of a network after forward and backward, in float64, and the formulas.

@@ -20,8 +20,6 @@ from swiftbackprop.lab._contained import contained
 from swiftbackprop.lab._own_backward import sentence_of
 from swiftbackprop.lab._submission import FUNCTIONS, MADE_BY, Functions, Submission
 
-__all__ = ["Grade", "grade"]
-
 
 class Grade(Report):
     """What `grade` found; shown as a table.

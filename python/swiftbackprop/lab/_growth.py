@@ -12,8 +12,6 @@ from swiftbackprop._draw.matplotlib_axes import FAINT, need_matplotlib, without_
 from swiftbackprop._draw.tables import html_table, size, text_table, time_of
 from swiftbackprop.lab._compare import Method
 
-__all__ = ["ABOVE", "COLOURS", "Axis", "Fit", "Growth", "Scaling"]
-
 Axis: TypeAlias = Literal["M", "H"]
 
 # A size is fitted if its time is at least so many times that of a pass without products.

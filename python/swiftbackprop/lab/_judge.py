@@ -13,8 +13,6 @@ from swiftbackprop._net.arrays import FloatArray
 from swiftbackprop.lab._expression import NotInGrammar, evaluate, shown
 from swiftbackprop.lab._questions import Quantities, Question
 
-__all__ = ["Answer", "judge"]
-
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Answer:

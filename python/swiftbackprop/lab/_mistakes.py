@@ -9,8 +9,6 @@ import numpy as np
 from swiftbackprop._inspect.report import multiple_of, place, relative_error
 from swiftbackprop._net.arrays import FloatArray
 
-__all__ = ["factor_of", "mistake", "same"]
-
 _SAME = 1e-6  # differences are no better known for a function that loses digits
 
 

@@ -23,11 +23,6 @@ from swiftbackprop.lab._returned import QUANTITIES, read
 from swiftbackprop.lab._returned import Returned as Read
 from swiftbackprop.lab._without_gradients import without_gradients
 
-__all__ = [
-    *("BackwardReport", "check_backward"),
-    *("findings_of", "in_order", "missing", "sentence_of"),
-]
-
 Returned: TypeAlias = Mapping[str, Any] | Sequence[Any] | FloatArray
 
 

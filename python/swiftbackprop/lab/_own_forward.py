@@ -19,8 +19,6 @@ from swiftbackprop.lab._own_backward import in_order, missing
 from swiftbackprop.lab._returned import read
 from swiftbackprop.lab._wrong_formulas import Wrong
 
-__all__ = ["findings_of_forward", "findings_of_step"]
-
 FORWARD, STEP = ("z", "a"), ("W", "b")
 Truth = Mapping[tuple[str, int], FloatArray]
 

@@ -23,8 +23,6 @@ from swiftbackprop._net.arrays import FloatArray
 from swiftbackprop._net.checks import as_int
 from swiftbackprop.lab._mistakes import mistake
 
-__all__ = ["FunctionReport", "check_gradient"]
-
 Function: TypeAlias = Callable[[FloatArray], npt.ArrayLike]
 
 _REACH = 1e-2  # the largest step, over the size of the numbers in x

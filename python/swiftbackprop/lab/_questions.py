@@ -11,8 +11,6 @@ import numpy as np
 from swiftbackprop._net.arrays import FloatArray
 from swiftbackprop.network import Network
 
-__all__ = ["Quantities", "Question", "layer_of", "numbers", "question"]
-
 Quantities: TypeAlias = dict[str, FloatArray]
 
 

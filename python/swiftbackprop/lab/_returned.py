@@ -14,8 +14,6 @@ from swiftbackprop._net.base import NetworkBase
 from swiftbackprop._net.names import translated, unknown
 from swiftbackprop.lab._diagnosis import agrees
 
-__all__ = ["QUANTITIES", "Returned", "read"]
-
 QUANTITIES = ("grad_W", "grad_b", "grad_z", "grad_a")
 _FROM_ZERO = ("grad_a", "a")  # whose lists may begin with layer 0
 _MATRICES, _VECTORS = ("grad_W", "W"), ("grad_b", "b")

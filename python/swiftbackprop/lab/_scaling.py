@@ -13,8 +13,6 @@ from swiftbackprop.lab._compare import Method
 from swiftbackprop.lab._growth import ABOVE, COLOURS, Axis, Fit, Growth, Scaling
 from swiftbackprop.lab._timing import samples, threads
 
-__all__ = ["fit_exponent", "scaling"]
-
 _LEAST_POINTS = 3
 
 

@@ -15,8 +15,6 @@ from swiftbackprop._net.base import check_network
 if TYPE_CHECKING:
     from swiftbackprop.network import Network
 
-__all__ = ["StepB", "step_b"]
-
 
 @dataclass(frozen=True, repr=False, eq=False)
 class StepB:

@@ -28,8 +28,6 @@ from swiftbackprop.lab._without_gradients import (
     without_gradients,
 )
 
-__all__ = ["FUNCTIONS", "MADE_BY", "Functions", "Submission"]
-
 Functions: TypeAlias = Mapping[str, Callable[..., Any]]
 
 _RATE = 0.5  # of the update; no fraction of N

@@ -15,8 +15,6 @@ import numpy.typing as npt
 from swiftbackprop._engine.config import get_num_threads, set_num_threads
 from swiftbackprop._engine.loader import blas
 
-__all__ = ["allowed_threads", "peak", "samples", "threads", "work"]
-
 # Rows and columns of the product that shows the machine's peak: large enough for BLAS to come
 # close to what the arithmetic units can do, small enough to take a few hundredths of a second.
 PEAK_SIZE = 1024

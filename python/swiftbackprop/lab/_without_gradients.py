@@ -10,8 +10,6 @@ from swiftbackprop._engine.loader import core
 from swiftbackprop._net.arrays import FloatArray
 from swiftbackprop._net.base import NetworkBase
 
-__all__ = ["allow_everywhere", "refuse_everywhere", "without_gradients"]
-
 _GRADIENTS = {
     core.GRADIENTS: "gradients",
     core.GRAD_W: "grad_W",

@@ -12,8 +12,6 @@ from swiftbackprop._net.arrays import FloatArray
 from swiftbackprop._net.rules import Activation, activations
 from swiftbackprop.lab._formulas import Formulas
 
-__all__ = ["Line", "Wrong", "lines_of", "lines_of_grad_z", "wrongs_of"]
-
 # Outer products of every example are only tried below this many numbers.
 _MOST_NUMBERS = 10**7
 

@@ -21,8 +21,6 @@ from swiftbackprop.sklearn._callbacks import with_callbacks
 from swiftbackprop.sklearn._labels import Labels, class_factors, find_labels, weigh
 from swiftbackprop.sklearn._rows import Rows, predict_blocks
 
-__all__ = ["MLPClassifier"]
-
 
 class MLPClassifier(ClassifierMixin, Estimator):  # type: ignore[misc]
     """A network that tells classes: two, several, or several labels a row.

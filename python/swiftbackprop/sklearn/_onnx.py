@@ -23,8 +23,6 @@ from swiftbackprop.sklearn._onnx_nodes import (
     types,
 )
 
-__all__ = ["register", "write"]
-
 # Read by onnxruntime 1.12 and newer, whatever the newest opset is.
 _OPSETS = {"": 17, "ai.onnx.ml": 3}
 

@@ -12,8 +12,6 @@ from swiftbackprop._export.onnx import onnx
 from swiftbackprop._net.arrays import FloatArray
 from swiftbackprop._net.optional import optional
 
-__all__ = ["add_constant", "adder", "constant_adder", "label_values", "skl2onnx", "types"]
-
 skl2onnx = optional(
     "skl2onnx", "this needs the package skl2onnx, which is not installed: pip install skl2onnx"
 )

@@ -24,8 +24,6 @@ from sklearn.preprocessing import (
 from swiftbackprop._export.onnx import onnx
 from swiftbackprop.sklearn._onnx_nodes import adder, constant_adder, label_values, types
 
-__all__ = ["CONVERTERS", "PARSERS", "SHAPES"]
-
 _SCALERS = (MaxAbsScaler, MinMaxScaler, RobustScaler, StandardScaler)
 
 

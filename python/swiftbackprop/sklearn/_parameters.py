@@ -21,7 +21,6 @@ from swiftbackprop.sklearn._scoring import check_scoring
 if TYPE_CHECKING:
     from sklearn.base import BaseEstimator
 
-__all__ = ["check_parameters", "random_state_of"]
 
 SOLVERS = ("lbfgs", "sgd", "adam")
 SCHEDULES = ("constant", "invscaling", "adaptive")

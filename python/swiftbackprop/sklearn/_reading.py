@@ -20,8 +20,6 @@ from swiftbackprop.sklearn._rows import Rows
 if TYPE_CHECKING:
     from sklearn.base import BaseEstimator
 
-__all__ = ["read", "row_weights", "split", "validation_rows"]
-
 
 def read(
     estimator: BaseEstimator, X: Any, y: Any, names: Sequence[str], *, reset: bool

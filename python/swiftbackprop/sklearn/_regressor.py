@@ -22,8 +22,6 @@ from swiftbackprop.sklearn._base import Estimator, of_minibatches
 from swiftbackprop.sklearn._callbacks import with_callbacks
 from swiftbackprop.sklearn._rows import Rows, predict_blocks
 
-__all__ = ["MLPRegressor"]
-
 
 def _outputs_of(y: Any) -> int:
     return 1 if y.ndim == 1 else int(y.shape[1])

@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
     from swiftbackprop._train.processes import Processes
 
-__all__ = ["Rows", "agree_on_rows", "blocks", "evaluate_rows", "evaluation_of", "predict_blocks"]
 
 # A block of dense rows that are made of sparse ones, at most; one batch at least.
 _BLOCK_BYTES = 16 * 2**20

@@ -21,7 +21,6 @@ from swiftbackprop.sklearn._rows import Rows
 if TYPE_CHECKING:
     from sklearn.base import BaseEstimator
 
-__all__ = ["Scoring", "check_scoring"]
 
 _METRICS = "swiftbackprop.metrics"
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 from typing import Any
 
-__all__ = ["register_onnx", "to_onnx"]
-
 
 def to_onnx(model: Any, X: Any, path: str | os.PathLike[str]) -> None:
     """Write a fitted pipeline that ends in one of these estimators as one ONNX model.
