@@ -349,3 +349,12 @@ def test_warnings_point_to_the_line_that_called(solver: str, inside: bool) -> No
     assert len(caught) == (3 if solver == "adam" else 2), [str(each.message) for each in caught]
     assert caught[0].category is DataConversionWarning
     assert {each.filename for each in caught} == {__file__}
+
+
+def test_warnings_of_a_cross_validation_point_to_the_line_that_called() -> None:
+    """Not into joblib, by which scikit-learn calls an estimator for every fold."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        cross_val_score(MLPClassifier((3,), max_iter=2, random_state=0), *IRIS, cv=3)
+    assert [each.category for each in caught] == [ConvergenceWarning] * 3
+    assert {each.filename for each in caught} == {__file__}

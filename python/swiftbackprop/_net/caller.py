@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 
 # What may stand between a user and what warns: estimators are called by way of scikit-learn.
-_INSIDE = (__name__.partition(".")[0], "sklearn", "contextlib")
+_INSIDE = (__name__.partition(".")[0], "sklearn", "joblib", "contextlib")
 
 
 def outside() -> int:
