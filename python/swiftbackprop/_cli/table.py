@@ -17,6 +17,7 @@ import pandas
 
 from swiftbackprop._cli.parser import TEXT, ending_of
 from swiftbackprop._net.checks import listed
+from swiftbackprop._net.frames import is_nameless
 from swiftbackprop._net.names import nearest
 
 # What people and programs write where a number is missing, in lower case: pandas' own list,
@@ -117,7 +118,7 @@ def named_columns(
     left_out: dict[str, str] = {}
     keep = []
     for j, name in enumerate(names):
-        nameless = not name or re.fullmatch(r"Unnamed: \d+", name)
+        nameless = is_nameless(name)
         if nameless and frame.iloc[:, j].isna().all():
             left_out[f"column {j + 1}"] = "has no name and no cells"
         elif nameless and j == 0:

@@ -7,6 +7,7 @@ So the dtypes that a frame states itself are looked at first.
 from __future__ import annotations
 
 import numbers
+import re
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -85,6 +86,11 @@ def floats_of(value: Any) -> Any:
     columns = value.columns if is_table else [value]
     arrays = [np.asarray(column.cast(pyarrow.float64())) for column in columns]
     return np.column_stack(arrays) if is_table else arrays[0]
+
+
+def is_nameless(name: str) -> bool:
+    """Whether a column has no name, or the one that pandas gives it then."""
+    return not name or re.fullmatch(r"Unnamed: \d+", name) is not None
 
 
 def is_missing(value: Any) -> bool:

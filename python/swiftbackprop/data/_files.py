@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from functools import cached_property
 from typing import Any
 
@@ -39,13 +40,12 @@ class TableFiles(Source):
     ) -> None:
         pyarrow_module()
         self.dataset = open_dataset(source, format)
-        schema = self.dataset.schema
         files = getattr(self.dataset, "files", None) or ["the data set"]
+        self.schema = _schema_of(self.dataset)
         try:
-            types = dict(zip(schema.names, schema.types, strict=True))
+            self.table = Table(self.schema, files[0], target, sample_weight, features, transform)
         except UnicodeDecodeError:  # arises when names are looked at, not when they are read
             raise ValueError(f"{files[0]} cannot be read: its first line {NOT_UTF8}") from None
-        self.table = Table(types, files[0], target, sample_weight, features, transform)
         self.has_target = bool(self.table.targets)
         self.target_is_text = self.table.target_is_text
 
@@ -103,9 +103,8 @@ class TableFiles(Source):
         return kind is not None and kind.default_extname == "arrow"
 
     def _check(self, schema: Any, fragment: Any, file: str) -> None:
-        types = dict(zip(schema.names, schema.types, strict=True))
         constants = {name: self.table.types.get(name) for name in _constants(fragment)}
-        self.table.check(types | constants, file)
+        self.table.check(schema, constants, file)
 
     # --- Reading ----------------------------------------------------------------------------
 
@@ -170,14 +169,15 @@ class TableFiles(Source):
         """Return the types to read text as: its first rows may have no fraction by chance."""
         import pyarrow
 
-        schema = self.dataset.schema
+        schema, table = self.schema, self.table
         if getattr(getattr(fragment, "format", None), "default_extname", "") != "csv":
             return schema
-        targets = self.table.targets if demand.measures else ()
-        columns = (*self.table.features, *targets)
-        whole = [name for name in columns if pyarrow.types.is_integer(schema.field(name).type)]
-        if demand.keeps_integers and set(self.table.features) <= set(whole):
-            whole = [name for name in whole if name not in self.table.features]
+        targets = table.targets if demand.measures else ()
+        columns = [*table.features, *targets, *filter(None, [table.weight])]
+        whole = [name for name in columns if pyarrow.types.is_integer(table.types[name])]
+        if demand.keeps_integers and set(table.features) <= set(whole):
+            whole = [name for name in whole if name not in table.features]
+        whole += [name for name in columns if pyarrow.types.is_null(table.types[name])]
         for name in whole:
             place = schema.get_field_index(name)
             schema = schema.set(place, schema.field(place).with_type(pyarrow.float64()))
@@ -205,6 +205,23 @@ class TableFiles(Source):
                     where = f", column {name!r}"
                     break
         return type_of(error)(f"{unit.file}{where} cannot be read: {words}")
+
+
+def _schema_of(dataset: Any) -> Any:
+    """Return the schema of the first file, with the types of later ones where it has no value."""
+    import pyarrow
+
+    schema = dataset.schema
+    for fragment in dataset.get_fragments():
+        untyped = [k for k, kind in enumerate(schema.types) if pyarrow.types.is_null(kind)]
+        if not untyped:
+            break
+        with suppress(pyarrow.ArrowException, OSError):  # which is said when its turn comes
+            found = fragment.physical_schema
+            for k in untyped:
+                if (place := found.get_field_index(schema.names[k])) >= 0:
+                    schema = schema.set(k, found.field(place))
+    return schema
 
 
 def _unreadable(file: str, error: Exception) -> Exception:

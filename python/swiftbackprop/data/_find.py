@@ -25,8 +25,10 @@ _FORMATS = {
     **dict.fromkeys((".arrow", ".feather", ".ipc"), "feather"),
     **dict.fromkeys((".csv", ".tsv"), "csv"),
     ".orc": "orc",
-    ".jsonl": "json",
+    **dict.fromkeys((".jsonl", ".ndjson"), "json"),
 }
+_PACKED = (".gz", ".bz2", ".lz4")
+_NOT_UNPACKED = (".zst", ".xz", ".zip", ".br")  # which pyarrow would read as they are
 
 
 def pyarrow_module() -> Any:
@@ -79,7 +81,7 @@ def _format_of(files: Sequence[str]) -> Any:
     if os.path.isdir(name):
         inside = (os.path.join(root, f) for root, _, names in os.walk(name) for f in sorted(names))
         name = next((f for f in inside if os.path.basename(f)[0] not in "._"), name)
-    suffixes = [end.lower() for end in Path(name).suffixes if end.lower() not in (".gz", ".bz2")]
+    suffixes = [end.lower() for end in Path(name).suffixes if end.lower() not in _PACKED]
     end = suffixes[-1] if suffixes else ""
     if end not in _FORMATS:
         raise ValueError(
@@ -93,16 +95,23 @@ def _format_of(files: Sequence[str]) -> Any:
 
 def open_dataset(source: Any, format: Any) -> Any:
     """Return the pyarrow Dataset of some files."""
+    import pyarrow
     import pyarrow.dataset as ds
 
     if isinstance(source, ds.Dataset):
         return source
     files = find_files(source)
+    for name in files:
+        if name.lower().endswith(_NOT_UNPACKED):
+            raise ValueError(
+                f"{name} is compressed, and pyarrow's data sets read {', '.join(_PACKED)} alone: "
+                "unpack it, or write Parquet, which is compressed inside"
+            )
     format = _format_of(files) if format is None else format
     place: Any = files[0] if len(files) == 1 else files
     try:
         return ds.dataset(place, format=format, partitioning="hive")
-    except (ValueError, OSError) as error:
+    except (pyarrow.ArrowException, ValueError, OSError) as error:
         words = " ".join(str(error).split())
         raise type_of(error)(f"{files[0]} cannot be read: {words}") from error
 

@@ -68,8 +68,7 @@ class HuggingFaceRows(Source):
             )
             source = datasets.load_from_disk(self.file)
         schema = source.features.arrow_schema
-        types = dict(zip(schema.names, schema.types, strict=True))
-        self.table = Table(types, self.file, target, sample_weight, features, transform)
+        self.table = Table(schema, self.file, target, sample_weight, features, transform)
         self.data = source.with_format("arrow")
         self.unit_rows = rows or 8192
         self.has_target = bool(self.table.targets)

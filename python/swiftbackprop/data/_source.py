@@ -100,12 +100,22 @@ def check_finite(
         place = np.argwhere(~np.isfinite(numbers))[0].tolist()
         value = float(numbers[tuple(place)])
         if name is None:
-            name = block.names[place[1]] if len(block.names) == block.X.shape[1] else place[1]
+            name = _column_of(block, place[1])
         row = block.first + first + place[0]
+        why = "that is missing counts as nan"
+        if np.isinf(value):
+            why = f"beyond {numbers.dtype} counts as infinite"
         raise ValueError(
-            f"{block.file}: column {name!r} has {value:g} in row {row} (a value that is missing "
-            "counts as nan): fill it in by a transform, or drop the row"
+            f"{block.file}: column {name!r} has {value:g} in row {row} (a value {why}): fill it "
+            "in by a transform, or drop the row"
         )
+
+
+def _column_of(block: Block, place: int) -> Any:
+    """Return the name of a column of X, or its place if it has none."""
+    if not isinstance(block.X, Columns):
+        return place
+    return str(np.repeat(block.names, block.X.widths)[place])
 
 
 def _is_finite(numbers: FloatArray) -> bool:

@@ -176,16 +176,17 @@ def stream(
     Parameters
     ----------
     source : path, pattern, list of paths, array or data set
-        Parquet, Arrow (IPC, Feather), CSV, ORC or lines of JSON: a file, a folder, a pattern such
-        as ``"part-*.parquet"``, or a ``pyarrow.dataset.Dataset``, by which files may also lie
-        elsewhere. Or X as .npy files or an array, such as a map. Or a data set of Hugging Face: a
+        Parquet, Arrow (IPC, Feather), CSV, ORC or lines of JSON, text also as .gz, .bz2 or .lz4:
+        a file, a folder, a pattern such as ``"part-*.parquet"``, or a ``pyarrow.dataset.Dataset``,
+        by which files may also lie elsewhere. Or X as .npy files or an array, such as a map. Or a data set of Hugging Face: a
         ``datasets.Dataset``, or the folder that its ``save_to_disk`` wrote.
     target : str or list of str, optional
         The column with y, or the columns; of arrays y itself, as an array or as .npy files. Labels
         of text become ``net.classes_``. Without a target a stream is for `predict` alone.
     features : list of str, optional
-        The columns of X, in this order; by default all others, or those `transform` was fitted
-        with. A column of lists of one length, such as an image, counts as many columns.
+        The columns of X, in this order; by default those `transform` was fitted with, or all
+        others but the index of a frame of pandas and a first column without a name. A column of
+        lists of one length, such as an image, counts as many columns.
     sample_weight : str, optional
         The column with weights of the rows; of arrays these themselves.
     transform : object with ``transform`` or callable, optional

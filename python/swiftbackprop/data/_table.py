@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -10,6 +11,7 @@ import numpy as np
 
 from swiftbackprop._net.arrays import FloatArray, as_data
 from swiftbackprop._net.checks import got, listed
+from swiftbackprop._net.frames import is_nameless
 from swiftbackprop._train.row_stream import Demand
 from swiftbackprop.data._columns import Columns, column_dtype, holds, numbers_of, texts_of
 from swiftbackprop.data._find import DECIMAL_COMMAS, NOT_UTF8, delimited
@@ -18,32 +20,47 @@ from swiftbackprop.data._source import Block
 Types = Mapping[str, Any]  # of the columns: Arrow's
 
 
+def _types_of(schema: Any) -> Types:
+    return dict(zip(schema.names, schema.types, strict=True))
+
+
+def _row_names(schema: Any) -> set[str]:
+    """Return the columns that name rows: the index of a frame, or a first one without a name."""
+    stored = (schema.pandas_metadata or {}).get("index_columns", ())
+    found = {name for name in stored if isinstance(name, str)}
+    found.update(name for name in schema.names[:1] if is_nameless(name))
+    found.update(name for name in schema.names if re.fullmatch(r"__index_level_\d+__", name))
+    return found
+
+
 class Table:
     """Columns by their roles.
 
     Parameters
     ----------
-    types : mapping
-        The columns of the first file, and their types.
+    schema : pyarrow.Schema
+        The columns of the first file.
     file : str
         That file, for messages.
     target : str, sequence of str or None
     sample_weight : str or None
     features : sequence of str or None
-        The columns of X; None for all others, or those that `transform` was fitted with.
+        The columns of X; None for all others that do not name rows, or those that
+        `transform` was fitted with.
     transform : object with ``transform``, callable or None
     """
 
     def __init__(
         self,
-        types: Types,
+        schema: Any,
         file: str,
         target: str | Sequence[str] | None,
         sample_weight: str | None,
         features: Sequence[str] | None,
         transform: Any,
     ) -> None:
-        self.first_file, self.types, self.transform = file, dict(types), transform
+        types, rows = _types_of(schema), _row_names(schema)
+        self.first_file, self.types, self.transform = file, types, transform
         self.targets = _names(target, "target")
         self.is_single = len(self.targets) == 1
         self.weight = sample_weight
@@ -58,7 +75,9 @@ class Table:
         elif names is not None:
             self.features = tuple(map(str, names))
         else:
-            self.features = tuple(name for name in types if name not in roles)
+            self.features = tuple(name for name in types if name not in (*roles, *rows))
+        #: Whether to read an index that is asked for as a column, which pandas would not.
+        self.has_index = not rows.isdisjoint(self.features)
         twice = set(roles) & set(self.features)
         if twice:
             raise ValueError(f"column {min(twice)!r} is among the features and a target or weight")
@@ -74,9 +93,11 @@ class Table:
             self.as_frame = self.as_frame or holds(self.types[name]) != "number"
         self.common = np.result_type(*[column_dtype(types[name]) for name in self.features])
         self.target_is_text = self.is_single and holds(self.types[self.targets[0]]) == "text"
-        for name in roles:
-            if name == self.weight or not self.target_is_text:
+        if not self.target_is_text:
+            for name in self.targets:
                 self._need_number(name, "a target is numbers, or one column of labels of text")
+        if self.weight is not None:
+            self._need_number(self.weight, "weights are numbers")
 
     def _need_number(self, name: str, advice: str) -> None:
         if holds(self.types[name]) != "number":
@@ -90,20 +111,22 @@ class Table:
                 f"numbers: {advice}"
             )
 
-    def check(self, types: Types, file: str) -> None:
-        """Compare the columns of another file with those of the first.
+    def check(self, schema: Any, constants: Types, file: str) -> None:
+        """Compare the columns of another file, and those in its path, with those of the first.
 
         Raises
         ------
         ValueError
             Naming the file and the column in which they differ.
         """
+        types = {**_types_of(schema), **constants}
         missing = [name for name in self.wanted if name not in types]
         if missing:
             error = absent(missing, list(types), file)
             raise ValueError(f"{error}: the columns changed after {self.first_file}")
         if self.is_closed:
-            more = [name for name in types if name not in self.types]
+            known = (*self.types, *_row_names(schema))
+            more = [name for name in types if name not in known]
             if more:
                 raise ValueError(
                     f"{file} has the column {more[0]!r}, which {self.first_file} has not: name the "
@@ -111,7 +134,7 @@ class Table:
                 )
         for name in self.wanted:
             one, other = self.types[name], types[name]
-            if holds(one) != holds(other):
+            if holds(one) != holds(other) and "null" not in (str(one), str(other)):
                 raise ValueError(
                     f"column {name!r} of {file} holds {other}, and {one} in {self.first_file}: "
                     "every file needs the same columns"
@@ -167,7 +190,8 @@ class Table:
         """Return what a transform gets: a frame, or numbers alone."""
         if not self.as_frame:
             return self._features(batch, file, first, self.dtype(Demand())).array()
-        return batch.select(list(self.features)).to_pandas()
+        part = batch.select(list(self.features))
+        return part.to_pandas(ignore_metadata=self.has_index)
 
 
 def transformed(transform: Any, given: Any, rows: int, file: str, first: int) -> FloatArray:
