@@ -178,8 +178,9 @@ def stream(
     source : path, pattern, list of paths, array or data set
         Parquet, Arrow (IPC, Feather), CSV, ORC or lines of JSON, text also as .gz, .bz2 or .lz4:
         a file, a folder, a pattern such as ``"part-*.parquet"``, or a ``pyarrow.dataset.Dataset``,
-        by which files may also lie elsewhere. Or X as .npy files or an array, such as a map. Or a data set of Hugging Face: a
-        ``datasets.Dataset``, or the folder that its ``save_to_disk`` wrote.
+        by which files may also lie elsewhere. Or X as .npy files or an array, such as a map. Or a
+        data set of Hugging Face: a ``datasets.Dataset``, or the folder that its ``save_to_disk``
+        wrote.
     target : str or list of str, optional
         The column with y, or the columns; of arrays y itself, as an array or as .npy files. Labels
         of text become ``net.classes_``. Without a target a stream is for `predict` alone.
