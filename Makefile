@@ -128,10 +128,9 @@ lint-c: $(VENV)/extra-lint
 
 lint-types: export MYPYPATH = $(subst $() ,:,python tests_py $(patsubst %/,%,$(wildcard tests_py/*/)))
 lint-types: $(VENV)/extra-lint
-	$(PY) -m mypy python/swiftbackprop benchmarks trust
-	$(PY) -m mypy --config-file tests_py/mypy.ini --exclude tests_py/peers/ tests_py
-	$(PY) -m mypy --config-file tests_py/mypy.ini tests_py/peers
-	$(PY) -m mypy --config-file tests_py/mypy.ini tests_browser
+	$(PY) -m mypy --exclude tests_py/peers/ python/swiftbackprop benchmarks trust tests_py
+	$(PY) -m mypy tests_py/peers
+	$(PY) -m mypy tests_browser
 
 lint-text: $(VENV)/extra-lint
 	swift format lint --strict --recursive $(SWIFT_FILES)
