@@ -4,8 +4,40 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from html import escape
+from typing import ClassVar
 
 from swiftbackprop._draw.svg import ORANGE
+
+
+class Tabular:
+    """What prints, and shows itself in a notebook, as a title, a table and notes below it."""
+
+    __slots__ = ()
+    _head: ClassVar[tuple[str, ...]] = ()
+    _left: ClassVar[int] = 1  # so many columns stand to the left
+    _gap: ClassVar[tuple[str, ...]] = ()  # above and below the table in the text
+
+    def _title(self) -> str:
+        raise NotImplementedError
+
+    def _rows(self) -> Sequence[Sequence[str]]:
+        raise NotImplementedError
+
+    def _notes(self) -> Sequence[str]:
+        return ()
+
+    def _bad(self) -> Collection[int]:
+        """Return the places of the rows that are wrong."""
+        return ()
+
+    def __repr__(self) -> str:
+        table = text_table(self._head, self._rows(), self._left)
+        return "\n".join([self._title(), *self._gap, table, *self._gap, *self._notes()])
+
+    def _repr_html_(self) -> str:
+        return html_table(
+            self._title(), self._head, self._rows(), self._notes(), self._left, self._bad()
+        )
 
 
 def text_table(head: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1) -> str:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from swiftbackprop._draw.tables import Tabular, text_table
 from swiftbackprop._net.repr import sizes_of
-
-_HEAD = ("m", "activation", "dead", "saturated", "grad_z(m) : grad_z(L)", "update : W")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +65,7 @@ class LayerHealth:
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class HealthReport:
+class HealthReport(Tabular):
     """The report of `Network.health`; it prints as a table with its findings below.
 
     Attributes
@@ -88,19 +87,21 @@ class HealthReport:
     findings: tuple[HealthFinding, ...]
     loss: float
     rows: int
+    _head = ("m", "activation", "dead", "saturated", "grad_z(m) : grad_z(L)", "update : W")
+    _left = 2
 
     @property
     def ok(self) -> bool:
         """Whether there is no finding."""
         return not self.findings
 
-    def _headline(self) -> str:
+    def _title(self) -> str:
         found = len(self.findings)
         verdict = "no finding" if not found else "1 finding" if found == 1 else f"{found} findings"
         rows = "1 row" if self.rows == 1 else f"{self.rows:,} rows"
         return f"Health of {sizes_of(self.sizes)} on {rows}, C = {self.loss:.4g}: {verdict}"
 
-    def _table(self) -> list[tuple[str, ...]]:
+    def _rows(self) -> list[tuple[str, ...]]:
         return [
             (
                 str(layer.m),
@@ -114,18 +115,15 @@ class HealthReport:
         ]
 
     def __repr__(self) -> str:
-        from swiftbackprop._draw.tables import text_table
+        table = [text_table(self._head, self._rows(), self._left)] if self.layers else []
+        return "\n".join([self._title(), *table, *(f"- {found}" for found in self.findings)])
 
-        table = [text_table(_HEAD, self._table(), left=2)] if self.layers else []
-        return "\n".join([self._headline(), *table, *(f"- {found}" for found in self.findings)])
+    def _notes(self) -> list[str]:
+        return [str(found) for found in self.findings]
 
-    def _repr_html_(self) -> str:
-        from swiftbackprop._draw.tables import html_table
-
-        notes = [str(found) for found in self.findings]
+    def _bad(self) -> list[int]:
         named = {finding.m for finding in self.findings}
-        bad = [place for place, layer in enumerate(self.layers) if layer.m in named]
-        return html_table(self._headline(), _HEAD, self._table(), notes, left=2, bad=bad)
+        return [place for place, layer in enumerate(self.layers) if layer.m in named]
 
 
 def _share(value: float | None) -> str:

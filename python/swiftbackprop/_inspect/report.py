@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 
-from swiftbackprop._draw.tables import html_table, text_table
+from swiftbackprop._draw.tables import Tabular
 from swiftbackprop._net.arrays import FloatArray
 
 # The largest relative error at which a gradient counts as right.
@@ -17,10 +15,10 @@ _NEXT_TO_ZERO = 1e-10
 _TELLING = 1e-3
 
 
-class Report:
+class Report(Tabular):
     """The result of a check: shown as a table, with `ok` and `raise_if_failed`."""
 
-    _head: tuple[str, ...] = ()
+    _left = 9  # all of them
 
     @property
     def ok(self) -> bool:
@@ -39,37 +37,9 @@ class Report:
         if failures:
             raise AssertionError("\n".join(failures))
 
-    def _title(self) -> str:
-        raise NotImplementedError
-
-    def _rows(self) -> Sequence[Sequence[str]]:
-        raise NotImplementedError
-
     def _failures(self) -> list[str]:
         """Return a sentence for everything that is wrong."""
         raise NotImplementedError
-
-    def _bad(self) -> Sequence[int]:
-        """Return the places of the rows that are wrong."""
-        return ()
-
-    def _notes(self) -> list[str]:
-        """Return the lines below the table."""
-        return []
-
-    def __repr__(self) -> str:
-        table = text_table(self._head, self._rows(), left=len(self._head))
-        return "\n".join([self._title(), table, *self._notes()])
-
-    def _repr_html_(self) -> str:
-        return html_table(
-            self._title(),
-            self._head,
-            self._rows(),
-            self._notes(),
-            left=len(self._head),
-            bad=self._bad(),
-        )
 
 
 def relative_error(g: FloatArray, n: FloatArray) -> float:

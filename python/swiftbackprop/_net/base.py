@@ -12,7 +12,7 @@ import numpy.typing as npt
 from swiftbackprop._engine.loader import core
 from swiftbackprop._net.arrays import FloatArray, as_data
 from swiftbackprop._net.checks import got
-from swiftbackprop._net.copies import as_input, as_target, as_weights
+from swiftbackprop._net.copies import as_column, as_input
 from swiftbackprop._net.labels import encode
 from swiftbackprop._net.layer import Layer, Layers, find_layer
 from swiftbackprop._net.normalization import Norm
@@ -212,10 +212,10 @@ class NetworkBase(SpecifiedNet):
         if not isinstance(y, np.ndarray) or y.dtype.kind in "OU":
             numbers = encode(self, y, "y")
             y = y if copy is not None and not copy else numbers
-        return as_target(self, y, copy)
+        return as_column(self, y, copy, "y")
 
     def _as_weights(self, w: Any, copy: bool | None) -> FloatArray:
-        return as_weights(self, w, copy)
+        return as_column(self, w, copy, "sample_weight")
 
     def copy(self) -> Self:
         """Return an independent copy: weights, optimizer state, random numbers."""

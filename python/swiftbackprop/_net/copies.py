@@ -14,13 +14,7 @@ from swiftbackprop._net.specified import SpecifiedNet
 
 
 def as_input(net: SpecifiedNet, X: Any, copy: object) -> FloatArray:
-    """Return X in a form that forward can use in place.
-
-    Raises
-    ------
-    ValueError
-        If `copy` is False and X would have to be copied.
-    """
+    """Return X in a form that forward can use in place; with `copy` False X itself, or an error."""
     if copy is not None and not copy:
         _refuse(_reason(X, net), "X")
     array = as_data(X, "X")
@@ -29,17 +23,8 @@ def as_input(net: SpecifiedNet, X: Any, copy: object) -> FloatArray:
     return array if net._in_place(array) else _converted(array, net)
 
 
-def as_target(net: SpecifiedNet, y: Any, copy: object) -> FloatArray:
-    """Return y as an array; with `copy` False only if its numbers need no conversion."""
-    return _as_column(net, y, copy, "y")
-
-
-def as_weights(net: SpecifiedNet, w: Any, copy: object) -> FloatArray:
-    """Return the weights of the rows as an array; `copy` as for `as_target`."""
-    return _as_column(net, w, copy, "sample_weight")
-
-
-def _as_column(net: SpecifiedNet, value: Any, copy: object, what: str) -> FloatArray:
+def as_column(net: SpecifiedNet, value: Any, copy: object, what: str) -> FloatArray:
+    """Return y or weights as an array; with `copy` False only if they need no conversion."""
     array = as_data(value, what)
     if copy is None:
         return array

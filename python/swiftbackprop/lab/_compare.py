@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from swiftbackprop._draw.tables import html_table, size, text_table, time_of
-from swiftbackprop._net.arrays import FloatArray
+from swiftbackprop._draw.tables import Tabular, size, time_of
+from swiftbackprop._net.arrays import FloatArray, as_data
 from swiftbackprop._net.checks import as_int
-from swiftbackprop._net.copies import as_input, as_target, as_weights
 from swiftbackprop._net.custom import refuse_own
 from swiftbackprop._net.labels import as_rows, encode
 from swiftbackprop._net.step_plan import flops as flops_text
@@ -31,7 +30,6 @@ _TITLES: dict[Method, str] = {
     "matrices": "matrices: the whole batch",
 }
 _LIBRARIES = {"torch": "PyTorch", "jax": "JAX", "cupy": "CuPy"}
-_HEAD = ("way", "threads", "time", "GFLOP/s", "of peak", "speed-up", "difference")
 
 
 @dataclass(frozen=True)
@@ -75,7 +73,7 @@ class Way:
 
 
 @dataclass(frozen=True, repr=False)
-class Comparison:
+class Comparison(Tabular):
     """What `compare` measured; it prints and shows itself as a table.
 
     Attributes
@@ -103,6 +101,8 @@ class Comparison:
     work: float
     peaks: dict[int, float]
     remark: str = ""
+    _head = ("way", "threads", "time", "GFLOP/s", "of peak", "speed-up", "difference")
+    _gap = ("",)
 
     @property
     def agree(self) -> bool:
@@ -117,7 +117,7 @@ class Comparison:
             f"{flops_text(self.work)} in products"
         )
 
-    def _cells(self) -> list[tuple[str, ...]]:
+    def _rows(self) -> list[tuple[str, ...]]:
         return [
             (
                 way.title,
@@ -149,12 +149,6 @@ class Comparison:
             f"Difference: from the loops' gradients at most, divided by the largest. {verdict}",
             *([self.remark] if self.remark else []),
         ]
-
-    def __repr__(self) -> str:
-        return "\n".join([self._title(), "", text_table(_HEAD, self._cells()), "", *self._notes()])
-
-    def _repr_html_(self) -> str:
-        return html_table(self._title(), _HEAD, self._cells(), self._notes())
 
 
 def compare(
@@ -221,9 +215,9 @@ def compare(
     ways: list[tuple[Method, int]] = [("loops", 1), ("vectors", 1), ("matrices", 1)]
     ways += [("matrices", allowed)] * (allowed > 1)
     with net.copy() as clone:
-        X = as_input(clone, X, None)
-        y = _converted_once(clone, as_target(clone, encode(clone, y, "y"), None))
-        weights = None if sample_weight is None else as_weights(clone, sample_weight, None)
+        X = clone._as_input(X, None)
+        y = _converted_once(clone, encode(clone, y, "y"))
+        weights = None if sample_weight is None else as_data(sample_weight, "sample_weight")
         clone.forward(X)  # says what does not fit before anything is measured
         clone.backward(y, sample_weight=weights)
         # Before and after, lest another program's moment of work lowers it.

@@ -11,7 +11,7 @@ from importlib.util import find_spec
 from typing import Any, SupportsIndex
 
 from swiftbackprop._draw import notation
-from swiftbackprop._draw.tables import html_table, text_table
+from swiftbackprop._draw.tables import Tabular, text_table
 from swiftbackprop._net.arrays import FloatArray
 from swiftbackprop._net.checks import as_int, got
 from swiftbackprop.lab._answer_text import bare, grammar_signs
@@ -218,8 +218,10 @@ def exercise(
     return Exercise(number, widths, seed)
 
 
-class Overview:
+class Overview(Tabular):
     """How many options of each question fit in shape and in values; see `overview`."""
+
+    _head = ("question", "options", "computable", "right shape", "right")
 
     def __init__(self, sizes: tuple[int, ...], exercises: Sequence[Exercise]) -> None:
         self.sizes = sizes
@@ -228,6 +230,9 @@ class Overview:
             item.number: [item.answer(letter) for letter in item.options] for item in exercises
         }
         self._titles = {item.number: item.title for item in exercises}
+
+    def _title(self) -> str:
+        return f"Widths {'-'.join(map(str, self.sizes))}"
 
     def _rows(self) -> list[tuple[str, ...]]:
         rows = []
@@ -241,16 +246,6 @@ class Overview:
             )
             rows.append((f"{number}. {self._titles[number]}", *map(str, counts)))
         return rows
-
-    _HEAD = ("question", "options", "computable", "right shape", "right")
-
-    def __repr__(self) -> str:
-        sizes = "-".join(map(str, self.sizes))
-        return f"Widths {sizes}\n{text_table(self._HEAD, self._rows())}"
-
-    def _repr_html_(self) -> str:
-        sizes = "-".join(map(str, self.sizes))
-        return html_table(f"Widths {sizes}", self._HEAD, self._rows(), [])
 
 
 def overview(sizes: Sequence[int] = (4, 5, 3, 2), *, seed: SupportsIndex = 0) -> Overview:

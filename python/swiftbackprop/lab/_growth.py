@@ -9,7 +9,7 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 
 from swiftbackprop._draw.matplotlib_axes import FAINT, need_matplotlib, without_ground
-from swiftbackprop._draw.tables import html_table, size, text_table, time_of
+from swiftbackprop._draw.tables import Tabular, size, time_of
 from swiftbackprop.lab._compare import Method
 
 Axis: TypeAlias = Literal["M", "H"]
@@ -18,7 +18,6 @@ Axis: TypeAlias = Literal["M", "H"]
 ABOVE = 20
 _ORDER: dict[Axis, int] = {"M": 1, "H": 2}
 COLOURS: dict[Method, str] = {"loops": "#c8102e", "matrices": "#2f6fb7", "vectors": "#e08a1e"}
-_HEAD = ("way", "grows with", "fitted from", "exponent", "largest size", "time there")
 
 
 @dataclass(frozen=True)
@@ -70,7 +69,7 @@ class Growth:
 
 
 @dataclass(frozen=True, repr=False)
-class Scaling:
+class Scaling(Tabular):
     """What `scaling` measured; it prints and shows itself as a table, and plots.
 
     Attributes
@@ -85,6 +84,8 @@ class Scaling:
     growths: tuple[Growth, ...]
     rows: int
     dtype: str
+    _head = ("way", "grows with", "fitted from", "exponent", "largest size", "time there")
+    _left, _gap = 3, ("",)
 
     def growth(self, method: Method, over: Axis) -> Growth:
         """Return the measurements of one method over "M" or "H"."""
@@ -109,7 +110,7 @@ class Scaling:
             "one thread"
         )
 
-    def _cells(self) -> list[tuple[str, ...]]:
+    def _rows(self) -> list[tuple[str, ...]]:
         cells: list[tuple[str, ...]] = []
         for growth in self.growths:
             other: Axis = "M" if growth.over == "H" else "H"
@@ -141,13 +142,6 @@ class Scaling:
         )
         notes.append(f"The constant, seconds / (N M H²) at the largest H: {constants}.")
         return notes
-
-    def __repr__(self) -> str:
-        table = text_table(_HEAD, self._cells(), left=3)
-        return "\n".join([self._title(), "", table, "", *self._notes()])
-
-    def _repr_html_(self) -> str:
-        return html_table(self._title(), _HEAD, self._cells(), self._notes(), left=3)
 
     def plot(self, axes: Any = None) -> Any:
         """Draw the times over H and over M on logarithmic axes.
