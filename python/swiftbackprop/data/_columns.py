@@ -52,13 +52,7 @@ def column_dtype(kind: Any) -> np.dtype[Any]:
 
 
 def numbers_of(column: Any) -> FloatArray:
-    """Return a column as an array [rows], or of lists [rows, items]; missing numbers as NaN.
-
-    Raises
-    ------
-    ValueError
-        If lists differ in length, or one is missing.
-    """
+    """Return a column as an array [rows], or of lists [rows, items]; missing numbers as NaN."""
     import pyarrow
 
     rows = len(column)
@@ -109,13 +103,7 @@ def _first_null(column: Any) -> int:
 
 
 def texts_of(column: Any, classes: FloatArray | None) -> FloatArray:
-    """Return labels of text as an array of str, or as the places among the classes.
-
-    Raises
-    ------
-    ValueError
-        If a label is missing, or not among the classes.
-    """
+    """Return labels of text as an array of str, or as the places among the classes."""
     import pyarrow
     from pyarrow import compute
 

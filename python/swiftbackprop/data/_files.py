@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import cached_property
 from typing import Any
@@ -25,25 +25,17 @@ class TableFiles(Source):
     ----------
     source : path, list of paths, or pyarrow.dataset.Dataset
     format : str, pyarrow.dataset.FileFormat or None
-    target, sample_weight, features, transform
-        As for `Table`.
+    table : callable
+        ``table(schema, file)``: the columns by their roles.
     """
 
-    def __init__(
-        self,
-        source: Any,
-        format: Any,
-        target: str | Sequence[str] | None,
-        sample_weight: str | None,
-        features: Sequence[str] | None,
-        transform: Any,
-    ) -> None:
+    def __init__(self, source: Any, format: Any, table: Callable[[Any, str], Table]) -> None:
         pyarrow_module()
         self.dataset = open_dataset(source, format)
         files = getattr(self.dataset, "files", None) or ["the data set"]
         self.schema = _schema_of(self.dataset)
         try:
-            self.table = Table(self.schema, files[0], target, sample_weight, features, transform)
+            self.table = table(self.schema, files[0])
         except UnicodeDecodeError:  # arises when names are looked at, not when they are read
             raise ValueError(f"{files[0]} cannot be read: its first line {NOT_UTF8}") from None
         self.has_target = bool(self.table.targets)
@@ -91,16 +83,10 @@ class TableFiles(Source):
     @cached_property
     def rows(self) -> int | None:
         """How many rows there are, if that is known."""
-        known = super().rows
-        if known is None and self.dataset_is_arrow:
-            return int(self.dataset.count_rows())
+        known, kind = super().rows, getattr(self.dataset, "format", None)
+        if known is None and kind is not None and kind.default_extname == "arrow":
+            return int(self.dataset.count_rows())  # which such files tell without being read
         return known
-
-    @property
-    def dataset_is_arrow(self) -> bool:
-        """Whether the files tell their rows without being read."""
-        kind = getattr(self.dataset, "format", None)
-        return kind is not None and kind.default_extname == "arrow"
 
     def _check(self, schema: Any, fragment: Any, file: str) -> None:
         constants = {name: self.table.types.get(name) for name in _constants(fragment)}

@@ -32,28 +32,14 @@ _NOT_UNPACKED = (".zst", ".xz", ".zip", ".br")  # which pyarrow would read as th
 
 
 def pyarrow_module() -> Any:
-    """Return pyarrow.
-
-    Raises
-    ------
-    ImportError
-        If it is missing.
-    """
+    """Return pyarrow, or say how to install it."""
     words = "sb.data.stream reads tables by pyarrow, which is not installed: pip install pyarrow"
     optional("pyarrow.dataset", words)
     return optional("pyarrow", words)
 
 
 def find_files(source: Any) -> list[str]:
-    """Return the files that names and patterns mean, those of a pattern sorted.
-
-    Raises
-    ------
-    TypeError
-        If it is neither a path nor a list of paths.
-    FileNotFoundError
-        If there is none.
-    """
+    """Return the files that names and patterns mean, those of a pattern sorted."""
     given = [source] if isinstance(source, str | Path) else source
     if not isinstance(given, Sequence) or not all(isinstance(p, str | Path) for p in given):
         raise TypeError(

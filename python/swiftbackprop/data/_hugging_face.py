@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -17,13 +17,7 @@ from swiftbackprop.data._table import Table
 
 
 def is_saved(source: Any) -> bool:
-    """Whether this is a folder that `save_to_disk` of Hugging Face's datasets wrote.
-
-    Raises
-    ------
-    ValueError
-        If it holds several splits.
-    """
+    """Whether this is a folder that `save_to_disk` of Hugging Face's datasets wrote."""
     if not isinstance(source, str | os.PathLike) or not os.path.isdir(source):
         return False
     folder = os.fspath(source)
@@ -46,19 +40,11 @@ class HuggingFaceRows(Source):
     source : datasets.Dataset or path
     rows : int or None
         Of a unit.
-    target, sample_weight, features, transform
-        As for `Table`.
+    table : callable
+        ``table(schema, file)``: the columns by their roles.
     """
 
-    def __init__(
-        self,
-        source: Any,
-        rows: int | None,
-        target: str | Sequence[str] | None,
-        sample_weight: str | None,
-        features: Sequence[str] | None,
-        transform: Any,
-    ) -> None:
+    def __init__(self, source: Any, rows: int | None, table: Callable[[Any, str], Table]) -> None:
         self.file = os.fspath(source) if isinstance(source, str | os.PathLike) else "the data set"
         if isinstance(source, str | os.PathLike):
             datasets = optional(
@@ -68,7 +54,7 @@ class HuggingFaceRows(Source):
             )
             source = datasets.load_from_disk(self.file)
         schema = source.features.arrow_schema
-        self.table = Table(schema, self.file, target, sample_weight, features, transform)
+        self.table = table(schema, self.file)
         self.data = source.with_format("arrow")
         self.unit_rows = rows or 8192
         self.has_target = bool(self.table.targets)

@@ -127,8 +127,6 @@ class ReadEpochs(Epochs):
         The pieces of all epochs.
     ahead : int
         How many pieces are read ahead.
-    free : deque
-        Where X of a piece goes when the next one is asked for.
     """
 
     def __init__(self, rows: TrainingRows, ahead: int) -> None:
@@ -168,8 +166,6 @@ class TrainingRows:
         As for `RowStream.epochs`.
     batch_rows, window : int
         Rows of a block and of a piece.
-    free : deque
-        As for `cut`.
     """
 
     def __init__(
@@ -182,9 +178,8 @@ class TrainingRows:
         order: Callable[[int, int], FloatArray] | None,
         batch_rows: int,
         window: int,
-        free: Free,
     ) -> None:
-        self.free = free
+        self.free: Free = deque()  # where X of a piece goes when the next one is asked for
         self.source, self.demand, self.order = source, demand, order
         self.count, self.batch_size, self.batch_rows = count, batch_size, batch_rows
         if source.rows is not None:

@@ -39,13 +39,7 @@ class ReadAhead:
             self._thread.start()
 
     def get(self, timeout: float = _LOOK) -> Any:
-        """Return the next item; PENDING if it takes longer; None when there are no more.
-
-        Raises
-        ------
-        BaseException
-            What was raised on the thread.
-        """
+        """Return the next item, or raise its error; PENDING if it takes longer; None at the end."""
         if self._thread is None:
             return next(self._items, None)
         try:

@@ -84,13 +84,7 @@ class Source(ABC):
 def check_finite(
     block: Block, arrays: Sequence[FloatArray | None] | None = None, first: int = 0
 ) -> None:
-    """Refuse numbers that are missing or infinite, in a block or in arrays made of some rows.
-
-    Raises
-    ------
-    ValueError
-        Naming file, column and row.
-    """
+    """Refuse numbers that are missing or infinite, in a block or in arrays made of some rows."""
     if arrays is None:
         X = block.X.array() if isinstance(block.X, Columns) else block.X
         arrays = X, block.y, block.weights

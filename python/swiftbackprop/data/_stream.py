@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 from swiftbackprop._net.arrays import FloatArray
@@ -19,6 +19,7 @@ from swiftbackprop.data._hugging_face import HuggingFaceRows, is_saved
 from swiftbackprop.data._pieces import Free, ReadEpochs, TrainingRows, cut, give_back, rows_of_units
 from swiftbackprop.data._read_ahead import ReadAhead
 from swiftbackprop.data._source import Block, Source
+from swiftbackprop.data._table import Table
 
 # By default a block has about so many bytes, and a window.
 _BLOCK_BYTES = 1 << 24
@@ -120,18 +121,8 @@ class Stream(RowStream):
         order: Callable[[int, int], FloatArray] | None,
     ) -> Epochs:
         """Return the epochs of a training."""
-        free: Free = deque()
-        rows = TrainingRows(
-            self._source,
-            demand,
-            count,
-            batch_size,
-            steps,
-            order,
-            self.batch_rows,
-            self.window,
-            free,
-        )
+        sizes = self.batch_rows, self.window
+        rows = TrainingRows(self._source, demand, count, batch_size, steps, order, *sizes)
         return ReadEpochs(rows, self.read_ahead)
 
     def _predict_by(self, net: NetworkBase) -> FloatArray:
@@ -242,15 +233,17 @@ def stream(
             f"transform must have a method transform or be a function, got {got(transform)}"
         )
     _check_fitted(transform)
+    roles = {"target": target, "sample_weight": sample_weight, "features": features}
+    table = partial(Table, **roles, transform=transform)
     chosen: Source
     if is_arrays(source):
         if features is not None:
             raise ValueError("features are names of columns, which arrays have not")
         chosen = ArrayFiles(source, target, sample_weight, size, transform)
     elif is_saved(source) or _is_hugging_face(source):
-        chosen = HuggingFaceRows(source, size, target, sample_weight, features, transform)
+        chosen = HuggingFaceRows(source, size, table)
     else:
-        chosen = TableFiles(source, format, target, sample_weight, features, transform)
+        chosen = TableFiles(source, format, table)
     return Stream(chosen, size, held, ahead)
 
 

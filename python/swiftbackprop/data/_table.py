@@ -112,13 +112,7 @@ class Table:
             )
 
     def check(self, schema: Any, constants: Types, file: str) -> None:
-        """Compare the columns of another file, and those in its path, with those of the first.
-
-        Raises
-        ------
-        ValueError
-            Naming the file and the column in which they differ.
-        """
+        """Compare the columns of another file, and those in its path, with those of the first."""
         types = {**_types_of(schema), **constants}
         missing = [name for name in self.wanted if name not in types]
         if missing:
