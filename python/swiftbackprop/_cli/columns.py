@@ -72,13 +72,7 @@ def _parse(table: Table, column: pandas.Series) -> tuple[pandas.Series, npt.NDAr
 
 
 def as_numbers(table: Table, name: str, why: str = _NUMBERS) -> pandas.Series:
-    """Return a column as numbers, NaN where one is missing.
-
-    Raises
-    ------
-    ValueError
-        If a cell is none, with the line of the first.
-    """
+    """Return a column as numbers, NaN where one is missing; an error names the first odd cell."""
     column = table.column(name)
     if column.dtype.kind == "M":
         raise ValueError(f"column {name!r} {why}, and in {table.path} it holds dates")
@@ -160,10 +154,7 @@ def _example(form: str) -> str:
 def kind_of(table: Table, name: str, texts: bool = False) -> tuple[str, str]:
     """Return what a column is, and of dates their form; `texts`: it is to be no number.
 
-    Raises
-    ------
-    ValueError
-        If most of its cells are numbers and some are not.
+    A column of numbers of which a few cells are none is refused.
     """
     column = table.column(name)
     if texts:

@@ -48,13 +48,7 @@ def read(options: argparse.Namespace) -> Table:
 
 
 def as_output(path: str, option: str, *inputs: str) -> None:
-    """Fail before the work if a file cannot be written, or is one of those that are read.
-
-    Raises
-    ------
-    OSError, ValueError
-        If so.
-    """
+    """Fail before the work if a file cannot be written, or is one of those that are read."""
     target = as_target(path)
     for given in inputs:
         if os.path.exists(target) and os.path.exists(given) and os.path.samefile(target, given):

@@ -210,13 +210,7 @@ class Preparation:
 
     @classmethod
     def from_json(cls, text: str) -> Preparation:
-        """Read what `to_json` returned, or anything else.
-
-        Raises
-        ------
-        ValueError
-            If it is something else.
-        """
+        """Read what `to_json` returned, and refuse anything else."""
         data = parse(text)
         if data.pop("version", None) != _VERSION:
             raise ValueError(

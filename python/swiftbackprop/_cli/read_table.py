@@ -9,17 +9,7 @@ from swiftbackprop._cli.text_table import read_text
 
 
 def read_table(path: str, reading: Reading) -> Table:
-    """Read a table by the ending of its name.
-
-    Raises
-    ------
-    OSError
-        If the file cannot be read.
-    ValueError
-        If it is not a table.
-    ImportError
-        If a package that reads it is not installed.
-    """
+    """Read a table by the ending of its name."""
     ending = ending_of(path)
     if ending not in ENDINGS or (path.lower().endswith(".gz") and ending not in TEXT):
         raise ValueError(f"{path} cannot be read: its name must end in one of {', '.join(ENDINGS)}")

@@ -63,13 +63,7 @@ class Table:
         return len(self.frame)
 
     def column(self, name: str) -> pandas.Series:
-        """Return a column.
-
-        Raises
-        ------
-        ValueError
-            If there is none of that name.
-        """
+        """Return a column, or say which there are."""
         if name not in self.frame:
             near = nearest(name, self.frame.columns)
             hint = f"; did you mean {near!r}?" if near else ""

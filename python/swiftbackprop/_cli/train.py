@@ -81,8 +81,9 @@ def train(options: argparse.Namespace) -> None:
         print(line)
     layers = "-".join(str(size) for size in net.sizes)
     print(f"network   {layers}, {net.n_parameters} parameters, {net.dtype}, seed {net.seed}")
+    together = "" if comm is None else f" in {comm.Get_size()} processes"
     print(
-        f"training  {len(train)} rows{_together(comm)}, {history.epochs} epochs in "
+        f"training  {len(train)} rows{together}, {history.epochs} epochs in "
         f"{sum(history['seconds']):.2f} s; "
         f"the best was epoch {best.best_epoch + 1}, by the {metric} on {len(valid)} validation rows"
     )
@@ -103,10 +104,6 @@ def _processes() -> Any:
         "this process was started by mpirun, and mpi4py is not installed: pip install mpi4py",
     )
     return mpi.COMM_WORLD
-
-
-def _together(comm: Any) -> str:
-    return "" if comm is None else f" in {comm.Get_size()} processes"
 
 
 def _share(rows: int, comm: Any) -> slice:

@@ -67,11 +67,6 @@ _DECKS = {
 def letters(symbols: str) -> Letters:
     """Return the letters of "deck1" or "deck2".
 
-    Raises
-    ------
-    ValueError
-        If it is neither.
-
     Examples
     --------
     >>> from swiftbackprop._draw.notation import letters

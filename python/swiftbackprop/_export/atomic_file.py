@@ -17,15 +17,7 @@ _PASSING = re.compile(r"\.swiftbackprop-(\d{1,9})-[0-9a-f]{16}\.tmp")
 
 
 def as_target(path: str | os.PathLike[str]) -> str:
-    """Return the full name of a file that could be written, with links followed.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If it is not the name of a file.
-    OSError
-        If it is a folder, in none, or a device or a pipe, which a file would take the place of.
-    """
+    """Return the full name of a file that could be written, with links followed."""
     given = as_path(path)
     target = os.path.realpath(given)
     if os.path.isdir(target):

@@ -20,13 +20,7 @@ _KINDS: dict[str, tuple[type, ...]] = {
 
 
 def parse(text: str) -> dict[str, Any]:
-    """Return a JSON object as a dict.
-
-    Raises
-    ------
-    ValueError
-        If the text is not a JSON object.
-    """
+    """Return a JSON object as a dict; refuse other text."""
     try:
         data = json.loads(text, parse_constant=_no_constant, object_pairs_hook=_object)
     except (ValueError, RecursionError) as error:

@@ -104,10 +104,6 @@ class _Pair(NamedTuple):
     minus: float
     width: float  # between the two places, as rounded
 
-    @property
-    def quotient(self) -> float:
-        return (self.plus - self.minus) / self.width
-
 
 def _around(cost: Cost, x: float, h: float, sides: bytes) -> list[_Pair] | None:
     """Return the costs at x ± h, x ± h/2, x ± h/4; None if a kink lies between."""
@@ -122,7 +118,7 @@ def _around(cost: Cost, x: float, h: float, sides: bytes) -> list[_Pair] | None:
 
 
 def _extrapolated(pairs: list[_Pair], h: float, noise: float) -> Slope:
-    quotients = [pair.quotient for pair in pairs]
+    quotients = [(pair.plus - pair.minus) / pair.width for pair in pairs]
     first, second = ((4 * fine - coarse) / 3 for coarse, fine in pairwise(quotients))
     value = (16 * second - first) / 15
     return Slope(value, abs(value - second), _NOISE * noise / h)

@@ -19,11 +19,6 @@ def in_double(net: N) -> N:
     """Return a copy of a network in float64, with its weights and without penalties.
 
     Batch norm keeps its running statistics.
-
-    Raises
-    ------
-    TypeError
-        If it is no network.
     """
     check_network(net)
     spec = replace(net._spec, dtype=np.dtype(np.float64), l1=0.0, l2=0.0, clip_norm=0.0)

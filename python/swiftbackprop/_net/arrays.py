@@ -57,13 +57,7 @@ def as_data(value: Any, what: str) -> FloatArray:
 
 
 def as_labels(value: Any, what: str) -> FloatArray:
-    """Return targets: numbers as by `as_data`, or labels of text, (N,), of dtype str.
-
-    Raises
-    ------
-    TypeError, ValueError
-        As `as_data`; also if text is mixed with other things, or a label is missing.
-    """
+    """Return targets: numbers as by `as_data`, or labels of text, (N,), of dtype str."""
     array = as_array(value, what, texts=True)
     if array.dtype.kind == "T":  # NumPy's strings of any length, of which some may be missing
         value = array = array.astype(object)
@@ -84,15 +78,7 @@ def as_labels(value: Any, what: str) -> FloatArray:
 
 
 def check_objects(value: Any, what: str) -> bool:
-    """Look at labels that may be Python objects; return whether they are text.
-
-    Raises
-    ------
-    ValueError
-        If one is missing.
-    TypeError
-        If some are text and others are not.
-    """
+    """Look at labels that may be Python objects; return whether they are text."""
     # Of a list NumPy would make text of numbers and of NaN that stand beside text.
     array = np.asarray(value, object) if isinstance(value, list | tuple) else np.asarray(value)
     if array.dtype.kind != "O" or array.ndim == 0:
@@ -241,13 +227,7 @@ def as_row_weights(value: npt.ArrayLike | None, what: str = "sample_weight") -> 
 
 
 def check_some_weight(weights: FloatArray, what: str) -> None:
-    """Refuse weights of rows to take a mean over that are all 0.
-
-    Raises
-    ------
-    ValueError
-        If they are.
-    """
+    """Refuse weights of rows to take a mean over that are all 0."""
     if weights.size and not np.any(weights):
         raise ValueError(
             f"{what} is 0 in every row: a mean over no rows has no value; leave the data out, or "
@@ -256,15 +236,7 @@ def check_some_weight(weights: FloatArray, what: str) -> None:
 
 
 def as_row(example: int, rows: int) -> int:
-    """Return the number of one of N rows, counted from the end if it is negative.
-
-    Raises
-    ------
-    TypeError
-        If it is no int.
-    IndexError
-        If there is no such row.
-    """
+    """Return the number of one of N rows, counted from the end if it is negative."""
     try:
         number = operator.index(example)
     except TypeError:

@@ -79,13 +79,7 @@ class Case(NamedTuple):
 
 
 def case_of(y: Any, a: Any, sample_weight: Any) -> Case:
-    """Look at the arguments of a metric.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If they hold no numbers, or do not fit each other.
-    """
+    """Return the arguments of a metric, checked."""
     t, given = as_data(y, "y"), as_data(a, "a")
     out = given.astype(np.float64)
     out = out[:, None] if out.ndim == 1 else out

@@ -28,13 +28,6 @@ def as_int(
     also : str, default ""
         What else is allowed, for the error.
 
-    Raises
-    ------
-    TypeError
-        If it is no int.
-    ValueError
-        If it is out of bounds.
-
     Examples
     --------
     >>> as_int(0, "epochs", min_=1)
@@ -80,13 +73,6 @@ def as_number(
     also : str, default ""
         What else is allowed, for the error.
 
-    Raises
-    ------
-    TypeError
-        If it is no real number.
-    ValueError
-        If it is out of bounds.
-
     Examples
     --------
     >>> as_number(1, "dropout", min_=0, below=1)
@@ -128,13 +114,6 @@ def as_flag(value: Any, name: str) -> bool:
 
 def as_path(value: Any, name: str = "path") -> str:
     """Return the name of a file as a str.
-
-    Raises
-    ------
-    TypeError
-        If it is neither a str nor path-like, such as a file that is open.
-    ValueError
-        If no file can have it.
 
     Examples
     --------

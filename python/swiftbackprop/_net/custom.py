@@ -230,13 +230,7 @@ def own_functions(spec: NetworkSpec, *, loss: bool = True) -> str:
 
 
 def refuse_own(spec: NetworkSpec, what: str, instead: str, *, loss: bool = True) -> None:
-    """Refuse what functions of one's own have no part in; a loss only if `loss`.
-
-    Raises
-    ------
-    NotImplementedError
-        If the network has such functions.
-    """
+    """Refuse what functions of one's own have no part in; a loss only if `loss`."""
     own = own_functions(spec, loss=loss)
     if own:
         raise NotImplementedError(

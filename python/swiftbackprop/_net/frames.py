@@ -46,11 +46,6 @@ def check_columns(value: Any, what: str, *, objects: bool = False, texts: bool =
         Take columns of Python objects, if these are numbers or missing.
     texts : bool, default False
         Take columns of text, as labels.
-
-    Raises
-    ------
-    TypeError
-        If a column holds something else than real numbers.
     """
     columns = _columns(value, what)
     if columns is None:

@@ -17,15 +17,7 @@ if TYPE_CHECKING:
 
 
 def as_classes(net: SpecifiedNet, given: Iterable[str]) -> FloatArray:
-    """Return the labels of the classes 0, 1, ..., checked.
-
-    Raises
-    ------
-    TypeError
-        If they are not text.
-    ValueError
-        If there is not one for each class.
-    """
+    """Return the labels of the classes 0, 1, ..., checked."""
     outputs, m = net.sizes[-1], len(net.sizes) - 1
     count = max(outputs, 2)
     if not isinstance(given, Iterable):
@@ -64,13 +56,7 @@ def find_classes(net: SpecifiedNet, y: Any) -> FloatArray | None:
 
 
 def encode(net: SpecifiedNet, y: Any, what: str) -> FloatArray:
-    """Return targets as an array of numbers; of labels of text the numbers of their classes.
-
-    Raises
-    ------
-    TypeError, ValueError
-        As `as_labels`; also for a label that the network does not know.
-    """
+    """Return targets as an array of numbers; of labels of text the numbers of their classes."""
     labels = as_labels(y, what)
     if labels.dtype.kind != "U":
         _check_numbers(labels, net.sizes[-1], what)

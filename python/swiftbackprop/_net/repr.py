@@ -26,14 +26,9 @@ class Text(str):
         return str(self)
 
 
-def _kind(net: NetworkBase) -> str:
-    """Return the public name of the network's class."""
-    return type(net).__name__
-
-
 def short(net: NetworkBase) -> str:
     """Return the network in one line."""
-    kind = _kind(net)
+    kind = type(net).__name__
     if net._made is None:
         return f"<{kind}, not made>"
     if net.closed:

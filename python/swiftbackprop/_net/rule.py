@@ -43,15 +43,7 @@ def known(kind: int) -> dict[str, RuleInfo]:
 
 
 def find(kind: int, name: str) -> RuleInfo:
-    """Return a rule of the engine by its name.
-
-    Raises
-    ------
-    TypeError
-        If the name is not a string.
-    ValueError
-        If there is no such rule; the message lists those there are.
-    """
+    """Return a rule of the engine by its name; an error lists those there are."""
     word = KINDS[kind]
     if not isinstance(name, str):
         raise TypeError(f"{word} must be a str, got {got(name)}")

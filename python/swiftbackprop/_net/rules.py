@@ -181,15 +181,7 @@ class Initializer(Rule):
 
 
 def as_rule(kind: type[R], value: object, what: str) -> R:
-    """Return a rule from itself or from its name.
-
-    Raises
-    ------
-    TypeError
-        If the value is neither; `what` names the argument.
-    ValueError
-        If the engine has no rule of that name.
-    """
+    """Return a rule from itself or from its name; `what` names the argument in errors."""
     if isinstance(value, kind):
         return value
     if isinstance(value, str):

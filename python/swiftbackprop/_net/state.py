@@ -71,13 +71,7 @@ def options(net: NetworkBase) -> dict[str, float]:
 
 
 def set_options(net: NetworkBase, values: Mapping[str, float]) -> None:
-    """Set what `options` returned; what it left out gets its default.
-
-    Raises
-    ------
-    ValueError
-        If there is no such option, or not of this value.
-    """
+    """Set what `options` returned; what it left out gets its default."""
     known = _codes_and_defaults(net)
     for name, value in values.items():
         if name not in known:

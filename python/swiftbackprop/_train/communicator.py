@@ -22,11 +22,6 @@ def together(comm: Any) -> AbstractContextManager[Processes | None]:
 
     Inside of another such context it may be given the processes of that one, whose matter the
     end then is.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If it is no communicator that processes can train by.
     """
     if comm is None:
         return nullcontext()

@@ -17,13 +17,7 @@ _PATIENCE = 30.0
 
 
 def copy_of(comm: Any) -> Any:
-    """Return a copy of a communicator, which its processes make together.
-
-    Warns
-    -----
-    UserWarning
-        If that takes long.
-    """
+    """Return a copy of a communicator, made by its processes together; warn if that takes long."""
     copy, request = comm.Idup()
     begin, is_patient = time.monotonic(), True
     while not request.Test():

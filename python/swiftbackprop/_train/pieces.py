@@ -15,15 +15,7 @@ if TYPE_CHECKING:
 
 
 def as_pieces(given: Any, epochs: int, steps_per_epoch: int | None) -> Callable[[], Iterator[Any]]:
-    """Return a function that begins to go through the pieces.
-
-    Raises
-    ------
-    TypeError
-        If it is nothing to go through.
-    ValueError
-        If it can be gone through once, and more is asked.
-    """
+    """Return a function that begins to go through the pieces."""
     if not isinstance(given, Iterable) and callable(given):
         return lambda: _iterator_of(given())
     is_data = hasattr(given, "dtype") or hasattr(given, "columns")

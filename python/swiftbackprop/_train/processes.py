@@ -262,13 +262,7 @@ class Processes:
         return bool(self.sum(np.array([float(given)]))[0])
 
     def agree(self, values: Sequence[tuple[str, Any]]) -> None:
-        """Refuse what is to be the same on every process and is not.
-
-        Raises
-        ------
-        ValueError
-            On all of them.
-        """
+        """Refuse, on all processes, what is to be the same on each and is not."""
         first, *others = self.gather(list(values))
         for rank, given in enumerate(others, start=1):
             for (name, wanted), (_, found) in zip(first, given, strict=True):

@@ -37,13 +37,7 @@ def find_classes_of_all(
 
 
 def complete(net: NetworkBase, data: Data, processes: Processes) -> Data:
-    """Return the data of this process with all that another one has: weights, and rows to validate.
-
-    Raises
-    ------
-    ValueError
-        If no process has a row, or weights do not fit.
-    """
+    """Return the data of a process with all that another has: weights, and rows to validate."""
     X, y, weights = filled(net, data.X, data.y, data.weights)
     valid = filled(net, data.valid_X, data.valid_y, data.valid_weights)
     facts = processes.gather(
@@ -99,13 +93,7 @@ def join(
     shuffle: int,
     metrics: list[str],
 ) -> None:
-    """Begin a training together: the network takes all that the one of process 0 has learnt.
-
-    Raises
-    ------
-    ValueError
-        If the processes want different things.
-    """
+    """Begin a training together: the network takes all that the one of process 0 has learnt."""
     processes.agree(
         [
             *_description(net),

@@ -31,13 +31,7 @@ def demand_of(net: NetworkBase) -> Demand:
 
 
 def check_stream(net: NetworkBase, stream: RowStream, *, needs_target: bool = True) -> None:
-    """Refuse a stream that does not fit a network.
-
-    Raises
-    ------
-    ValueError
-        If X has not D(0) columns, or there is no target.
-    """
+    """Refuse a stream that does not fit a network."""
     if needs_target and not stream.has_target:
         raise ValueError("this stream has no target: give stream(..., target=...)")
     if stream.inputs != net.sizes[0]:

@@ -78,11 +78,6 @@ def peak(dtype: npt.DTypeLike, count: int) -> float:
 
     It is the best that software reaches on this machine, some per cent below what its
     multiply-add units could do at most.
-
-    Raises
-    ------
-    RuntimeError
-        If there is no BLAS.
     """
     library = blas.library
     if library is None:

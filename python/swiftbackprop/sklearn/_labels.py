@@ -77,12 +77,6 @@ def check_data(X: Any, y: Any, names: Sequence[str], *, labels: bool) -> None:
         What X and y are called in messages.
     labels : bool
         Whether y holds labels, of any type, and not numbers.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If a column of a frame holds no real numbers, a value is masked out, or a label is
-        missing or of another type than the rest.
     """
     name = names[1]
     for value, what in zip((X, y), names, strict=True):
@@ -107,13 +101,7 @@ def check_data(X: Any, y: Any, names: Sequence[str], *, labels: bool) -> None:
 
 
 def check_label_matrix(matrix: FloatArray) -> None:
-    """Refuse a label matrix, (N, D(L)), of other numbers than 0 and 1.
-
-    Raises
-    ------
-    ValueError
-        If it has another one.
-    """
+    """Refuse a label matrix, (N, D(L)), of other numbers than 0 and 1."""
     wrong = ~((matrix == 0) | (matrix == 1))
     if wrong.any():
         row, column = np.argwhere(wrong)[0]
@@ -124,13 +112,7 @@ def check_label_matrix(matrix: FloatArray) -> None:
 
 
 def find_labels(y: Any) -> Labels:
-    """Return the classes that occur in y.
-
-    Raises
-    ------
-    ValueError
-        If these are not labels, or several classes for each row.
-    """
+    """Return the classes that occur in y."""
     kind = type_of_target(y, input_name="y")
     if kind not in ("binary", "multiclass", "multilabel-indicator"):
         if kind == "multiclass-multioutput":
@@ -167,11 +149,6 @@ def class_factors(given: Any, labels: Labels, y: FloatArray) -> list[FloatArray]
     labels : Labels
     y : ndarray
         The encoded targets to balance.
-
-    Raises
-    ------
-    ValueError, TypeError
-        Naming class_weight, and the class.
     """
     if isinstance(given, str) and given == "balanced":
         return [

@@ -96,10 +96,7 @@ class Objective:
     def _sum(self, x: FloatArray, sums: FloatArray, processes: Processes) -> None:
         """Sum over the processes, which must ask for the same x.
 
-        Raises
-        ------
-        RuntimeError
-            If they do not: with the same sums each makes the same steps, if SciPy is the same.
+        With the same sums each makes the same steps, if SciPy is the same.
         """
         check = float(zlib.crc32(np.ascontiguousarray(x).data))
         sums[-1] = check
@@ -178,13 +175,7 @@ class Search:
         self.begun = -1  # the iteration whose beginning the callbacks know of
 
     def run(self) -> None:
-        """Search.
-
-        Warns
-        -----
-        ConvergenceWarning
-            If a limit ended the search.
-        """
+        """Search; warn if a limit ended it."""
         given = self.estimator
         self.net._stopped = False
         for callback in self.callbacks:

@@ -49,13 +49,7 @@ def add_constant(scope: Any, container: Any, seed: str, tensor: Any) -> str:
 
 
 def label_values(classes: FloatArray) -> FloatArray:
-    """Return classes as an array of int64, or of str as objects.
-
-    Raises
-    ------
-    ValueError
-        If they are neither.
-    """
+    """Return classes as an array of int64, or of str as objects."""
     values = classes.tolist()
     if all(isinstance(value, str) for value in values):
         return np.array(values, object)

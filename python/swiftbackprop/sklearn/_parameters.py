@@ -69,13 +69,7 @@ _CHOICES = {"solver": SOLVERS, "learning_rate": SCHEDULES}
 
 
 def check_parameters(given: BaseEstimator) -> None:
-    """Raise unless all parameters are allowed, but for those that only y can tell.
-
-    Raises
-    ------
-    ValueError, TypeError
-        Naming the parameter, what it may be and what was given.
-    """
+    """Raise unless all parameters are allowed, but for those that only y can tell."""
     for name, check in _CHECKS.items():
         value = getattr(given, name)
         try:

@@ -122,10 +122,7 @@ def agree_on_rows(
 ) -> None:
     """Refuse processes that do not all give the same rows to the same estimator.
 
-    Raises
-    ------
-    ValueError
-        On all of them. Of X some rows are compared, of y all.
+    Of X some rows are compared, of y all.
     """
     names = ("solver", "max_iter", "batch_size", "early_stopping", "warm_start")
     kind = type(estimator).__name__

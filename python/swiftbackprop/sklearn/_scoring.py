@@ -26,13 +26,7 @@ _METRICS = "swiftbackprop.metrics"
 
 
 def check_scoring(scoring: Any, estimator: Any) -> None:
-    """Raise unless `scoring` is None, "loss", the name of a scorer, or a scorer.
-
-    Raises
-    ------
-    ValueError, TypeError
-        With what it may be.
-    """
+    """Raise unless `scoring` is None, "loss", the name of a scorer, or a scorer."""
     if scoring is None or (isinstance(scoring, str) and scoring == "loss"):
         return
     what = 'None, "loss", the name of a scorer or a callable scorer(estimator, X, y)'

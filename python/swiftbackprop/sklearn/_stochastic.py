@@ -89,18 +89,7 @@ class StoppingRules(Callback):
             net.parameters[...] = self.best
 
     def on_divergence(self, error: FloatingPointError, callbacks: Sequence[Any]) -> None:
-        """Record an epoch that has no numbers, where good weights were put back.
-
-        Raises
-        ------
-        FloatingPointError
-            If there are none.
-
-        Warns
-        -----
-        ConvergenceWarning
-            Else.
-        """
+        """Record an epoch without numbers and warn; raise unless good weights were put back."""
         stops = [c for c in callbacks if isinstance(c, EarlyStopping) and c.restore_best_weights]
         if self.best is None and all(stop.best_epoch < 0 for stop in stops):
             raise error
@@ -165,13 +154,7 @@ def train(
     is_partial: bool,
     processes: Processes | None = None,
 ) -> None:
-    """Train for max_iter epochs or fewer, or for one; the rules are `StoppingRules`'s.
-
-    Warns
-    -----
-    ConvergenceWarning
-        If no rule ended the training, or it diverged after weights that are worth keeping.
-    """
+    """Train for max_iter epochs or fewer, or for one; the rules are `StoppingRules`'s."""
     epochs = 1 if is_partial else estimator.max_iter
     size = _batch_size(estimator.batch_size, len(data))
     options = Options(epochs, size, estimator.shuffle, [watch, *callbacks], progress=False)
