@@ -113,45 +113,13 @@ static bool acquire_dense(PyObject **objects, int count, Py_buffer *buffers) {
   return true;
 }
 
-static void release_dense(Py_buffer *buffers, int count) {
-  for (int i = 0; i < count; i++) {
-    if (buffers[i].obj != NULL) PyBuffer_Release(&buffers[i]);
-  }
-}
-
-static int32_t dense_dtype(const Py_buffer *buffer) {
-  return buffer->itemsize == 4 ? SB_FLOAT32 : SB_FLOAT64;
-}
-
-static PyObject *apply_activation(PyObject *module, PyObject *args) {
-  PyObject *pair, *objects[2];
-  int order;
-  if (!PyArg_ParseTuple(args, "OiOO", &pair, &order, &objects[0], &objects[1])) return NULL;
-  sb_rule rule;
-  double storage[SB_MAX_PARAMETERS];
-  if (!sb_read_rule(pair, &rule, storage)) return NULL;
-  Py_buffer buffers[2] = {{0}};
-  PyObject *result = NULL;
-  if (acquire_dense(objects, 2, buffers)) {
-    const Py_buffer *x = &buffers[0];
-    int64_t cols = x->ndim == 0 ? 1 : x->shape[x->ndim - 1];
-    int64_t rows = cols == 0 ? 0 : x->len / x->itemsize / cols;
-    sb_error error = {0};
-    sb_status status;
-    Py_BEGIN_ALLOW_THREADS
-    status = sb_apply_activation(&rule, order, dense_dtype(x), x->buf, buffers[1].buf, rows, cols,
-                                 &error);
-    Py_END_ALLOW_THREADS
-    result = status == SB_OK ? Py_NewRef(Py_None) : sb_raise(module_state(module), &error);
-  }
-  release_dense(buffers, 2);
-  return result;
-}
-
-static PyObject *apply_loss(PyObject *module, PyObject *args) {
+// A rule's formula on dense arrays: (rule, order, x, out), and (rule, order, a, t, out) of a loss.
+static PyObject *apply(PyObject *module, PyObject *args, bool is_loss) {
   PyObject *pair, *objects[3];
+  const int count = is_loss ? 3 : 2;
   int order;
-  if (!PyArg_ParseTuple(args, "OiOOO", &pair, &order, &objects[0], &objects[1], &objects[2])) {
+  if (!PyArg_ParseTuple(args, is_loss ? "OiOOO" : "OiOO", &pair, &order, &objects[0], &objects[1],
+                        &objects[2])) {
     return NULL;
   }
   sb_rule rule;
@@ -159,19 +127,30 @@ static PyObject *apply_loss(PyObject *module, PyObject *args) {
   if (!sb_read_rule(pair, &rule, storage)) return NULL;
   Py_buffer buffers[3] = {{0}};
   PyObject *result = NULL;
-  if (acquire_dense(objects, 3, buffers)) {
-    const Py_buffer *a = &buffers[0];
+  if (acquire_dense(objects, count, buffers)) {
+    const Py_buffer *x = &buffers[0], *second = &buffers[1];
+    const int32_t dtype = x->itemsize == 4 ? SB_FLOAT32 : SB_FLOAT64;
+    const int64_t size = x->len / x->itemsize;
+    const int64_t cols = x->ndim == 0 ? 1 : x->shape[x->ndim - 1];
     sb_error error = {0};
     sb_status status;
     Py_BEGIN_ALLOW_THREADS
-    status = sb_apply_loss(&rule, order, dense_dtype(a), a->buf, buffers[1].buf, buffers[2].buf,
-                           a->len / a->itemsize, &error);
+    status = is_loss ? sb_apply_loss(&rule, order, dtype, x->buf, second->buf, buffers[2].buf, size,
+                                     &error)
+                     : sb_apply_activation(&rule, order, dtype, x->buf, second->buf,
+                                           cols == 0 ? 0 : size / cols, cols, &error);
     Py_END_ALLOW_THREADS
     result = status == SB_OK ? Py_NewRef(Py_None) : sb_raise(module_state(module), &error);
   }
-  release_dense(buffers, 3);
+  sb_release_all(buffers, count);
   return result;
 }
+
+static PyObject *apply_activation(PyObject *module, PyObject *args) {
+  return apply(module, args, false);
+}
+
+static PyObject *apply_loss(PyObject *module, PyObject *args) { return apply(module, args, true); }
 
 static PyMethodDef module_methods[] = {
     {"abi_version", abi_version, METH_NOARGS, "The version of the C contract."},

@@ -25,7 +25,6 @@ static bool acquire_outputs(Net *net, PyObject *array, int64_t rows, Py_buffer *
   const int64_t item = net->dtype == SB_FLOAT32 ? 4 : 8;
   if (outputs->itemsize == item && outputs->len == rows * net->outputs * item) return true;
   PyBuffer_Release(outputs);
-  outputs->obj = NULL;
   PyErr_SetString(PyExc_ValueError, "outputs is an array (N, D(L)) of the network's dtype");
   return false;
 }
@@ -88,7 +87,6 @@ PyObject *sb_net_fit(Net *self, PyObject *const *args, Py_ssize_t nargs) {
   return (PyObject *)fit;
 failed:
   sb_release_all(fit->buffers, ARRAYS);
-  for (int i = 0; i < ARRAYS; i++) fit->buffers[i].obj = NULL;
   Py_DECREF(fit);
   return NULL;
 }
