@@ -123,3 +123,15 @@ def test_csv_logger(tmp_path: Path) -> None:
     )  # fmt: skip
     train(net, [sb.CSVLogger(path)], epochs=1)
     assert len(path.read_text().splitlines()) == 2
+
+
+def test_csv_logger_goes_on_with_a_file_that_an_editor_saved(tmp_path: Path) -> None:
+    """With a mark at its start, and no end of its last line."""
+    path = tmp_path / "log.csv"
+    train(network(), [sb.CSVLogger(path)], epochs=2)
+    path.write_text(path.read_text().rstrip(), encoding="utf-8-sig")
+    train(network(), [sb.CSVLogger(path, append=True)], epochs=2)
+    with path.open(newline="", encoding="utf-8-sig") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["epoch"] for row in rows] == ["0", "1", "0", "1"]
+    assert rows[0]["loss"] == rows[2]["loss"]

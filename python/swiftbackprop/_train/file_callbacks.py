@@ -148,12 +148,15 @@ class CSVLogger(Callback):
         if size == 0:
             writer.writerow(names)
         elif epoch == 0:
-            with open(self.path, newline="", encoding="utf-8") as file:
-                found = next(csv.reader(file), [])
+            with open(self.path, newline="", encoding="utf-8-sig") as file:
+                before = file.read()
+            found = next(csv.reader(before.splitlines()), [])
             if found != names:
                 raise ValueError(
                     f"{self.path}: expected the columns {', '.join(names)}, got {', '.join(found)}"
                 )
+            if not before.endswith("\n"):  # an editor may leave it out
+                self._file.write("\n")
         writer.writerow([epoch, *(repr(value) for value in logs.values())])
         try:
             self._file.flush()
