@@ -38,19 +38,8 @@ def chart(
 ) -> Picture:
     """Return a chart of a quantity per epoch, of training and of validation.
 
-    Parameters
-    ----------
-    columns : mapping of str to sequence of float
-        `name`, ``"val_" + name`` or both.
-    name : str
-    best : float, default 0
-        The best value there is: the y axis reaches it.
-    floor : float, optional
-        The y axis does not go below it.
-
-    Returns
-    -------
-    Picture
+    The columns are `name`, ``"val_" + name`` or both. The y axis reaches `best`, the best value
+    there is, and does not go below `floor`.
 
     Examples
     --------

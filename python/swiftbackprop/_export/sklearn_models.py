@@ -31,13 +31,8 @@ _LOSSES = {  # output, loss -> the loss there
 def mlp(net: NetworkBase, classes: Any = None, parameters: Mapping[str, Any] = {}) -> Any:
     """Return a fitted MLPClassifier or MLPRegressor; `Network.to_sklearn` documents it.
 
-    Parameters
-    ----------
-    net : Network
-    classes : ndarray, optional
-        Of a classifier; by default 0, 1 and so on.
-    parameters : mapping of str to object
-        Of an estimator of ours; those that scikit-learn's has too are taken over.
+    `classes` of a classifier are 0, 1 and so on by default. Of `parameters`, those of an estimator
+    of ours, the ones that scikit-learn's has too are taken over.
     """
     activation, loss = _activation(net, parameters.get("activation")), _loss(net)
     if net.input_scale != 1:

@@ -46,14 +46,8 @@ def draw(
 ) -> Picture:
     """Return the picture, with the values of one row of the batch.
 
-    Parameters
-    ----------
-    parts : Parts
-    C : float
-    example : int
-    lit : dict, optional
-        What is drawn otherwise, by the names of a trace's steps, or "W(1)", "b(1)", "t":
-        "read" and "written" have a coloured ground, "later" is faint.
+    `lit` says what is drawn otherwise, by the names of a trace's steps, or "W(1)", "b(1)", "t":
+    "read" and "written" have a coloured ground, "later" is faint.
     """
     has_numbers = max(parts.sizes) <= _MOST_UNITS
     longest = min(FULL, max(parts.sizes)) if has_numbers else 0

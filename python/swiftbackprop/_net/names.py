@@ -85,14 +85,8 @@ def _arguments(function: Any) -> list[str]:
 def unknown_keyword(function: str, name: str, allowed: Collection[str], owner: Any = None) -> str:
     """Return the sentence for a keyword that a function does not have.
 
-    Parameters
-    ----------
-    function, name : str
-        Of a method "Class.method", as it was defined.
-    allowed : collection of str
-        What it has.
-    owner : type, optional
-        Whose method it is: what its constructor has is said too.
+    A method is "Class.method", as it was defined. Of `owner`, whose method it is, what its
+    constructor has is said too.
 
     Examples
     --------

@@ -29,17 +29,8 @@ _SUMMING = 2  # the phase behind the last batch of a piece that several processe
 class ChunkedSession:
     """A `TrainingSession` over one short session of the engine's per piece.
 
-    Parameters
-    ----------
-    net : Network
-    data : ChunkedData
-    epochs : int
-    batch_size : int or None
-        Rows of a minibatch; None for a piece as a whole.
-    shuffle : int
-        Whether the rows of each piece are, as the engine has it.
-    pause : int
-        When to come back: 0 after a time, 1 at every epoch's end, 2 at every batch's.
+    Without a batch size a piece is a minibatch as a whole; `shuffle` is of the rows of each piece.
+    `pause` says when to come back: 0 after a time, 1 at every epoch's end, 2 at every batch's.
     """
 
     def __init__(

@@ -150,19 +150,9 @@ class Agreement:
 class SharedSession:
     """A `TrainingSession` of one of several processes that train together.
 
-    Parameters
-    ----------
-    net : Network
-        Takes the weights, the optimizer's state and the random numbers of process 0.
-    data : Data
-        As `complete` returns it: rows of this process, weights of all.
-    processes : Processes
-    epochs, batch_size, shuffle
-        As for the engine's.
-    pause : int
-        When to come back: the most that a process asks for, and at least at every epoch's end.
-    metrics : list of str
-        The names of what is measured at the end of every epoch.
+    The network takes the weights, the optimizer's state and the random numbers of process 0; the
+    data are as `complete` returns them. It comes back at the most that a process asks for by
+    `pause`, and at least at every epoch's end.
     """
 
     def __init__(

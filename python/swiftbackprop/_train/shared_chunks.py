@@ -19,19 +19,9 @@ if TYPE_CHECKING:
 class SharedChunkedSession(ChunkedSession):
     """A `TrainingSession` of one of several processes: the next pieces of all are as one.
 
-    Where the pieces of a process are at their end, it goes on without rows of its own until those
-    of the others are.
-
-    Parameters
-    ----------
-    net : Network
-        That has joined the others.
-    data : ChunkedData
-    processes : Processes
-    epochs, batch_size, shuffle
-        As for a `ChunkedSession`.
-    pause : int
-        When to come back: the most that a process asks for, and at least at every epoch's end.
+    The network has joined the others. Where the pieces of a process are at their end, it goes on
+    without rows of its own until those of the others are. It comes back at the most that a process
+    asks for by `pause`, and at least at every epoch's end.
     """
 
     def __init__(

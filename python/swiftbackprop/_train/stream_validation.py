@@ -118,14 +118,7 @@ class Pieces(Protocol):
 class StreamValidation:
     """Evaluates a network on a stream; in place of the engine's own validation.
 
-    Parameters
-    ----------
-    net : Network
-    stream : RowStream
-    classes : ClassWeights or None
-        Weights of the classes, beside those of the rows.
-    processes : Processes or None
-        Others that have streams of their own: it is evaluated on the rows of all.
+    With processes that have streams of their own it is evaluated on the rows of all.
 
     Attributes
     ----------

@@ -75,16 +75,7 @@ def _mapped(file: str) -> FloatArray:
 
 
 class ArrayFiles(Source):
-    """Rows of arrays.
-
-    Parameters
-    ----------
-    X, y, weights : path, list of paths or array
-        y and weights may be None.
-    rows : int
-        Of a unit.
-    transform : object with ``transform``, callable or None
-    """
+    """Rows of arrays, or of the .npy files that X, y and weights name; `rows` are a unit."""
 
     def __init__(self, X: Any, y: Any, weights: Any, rows: int | None, transform: Any) -> None:
         self.X, self.y, self.weights = _Rows(X, "X"), _Rows(y, "y"), _Rows(weights, "sample_weight")

@@ -130,11 +130,7 @@ def texts_of(column: Any, classes: FloatArray | None) -> FloatArray:
 class Columns:
     """Columns that will stand beside each other, as [rows, all of their columns].
 
-    Parameters
-    ----------
-    columns : sequence of ndarray
-        Each of one column or, of lists, of several.
-    dtype : numpy.dtype
+    Each of them is of one column or, of lists, of several.
     """
 
     ndim = 2

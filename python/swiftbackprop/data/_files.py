@@ -19,15 +19,7 @@ _PARTS, _SMALLEST_PART, _LARGEST_PART = 1 << 25, 1 << 14, 1 << 18
 
 
 class TableFiles(Source):
-    """The files of a pyarrow Dataset.
-
-    Parameters
-    ----------
-    source : path, list of paths, or pyarrow.dataset.Dataset
-    format : str, pyarrow.dataset.FileFormat or None
-    table : callable
-        ``table(schema, file)``: the columns by their roles.
-    """
+    """The files of a pyarrow Dataset; ``table(schema, file)`` gives their columns their roles."""
 
     def __init__(self, source: Any, format: Any, table: Callable[[Any, str], Table]) -> None:
         pyarrow_module()

@@ -33,15 +33,9 @@ def is_saved(source: Any) -> bool:
 
 
 class HuggingFaceRows(Source):
-    """A ``datasets.Dataset``, which maps its Arrow files.
+    """A ``datasets.Dataset``, which maps its Arrow files; `rows` of it are a unit.
 
-    Parameters
-    ----------
-    source : datasets.Dataset or path
-    rows : int or None
-        Of a unit.
-    table : callable
-        ``table(schema, file)``: the columns by their roles.
+    ``table(schema, file)`` gives its columns their roles.
     """
 
     def __init__(self, source: Any, rows: int | None, table: Callable[[Any, str], Table]) -> None:

@@ -119,15 +119,7 @@ def cut(
 
 
 class ReadEpochs(Epochs):
-    """The epochs of a training, read ahead.
-
-    Parameters
-    ----------
-    rows : TrainingRows
-        The pieces of all epochs.
-    ahead : int
-        How many pieces are read ahead.
-    """
+    """The epochs of a training, so many pieces read ahead."""
 
     def __init__(self, rows: TrainingRows, ahead: int) -> None:
         self.rows, self.ahead = rows, ahead
@@ -159,13 +151,7 @@ class ReadEpochs(Epochs):
 class TrainingRows:
     """The pieces of all epochs of a training; a thread that reads ahead goes through them.
 
-    Parameters
-    ----------
-    source : Source
-    demand, count, batch_size, steps, order
-        As for `RowStream.epochs`.
-    batch_rows, window : int
-        Rows of a block and of a piece.
+    The arguments are those of `RowStream.epochs`, and the rows of a block and of a piece.
     """
 
     def __init__(

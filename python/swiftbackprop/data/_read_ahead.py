@@ -16,12 +16,7 @@ _JOIN = 5.0  # a read that hangs, as on a network, is left behind after so long
 class ReadAhead:
     """What an iterator gives, made on a thread while others work.
 
-    Parameters
-    ----------
-    items : iterator
-        Runs on the thread alone.
-    depth : int
-        How many items are made before they are asked for; with 0 there is no thread.
+    So many items as `depth` says are made before they are asked for; with 0 there is no thread.
     """
 
     def __init__(self, items: Iterator[Any], depth: int) -> None:

@@ -133,16 +133,8 @@ def passes(
 ) -> tuple[Callable[[], Any], Callable[[Any], FloatArray]]:
     """Return a forward and a backward pass on a device, and how its gradients come back.
 
-    The numbers are on the device before it begins.
-
-    Parameters
-    ----------
-    device : Device
-    net : Network
-    X : ndarray, shape (N, D(0))
-    t : ndarray, shape (N, D(L))
-    share : ndarray, shape (N, 1)
-        Of each row in C: 1/N without weights.
+    The numbers are on the device before it begins. `share`, (N, 1), is that of each row in C: 1/N
+    without weights.
     """
     library = _library(device, net.dtype)
     rules = [rule.name for rule in net._spec.activations]

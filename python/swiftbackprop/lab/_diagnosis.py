@@ -36,19 +36,8 @@ def diagnose(
 ) -> Diagnosis | None:
     """Return which mistakes turn `right` into g, the fewest that do; None if none are known.
 
-    Parameters
-    ----------
-    quantity : str
-        "grad_W", "grad_b", "grad_z" or "grad_a".
-    g : ndarray
-        The wrong one.
-    right : ndarray
-    wrongs : iterable of Wrong
-        What wrong formulas give for this quantity.
-    rows : int
-        N, the number of rows.
-    lines : iterable of Line
-        Wrong formulas with a number in them that is not known.
+    `wrongs` are what wrong formulas give for this quantity, `lines` those with a number in them
+    that is not known.
     """
     if not np.isfinite(g).all():
         return Diagnosis(("not finite",), "it contains NaN or infinity")

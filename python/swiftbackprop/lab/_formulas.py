@@ -16,12 +16,6 @@ class Formulas:
     """The quantities of a network after forward and backward, in float64, and the formulas.
 
     Lists are indexed by the layer's number m; W[0], z[0] and so on are empty.
-
-    Parameters
-    ----------
-    net : Network in float64
-    X : ndarray, shape (N, D(0))
-    y : array_like
     """
 
     def __init__(self, net: NetworkBase, X: FloatArray, y: npt.ArrayLike) -> None:

@@ -83,17 +83,7 @@ def _lines(value: FloatArray) -> list[str]:
 
 @np.errstate(all="ignore")
 def judge(text: str, question: Question, quantities: Quantities, written: str = "") -> Answer:
-    """Return the judgement on an expression.
-
-    Parameters
-    ----------
-    text : str
-        As NumPy writes it.
-    question : Question
-    quantities : dict
-    written : str, optional
-        How the expression is shown.
-    """
+    """Return the judgement on an expression, which is shown as `written`."""
     wanted = question.right(quantities)
     try:
         value = evaluate(text, quantities)

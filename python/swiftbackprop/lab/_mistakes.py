@@ -20,12 +20,7 @@ def same(g: FloatArray, n: FloatArray) -> bool:
 def mistake(g: FloatArray, n: FloatArray, x: FloatArray) -> str:
     """Return what turns the right gradient into g, if it is a usual mistake; else "".
 
-    Parameters
-    ----------
-    g, n : ndarray, of one shape
-        The gradient in question, and the right one where it is known, elsewhere NaN.
-    x : ndarray
-        Where it is the gradient.
+    n is the right gradient where it is known, elsewhere NaN; x is where it is the gradient.
     """
     known = np.isfinite(n)
     if not np.isfinite(g[known]).all():

@@ -45,19 +45,10 @@ def read(
     columns: bool,
     names: tuple[str, ...] = QUANTITIES,
 ) -> Returned:
-    """Read a result in any of its forms.
+    """Read a result in any of its forms; `truth` are the right arrays.
 
-    Parameters
-    ----------
-    value : object
-        What the function returned.
-    net : Network
-    truth : dict
-        The right arrays.
-    columns : bool
-        Whether an example is a column; what is plainly one by its shapes is read so anyway.
-    names : tuple of str
-        What may be there; of lists without names, the first two.
+    `columns` says whether an example is a column; what is plainly one by its shapes is read so
+    anyway. `names` are what may be there; of lists without names, the first two.
     """
     arrays: Arrays = {}
     turned = set()

@@ -19,20 +19,10 @@ _LEAST_POINTS = 3
 def fit_exponent(sizes: Sequence[int], seconds: Sequence[float], overhead: float) -> Fit:
     """Fit seconds = constant · size ** exponent above the region of call overhead.
 
-    Parameters
-    ----------
-    sizes : sequence of int
-        Ascending.
-    seconds : sequence of float
-    overhead : float
-        Seconds of a pass with next to nothing to multiply. The largest sizes are fitted, as
-        far down as every one takes at least 20 times this long: there the overhead is less
-        than a twentieth of the time. At least the three largest are fitted.
-
-    Returns
-    -------
-    Fit
-        By least squares on the logarithms.
+    `overhead` are the seconds of a pass with next to nothing to multiply. The largest sizes are
+    fitted by least squares on the logarithms, as far down as every one takes at least 20 times
+    this long: there the overhead is less than a twentieth of the time. At least the three largest
+    are fitted.
     """
     start = len(sizes)
     while start > 0 and seconds[start - 1] >= ABOVE * overhead:

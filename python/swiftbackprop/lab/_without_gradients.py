@@ -85,12 +85,9 @@ def allow_everywhere() -> None:
 
 
 def refuse_everywhere(*, forward: bool) -> None:
-    """Refuse gradients of every network, in a process that ends afterwards.
+    """Refuse gradients of every network, and z and a in the `forward` of a student.
 
-    Parameters
-    ----------
-    forward : bool
-        Whether z and a are refused as well.
+    In a process that ends afterwards.
     """
     refused = _Untouched if forward else _Exercise
 

@@ -46,11 +46,8 @@ _BY_A: dict[str, tuple[str, Callable[[FloatArray], FloatArray]]] = {
 def wrongs_of(f: Formulas, quantity: str, m: int, source: FloatArray) -> Iterator[Wrong]:
     """Yield what the usual mistakes make of a quantity.
 
-    Parameters
-    ----------
-    quantity : str
-        "grad_a" wants grad_z(m+1) as its source (nothing at the output), "grad_z"
-        grad_a(m), the others grad_z(m).
+    "grad_a" wants grad_z(m+1) as its source (nothing at the output), "grad_z" grad_a(m), the others
+    grad_z(m).
     """
     if quantity == "grad_a":
         yield from _wrong_grad_a(f, m, source) if m < f.L else _wrong_output(f)

@@ -33,13 +33,7 @@ def with_callbacks(method: _F) -> _F:
 class FitTask:
     """A whole fit, and those who are told of it.
 
-    Parameters
-    ----------
-    estimator : Estimator
-    X, y, sample_weight
-        The data of the fit, as they are passed on.
-    is_partial : bool
-        Whether this is `partial_fit`, of which scikit-learn's callbacks know nothing.
+    scikit-learn's callbacks know nothing of `partial_fit`.
     """
 
     def __init__(
@@ -71,17 +65,9 @@ class FitTask:
 
 
 class Bridge(Callback):
-    """Tells scikit-learn's callbacks of each epoch (or iteration of lbfgs).
+    """Tells scikit-learn's callbacks of each epoch (or iteration of lbfgs), of so many at most.
 
-    Parameters
-    ----------
-    estimator : Estimator
-    context : CallbackContext
-        Of the whole fit; the epochs are its subtasks.
-    epochs : int
-        How many there are at most.
-    data : mapping
-        X, y and metadata, as they are passed on.
+    The epochs are subtasks of `context`, that of the whole fit.
     """
 
     def __init__(self, estimator: Any, context: Any, epochs: int, data: Mapping[str, Any]) -> None:

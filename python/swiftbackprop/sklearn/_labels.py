@@ -69,14 +69,8 @@ class Labels(NamedTuple):
 def check_data(X: Any, y: Any, names: Sequence[str], *, labels: bool) -> None:
     """Look at data as the caller gave them, before scikit-learn makes arrays of them.
 
-    Parameters
-    ----------
-    X, y : object
-        Either may be None, which is for scikit-learn to judge.
-    names : sequence of str
-        What X and y are called in messages.
-    labels : bool
-        Whether y holds labels, of any type, and not numbers.
+    Either may be None, which is for scikit-learn to judge; `names` are what messages call them.
+    With `labels` y holds labels, of any type, and not numbers.
     """
     name = names[1]
     for value, what in zip((X, y), names, strict=True):
@@ -141,14 +135,8 @@ def find_labels(y: Any) -> Labels:
 def class_factors(given: Any, labels: Labels, y: FloatArray) -> list[FloatArray]:
     """Return the weights of the classes, (K,); of several labels a row (0, 1) for each.
 
-    Parameters
-    ----------
-    given : mapping, "balanced" or list of mappings
-        A class that is not in a mapping counts 1. "balanced" is N / (K·count) for the K classes
-        that are in y. Several labels a row have a list with a mapping for each.
-    labels : Labels
-    y : ndarray
-        The encoded targets to balance.
+    A class that is not in a mapping counts 1. "balanced" is N / (K·count) for the K classes that
+    are in y. Several labels a row have a list with a mapping for each.
     """
     if isinstance(given, str) and given == "balanced":
         return [

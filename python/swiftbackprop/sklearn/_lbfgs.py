@@ -125,22 +125,9 @@ class Search:
     """SciPy's search from the network's parameters; the best ones are left in it.
 
     It runs in double precision whatever the network's dtype: the line search compares
-    values that agree in their first digits.
-
-    Parameters
-    ----------
-    estimator : Estimator
-        Its fitted attributes are written.
-    net : Network
-    data : Rows
-    constant : float
-        What the reported loss has beside C and the penalty.
-    valid : Rows or None
-        To be evaluated after each iteration.
-    callbacks : list of Callback
-        Told of each iteration.
-    processes : Processes or None
-        Which all search from the network of process 0, with the same steps.
+    values that agree in their first digits. The estimator's fitted attributes are written, and the
+    reported loss has `constant` beside C and the penalty. Several processes all search from the
+    network of process 0, with the same steps.
 
     Notes
     -----

@@ -51,14 +51,7 @@ def check_scoring(scoring: Any, estimator: Any) -> None:
 
 
 class Scoring:
-    """The measure that an estimator names, on its rows to validate on; larger is better.
-
-    Parameters
-    ----------
-    estimator : Estimator
-        The one that is being fitted.
-    valid : Rows
-    """
+    """The measure that an estimator names, on its rows to validate on; larger is better."""
 
     def __init__(self, estimator: BaseEstimator, valid: Rows) -> None:
         self.estimator, self.valid = estimator, valid

@@ -35,19 +35,8 @@ if TYPE_CHECKING:
 class StoppingRules(Callback):
     """What scikit-learn does after each epoch: curves, stopping rules, learning rates.
 
-    Parameters
-    ----------
-    estimator : Estimator
-        Its fitted attributes are written.
-    net : Network
-    rows : int
-        The number of rows of an epoch.
-    constant : float
-        What the reported loss has beside C and the penalty.
-    scoring : Scoring or None
-        Without rows to validate on None.
-    shows : bool
-        Whether to print what happens.
+    The estimator's fitted attributes are written. An epoch has so many `rows`, and the reported
+    loss has `constant` beside C and the penalty; with `shows` what happens is printed.
     """
 
     def __init__(
