@@ -13,7 +13,8 @@ import pytest
 import swiftbackprop as sb
 from helpers import ROOT, refused
 from swiftbackprop.lab import exercise, overview
-from swiftbackprop.lab._expression import NotInGrammar, evaluate
+from swiftbackprop.lab._expression import evaluate
+from swiftbackprop.lab._operations import NotInGrammar
 
 # What the decks say, and for the steps of the second what follows from its formulas.
 RIGHT = {1: "C", 2: "C", 3: "A", 4: "C", 5: "E", 6: "D", 7: "C"}

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from swiftbackprop._export.torch import Exp, nn, torch
+from swiftbackprop._import.torch_chain import parts_of
 from swiftbackprop._net.arrays import FloatArray
 from swiftbackprop._net.caller import outside
 from swiftbackprop._net.normalization import BatchNorm, LayerNorm, Norm
@@ -76,7 +77,7 @@ def read(module: Any) -> list[TorchLayer]:
     """Return the layers of a module."""
     parts: list[TorchLayer] = []
     tied: dict[int, str] = {}
-    for where, part in _parts(module):
+    for where, part in parts_of(module, _READ):
         kind = type(part)
         if kind is nn.Linear:
             other = tied.setdefault(id(part.weight), where)
@@ -207,73 +208,6 @@ _NORMS: dict[Any, Callable[[TorchLayer, str, Any], tuple[Norm, dict[str, FloatAr
     nn.BatchNorm1d: _batch_norm,
     nn.LayerNorm: _layer_norm,
 }
-
-
-def _parts(module: Any, where: str = "module") -> Iterator[tuple[str, Any]]:
-    """Yield the modules in a chain and how they are found."""
-    if not isinstance(module, nn.Module):
-        state = isinstance(module, Mapping)
-        hint = ": make the Network and call net.load_state_dict(state)" if state else ""
-        kind = type(module).__name__
-        raise TypeError(f"{where}: expected a torch.nn.Module, got {kind}{hint}")
-    _check_wrapping(module, where)
-    if isinstance(module, nn.Sequential) and type(module).forward is nn.Sequential.forward:
-        for name, part in module._modules.items():  # named_children drops what comes twice
-            yield from _parts(part, f"{where}[{name}]" if name.isdigit() else f"{where}.{name}")
-    elif type(module) not in _READ and any(True for _ in module.children()):
-        raise ValueError(_own_forward(module, where))
-    else:
-        yield where, module
-
-
-def _check_wrapping(module: Any, where: str) -> None:
-    """Raise if something stands around a module or in its way, and say how to take it away."""
-    kind = type(module).__name__
-    if isinstance(module, nn.modules.lazy.LazyModuleMixin) and module.has_uninitialized_params():
-        raise ValueError(
-            f"{where}, {kind}, has not seen its inputs yet: call the whole module once, "
-            "with rows as in module(torch.zeros(1, D0)), and it is an ordinary one"
-        )
-    for name in ("module", "_orig_mod"):  # DataParallel, averaged models; torch.compile
-        if type(module).__module__.startswith("torch.") and name in module._modules:
-            raise ValueError(f"{where}, {kind}, stands around the module: pass {where}.{name}")
-    if nn.utils.parametrize.is_parametrized(module):
-        name = next(iter(module.parametrizations))
-        raise ValueError(
-            f"{where} computes its {name} by a parametrization, as weight_norm is one: "
-            f"torch.nn.utils.parametrize.remove_parametrizations({where}, {name!r}) leaves the "
-            "numbers that it has now"
-        )
-    for hook in (*module._forward_pre_hooks.values(), *module._forward_hooks.values()):
-        raise ValueError(f"{where} has hooks, which may do anything: {_removal(hook, where)}")
-
-
-def _removal(hook: Any, where: str) -> str:
-    """Return how a hook is removed."""
-    kind, name = type(hook), getattr(hook, "name", None) or getattr(hook, "_tensor_name", None)
-    if kind.__module__ == "torch.nn.utils.prune":
-        return f"this one prunes; torch.nn.utils.prune.remove({where}, {name!r}) makes it lasting"
-    if kind.__module__ in ("torch.nn.utils.weight_norm", "torch.nn.utils.spectral_norm"):
-        old = kind.__module__.rpartition(".")[2]
-        return f"this one is {old}'s; torch.nn.utils.remove_{old}({where}, {name!r}) removes it"
-    return "remove them first, with the handle's remove()"
-
-
-def _own_forward(module: Any, where: str) -> str:
-    """Return a sentence for a module whose forward is its own: how to write it as a chain."""
-    chain: list[str] = []
-    kinds: list[Any] = []
-    for name, part in module.named_children():
-        # Most such forwards apply functions, which are no modules and are not seen here.
-        if kinds and kinds[-1] is nn.Linear and type(part) is nn.Linear:
-            chain.append("nn.ReLU()")
-        chain.append(f"{where}[{name}]" if name.isdigit() else f"{where}.{name}")
-        kinds.append(type(part))
-    return (
-        f"{where}, {type(module).__name__}, has a forward of its own, which may do anything: give "
-        "its parts as a chain in the order of its forward, as in "
-        f"nn.Sequential({', '.join(chain)}), with the activations that it applies"
-    )
 
 
 def _activation(where: str, part: Any) -> Activation:

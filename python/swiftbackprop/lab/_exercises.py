@@ -15,8 +15,8 @@ from swiftbackprop._draw.tables import Tabular, text_table
 from swiftbackprop._net.arrays import FloatArray
 from swiftbackprop._net.checks import as_int, got
 from swiftbackprop.lab._answer_text import bare, grammar_signs
-from swiftbackprop.lab._expression import shown
 from swiftbackprop.lab._judge import Answer, judge
+from swiftbackprop.lab._operations import shown
 from swiftbackprop.lab._questions import layer_of, numbers, question
 
 _MOST_LAYERS, _WIDEST = 8, 64  # of a network whose numbers are looked at

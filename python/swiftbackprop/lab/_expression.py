@@ -3,54 +3,20 @@
 from __future__ import annotations
 
 import ast
-import operator
-from collections.abc import Callable, Mapping
-from functools import partial
-from typing import Any, TypeAlias
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
 from swiftbackprop._net.arrays import FloatArray
 from swiftbackprop.lab._answer_text import grammar_signs
-
-Value: TypeAlias = Any
-
-
-class NotInGrammar(ValueError):
-    """What is written is no expression of the grammar, whatever the shapes."""
-
+from swiftbackprop.lab._operations import FUNCTIONS, NotInGrammar, Value, binary, indexed
 
 _LONGEST = 300  # characters of an expression
-_LARGEST = 10_000  # numbers of an array
-_MOST_AXES = 3
 _MODULES = ("np", "numpy", "jnp", "torch", "tf", "cp")
 _TORCH = {"mm": "matmul", "mul": "multiply", "dim": "axis", "keepdim": "keepdims"}
 _ENDS = (("", ""), ("t", ".T"))
 _DEEPEST = 40  # levels of the tree
-
-_BINARY: dict[type[ast.operator], tuple[str, Callable[[Value, Value], Value]]] = {
-    ast.Add: ("+", operator.add),
-    ast.Sub: ("-", operator.sub),
-    ast.Mult: ("*", operator.mul),
-    ast.Div: ("/", operator.truediv),
-    ast.Pow: ("**", operator.pow),
-}
-
-
-def shown(value: FloatArray) -> str:
-    """Return a shape as the lectures write it.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from swiftbackprop.lab._expression import shown
-    >>> shown(np.ones((3, 2))), shown(np.ones(3)), shown(np.float64(2))
-    ('3 × 2', '(3,)', 'a number')
-    """
-    shape = np.shape(value)
-    if not shape:
-        return "a number"
-    return str(shape) if len(shape) == 1 else " × ".join(map(str, shape))
 
 
 def evaluate(text: str, quantities: Mapping[str, FloatArray]) -> FloatArray:
@@ -114,14 +80,14 @@ class _Walk:
             return self._named(node.id)
         if isinstance(node, ast.BinOp):
             left, right = self.value(node.left, down), self.value(node.right, down)
-            return _binary(type(node.op), left, right, _text(node.left), _text(node.right))
+            return binary(type(node.op), left, right, _text(node.left), _text(node.right))
         if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub | ast.UAdd):
             operand = self.value(node.operand, down)
             return -operand if isinstance(node.op, ast.USub) else operand
         if isinstance(node, ast.Attribute) and node.attr == "T":
             return np.transpose(self.value(node.value, down))
         if isinstance(node, ast.Subscript):
-            return _indexed(self.value(node.value, down), node.slice)
+            return indexed(self.value(node.value, down), _index(node.slice))
         if isinstance(node, ast.Call):
             return self._call(node, down)
         if isinstance(node, ast.Tuple):
@@ -129,7 +95,7 @@ class _Walk:
         raise NotInGrammar(
             f"{_text(node)!r} is not part of the grammar: there are {', '.join(self._quantities)}, "
             "@ ⊙ * / + - **, .T, indices and NumPy's "
-            f"{', '.join(f'np.{name}' for name in _FUNCTIONS)}"
+            f"{', '.join(f'np.{name}' for name in FUNCTIONS)}"
         )
 
     def _named(self, name: str) -> FloatArray:
@@ -152,15 +118,15 @@ class _Walk:
             )
         name = function.attr if isinstance(function, ast.Attribute) else ""
         name = _TORCH.get(name, name)
-        if not isinstance(function, ast.Attribute) or name not in _FUNCTIONS:
+        if not isinstance(function, ast.Attribute) or name not in FUNCTIONS:
             raise NotInGrammar(
                 f"{_text(function)!r} is not part of the grammar: the functions are "
-                f"{', '.join(f'np.{name}' for name in _FUNCTIONS)}"
+                f"{', '.join(f'np.{name}' for name in FUNCTIONS)}"
             )
         nodes = list(node.args)
         if not (isinstance(function.value, ast.Name) and function.value.id in _MODULES):
             nodes.insert(0, function.value)
-        operands, made = _FUNCTIONS[name]
+        operands, made = FUNCTIONS[name]
         if len(nodes) < operands:
             raise NotInGrammar(f"{name} takes {operands} arrays, got {len(nodes)}")
         arrays = [self.value(argument, depth) for argument in nodes[:operands]]
@@ -206,110 +172,8 @@ def _text(node: ast.expr) -> str:
     return ast.unparse(node).replace("//", "⊙")
 
 
-def _checked(shape: tuple[int, ...]) -> None:
-    """Refuse an array that is too large, before it is made."""
-    if int(np.prod(shape, dtype=np.float64)) > _LARGEST:
-        raise ValueError(f"an array of shape {shape} is too large: at most {_LARGEST} numbers")
-    if len(shape) > _MOST_AXES:
-        raise ValueError(f"an array of shape {shape} has more than {_MOST_AXES} axes")
-
-
-# --- Products and other operators ---------------------------------------------------------
-
-
-def _binary(kind: type[ast.operator], x: Value, y: Value, left: str, right: str) -> Value:
-    if kind is ast.MatMult:
-        return _matmul(x, y, left, right)
-    if kind is ast.FloorDiv:
-        return _hadamard(x, y, left, right)
-    if kind not in _BINARY:
-        raise NotInGrammar("the operators are @ ⊙ * / + - **")
-    sign, operation = _BINARY[kind]
-    try:
-        shape = np.broadcast_shapes(np.shape(x), np.shape(y))
-    except ValueError:
-        raise ValueError(
-            f"{left} is {shown(x)} and {right} is {shown(y)}: {sign} needs equal shapes"
-            + ", and the product of matrices is @" * (sign == "*")
-        ) from None
-    _checked(shape)
-    # As arrays: Python's own numbers raise where NumPy's give infinity.
-    return np.asarray(operation(np.asarray(x, np.float64), np.asarray(y, np.float64)))
-
-
-def _matmul(x: Value, y: Value, left: str, right: str) -> Value:
-    if not np.ndim(x) or not np.ndim(y):
-        raise ValueError("@ is a product of matrices: a number multiplies by *")
-    inner, rows = np.shape(x)[-1], np.shape(y)[0 if np.ndim(y) == 1 else -2]
-    if inner != rows:
-        raise ValueError(
-            f"{left} is {shown(x)} and {right} is {shown(y)}: a product needs as many columns on "
-            f"the left ({inner}) as rows on the right ({rows})"
-        )
-    if np.ndim(x) > 2 or np.ndim(y) > 2:
-        raise ValueError("a product @ is of two matrices or vectors here")
-    _checked((*np.shape(x)[:-1], *np.shape(y)[1:]))
-    return np.asarray(np.matmul(x, y))
-
-
-def _hadamard(x: Value, y: Value, left: str, right: str) -> Value:
-    if np.shape(x) != np.shape(y):
-        raise ValueError(
-            f"{left} is {shown(x)} and {right} is {shown(y)}: ⊙ multiplies entry by entry and "
-            "needs equal shapes"
-        )
-    return np.multiply(x, y)
-
-
-def _outer(x: Value, y: Value, left: str, right: str) -> Value:
-    _checked((np.size(x), np.size(y)))
-    return np.outer(x, y)
-
-
-# --- Sums and shapes ----------------------------------------------------------------------
-
-
-def _reduced(
-    function: Callable[..., Value],
-    x: Value,
-    text: str,
-    axis: int | None = None,
-    keepdims: bool = False,
-) -> Value:
-    if axis is not None and not -np.ndim(x) <= int(axis) < np.ndim(x):
-        raise ValueError(f"{text} is {shown(x)}: it has no axis {axis}")
-    return np.asarray(function(np.asarray(x), axis=axis, keepdims=bool(keepdims)))
-
-
-def _diag(x: Value, text: str) -> Value:
-    if np.ndim(x) not in (1, 2):
-        raise ValueError(f"{text} is {shown(x)}: diag takes a vector or a matrix")
-    if np.ndim(x) == 1:
-        _checked((np.size(x), np.size(x)))
-    return np.diag(x)
-
-
-def _diagflat(x: Value, text: str) -> Value:
-    _checked((np.size(x), np.size(x)))
-    return np.diagflat(x)
-
-
-_FUNCTIONS: dict[str, tuple[int, Callable[..., Value]]] = {
-    "dot": (2, _matmul),
-    "matmul": (2, _matmul),
-    "multiply": (2, partial(_binary, ast.Mult)),
-    "outer": (2, _outer),
-    "sum": (1, partial(_reduced, np.sum)),
-    "mean": (1, partial(_reduced, np.mean)),
-    "diag": (1, _diag),
-    "diagflat": (1, _diagflat),
-    "transpose": (1, lambda x, text: np.transpose(x)),
-    "ravel": (1, lambda x, text: np.ravel(x)),
-}
-
-
-def _indexed(x: Value, node: ast.expr) -> Value:
-    """Return x[...] for whole numbers, slices and None."""
+def _index(node: ast.expr) -> tuple[Any, ...]:
+    """Return what stands in brackets: whole numbers, slices and None."""
     nodes = node.elts if isinstance(node, ast.Tuple) else [node]
     index: list[Any] = []
     for part in nodes:
@@ -322,9 +186,4 @@ def _indexed(x: Value, node: ast.expr) -> Value:
             index.append(_literal(part))
     if any(isinstance(part, bool) for part in index):
         raise NotInGrammar("an index is a whole number, a slice or None")
-    if np.ndim(x) + index.count(None) > _MOST_AXES:
-        raise ValueError(f"an array has at most {_MOST_AXES} axes here")
-    try:
-        return np.asarray(np.asarray(x)[tuple(index)])
-    except (IndexError, ValueError) as error:
-        raise ValueError(f"the index does not fit {shown(x)}: {error}") from None
+    return tuple(index)

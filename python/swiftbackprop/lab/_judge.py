@@ -10,7 +10,8 @@ import numpy as np
 from swiftbackprop._draw.tables import html_table, text_table
 from swiftbackprop._inspect.report import multiple_of
 from swiftbackprop._net.arrays import FloatArray
-from swiftbackprop.lab._expression import NotInGrammar, evaluate, shown
+from swiftbackprop.lab._expression import evaluate
+from swiftbackprop.lab._operations import NotInGrammar, shown
 from swiftbackprop.lab._questions import Quantities, Question
 
 
