@@ -14,6 +14,7 @@ from sklearn import neural_network as theirs
 from sklearn.base import clone
 from sklearn.datasets import load_digits, make_multilabel_classification
 
+import swiftbackprop as sb
 from helpers import refused
 from short_fits import IRIS, short
 from swiftbackprop.sklearn import MLPClassifier, MLPRegressor
@@ -95,6 +96,13 @@ def test_frames_and_their_names(library: str) -> None:
     assert set(model.predict(frame)) <= {"x", "y", "z"}
     with pytest.raises(ValueError, match="feature names should match"):
         model.predict(frame[["b", "a", "c", "d"]])
+
+
+def test_a_stream_is_for_networks() -> None:
+    X, y = IRIS
+    stream, model = sb.data.stream(X, target=y), short().fit(X, y)
+    for call in (lambda: model.fit(stream, y), lambda: model.predict(stream)):
+        refused(call, TypeError, "X is a stream of rows, which Network.fit", "arrays")
 
 
 def test_integers_are_not_converted_as_a_whole() -> None:

@@ -242,6 +242,10 @@ def test_wrong_scorings_say_what_there_is() -> None:
     refused(lambda: ours.fit(*IRIS), TypeError, r"auc\(y, a\)", "scoring='roc_auc'")
     words = short(scoring=lambda m, X, y: "good", early_stopping=True)
     refused(lambda: words.fit(*IRIS), TypeError, "scoring must return a number", "good")
+    # What scikit-learn says of classes that a scorer cannot tell names no parameter.
+    with pytest.raises(ValueError, match="multi_class") as caught:
+        short(scoring="roc_auc", early_stopping=True).fit(*IRIS)
+    assert "scoring='roc_auc'" in caught.value.__notes__[0]
 
 
 # --- Callbacks beside it ---------------------------------------------------------------------

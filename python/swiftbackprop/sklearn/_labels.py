@@ -14,6 +14,7 @@ from swiftbackprop._net.arrays import FloatArray, check_mask, check_objects
 from swiftbackprop._net.checks import as_number, listed
 from swiftbackprop._net.frames import check_columns
 from swiftbackprop._train.class_weight import balanced
+from swiftbackprop._train.row_stream import RowStream
 
 
 class Labels(NamedTuple):
@@ -72,6 +73,11 @@ def check_data(X: Any, y: Any, names: Sequence[str], *, labels: bool) -> None:
     Either may be None, which is for scikit-learn to judge; `names` are what messages call them.
     With `labels` y holds labels, of any type, and not numbers.
     """
+    if isinstance(X, RowStream):
+        raise TypeError(
+            f"{names[0]} is a stream of rows, which Network.fit, evaluate and predict take: give "
+            "an estimator arrays"
+        )
     name = names[1]
     for value, what in zip((X, y), names, strict=True):
         check_mask(value, what)  # scikit-learn would read what it hides

@@ -70,7 +70,11 @@ class Scoring:
         shown = object.__new__(type(self.estimator))
         shown.__dict__.update(self.estimator.__dict__)
         shown.__dict__.pop("feature_names_in_", None)
-        value = self._score(self.scorer, shown, self.valid.X)
+        try:
+            value = self._score(self.scorer, shown, self.valid.X)
+        except Exception as error:
+            error.add_note(f"in scoring={self.estimator.scoring!r}, on the rows to validate on")
+            raise
         try:
             return float(value)
         except (TypeError, ValueError):
