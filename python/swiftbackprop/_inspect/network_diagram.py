@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import math
 from itertools import pairwise
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
-from swiftbackprop._draw.diagram_layout import GAP, Column, DiagramLayout, place
+from swiftbackprop._draw.diagram_layout import GAP, Column, place
 from swiftbackprop._draw.heatmap import heat, shrink
-from swiftbackprop._draw.notation import Letters, letters, math_svg
+from swiftbackprop._draw.notation import letters, math_svg
 from swiftbackprop._draw.number_text import tiny
 from swiftbackprop._draw.svg import (
     BLUE,
@@ -30,6 +30,7 @@ from swiftbackprop._draw.svg import (
     clipped,
     label,
 )
+from swiftbackprop._inspect.diagram_connections import BLOCK, Panel, colour_of, link
 from swiftbackprop._net.arrays import FloatArray, as_data, as_row
 from swiftbackprop._net.names import unknown
 from swiftbackprop._net.normalization import in_order
@@ -44,35 +45,6 @@ SHOWN = {
     "both": ("weights", "gradients"),
 }
 _MOST_SINGLE = 150  # connections that get an element of their own, with their number
-_BLOCK = 26  # the width of a block
-_LEVELS = 12  # of width, where connections share an element
-
-
-class Panel(NamedTuple):
-    """One drawing of the network: what its lines stand for."""
-
-    net: NetworkBase
-    kind: str
-    letters: Letters
-    places: DiagramLayout
-    a: list[FloatArray] | None  # of one example, m = 0..L
-    scale: float  # of the largest number
-    is_small: bool
-
-    def matrix(self, m: int) -> FloatArray:
-        """Return W(m) or its gradient."""
-        layer = self.net.layer(m)
-        return layer.W if self.kind == "weights" else layer.grad_W
-
-    def vector(self, m: int) -> FloatArray:
-        """Return b(m) or its gradient."""
-        layer = self.net.layer(m)
-        return layer.b if self.kind == "weights" else layer.grad_b
-
-    def name(self, quantity: str, m: int) -> str:
-        """Return W(m) or b(m), or its gradient, in the letters chosen."""
-        prefix = "" if self.kind == "weights" else "grad_"
-        return self.letters.quantity(f"{prefix}{quantity}", m)
 
 
 def diagram(
@@ -152,7 +124,7 @@ def _measure(net: NetworkBase, kind: str, columns: list[Column]) -> tuple[float,
 def _panel(panel: Panel) -> tuple[str, float]:
     """Return the drawing of one kind of number, and its height."""
     columns = panel.places.columns
-    parts = [_link(panel, left, right) for left, right in pairwise(columns)]
+    parts = [link(panel, left, right) for left, right in pairwise(columns)]
     parts += [_layer(panel, column) for column in columns]
     y = panel.places.bottom + 74
     for line in _legend(panel):
@@ -177,112 +149,6 @@ def _legend(panel: Panel) -> list[str]:
     if any(not column.units for column in columns):
         said.append(f"A cell of a map: the largest number in its block of {W}.")
     return [line for line in said if line]
-
-
-# --- Connections ------------------------------------------------------------------------------
-
-
-def _link(panel: Panel, left: Column, right: Column) -> str:
-    if GAP in (left.m, right.m):
-        return ""
-    middle = (left.x + right.x) / 2
-    name = math_svg(panel.name("W", right.m), 13)
-    title = label(middle, 20, name, 13, more=SERIF)
-    if not (left.units and right.units):
-        return title + _map(panel, left, right)
-    lines = _single if panel.is_small else _bundled
-    return title + lines(panel, left, right)
-
-
-def _width(panel: Panel, value: float) -> float:
-    return 0.5 + 5 * abs(value) / panel.scale if panel.scale else 0.5
-
-
-def _colour(value: float) -> str:
-    return BLUE if value > 0 else ORANGE if value < 0 else INK
-
-
-def _ends(left: Column, right: Column, i: int, j: int) -> str:
-    return f"M{left.x:.1f} {left.units[j]:.1f}L{right.x:.1f} {right.units[i]:.1f}"
-
-
-def _dash(panel: Panel) -> str:
-    return "" if panel.kind == "weights" else ' stroke-dasharray="7 3"'
-
-
-def _single(panel: Panel, left: Column, right: Column) -> str:
-    """Draw every connection as an element with its number."""
-    matrix, name = panel.matrix(right.m), panel.name("W", right.m)
-    out = []
-    for i in range(len(right.units)):
-        for j in range(len(left.units)):
-            value = float(matrix[i, j])
-            is_known = math.isfinite(value) and value != 0
-            paint = (
-                f'stroke="{_colour(value)}" stroke-width="{_width(panel, value):.2f}"'
-                if is_known
-                else f'stroke="{INK}" stroke-width="0.5"'
-            )
-            out.append(
-                f'<path class="connection" d="{_ends(left, right, i, j)}" {paint} '
-                f'stroke-opacity="{0.85 if is_known else 0.4}">'
-                f"<title>{name}[{i}, {j}] = {value:.4g}</title></path>"
-            )
-    return f'<g fill="none"{_dash(panel)}>{"".join(out)}</g>'
-
-
-def _bundled(panel: Panel, left: Column, right: Column) -> str:
-    """Draw connections of about the same number as one element."""
-    matrix = panel.matrix(right.m)
-    bundles: dict[tuple[int, str], list[str]] = {}
-    for i in range(len(right.units)):
-        for j in range(len(left.units)):
-            value = float(matrix[i, j])
-            if not math.isfinite(value):
-                value = 0.0
-            level = round(_LEVELS * abs(value) / panel.scale) if panel.scale else 0
-            ends = _ends(left, right, i, j)
-            bundles.setdefault((level, _colour(value)), []).append(ends)
-    lines = "".join(
-        f'<path class="connections" d="{"".join(ends)}" stroke="{colour}" '
-        f'stroke-width="{0.4 + 4 * level / _LEVELS:.2f}" '
-        f'stroke-opacity="{0.3 + 0.55 * level / _LEVELS:.2f}"/>'
-        for (level, colour), ends in sorted(bundles.items())
-    )
-    return f'<g fill="none"{_dash(panel)}>{lines}</g>'
-
-
-def _map(panel: Panel, left: Column, right: Column) -> str:
-    """Draw a matrix as a map of cells between two layers."""
-    middle, centre = (left.x + right.x) / 2, panel.places.middle
-    cells, cell = shrink(panel.matrix(right.m)), panel.places.cell
-    height, width = cell * cells.shape[0], cell * cells.shape[1]
-    x, y = middle - width / 2, centre - height / 2
-    near, far = _side(left), -_side(right)
-    corners = (
-        f"{left.x + near:.1f},{left.low:.1f} {x:.1f},{y:.1f} {x:.1f},{y + height:.1f} "
-        f"{left.x + near:.1f},{left.high:.1f}"
-    )
-    others = (
-        f"{x + width:.1f},{y:.1f} {right.x + far:.1f},{right.low:.1f} "
-        f"{right.x + far:.1f},{right.high:.1f} {x + width:.1f},{y + height:.1f}"
-    )
-    fans = "".join(
-        f'<polygon points="{points}" fill="{INK}" fill-opacity="0.07"/>'
-        for points in (corners, others)
-    )
-    outputs, inputs = panel.matrix(right.m).shape
-    name = f"{panel.name('W', right.m)}, {outputs} × {inputs}"
-    shape = label(middle, y + height + 14, f"{outputs} × {inputs}", 11, more=FADED)
-    drawn = heat(cells, x, y, cell, cell, panel.scale)
-    return f'{fans}<g class="map"><title>{name}</title>{drawn}</g>{shape}'
-
-
-def _side(column: Column) -> float:
-    return column.radius if column.units else _BLOCK / 2
-
-
-# --- Layers -----------------------------------------------------------------------------------
 
 
 def _layer(panel: Panel, column: Column) -> str:
@@ -317,12 +183,12 @@ def _units(panel: Panel, column: Column, a: FloatArray | None) -> str:
         if a is not None:
             value = float(a[i])
             share = abs(value) / largest if largest and math.isfinite(value) else 0
-            fill = f'fill="{_colour(value)}" fill-opacity="{0.06 + 0.6 * share:.2f}"'
+            fill = f'fill="{colour_of(value)}" fill-opacity="{0.06 + 0.6 * share:.2f}"'
             said = f"{panel.letters.quantity('a', column.m)}[{i}] = {value:.4g}"
         if b is not None:
             said += f"{', ' if said else ''}{panel.name('b', column.m)}[{i}] = {float(b[i]):.4g}"
         out.append(
-            f'<circle class="unit" {circle} {fill} stroke="{_colour(ring)}" '
+            f'<circle class="unit" {circle} {fill} stroke="{colour_of(ring)}" '
             f'stroke-width="{width:.2f}"><title>{said}</title></circle>'
         )
         if a is not None and column.radius >= 16:
@@ -350,11 +216,11 @@ def _largest(a: FloatArray | None) -> float:
 
 
 def _block(column: Column, a: FloatArray | None) -> str:
-    x, height = column.x - _BLOCK / 2, column.high - column.low
-    place = f'x="{x:.1f}" y="{column.low:.1f}" width="{_BLOCK}" height="{height:.1f}" rx="5"'
+    x, height = column.x - BLOCK / 2, column.high - column.low
+    place = f'x="{x:.1f}" y="{column.low:.1f}" width="{BLOCK}" height="{height:.1f}" rx="5"'
     frame = f'<rect class="block" {place} fill="{INK}" fill-opacity="0.1" stroke="{INK}"/>'
     if a is None:
         return frame
     cells = shrink(a[:, np.newaxis], rows=40)
     each = (height - 8) / len(cells)
-    return frame + heat(cells, x + 4, column.low + 4, _BLOCK - 8, each, _largest(a))
+    return frame + heat(cells, x + 4, column.low + 4, BLOCK - 8, each, _largest(a))
