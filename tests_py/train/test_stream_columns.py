@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -133,11 +134,14 @@ def test_text_that_is_compressed(tmp_path: Path) -> None:
         if end != "zst":
             assert np.array_equal(trained(sb.data.stream(path, target="y")), trained(X, y))
             continue
+        (tmp_path / "folder").mkdir()
+        packed = shutil.copy(path, tmp_path / "folder")
         for form in (None, "csv"):  # pyarrow's data sets would take the bytes for text
-            refused(
-                lambda p=path, f=form: sb.data.stream(p, target="y", format=f),  # type: ignore[misc]
-                ValueError, r"a\.csv\.zst is compressed, .*\.gz, \.bz2, \.lz4 alone",
-            )  # fmt: skip
+            for place in (path, tmp_path / "folder", [packed, path]):
+                refused(
+                    lambda p=place, f=form: sb.data.stream(p, target="y", format=f),  # type: ignore[misc]
+                    ValueError, r"a\.csv\.zst is compressed, .*\.gz, \.bz2, \.lz4 alone",
+                )  # fmt: skip
 
 
 def test_lines_of_json_have_two_endings(tmp_path: Path) -> None:
@@ -170,3 +174,21 @@ def test_what_is_wrong_with_a_column_is_said_in_its_words(tmp_path: Path) -> Non
     pq.write_table(table(X, part=y), tmp_path / "part=1" / "a.parquet")
     (tmp_path / "a.parquet").unlink()
     refused(lambda: sb.data.stream(tmp_path), ValueError, f"{tmp_path.name} cannot be read", "part")
+
+
+def test_a_dataset_of_pyarrow_with_a_schema_of_its_own(tmp_path: Path) -> None:
+    """The file that has other columns is not said to differ from itself."""
+    X, y = data()
+    path = tmp_path / "a.parquet"
+    pq.write_table(table(X, y=y), path)
+    chosen = dataset.dataset(path).schema.remove(0)
+    fewer = dataset.dataset(path, schema=chosen)
+    words = r"a\.parquet has the column 'x0', which the data set has not: .*features="
+    refused(lambda: trained(sb.data.stream(fewer, target="y")), ValueError, words)
+    features = ["x1", "x2", "x3"]
+    stream = sb.data.stream(fewer, target="y", features=features)
+    assert np.array_equal(next(iter(stream))[0], X[:, 1:])
+    named = dataset.dataset(path, schema=chosen.set(3, pa.field("y", pa.string())))
+    words = r"column 'y' of \S+a\.parquet holds int64, and string in the data set"
+    stream = sb.data.stream(named, target="y", features=features)
+    refused(lambda: trained(stream), ValueError, words)

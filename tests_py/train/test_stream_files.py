@@ -200,6 +200,8 @@ def test_wrong_arguments(tmp_path: Path) -> None:
         (lambda: stream(tmp_path / "no.parquet"), FileNotFoundError, r"no\.parquet"),
         (lambda: stream(tmp_path / "no-*.parquet"), FileNotFoundError, "no-"),
         (lambda: stream([]), FileNotFoundError, "empty"),
+        (lambda: stream(tmp_path / "empty"), FileNotFoundError, r"no file in \S+empty"),
+        (lambda: stream(tmp_path / "empty", format="csv"), FileNotFoundError, "no file in"),
         (lambda: stream(3), TypeError, "a path"),
         (lambda: stream(tmp_path / "notes.txt"), ValueError, "format="),
         (lambda: stream(place, target="z"), ValueError, "no column 'z'; it has 'x0'"),

@@ -24,7 +24,8 @@ class TableFiles(Source):
     def __init__(self, source: Any, format: Any, table: Callable[[Any, str], Table]) -> None:
         pyarrow_module()
         self.dataset = open_dataset(source, format)
-        files = getattr(self.dataset, "files", None) or ["the data set"]
+        # A data set that was given may have a schema of its own.
+        files = ["the data set"] if self.dataset is source else self.dataset.files
         self.schema = _schema_of(self.dataset)
         try:
             self.table = table(self.schema, files[0])

@@ -58,15 +58,22 @@ def find_files(source: Any) -> list[str]:
     return files
 
 
-def _format_of(files: Sequence[str]) -> Any:
-    """Return the format that the ends of the names say."""
+def _first_of(name: str) -> str:
+    """Return the first file in a folder, and what is no folder as it is."""
+    if not os.path.isdir(name):
+        return name
+    for root, _, names in os.walk(name):
+        for file in sorted(names):
+            if file[0] not in "._":
+                return os.path.join(root, file)
+    raise FileNotFoundError(f"there is no file in {name}")
+
+
+def _format_of(name: str) -> Any:
+    """Return the format that the end of a name says."""
     import pyarrow.csv
     import pyarrow.dataset as ds
 
-    name = files[0]
-    if os.path.isdir(name):
-        inside = (os.path.join(root, f) for root, _, names in os.walk(name) for f in sorted(names))
-        name = next((f for f in inside if os.path.basename(f)[0] not in "._"), name)
     suffixes = [end.lower() for end in Path(name).suffixes if end.lower() not in _PACKED]
     end = suffixes[-1] if suffixes else ""
     if end not in _FORMATS:
@@ -87,13 +94,14 @@ def open_dataset(source: Any, format: Any) -> Any:
     if isinstance(source, ds.Dataset):
         return source
     files = find_files(source)
-    for name in files:
+    first = _first_of(files[0])
+    for name in (first, *files):
         if name.lower().endswith(_NOT_UNPACKED):
             raise ValueError(
                 f"{name} is compressed, and pyarrow's data sets read {', '.join(_PACKED)} alone: "
                 "unpack it, or write Parquet, which is compressed inside"
             )
-    format = _format_of(files) if format is None else format
+    format = _format_of(first) if format is None else format
     place: Any = files[0] if len(files) == 1 else files
     try:
         return ds.dataset(place, format=format, partitioning="hive")
