@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 import swiftbackprop as sb
+from helpers import refused
 
 NAMES = (
     "train-images-idx3-ubyte",
@@ -103,6 +104,13 @@ def test_digits_come_with_their_licence() -> None:
         "What was changed",
     ):
         assert words in note
+
+
+@pytest.mark.parametrize("load", [sb.datasets.load_digits, sb.datasets.load_fashion_mnist])
+def test_wrong_arguments_are_refused(load: Any) -> None:
+    refused(lambda: load(scale=16), TypeError, "scale must be True or False, got 16")
+    if load is sb.datasets.load_fashion_mnist:
+        refused(lambda: load(3), TypeError, "folder must be a str or a Path, got 3")
 
 
 def test_every_call_gives_arrays_of_its_own() -> None:

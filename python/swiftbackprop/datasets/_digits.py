@@ -6,6 +6,8 @@ from importlib.resources import files
 
 import numpy as np
 
+from swiftbackprop._net.checks import as_flag
+
 from ._dataset import Dataset, scaled
 
 _INK = 16  # a pixel counts the set dots of a 4 x 4 block
@@ -64,6 +66,7 @@ def load_digits(*, scale: bool = True) -> Dataset:
            [ 0,  0,  9, 13,  4,  9, 14,  0],
            [ 0,  0,  0, 10, 13, 12,  3,  0]], dtype=uint8)
     """
+    scale = as_flag(scale, "scale")
     with (files(__package__) / "digits.npz").open("rb") as file, np.load(file) as stored:
         images = stored["images"].reshape(-1, 64)
         labels = stored["labels"].astype(np.int64)

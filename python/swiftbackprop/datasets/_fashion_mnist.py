@@ -8,6 +8,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from swiftbackprop._net.checks import as_flag, as_path
+
 from ._dataset import Dataset, scaled
 from ._idx import read_idx
 
@@ -76,7 +78,10 @@ def load_fashion_mnist(
     >>> fashion.X_train.shape, fashion.class_names[fashion.y_train[0]]  # doctest: +SKIP
     ((60000, 784), 'Ankle boot')
     """
-    place = Path(folder if folder is not None else os.environ.get(_VARIABLE) or _DEBIAN)
+    scale = as_flag(scale, "scale")
+    place = Path(
+        as_path(folder, "folder") if folder is not None else os.environ.get(_VARIABLE) or _DEBIAN
+    )
     names = [
         f"{part}-{kind}-ubyte"
         for part in ("train", "t10k")
