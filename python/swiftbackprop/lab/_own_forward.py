@@ -17,7 +17,7 @@ from swiftbackprop.lab._diagnosis import Diagnosis, agrees, diagnose
 from swiftbackprop.lab._formulas import Formulas
 from swiftbackprop.lab._own_backward import in_order, missing
 from swiftbackprop.lab._returned import read
-from swiftbackprop.lab._wrong_formulas import Wrong
+from swiftbackprop.lab._wrong_formulas import Wrong, off_by_one
 
 FORWARD, STEP = ("z", "a"), ("W", "b")
 Truth = Mapping[tuple[str, int], FloatArray]
@@ -93,7 +93,7 @@ def _wrong_z(net: Formulas, m: int, a: FloatArray) -> list[Wrong]:
         found.append(Wrong("missing σ", words, net.z[m - 1] @ W.T + b))
     for k in (m - 1, m + 1):
         if 1 <= k <= net.L:
-            found.append(Wrong("off by one layer", f"it is z({k}): off by one layer", net.z[k]))
+            found.append(off_by_one(f"it is z({k})", net.z[k]))
     words = f"it is σ(z({m})) already: that is a({m})"
     found.append(Wrong("σ too early", words, np.asarray(net.rule(m)(a @ W.T + b))))
     return found

@@ -49,14 +49,10 @@ def wrongs_of(f: Formulas, quantity: str, m: int, source: FloatArray) -> Iterato
     "grad_a" wants grad_z(m+1) as its source (nothing at the output), "grad_z" grad_a(m), the others
     grad_z(m).
     """
-    if quantity == "grad_a":
-        yield from _wrong_grad_a(f, m, source) if m < f.L else _wrong_output(f)
-    elif quantity == "grad_z":
-        yield from _wrong_grad_z(f, m, source)
-    elif quantity == "grad_W":
-        yield from _wrong_grad_W(f, m, source)
+    if (quantity, m) == ("grad_a", f.L):
+        yield from _wrong_output(f)
     else:
-        yield from _wrong_grad_b(f, m, source)
+        yield from _MISTAKES[quantity](f, m, source)
     yield from _other_layers(f, quantity, m)
 
 
@@ -114,22 +110,20 @@ def _class_numbers(f: Formulas, by: str) -> Iterator[Wrong]:
 def _other_layers(f: Formulas, quantity: str, m: int) -> Iterator[Wrong]:
     for k in (m - 1, m + 1):
         if (quantity, k) in f.truth:
-            yield Wrong(
-                "off by one layer",
-                f"it is {quantity}({k}): off by one layer",
-                f.truth[quantity, k],
-            )
+            yield off_by_one(f"it is {quantity}({k})", f.truth[quantity, k])
+
+
+def off_by_one(words: str, value: FloatArray) -> Wrong:
+    """Return what a quantity of the next layer, or of the one before, has led to."""
+    return Wrong("off by one layer", f"{words}: off by one layer", value)
 
 
 def _wrong_output(f: Formulas) -> Iterator[Wrong]:
     """Of grad_a(L) = ∂ℓ/∂a / N."""
     L, a = f.L, f.a[f.L]
     residual = (a - f.t) / f.N
-    yield Wrong(
-        "another loss",
-        f"it is (a({L}) - t)/N, which is not the derivative of {f.loss.name} by a({L})",
-        residual,
-    )
+    words = f"it is (a({L}) - t)/N, which is not the derivative of {f.loss.name} by a({L})"
+    yield Wrong("another loss", words, residual)
     yield from _class_numbers(f, "a")
     yield from _mean_over_outputs(f, "grad_a")
     yield from _broadcast(f, residual)
@@ -173,11 +167,7 @@ def _wrong_grad_a(f: Formulas, m: int, grad_z: FloatArray) -> Iterator[Wrong]:
     )
     for other in (k - 1, k + 1):
         if 1 <= other <= f.L and f.W[other].shape[0] == D:
-            yield Wrong(
-                "off by one layer",
-                f"W({other}) stands in the place of W({k}): off by one layer",
-                grad_z @ f.W[other],
-            )
+            yield off_by_one(f"W({other}) stands in the place of W({k})", grad_z @ f.W[other])
     yield Wrong(
         "mean instead of sum",
         f"it is D({k}) = {D} times too small: it is a sum over the units of layer {k}, not a mean",
@@ -190,11 +180,8 @@ def _wrong_grad_a(f: Formulas, m: int, grad_z: FloatArray) -> Iterator[Wrong]:
 
 def _wrong_grad_z(f: Formulas, m: int, grad_a: FloatArray) -> Iterator[Wrong]:
     a = f.a[m]
-    yield Wrong(
-        "missing σ′",
-        f"σ′ is missing: it is grad_a({m}), expected grad_a({m}) * σ′(z({m}))",
-        grad_a,
-    )
+    words = f"σ′ is missing: it is grad_a({m}), expected grad_a({m}) * σ′(z({m}))"
+    yield Wrong("missing σ′", words, grad_a)
     if f.acts_on_rows(m):
         yield Wrong(
             "softmax as elementwise",
@@ -219,41 +206,28 @@ def _wrong_grad_z(f: Formulas, m: int, grad_a: FloatArray) -> Iterator[Wrong]:
     else:
         yield Wrong("σ′ twice", "σ′ is there twice", twice)
     if m == f.L or not f.acts_on_rows(m):
-        yield Wrong(
-            "σ instead of σ′", f"it is grad_a({m}) * a({m}): σ in the place of σ′", grad_a * a
-        )
+        words = f"it is grad_a({m}) * a({m}): σ in the place of σ′"
+        yield Wrong("σ instead of σ′", words, grad_a * a)
 
 
 def _wrong_derivatives(f: Formulas, m: int, grad_a: FloatArray) -> Iterator[Wrong]:
     rule = f.rule(m)
-    yield Wrong(
-        "σ′ at a",
-        f"σ′ is taken at a({m}): expected σ′(z({m}))",
-        grad_a * rule.derivative(f.a[m]),
-    )
+    words = f"σ′ is taken at a({m}): expected σ′(z({m}))"
+    yield Wrong("σ′ at a", words, grad_a * rule.derivative(f.a[m]))
     if rule.name in _BY_A:
         words, by_a = _BY_A[rule.name]
         at_z = words.replace("a", "z")
-        yield Wrong(
-            "σ′ of a at z",
-            f"σ′ is {at_z}: with z({m}) in the place of a({m}), expected {words}",
-            grad_a * by_a(f.z[m]),
-        )
+        words = f"σ′ is {at_z}: with z({m}) in the place of a({m}), expected {words}"
+        yield Wrong("σ′ of a at z", words, grad_a * by_a(f.z[m]))
     if rule.name == "tanh":
         yield Wrong("σ′ without square", "σ′ is 1 - a, expected 1 - a²", grad_a * (1 - f.a[m]))
     if rule.flags & core.RULE_KINK and np.any(grad_a):
-        yield Wrong(
-            "σ′ at grad_a",
-            f"σ′ is taken at grad_a({m}): expected σ′(z({m})), where z({m}) > 0",
-            grad_a * rule.derivative(grad_a),
-        )
+        words = f"σ′ is taken at grad_a({m}): expected σ′(z({m})), where z({m}) > 0"
+        yield Wrong("σ′ at grad_a", words, grad_a * rule.derivative(grad_a))
     for k in (m - 1, m + 1):
         if 1 <= k <= f.L and f.z[k].shape == grad_a.shape:
-            yield Wrong(
-                "off by one layer",
-                f"σ′ is taken at z({k}) in the place of z({m}): off by one layer",
-                grad_a * rule.derivative(f.z[k]),
-            )
+            words = f"σ′ is taken at z({k}) in the place of z({m})"
+            yield off_by_one(words, grad_a * rule.derivative(f.z[k]))
     for name in activations():
         other = Activation(name)
         if name == rule.name or other.flags & core.RULE_ROWS:
@@ -274,17 +248,10 @@ def _wrong_grad_W(f: Formulas, m: int, grad_z: FloatArray) -> Iterator[Wrong]:
     )
     for k in (m, m - 2):
         if k >= 0:
-            yield Wrong(
-                "off by one layer",
-                f"a({k}) stands in the place of a({m - 1}): off by one layer",
-                grad_z.T @ f.a[k],
-            )
+            yield off_by_one(f"a({k}) stands in the place of a({m - 1})", grad_z.T @ f.a[k])
     if m > 1:
-        yield Wrong(
-            "z instead of a",
-            f"z({m - 1}) stands in the place of a({m - 1})",
-            grad_z.T @ f.z[m - 1],
-        )
+        words = f"z({m - 1}) stands in the place of a({m - 1})"
+        yield Wrong("z instead of a", words, grad_z.T @ f.z[m - 1])
     yield from _wrong_sums_of_W(f, m, grad_z, a)
 
 
@@ -324,8 +291,13 @@ def _one_row(left: FloatArray, right: FloatArray) -> Iterator[Wrong]:
     """Yield what a loop over rows gives that forgets to add up."""
     if len(left) > 1:
         for n, word in ((-1, "last"), (0, "first")):
-            yield Wrong(
-                "one row",
-                f"it is of the {word} row alone: add up over the rows (+=)",
-                left[n] * (right[n] if right.ndim else right),
-            )
+            words = f"it is of the {word} row alone: add up over the rows (+=)"
+            yield Wrong("one row", words, left[n] * (right[n] if right.ndim else right))
+
+
+_MISTAKES = {
+    "grad_a": _wrong_grad_a,
+    "grad_z": _wrong_grad_z,
+    "grad_W": _wrong_grad_W,
+    "grad_b": _wrong_grad_b,
+}
