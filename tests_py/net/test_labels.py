@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import swiftbackprop as sb
-from helpers import refused
+from helpers import refused, run_python_ok
 from swiftbackprop.lab import _timing
 
 RNG = np.random.default_rng(0)
@@ -167,6 +167,27 @@ def test_scores_and_probabilities_are_scikit_learns() -> None:
 def test_verbose_is_another_word_for_progress(verbose: Any, capfd: Any) -> None:
     network().fit(X, NUMBERS, epochs=1, verbose=verbose)
     refused(lambda: network().fit(X, NUMBERS, verbose="loud"), ValueError, "verbose", "'loud'")
+
+
+def test_a_warning_needs_no_line_of_python_that_called() -> None:
+    """Another language may call the package by itself, as a bare thread does."""
+    said = run_python_ok(
+        """
+        import _thread, time
+        import numpy as np
+        import swiftbackprop as sb
+
+        net = sb.Network([1, 2], loss="cross_entropy")
+        given = {"epochs": 1, "validation_split": 0.5, "progress": False}
+        _thread.start_new_thread(net.fit, (np.ones((4, 1)), np.array([0, 0, 1, 1])), given)
+        for _ in range(1000):
+            if net.history is not None and net.history.epochs:
+                break
+            time.sleep(0.01)
+        print(net.history.epochs)
+        """
+    )
+    assert said.strip() == "1"
 
 
 def test_sorted_rows_are_split_by_class_or_warned_of() -> None:

@@ -9,8 +9,12 @@ _INSIDE = (__name__.partition(".")[0], "sklearn", "joblib", "contextlib")
 
 
 def outside() -> int:
-    """Return the stacklevel, for a warning of the calling function, of the user's line."""
-    level = 2
-    while sys._getframe(level).f_globals.get("__name__", "").partition(".")[0] in _INSIDE:
-        level += 1
+    """Return the stacklevel, for a warning of the calling function, of the user's line.
+
+    Beyond all lines, if there is none: a thread may begin in the package, or another language
+    call it.
+    """
+    frame, level = sys._getframe(1).f_back, 2
+    while frame and frame.f_globals.get("__name__", "").partition(".")[0] in _INSIDE:
+        frame, level = frame.f_back, level + 1
     return level
