@@ -202,7 +202,7 @@ wheel-musl: $(VENV)/extra-wheel $(VENV)/build-system ## a wheel for Linux with m
 test-aarch64: wheel-aarch64 ## the wheel for aarch64, run by qemu-user (Debian: qemu-user)
 	.ci/aarch64 $(PY)
 
-test-musl: wheel-musl ## the engine in C programs linked with musl (Debian: musl-tools; MUSL_ROOT=an Alpine system)
+test-musl: wheel-musl ## the engine in C programs linked with musl (Debian: musl-tools; MUSL_ROOT=an Alpine system, MUSL_PYTHON=a CPython)
 	.ci/musl $(PY)
 
 test-cpus: wheel $(VENV)/extra-test ## the wheel on other CPUs, as qemu-user makes them up (Debian: qemu-user)
