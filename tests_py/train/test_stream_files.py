@@ -218,6 +218,28 @@ def test_wrong_arguments(tmp_path: Path) -> None:
         refused(call, kind, pattern)
 
 
+def test_folders_are_looked_through_as_pyarrow_does(tmp_path: Path) -> None:
+    hidden, linked = tmp_path / "all" / ".checkpoints", tmp_path / "all" / "k=1"
+    hidden.mkdir(parents=True)
+    pq.write_table(pa.table({"a": [1.0], "y": [0]}), hidden / "a.parquet")
+    stream = sb.data.stream
+    for form in (None, "parquet"):
+        refused(lambda form=form: stream(hidden.parent, format=form), FileNotFoundError, "no file")
+    (tmp_path / "elsewhere").mkdir()
+    pq.write_table(pa.table({"a": [2.0], "y": [1]}), tmp_path / "elsewhere" / "b.parquet")
+    linked.symlink_to(tmp_path / "elsewhere", target_is_directory=True)
+    (hidden / "a.parquet").rename(hidden / "a.csv")
+    ((X, _),) = stream(hidden.parent, target="y", features=["a"])
+    np.testing.assert_array_equal(X, [[2.0]])
+
+
+@pytest.mark.parametrize("line", ["1.5,,0", "1.5,1,0"])
+def test_a_header_that_is_not_utf8(line: str, tmp_path: Path) -> None:
+    place = tmp_path / "a.csv"
+    place.write_text(f"größe,b,y\n{line}\n", "latin-1")
+    refused(lambda: sb.data.stream(place, target="y"), ValueError, r"a\.csv.* first line is not")
+
+
 def test_text_with_decimal_commas_says_how_to_read_it(tmp_path: Path) -> None:
     from pyarrow import csv
 

@@ -26,8 +26,8 @@ class TableFiles(Source):
         self.dataset = open_dataset(source, format)
         # A data set that was given may have a schema of its own.
         files = ["the data set"] if self.dataset is source else self.dataset.files
-        self.schema = _schema_of(self.dataset)
         try:
+            self.schema = _schema_of(self.dataset)
             self.table = table(self.schema, files[0])
         except UnicodeDecodeError:  # arises when names are looked at, not when they are read
             raise ValueError(f"{files[0]} cannot be read: its first line {NOT_UTF8}") from None

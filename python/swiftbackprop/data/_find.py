@@ -59,10 +59,11 @@ def find_files(source: Any) -> list[str]:
 
 
 def _first_of(name: str) -> str:
-    """Return the first file in a folder, and what is no folder as it is."""
+    """Return the first file in a folder that pyarrow sees, and what is no folder as it is."""
     if not os.path.isdir(name):
         return name
-    for root, _, names in os.walk(name):
+    for root, folders, names in os.walk(name, followlinks=True):
+        folders[:] = sorted(folder for folder in folders if folder[0] not in "._")
         for file in sorted(names):
             if file[0] not in "._":
                 return os.path.join(root, file)
