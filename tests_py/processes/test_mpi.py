@@ -164,6 +164,7 @@ ENDINGS: dict[str, tuple[str, str]] = {
     "data": ("ValueError", "X contains NaN or infinity"),
     "shape": ("ValueError", "expected shape (N, D(0)) = (N, 8), got (200, 5)"),
     "epochs": ("ValueError", "process 2 of 3 has epochs = 31, but process 0 has 30"),
+    "shuffle": ("ValueError", "process 2 of 3 has shuffle = even, but process 0 has True"),
     "diverges": ("DivergenceError", "epoch 1, batch 1 of 30: z of layer 1 overflowed"),
     "callback": ("OSError", "the disk is full"),
     "batch": ("LookupError", "in the midst of an epoch"),

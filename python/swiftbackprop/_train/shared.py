@@ -99,7 +99,7 @@ def join(
             *_description(net),
             ("epochs =", epochs),
             ("batch_size =", batch_size),
-            ("shuffle =", shuffle),
+            ("shuffle =", (False, True, "even")[shuffle]),
             ("metrics =", metrics),
         ]
     )
