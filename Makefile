@@ -231,10 +231,9 @@ sanitize: $(VENV)/package ## the tests under AddressSanitizer with UndefinedBeha
 	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target sanitize-packages sanitize-address sanitize-thread
 	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target sanitize-python-address sanitize-python-thread
 
-# One after the other, for both build in build/.
+# One after the other, for both build in build/, and pip installs what they need in one environment.
 sanitize-packages: | check
-	@$(MAKE) --no-print-directory $(VENV)-address/package
-	@$(MAKE) --no-print-directory $(VENV)-thread/package
+	@$(MAKE) --no-print-directory --jobs=1 $(VENV)-address/package $(VENV)-thread/package
 
 sanitize-address:
 	$(SWIFT_TEST) --sanitize=address $(UNDEFINED) --scratch-path .build/address
@@ -270,13 +269,15 @@ $(VENV)/editable: pyproject.toml setup.py $(wildcard building/*.py) $(VENV)/buil
 	@rm -f $(VENV)/package
 	@touch $@
 
-SITE = import sysconfig; print(sysconfig.get_path("purelib"))
+SITE = import sysconfig; site = sysconfig.get_path("purelib")
 
 # The engines of `make sanitize` and that of `make coverage`, in environments that look for all else
-# in the first one, behind their own.
+# in the first one, behind their own, and do what its .pth files say: coverage's measures programs that
+# tests run.
 $(VENV)-address/package $(VENV)-thread/package $(VENV)-coverage/package: $(VENV)-%/package: $(SOURCES) $(VENV)/extra-test $(VENV)/extra-coverage $(VENV)/build-system
-	$(PYTHON) -m venv --without-pip $(@D)
-	$(PY) -c '$(SITE)' > $$($(@D)/bin/python -c '$(SITE)')/first.pth
+	$(PY) -m venv --without-pip $(@D)
+	$(PY) -c '$(SITE); print(f"import site; site.addsitedir({site!r})")' \
+		> $$($(@D)/bin/python -c '$(SITE); print(site)')/first.pth
 	rm -rf build/lib* build/bdist*
 	SWIFTBACKPROP_BUILD_ENGINE=$* SWIFTBACKPROP_BUILD_LEVELS=native $(PY) -m pip --python $(@D)/bin/python \
 		install --quiet --no-compile --no-deps --no-build-isolation .
