@@ -271,10 +271,12 @@ $(VENV)/editable: pyproject.toml setup.py $(wildcard building/*.py) $(VENV)/buil
 
 SITE = import sysconfig; site = sysconfig.get_path("purelib")
 
+$(VENV)-coverage/package: $(VENV)/extra-coverage
+
 # The engines of `make sanitize` and that of `make coverage`, in environments that look for all else
 # in the first one, behind their own, and do what its .pth files say: coverage's measures programs that
 # tests run.
-$(VENV)-address/package $(VENV)-thread/package $(VENV)-coverage/package: $(VENV)-%/package: $(SOURCES) $(VENV)/extra-test $(VENV)/extra-coverage $(VENV)/build-system
+$(VENV)-address/package $(VENV)-thread/package $(VENV)-coverage/package: $(VENV)-%/package: $(SOURCES) $(VENV)/extra-test $(VENV)/build-system
 	$(PY) -m venv --without-pip $(@D)
 	$(PY) -c '$(SITE); print(f"import site; site.addsitedir({site!r})")' \
 		> $$($(@D)/bin/python -c '$(SITE); print(site)')/first.pth
