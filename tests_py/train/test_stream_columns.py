@@ -135,9 +135,11 @@ def test_text_that_is_compressed(tmp_path: Path) -> None:
             assert np.array_equal(trained(sb.data.stream(path, target="y")), trained(X, y))
             continue
         (tmp_path / "folder").mkdir()
-        packed = shutil.copy(path, tmp_path / "folder")
+        (tmp_path / "second").mkdir()
+        csv.write_csv(table(X, y=y), tmp_path / "second" / "0.csv")
+        packed = [shutil.copy(path, tmp_path / folder) for folder in ("folder", "second")]
         for form in (None, "csv"):  # pyarrow's data sets would take the bytes for text
-            for place in (path, tmp_path / "folder", [packed, path]):
+            for place in (path, tmp_path / "folder", tmp_path / "second", packed):
                 refused(
                     lambda p=place, f=form: sb.data.stream(p, target="y", format=f),  # type: ignore[misc]
                     ValueError, r"a\.csv\.zst is compressed, .*\.gz, \.bz2, \.lz4 alone",

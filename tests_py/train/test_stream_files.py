@@ -238,6 +238,9 @@ def test_a_header_that_is_not_utf8(line: str, tmp_path: Path) -> None:
     place = tmp_path / "a.csv"
     place.write_text(f"größe,b,y\n{line}\n", "latin-1")
     refused(lambda: sb.data.stream(place, target="y"), ValueError, r"a\.csv.* first line is not")
+    (tmp_path / "0.csv").write_text("a,b,y\n1,1,0\n")
+    stream = sb.data.stream(tmp_path, target="y")
+    refused(lambda: list(stream), ValueError, r"a\.csv cannot be read: its first line is not UTF-8")
 
 
 def test_text_with_decimal_commas_says_how_to_read_it(tmp_path: Path) -> None:

@@ -30,7 +30,7 @@ class TableFiles(Source):
             self.schema = _schema_of(self.dataset)
             self.table = table(self.schema, files[0])
         except UnicodeDecodeError:  # arises when names are looked at, not when they are read
-            raise ValueError(f"{files[0]} cannot be read: its first line {NOT_UTF8}") from None
+            raise _not_utf8(files[0]) from None
         self.has_target = bool(self.table.targets)
         self.target_is_text = self.table.target_is_text
 
@@ -83,7 +83,10 @@ class TableFiles(Source):
 
     def _check(self, schema: Any, fragment: Any, file: str) -> None:
         constants = {name: self.table.types.get(name) for name in _constants(fragment)}
-        self.table.check(schema, constants, file)
+        try:
+            self.table.check(schema, constants, file)
+        except UnicodeDecodeError:
+            raise _not_utf8(file) from None
 
     # --- Reading ----------------------------------------------------------------------------
 
@@ -201,6 +204,10 @@ def _schema_of(dataset: Any) -> Any:
                 if (place := found.get_field_index(schema.names[k])) >= 0:
                     schema = schema.set(k, found.field(place))
     return schema
+
+
+def _not_utf8(file: str) -> ValueError:
+    return ValueError(f"{file} cannot be read: its first line {NOT_UTF8}")
 
 
 def _unreadable(file: str, error: Exception) -> Exception:

@@ -96,19 +96,25 @@ def open_dataset(source: Any, format: Any) -> Any:
         return source
     files = find_files(source)
     first = _first_of(files[0])
-    for name in (first, *files):
+    _refuse_packed((first, *files))
+    format = _format_of(first) if format is None else format
+    place: Any = files[0] if len(files) == 1 else files
+    try:
+        dataset = ds.dataset(place, format=format, partitioning="hive")
+    except (pyarrow.ArrowException, ValueError, OSError) as error:
+        words = " ".join(str(error).split())
+        raise type_of(error)(f"{files[0]} cannot be read: {words}") from error
+    _refuse_packed(dataset.files)  # of a folder also those behind the first
+    return dataset
+
+
+def _refuse_packed(files: Sequence[str]) -> None:
+    for name in files:
         if name.lower().endswith(_NOT_UNPACKED):
             raise ValueError(
                 f"{name} is compressed, and pyarrow's data sets read {', '.join(_PACKED)} alone: "
                 "unpack it, or write Parquet, which is compressed inside"
             )
-    format = _format_of(first) if format is None else format
-    place: Any = files[0] if len(files) == 1 else files
-    try:
-        return ds.dataset(place, format=format, partitioning="hive")
-    except (pyarrow.ArrowException, ValueError, OSError) as error:
-        words = " ".join(str(error).split())
-        raise type_of(error)(f"{files[0]} cannot be read: {words}") from error
 
 
 def delimited(names: Sequence[str]) -> str:
