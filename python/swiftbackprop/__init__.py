@@ -20,7 +20,7 @@ from swiftbackprop._engine.loader import core
 from swiftbackprop._net.copies import explain_copy
 from swiftbackprop._net.custom import CustomActivation, CustomLoss
 from swiftbackprop._net.layer import Layer
-from swiftbackprop._net.names import told
+from swiftbackprop._net.names import no_attribute
 from swiftbackprop._net.normalization import BatchNorm, LayerNorm, Norm
 from swiftbackprop._net.optimizers import Optimizer, optimizer, optimizer_classes, optimizers
 from swiftbackprop._net.rules import (
@@ -136,11 +136,7 @@ else:
     def __getattr__(name: str) -> Any:
         """Import a name when it is first used."""
         if name not in _LATER:
-            # Python itself has a look at names that are spelled alike.
-            hint = "" if name.startswith("_") else told("module", name, __all__)
-            raise AttributeError(
-                f"module {__name__!r} has no attribute {name!r}{f': {hint}' if hint else ''}"
-            )
+            raise no_attribute(__name__, "module", name, __all__)
         place = _LATER[name]
         module = import_module(f"{__name__}.{place}")
         value = module if place == name else getattr(module, name)

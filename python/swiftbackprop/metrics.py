@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +16,7 @@ import numpy.typing as npt
 from swiftbackprop._net.arrays import FloatArray
 from swiftbackprop._net.case import Case, case_of
 from swiftbackprop._net.checks import as_int
+from swiftbackprop._net.names import no_attribute
 from swiftbackprop._net.optional import optional
 
 __all__ = [
@@ -33,6 +34,12 @@ __all__ = [
     "rmse",
     "top_k",
 ]
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> Any:
+        raise no_attribute(__name__, "metric", name, __all__)
+
 
 MetricLike: TypeAlias = str | Callable[..., float]
 

@@ -10,13 +10,13 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from swiftbackprop._net.checks import as_int, as_number, got
-from swiftbackprop._net.names import known_keywords, unknown
+from swiftbackprop._net.names import known_keywords, no_attribute, unknown
 
 __all__ = [
     "Constant",
@@ -28,6 +28,12 @@ __all__ = [
     "Schedule",
     "Step",
 ]
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> Any:
+        raise no_attribute(__name__, "schedule", name, __all__)
+
 
 _Array = npt.NDArray[np.float64]
 _T = TypeVar("_T")

@@ -176,6 +176,22 @@ def test_names_in_a_state_dict_are_those_of_a_sequential() -> None:
     refused(lambda: net.load_state_dict(late), ValueError, r"'2\.weight' is W of layer 2")
 
 
+@pytest.mark.parametrize(
+    ("module", "name", "own"),
+    [
+        (sb.schedules, "CosineAnnealingLR", "Cosine"),
+        (sb.schedules, "ReduceLROnPlateau", "ReduceOnPlateau"),
+        (sb.metrics, "f1_score", "f1"),
+    ],
+)
+def test_modules_know_the_names_of_others(module: Any, name: str, own: str) -> None:
+    with pytest.raises(AttributeError, match=rf"no attribute '{name}': it is called '{own}' here$"):
+        getattr(module, name)
+    with pytest.raises(AttributeError, match=r"no attribute 'nothing_like_it'$"):
+        _ = module.nothing_like_it
+    assert not hasattr(module, "__wrapped__")
+
+
 def test_what_the_table_says_is_there() -> None:
     """Every translation is a name of the engine or of the package."""
     net = network()
@@ -188,6 +204,7 @@ def test_what_the_table_says_is_there() -> None:
         "precision": PRECISIONS,
         "module": sb.__all__,
         "callback": dir(sb.Callback),
+        "schedule": sb.schedules.__all__,
         "metric": [*sb.metrics.__all__, "top_3"],
         "attribute": dir(net),
         "attribute of a layer": dir(net.layers[0]),

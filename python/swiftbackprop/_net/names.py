@@ -56,6 +56,13 @@ def told(kind: str, name: str, allowed: Collection[str]) -> str:
     return f"it is called {other!r} here" if other in allowed and other != name else ""
 
 
+def no_attribute(module: str, kind: str, name: str, names: Collection[str]) -> AttributeError:
+    """Return the error for a name that a public module does not have."""
+    # Python itself has a look at names that are spelled alike.
+    hint = "" if name.startswith("_") else told(kind, name, names)
+    return AttributeError(f"module {module!r} has no attribute {name!r}{hint and f': {hint}'}")
+
+
 def known_keywords(function: Callable[P, R]) -> Callable[P, R]:
     """Let a function say of a keyword that it does not have what it is called here."""
     from functools import wraps

@@ -58,6 +58,14 @@ _WORDS: dict[str, dict[str, str]] = {
         "slope": "alpha negative_slope",
         "delta": "beta",
     },
+    "schedule": {
+        "Constant": "constant_lr",
+        "Step": "step_lr",
+        "Exponential": "exponential_lr exponential_decay",
+        "Cosine": "cosine_annealing_lr cosine_decay",
+        "OneCycle": "one_cycle_lr",
+        "ReduceOnPlateau": "reduce_lr_on_plateau",
+    },
     "metric": {
         "accuracy": (
             "acc accuracy_score binary_accuracy categorical_accuracy sparse_categorical_accuracy"
