@@ -194,7 +194,10 @@ def run_python(
     env: dict[str, str] | None = None,
     timeout: float = 120,
 ) -> subprocess.CompletedProcess[str]:
-    """Run `code` in a fresh interpreter that can import the package and tests_py."""
+    """Run `code` in a fresh interpreter that can import the package and tests_py.
+
+    One that is emulated has ten times as long.
+    """
     folders = [str(TESTS), *(str(folder) for folder in sorted(TESTS.iterdir()) if folder.is_dir())]
     path = os.pathsep.join([*folders, *filter(None, [os.environ.get("PYTHONPATH")])])
     environment = {**os.environ, "PYTHONPATH": path, **(env or {})}
@@ -206,7 +209,7 @@ def run_python(
         cwd=TESTS,
         capture_output=True,
         text=True,
-        timeout=timeout,
+        timeout=timeout * (10 if "EMULATED_PYTHON" in os.environ else 1),
         check=False,
     )
 
