@@ -213,8 +213,9 @@ test-cpus: wheel $(VENV)/extra-test ## the wheel on other CPUs, as qemu-user mak
 test-installs: $(VENV)/package wheel ## the other ways of installing: sdist, Debian's packages, the static build, each Python, editable
 	.ci/installs
 
-# Which of the tests in Python run under AddressSanitizer and UndefinedBehaviorSanitizer.
-SANITIZED ?= tests_py
+# Which of the tests in Python run under AddressSanitizer and UndefinedBehaviorSanitizer: those that
+# need no peers and no MPI, which the first environment may have.
+SANITIZED ?= tests_py --ignore tests_py/peers --ignore tests_py/processes
 
 # And those that start threads, under ThreadSanitizer.
 THREADED ?= $(addprefix tests_py/,engine/test_threads*.py engine/test_hardening.py engine/test_loops.py \
