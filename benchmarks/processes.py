@@ -18,17 +18,28 @@ import statistics
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from benchmarks.session import ROOT, environment
 
 SIZES = (784, 2048, 2048, 10)
 BATCH = 512
-GOALS = {
-    "fixed work per process": 0.9,
-    "fixed total": 0.85,
-    "fixed work per process, even": 0.9,
-    "fixed total, even": 0.85,
+
+
+class Together(NamedTuple):
+    """A way for two processes to train, and the efficiency it is to have."""
+
+    batch: int  # rows in all
+    parts: float  # into which the work of one process is divided
+    goal: float
+    even: bool = False
+
+
+TOGETHER = {
+    "fixed work per process": Together(2 * BATCH, 1.0, 0.9),
+    "fixed total": Together(BATCH, 2.0, 0.85),
+    "fixed work per process, even": Together(2 * BATCH, 1.0, 0.9, even=True),
+    "fixed total, even": Together(BATCH, 2.0, 0.85, even=True),
 }
 _LIMIT = 600
 
@@ -99,18 +110,16 @@ def foretell(
 def compare(found: dict[str, Any]) -> dict[str, Any]:
     """Return the efficiencies, measured, foretold, and as they were if sums took no time."""
     alone, constants = found["seconds"]["alone"], found["constants"]
-    pairs = {"fixed work per process": (2 * BATCH, 1.0), "fixed total": (BATCH, 2.0)}
+    no_sums = constants | {"small sum": 0.0, "large sum": 0.0}
     result = {}
-    for name in GOALS:
-        batch, share = pairs[name.removesuffix(", even")]
-        time, even = found["seconds"][name], name.endswith("even")
+    for name, (batch, parts, _, even) in TOGETHER.items():
+        time = found["seconds"][name]
         told = foretell(constants, batch, 2, even=even)
-        no_sums = constants | {"small sum": 0.0, "large sum": 0.0}
         silent = foretell(no_sums, batch, 2, even=even)
         result[name] = {
-            "efficiency": alone / (share * time),
-            "foretold": alone / (share * told),
-            "without sums": alone / (share * silent),
+            "efficiency": alone / (parts * time),
+            "foretold": alone / (parts * told),
+            "without sums": alone / (parts * silent),
             "seconds": time,
             "seconds foretold": told,
         }
@@ -131,7 +140,7 @@ def words(found: dict[str, Any]) -> dict[str, str]:
     for name, values in found["efficiency"].items():
         lines[f"two, {name}"] = (
             f"{1e3 * values['seconds']:.1f} ms, efficiency {values['efficiency']:.2f} (goal "
-            f"{GOALS[name]}), foretold {values['foretold']:.2f}, without sums "
+            f"{TOGETHER[name].goal}), foretold {values['foretold']:.2f}, without sums "
             f"{values['without sums']:.2f}"
         )
     return lines

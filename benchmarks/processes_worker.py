@@ -10,7 +10,7 @@ import numpy as np
 from mpi4py import MPI
 
 import swiftbackprop as sb
-from benchmarks.processes import BATCH, SIZES
+from benchmarks.processes import BATCH, SIZES, TOGETHER
 from swiftbackprop._train.processes import Processes
 
 comm = MPI.COMM_WORLD
@@ -124,10 +124,8 @@ def main() -> None:
 
     for _ in range(int(sys.argv[1])):
         add("alone", alone(net))
-        add("fixed work per process", together(net, 2 * BATCH))
-        add("fixed total", together(net, BATCH))
-        add("fixed work per process, even", together(net, 2 * BATCH, even=True))
-        add("fixed total, even", together(net, BATCH, even=True))
+        for name, way in TOGETHER.items():
+            add(name, together(net, way.batch, even=way.even))
         add("half", without_others(net, BATCH // 2))
         add("whole", without_others(net, BATCH))
         small, large, pieces = sums(net)
