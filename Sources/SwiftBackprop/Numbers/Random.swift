@@ -76,9 +76,7 @@ struct Random: Sendable {
       i &-= 1
     }
   }
-}
 
-extension Random {
   /// Draws an order of 0..<count of whose batches every full one has one number of each of
   /// `batchSize` stretches, count/batchSize long, and the last one numbers of some of them, evenly
   /// apart. So who has some stretches has the same share of every batch, up to one number: a
