@@ -1,15 +1,18 @@
 """Training by two processes of one thread each, beside one: measured, and as a model foretells it.
 
-The model of a step of P processes, n rows for each of them on average:
+The model of a step of P processes, n rows for each of them on average, with memory in common:
+
+    t = c(n) + s·α
+
+where c(n) = c₀ + c₁·n is the time of the same step without a word to others, while all cores of the
+machine work at such steps, and α that of a small sum, of which a step has s. And by messages:
 
     t = c(n + e) + s·α + b·M
 
-where c(n) = c₀ + c₁·n is the time of the same step without a word to others, while all cores of the
-machine work at such steps; e is by how much the process with the most rows of a batch has more
-than n, for a batch is drawn from the rows of all, and 0 with `shuffle="even"`; α is the time of a
-small sum, of which a step has s, the number of its questions; b·M is that of the sum of M bytes of
-gradients, all begun and then waited for. Nothing is taken off for overlap: where the sum goes
-through the memory of one machine it needs the cores that compute.
+with another c, for every process updates all of W; e is by how much the process with the most rows
+of a batch has more than n, for a batch is drawn from the rows of all, and 0 with `shuffle="even"`;
+b·M is the time of the sum of M bytes of gradients, all begun and then waited for. Nothing is taken
+off for overlap: where the sum goes through the memory of a machine it needs the cores that compute.
 """
 
 import json
@@ -31,16 +34,21 @@ class Together(NamedTuple):
 
     batch: int  # rows in all
     parts: float  # into which the work of one process is divided
-    goal: float
+    goal: float | None = None
+    by_messages: bool = False
     even: bool = False
 
 
 TOGETHER = {
     "fixed work per process": Together(2 * BATCH, 1.0, 0.9),
     "fixed total": Together(BATCH, 2.0, 0.85),
-    "fixed work per process, even": Together(2 * BATCH, 1.0, 0.9, even=True),
-    "fixed total, even": Together(BATCH, 2.0, 0.85, even=True),
+    "fixed work, by messages": Together(2 * BATCH, 1.0, by_messages=True),
+    "fixed total, by messages": Together(BATCH, 2.0, by_messages=True),
+    "fixed work, by messages, even": Together(2 * BATCH, 1.0, by_messages=True, even=True),
+    "fixed total, by messages, even": Together(BATCH, 2.0, by_messages=True, even=True),
 }
+# Small sums of a step with memory in common: X is there, C and all z are, W is.
+_SUMS = 3
 _LIMIT = 600
 
 
@@ -94,7 +102,10 @@ def foretell(
     network: tuple[float, float] | None = None,
     even: bool = False,
 ) -> float:
-    """Return the seconds of a step of `batch` rows in all; `network` gives α and bytes a second."""
+    """Return the seconds of a step of `batch` rows in all by messages.
+
+    `network` gives α and bytes a second.
+    """
     rows = batch / processes + (0 if even else excess(batch, processes))
     compute = constants["fixed"] + constants["per row"] * rows
     if processes == 1:
@@ -108,18 +119,19 @@ def foretell(
 
 
 def compare(found: dict[str, Any]) -> dict[str, Any]:
-    """Return the efficiencies, measured, foretold, and as they were if sums took no time."""
+    """Return the efficiencies, measured and foretold."""
     alone, constants = found["seconds"]["alone"], found["constants"]
-    no_sums = constants | {"small sum": 0.0, "large sum": 0.0}
     result = {}
-    for name, (batch, parts, _, even) in TOGETHER.items():
+    for name, way in TOGETHER.items():
         time = found["seconds"][name]
-        told = foretell(constants, batch, 2, even=even)
-        silent = foretell(no_sums, batch, 2, even=even)
+        if way.by_messages:
+            told = foretell(constants, way.batch, 2, even=way.even)
+        else:
+            compute = constants["fixed in memory"] + constants["per row in memory"] * way.batch / 2
+            told = compute + _SUMS * constants["small sum"]
         result[name] = {
-            "efficiency": alone / (parts * time),
-            "foretold": alone / (parts * told),
-            "without sums": alone / (parts * silent),
+            "efficiency": alone / (way.parts * time),
+            "foretold": alone / (way.parts * told),
             "seconds": time,
             "seconds foretold": told,
         }
@@ -131,17 +143,19 @@ def words(found: dict[str, Any]) -> dict[str, str]:
     constants = found["constants"]
     lines = {
         "one process, 512 rows": f"{1e3 * found['seconds']['alone']:.1f} ms",
-        "the same without a word to others": f"{1e3 * constants['fixed']:.1f} ms + "
+        "without words, in memory": f"{1e3 * constants['fixed in memory']:.1f} ms + "
+        f"{1e6 * constants['per row in memory']:.0f} µs a row",
+        "without words, by messages": f"{1e3 * constants['fixed']:.1f} ms + "
         f"{1e6 * constants['per row']:.0f} µs a row",
         "a small sum": f"{1e6 * constants['small sum']:.0f} µs",
         "the sum of the gradients": f"{1e3 * constants['large sum']:.1f} ms, "
         f"{constants['bytes'] / constants['large sum'] / 1e9:.1f} GB/s",
     }
     for name, values in found["efficiency"].items():
+        goal = TOGETHER[name].goal
         lines[f"two, {name}"] = (
-            f"{1e3 * values['seconds']:.1f} ms, efficiency {values['efficiency']:.2f} (goal "
-            f"{TOGETHER[name].goal}), foretold {values['foretold']:.2f}, without sums "
-            f"{values['without sums']:.2f}"
+            f"{1e3 * values['seconds']:.1f} ms, efficiency {values['efficiency']:.2f}"
+            f"{f' (goal {goal})' if goal else ''}, foretold {values['foretold']:.2f}"
         )
     return lines
 

@@ -10,8 +10,9 @@ import numpy as np
 from mpi4py import MPI
 
 import swiftbackprop as sb
-from benchmarks.processes import BATCH, SIZES, TOGETHER
+from benchmarks.processes import BATCH, SIZES, TOGETHER, Together
 from swiftbackprop._train.processes import Processes
+from swiftbackprop._train.shared_memory import file_of_all
 
 comm = MPI.COMM_WORLD
 STEPS = 6
@@ -63,25 +64,36 @@ def alone(net: sb.Network) -> float:
     return seconds
 
 
-def without_others(net: sb.Network, batch: int) -> float:
-    """Return the seconds of a step of the shared kind, on both cores, without any sum."""
+def without_others(net: sb.Network, count: int, *, by_messages: bool) -> float:
+    """Return the seconds of a step of the shared kind with so many rows here, on both cores.
+
+    Without any sum: with memory in common this process makes its part of a batch of which the
+    other part is never made.
+    """
+    batch = count if by_messages else 2 * count
     X, y = rows(batch * (STEPS + 2))
-    session = net._fit(
-        X, y, None, None, None, None, 1, batch, True, 0, len(X), 0, lambda *question: None
-    )
+    with Processes(comm.Split(comm.rank)) as one, file_of_all(one) as file:
+        memory = None if by_messages or file is None else (file, 0, 2, False)
+        session = net._fit(
+            X, y, None, None, None, None, 1, batch, True, 0, len(X), 0, lambda *asked: None, memory
+        )
     seconds = steps(session, comm.Barrier)
     quietly()
     return seconds
 
 
-def together(net: sb.Network, batch: int, *, even: bool = False) -> float:
-    """Return the seconds of a step of `batch` rows in all, drawn from both or as many from each."""
-    X, y = rows(batch * (STEPS + 2) // 2)
+def together(net: sb.Network, way: Together) -> float:
+    """Return the seconds of a step of two processes."""
+    X, y = rows(way.batch * (STEPS + 2) // 2)
     with Processes(comm) as processes:
-        session = net._fit(
-            X, y, None, None, None, None, 1, batch, 2 if even else 1, 0, 2 * len(X),
-            comm.rank * len(X), processes.answer,
-        )  # fmt: skip
+        with file_of_all(processes) as file:
+            memory = None
+            if file is not None and not way.by_messages:
+                memory = file, comm.rank, comm.size, False
+            session = net._fit(
+                X, y, None, None, None, None, 1, way.batch, 2 if way.even else 1, 0, 2 * len(X),
+                comm.rank * len(X), processes.answer, memory,
+            )  # fmt: skip
         return steps(session)
 
 
@@ -125,22 +137,24 @@ def main() -> None:
     for _ in range(int(sys.argv[1])):
         add("alone", alone(net))
         for name, way in TOGETHER.items():
-            add(name, together(net, way.batch, even=way.even))
-        add("half", without_others(net, BATCH // 2))
-        add("whole", without_others(net, BATCH))
+            add(name, together(net, way))
+        for kind in ("", " in memory"):
+            add("half" + kind, without_others(net, BATCH // 2, by_messages=not kind))
+            add("whole" + kind, without_others(net, BATCH, by_messages=not kind))
         small, large, pieces = sums(net)
         add("small sum", small)
         add("large sum", large)
     least = {name: min(seconds) for name, seconds in found.items()}
-    per_row = (least["whole"] - least["half"]) / (BATCH - BATCH // 2)
     constants = {
-        "fixed": least["whole"] - BATCH * per_row,
-        "per row": per_row,
         "small sum": least.pop("small sum"),
         "large sum": least.pop("large sum"),
         "bytes": net.parameters.nbytes,
         "pieces": pieces,
     }
+    for kind in ("", " in memory"):
+        per_row = (least["whole" + kind] - least["half" + kind]) / (BATCH - BATCH // 2)
+        constants["per row" + kind] = per_row
+        constants["fixed" + kind] = least["whole" + kind] - BATCH * per_row
     if comm.rank == 0:
         print(json.dumps({"seconds": least, "constants": constants, "rounds": found}))
 

@@ -44,9 +44,18 @@ static void fit_finish(FitSession *self) {
 }
 
 PyObject *sb_net_fit(Net *self, PyObject *const *args, Py_ssize_t nargs) {
-  const bool is_shared = nargs == ARRAYS + 7;
+  const bool is_shared = nargs == ARRAYS + 7 || nargs == ARRAYS + 8;
   if (nargs != ARRAYS + 4 && !is_shared) {
-    PyErr_SetString(PyExc_TypeError, "_fit() takes 10 or 13 arguments");
+    PyErr_SetString(PyExc_TypeError, "_fit() takes 10, 13 or 14 arguments");
+    return NULL;
+  }
+  int memory = 0, process = 0, processes = 0, leaves = 0;
+  PyObject *common = nargs == ARRAYS + 8 && args[ARRAYS + 7] != Py_None ? args[ARRAYS + 7] : NULL;
+  if (common != NULL && !PyTuple_Check(common)) {
+    PyErr_SetString(PyExc_TypeError, "memory is a tuple of four");
+    return NULL;
+  }
+  if (common != NULL && !PyArg_ParseTuple(common, "iiip", &memory, &process, &processes, &leaves)) {
     return NULL;
   }
   int64_t epochs, batch, shuffle, pause;
@@ -70,8 +79,9 @@ PyObject *sb_net_fit(Net *self, PyObject *const *args, Py_ssize_t nargs) {
   if (!sb_acquire_all(args, ARRAYS, fit->buffers, arrays, given)) goto failed;
   fit->valid_rows = given[3] == NULL ? 0 : given[3]->rows;
 
-  sb_fit_config config = {given[0], given[1], given[2],         given[3],       given[4], given[5],
-                          epochs,   batch,    (int32_t)shuffle, (int32_t)pause, total,    first};
+  sb_fit_config config = {given[0],  given[1], given[2],         given[3],       given[4], given[5],
+                          epochs,    batch,    (int32_t)shuffle, (int32_t)pause, total,    first,
+                          processes, process,  memory,           leaves};
   sb_error error = {0};
   Work work;
   // Asked again under the lock: acquiring the arrays may have let another thread run.

@@ -97,11 +97,14 @@ class Network<T: Scalar> {
     // All of it at once: each part alone might fit where the whole does not.
     let bytes = layout.parameterCount * MemoryLayout<T>.stride * (2 + optimizer.slots)
     guard sb_has_memory(bytes) != 0 else { throw .memory(bytes: bytes) }
-    parameters = try Storage(count: layout.parameterCount)
+    let inPages = Self.hasPages(layout)
+    parameters = try Storage(count: layout.parameterCount, inPages: inPages)
     stages = makeStages(activations, norms, layout, parameters)
-    gradients = try Storage(count: layout.parameterCount)
+    gradients = try Storage(count: layout.parameterCount, inPages: inPages)
     var slots: [Storage<T>] = []
-    for _ in 0..<optimizer.slots { slots.append(try Storage(count: layout.parameterCount)) }
+    for _ in 0..<optimizer.slots {
+      slots.append(try Storage(count: layout.parameterCount, inPages: inPages))
+    }
     self.slots = slots
     running = try Norm.runningStatistics(norms, layout)
     dropout = Array(repeating: 0, count: layout.layers)
@@ -135,12 +138,13 @@ class Network<T: Scalar> {
     (dropout, rates) = (other.dropout, other.rates)
     (isTrainable, lowestTrained) = (other.isTrainable, other.lowestTrained)
     hasFrozenLayers = other.hasFrozenLayers
-    parameters = try Storage(count: layout.parameterCount)
+    let inPages = Self.hasPages(layout)
+    parameters = try Storage(count: layout.parameterCount, inPages: inPages)
     stages = makeStages(activations, norms, layout, parameters)
-    gradients = try Storage(count: layout.parameterCount)
+    gradients = try Storage(count: layout.parameterCount, inPages: inPages)
     var slots: [Storage<T>] = []
     for slot in other.slots {
-      slots.append(try Storage(count: layout.parameterCount))
+      slots.append(try Storage(count: layout.parameterCount, inPages: inPages))
       slots[slots.count - 1].copy(from: slot)
     }
     self.slots = slots
@@ -149,6 +153,12 @@ class Network<T: Scalar> {
     if let running, let old = other.running { running.copy(from: old) }
     parameters.copy(from: other.parameters)
     gradients.copy(from: other.gradients)
+  }
+
+  /// Whether what is as large as the parameters has pages of its own: a small network, of which
+  /// there may be many, has not.
+  private static func hasPages(_ layout: Layout) -> Bool {
+    layout.parameterCount * MemoryLayout<T>.stride >= sb_page_bytes()
   }
 
   /// New initial weights; gradients and optimizer state cleared.

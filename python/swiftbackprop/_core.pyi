@@ -234,6 +234,9 @@ class Net:
         total_rows: int = ...,  # of all processes, where several train together
         first_row: int = ...,  # then the place of row 0 of X among all,
         sums: Callable[[int, int, Any], object] = ...,  # and what answers f(order, piece, array)
+        # Where they are on one machine: an open file, this process, how many they are, and whether
+        # others may change the net between epochs
+        memory: tuple[int, int, int, bool] | None = ...,
         /,
     ) -> FitSession:
         # Starts a session and marks the net busy until FitSession.end (or its deallocation).

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import numpy as np
@@ -151,3 +152,41 @@ def test_rates_in_the_other_byte_order_are_refused() -> None:
         session.set_rates(np.full(2, 0.1).astype(">f8"))
     session.set_rates(np.full(2, 0.1))
     session.end()
+
+
+@pytest.mark.skipif(not hasattr(os, "memfd_create"), reason="memory in common is Linux's")
+def test_memory_in_common_that_is_none() -> None:
+    """A process that is not there, and files that are closed, empty, or cannot be written to."""
+    net, y = sb.Network([8, 200, 1], seed=0, dtype="float64"), np.ones((6, 1))
+    X = np.random.default_rng(0).standard_normal((6, 8))
+    before = net.parameters.copy()
+
+    def train(memory: Any) -> None:
+        session = net._fit(
+            X, y, None, None, None, None, 1, 3, False, 0, 6, 0, lambda *asked: None, memory
+        )
+        try:
+            while not session.run(10**9)[4]:
+                pass
+        finally:
+            session.end()
+
+    reading, writing = os.pipe()
+    empty, closed = os.memfd_create("empty"), os.memfd_create("closed")
+    os.close(closed)
+    for memory, kind in (
+        (3, TypeError),
+        ((empty, 0, 2), TypeError),
+        ((empty, 2, 2, False), ValueError),
+        ((empty, -1, 2, False), ValueError),
+        ((closed, 0, 2, False), ValueError),
+        ((reading, 0, 2, False), MemoryError),
+        ((empty, 1, 2, False), MemoryError),
+    ):
+        with pytest.raises(kind):
+            train(memory)
+        assert np.array_equal(net.parameters, before)
+    for file in (empty, reading, writing):
+        os.close(file)
+    train(None)
+    assert not np.array_equal(net.parameters, before)

@@ -18,7 +18,7 @@ class Case:
 
     net: dict[str, Any] = field(default_factory=dict)
     fit: dict[str, Any] = field(default_factory=dict)
-    sizes: tuple[int, ...] = (6, 12, 10, 3)
+    sizes: tuple[int, ...] = (6, 40, 25, 3)  # more than a page, in either dtype
     rows: int = 103
     classes: bool = True
     weighted: bool = False
@@ -26,6 +26,13 @@ class Case:
     schedule: sb.schedules.Schedule | None = None
     stops: bool = False
     offset: float = 0.0
+
+    @property
+    def may_share_memory(self) -> bool:
+        """Whether processes of one machine can have it in common."""
+        own = (sb.CustomActivation, sb.CustomLoss)
+        rules = [self.net.get("loss"), *np.atleast_1d(self.net.get("activation", "tanh"))]
+        return "norm" not in self.net and not any(isinstance(rule, own) for rule in rules)
 
     def make(self, seed: int = 5) -> tuple[sb.Network, Arrays, dict[str, Any]]:
         """The same network, data and arguments each time."""
@@ -89,7 +96,7 @@ CASES: dict[str, Case] = {
     "weights": Case(weighted=True),
     "class_weights": Case(fit={"class_weight": "balanced"}, weighted=True),
     "dropout": Case(net={"dropout": 0.3}),
-    "batch_norm": Case(net={"norm": "batch"}, offset=100.0),
+    "batch_norm": Case(net={"norm": "batch"}, sizes=(6, 12, 10, 3), offset=100.0),
     "batch_norm_behind": Case(net={"norm": sb.BatchNorm(after=True), "dropout": 0.2}),
     "layer_norm": Case(net={"norm": "layer"}),
     "validation": Case(fit={"validates": True, "metrics": ["top_2", "f1"]}),

@@ -27,8 +27,8 @@ def all_equal(values: Any, group: MPI.Intracomm = comm) -> bool:
     return all(other == values for other in group.allgather(values))
 
 
-def network(**given: Any) -> sb.Network:
-    return sb.Network([5, 8, 3], loss="cross_entropy", seed=2, dtype="float64", **given)
+def network(hidden: int = 8, **given: Any) -> sb.Network:
+    return sb.Network([5, hidden, 3], loss="cross_entropy", seed=2, dtype="float64", **given)
 
 
 def data(rows: int = 90) -> tuple[np.ndarray, np.ndarray]:

@@ -98,7 +98,7 @@ def run(how: str) -> None:
     if how.startswith("own"):
         activation = sb.CustomActivation(Own(how), lambda z: 1 - np.tanh(z) ** 2)
     net = sb.Network(
-        [8, 30, 3], activation=activation, loss="cross_entropy", seed=0, dtype="float64"
+        [8, 80, 3], activation=activation, loss="cross_entropy", seed=0, dtype="float64"
     )
     begin = time.monotonic()
     said: dict[str, Any] = {"how": how, "rank": comm.rank}

@@ -5,13 +5,19 @@ from __future__ import annotations
 import json
 import sys
 import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from itertools import product
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 from mpi4py import MPI
 
 import swiftbackprop as sb
 from cases import CASES, Case
+from swiftbackprop._engine.loader import core
+from swiftbackprop._train.processes import Processes
 
 comm = MPI.COMM_WORLD
 
@@ -34,7 +40,22 @@ def numbers(net: sb.Network) -> np.ndarray:
     return np.concatenate(parts).astype(np.float64)
 
 
-def run(case: Case) -> dict[str, Any]:
+@contextmanager
+def by(way: str) -> Iterator[set[int]]:
+    """Train with memory in common, or by messages; give the kinds of questions there were."""
+    orders: set[int] = set()
+    answer = Processes.answer
+
+    def note(self: Processes, order: int, piece: int, array: Any) -> None:
+        orders.add(order)
+        answer(self, order, piece, array)
+
+    no_file = nullcontext() if way == "memory" else patch("os.memfd_create", side_effect=OSError)
+    with patch.object(Processes, "answer", note), no_file:
+        yield orders
+
+
+def run(case: Case, way: str) -> dict[str, Any]:
     """Return by how much the processes differ, and how far they are from one process alone."""
     net, data, fit = case.make()
     share = shares(len(data[0]), comm.size)[comm.rank]
@@ -46,14 +67,24 @@ def run(case: Case) -> dict[str, Any]:
     X, y, weights = data
     own = None if weights is None else weights[share]
     net = net if comm.rank == 0 else case.make(seed=99)[0]  # takes the network of process 0
-    history = net.fit(X[share], y[share], sample_weight=own, comm=comm, progress=False, **kwargs)
+    kept = net.parameters
+    with by(way) as orders:
+        history = net.fit(
+            X[share], y[share], sample_weight=own, comm=comm, progress=False, **kwargs
+        )
+    assert np.shares_memory(kept, net.parameters)
     found = numbers(net)
     others = comm.allgather(found.tobytes())
     columns = {name: list(column) for name, column in history.items() if name != "seconds"}
     result: dict[str, Any] = {
         "same_bits": all(other == others[0] for other in others),
         "same_history": all(other == columns for other in comm.allgather(columns)),
+        "same_gradients": len(set(comm.allgather(net.gradients.tobytes()))) == 1,
+        "sent": any(comm.allgather(core.REDUCE_BEGIN in orders)),
     }
+    kept[...] = comm.rank  # this process' own again
+    comm.Barrier()
+    assert (net.parameters == comm.rank).all()
     if comm.rank:
         return result
     alone, _, fit = case.make()
@@ -71,15 +102,14 @@ def run(case: Case) -> dict[str, Any]:
 
 
 def main() -> None:
-    names = sys.argv[1:] or list(CASES)
-    for name in names:
+    for name, way in product(sys.argv[1:] or CASES, ("memory", "messages")):
         try:
-            result = run(CASES[name])
+            result = run(CASES[name], way)
         except Exception:
             traceback.print_exc()
             comm.Abort(3)
         if comm.rank == 0:
-            print(json.dumps({"name": name, **result}), flush=True)
+            print(json.dumps({"name": name, "way": way, **result}), flush=True)
 
 
 if __name__ == "__main__":

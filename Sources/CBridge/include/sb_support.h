@@ -44,6 +44,21 @@ void sb_deallocate(void *memory);
 // MPI sends it within a machine, then has some hundred times fewer pages to look up.
 void sb_use_large_pages(void *memory, size_t bytes);
 
+// Bytes of a page; 0 where processes cannot have pages in common, and all of these fail.
+size_t sb_page_bytes(void);
+// As sb_allocate, from the beginning of a page on.
+void *sb_allocate_pages(size_t bytes);
+// A descriptor of its own for an open file, or -1; and its end.
+int sb_keep_file(int file);
+void sb_close_file(int file);
+// 1 if a file has that many bytes, and the memory for them.
+int sb_reserve_pages(int file, size_t bytes);
+// Whole pages at `memory` become those of the file at `offset`; with `writes` what is in them comes
+// along, else what the file has is there. 1 if so, 0 if they are as they were.
+int sb_share_pages(void *memory, size_t bytes, int file, size_t offset, int writes);
+// They become this process' own again, with what is in them if it `keeps` that.
+int sb_own_pages(void *memory, size_t bytes, int file, size_t offset, int keeps);
+
 // Room for the packed operands of a product, this thread's own until it ends: a block of A, for
 // the second-level cache, and strips of B, each for a good part of the first; or for the copy of a
 // small B. NULL when there is no memory.

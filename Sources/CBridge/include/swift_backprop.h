@@ -18,7 +18,7 @@ extern "C" {
 #endif
 
 // Raised whenever a struct or a signature below changes.
-#define SB_ABI_VERSION 7
+#define SB_ABI_VERSION 8
 
 // ---------------------------------------------------------------- status and errors
 
@@ -479,6 +479,10 @@ typedef struct sb_fit_config {
                              // with its gradients
   int64_t total_rows;        // 0, or in training by several processes the rows of all of them
   int64_t first_row;         // then: the place of the first row of x among all
+  int32_t processes;         // 0, or how many they are, where `memory` is one file for all of them
+  int32_t process;           // then: the number of this one, from 0 on
+  int32_t memory;            // the descriptor of that file, which need not stay open
+  int32_t leaves_memory;     // 1: between epochs the net is this process' own, to be changed
 } sb_fit_config;
 
 // Several processes may train the same net together, each with its own rows: row i of x is row
@@ -499,6 +503,13 @@ typedef struct sb_fit_config {
 // every process. Where the sum in answer[1] is not 0 some process has numbers that overflowed, and
 // all return SB_ERROR_DIVERGED.
 #define SB_REDUCE_CHECK 3
+
+// Processes of one machine do better with memory in common: `memory` is a file of each process
+// that has no name (memfd_create on Linux), the same one for all. While a training works the net
+// then lies in it, and what else it takes does too: every process updates a share of W, and only
+// small sums are asked for. Nothing that was looked at, by sb_get_view or in an array, moves. Where
+// that cannot be (other systems, nets smaller than a page or with norms or functions of the
+// caller's, and pause_each_epoch 2) the file is left alone, and gradients are summed as ever.
 
 // What an epoch reports.
 typedef struct sb_epoch {

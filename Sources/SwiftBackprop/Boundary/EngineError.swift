@@ -30,6 +30,11 @@ struct EngineError: Error {
     EngineError(status: SB_ERROR_COPY, message: message)
   }
   static var noOption: EngineError { .value("no such option") }
+  static var infiniteStep: EngineError {
+    .diverged(
+      "the step would make a weight or the optimizer's state infinite; it was not made; "
+        + "a smaller learning rate may help")
+  }
   @inline(never)
   static func memory(bytes: Int) -> EngineError {
     let megabytes = bytes >> 20

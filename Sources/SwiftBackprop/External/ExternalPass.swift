@@ -155,7 +155,7 @@ extension Network {
         makeView(targets.block, targets.cost, [rows])
       }
     }
-    try call.once { () throws(EngineError) in try check(cost: cost(targets, rows: rows)) }
+    try call.once { () throws(EngineError) in try check(cost: cost(targets, 0..<rows)) }
   }
 
   /// The way forward, and all that functions of the caller's give for the way back down to layer

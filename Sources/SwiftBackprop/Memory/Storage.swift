@@ -9,17 +9,23 @@ final class Block {
   // Stands in the first cache line, so that it lives and dies with the memory.
   private let holders: UnsafeMutablePointer<Int64>
   private static let header = 64
+  /// The bytes from `base` on that are whole pages with nothing else in them; 0 if it has none
+  let pageBytes: Int
 
-  /// Memory of `byteCount` bytes, not initialised.
+  /// Memory of `byteCount` bytes, not initialised. With `inPages` it has whole pages to itself,
+  /// which several processes can have in common, where the system lets them.
   @inline(never)
-  init(byteCount: Int) throws(EngineError) {
-    let (total, overflow) = byteCount.addingReportingOverflow(2 * Block.header)
-    guard byteCount >= 0, !overflow, let memory = sb_allocate(total) else {
-      throw .memory(bytes: byteCount)
-    }
+  init(byteCount: Int, inPages: Bool = false) throws(EngineError) {
+    let page = inPages ? Int(sb_page_bytes()) : 0
+    let hasPages = page > 0
+    let (total, overflow) = byteCount.addingReportingOverflow(2 * (Block.header + page))
+    guard byteCount >= 0, !overflow,
+      let memory = hasPages ? sb_allocate_pages(total) : sb_allocate(total)
+    else { throw .memory(bytes: byteCount) }
     holders = memory.bindMemory(to: Int64.self, capacity: 1)
     holders.initialize(to: 0)
-    base = memory + Block.header
+    base = memory + (hasPages ? page : Block.header)
+    pageBytes = hasPages ? (byteCount + Block.header + page - 1) / page * page : 0
     // So that nothing is read that was never written.
     (base + byteCount).initializeMemory(as: UInt8.self, repeating: 0, count: Block.header)
   }
@@ -48,12 +54,12 @@ struct Storage<T: Scalar> {
   let base: UnsafeMutablePointer<T>
   let count: Int
 
-  /// Memory for `count` scalars, not initialised.
+  /// Memory for `count` scalars, not initialised; `inPages` as of a block.
   @inline(never)
-  init(count: Int) throws(EngineError) {
+  init(count: Int, inPages: Bool = false) throws(EngineError) {
     let (bytes, overflow) = count.multipliedReportingOverflow(by: MemoryLayout<T>.stride)
     guard !overflow else { throw .memory(bytes: Int.max) }
-    self.init(block: try Block(byteCount: bytes), count: count)
+    self.init(block: try Block(byteCount: bytes, inPages: inPages), count: count)
   }
 
   /// Lets the system back it by large pages, if it can.

@@ -36,11 +36,11 @@ extension Network {
     }
   }
 
-  /// C = Σ scale[n]·Cₙ, always in the same order.
+  /// C = Σ scale[n]·Cₙ of some rows, always in the same order.
   @inline(never)
-  func cost(_ targets: TargetMemory<T>, rows: Int) -> Double {
+  func cost(_ targets: TargetMemory<T>, _ rows: Range<Int>) -> Double {
     var sum = 0.0
-    for n in 0..<rows { sum += Double(targets.scale[n]) * Double(targets.cost[n]) }
+    for n in rows { sum += Double(targets.scale[n]) * Double(targets.cost[n]) }
     return sum
   }
 }

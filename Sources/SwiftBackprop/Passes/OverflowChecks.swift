@@ -32,23 +32,26 @@ extension Network {
   }
 
   /// A bound on every |g|, from the bits of the largest |x| and the flags of a pass: grad_W
-  /// sums N products of an a and a grad_z. Costs nothing beside reading the gradients. `batch`
-  /// is the number of rows that are normalised together, if it is not N.
+  /// sums N products of an a and a grad_z. Costs nothing beside reading the gradients. `rows` are
+  /// those of the tape that count, all by default; `batch` is the number of rows that are
+  /// normalised together, if it is not N.
   func gradientBound(
-    _ tape: Tape<T>, _ x: T.Bits, _ flags: OverflowFlags<T>, batch: Int = 0
+    _ tape: Tape<T>, _ x: T.Bits, _ flags: OverflowFlags<T>, _ rows: Range<Int>? = nil,
+    batch: Int = 0
   ) -> Double {
+    let rows = rows ?? 0..<tape.input.rows
     var a = Swift.max(Double(T(bits: x)), Double(T(bits: flags.z)) + 1)
     for m in 1...layout.layers where !activations[m - 1].growsAtMostLinearly {
-      let bits = largestMagnitude(tape.a[m - 1], tape.input.rows * layout.sizes[m])
+      let bits = largestMagnitude(place(tape.a, m, rows), rows.count * layout.sizes[m])
       a = Swift.max(a, Double(T(bits: bits)))
     }
     a *= largestScale(tape.masks)
     // |x̂| is at most the root of the number of numbers that are normalised together.
     if tape.norms != nil {
-      let together = Swift.max(tape.input.rows, layout.widest, batch)
+      let together = Swift.max(rows.count, layout.widest, batch)
       a = Swift.max(a, Double(together).squareRoot())
     }
-    return Double(tape.input.rows) * a * Double(T(bits: flags.gradZ))
+    return Double(rows.count) * a * Double(T(bits: flags.gradZ))
   }
 
   /// Whether gradients within `bound` can overflow nothing: far below the square root of the

@@ -27,10 +27,10 @@ struct TargetMemory<T: Scalar> {
   var block: Block { storage.block }
   let t, scale, cost: UnsafeMutablePointer<T>
 
-  init(rows: Int, outputs: Int) throws(EngineError) {
+  init(rows: Int, outputs: Int, inPages: Bool = false) throws(EngineError) {
     let (count, overflow) = rows.multipliedReportingOverflow(by: outputs + 2)
     guard !overflow else { throw .memory(bytes: Int.max) }
-    storage = try Storage(count: count)
+    storage = try Storage(count: count, inPages: inPages)
     self.rows = rows
     t = storage.base
     scale = t + rows * outputs
@@ -326,7 +326,7 @@ extension Network {
           if segment == 0 { costs(tape, targets, part.rows) }
           backward(tape, targets, part, &flags, segment: segment)
         }
-        let cost = self.cost(targets, rows: rows)
+        let cost = self.cost(targets, 0..<rows)
         try check(cost: cost)
         try check(flags)
         parameterGradients(tape, plan, accumulate: accumulate)
@@ -353,7 +353,7 @@ extension Network {
   ) throws(EngineError) -> Double {
     let rows = tape.input.rows
     costs(tape, targets, 0..<rows)
-    let cost = self.cost(targets, rows: rows)
+    let cost = self.cost(targets, 0..<rows)
     try check(cost: cost)
     var flags = OverflowFlags<T>()
     for m in stride(from: layout.layers, through: 1, by: -1) {

@@ -40,6 +40,9 @@ final class SharedBatch<T: Scalar> {
   /// Whether some process wants `sb_fit_run` to end behind this batch
   var isToPause = false
 
+  /// What the processes have in common; nil where they send each other their sums
+  let common: CommonBatch<T>?
+
   init(
     _ network: Network<T>, _ config: sb_fit_config, own: Int, batchSize: Int
   ) throws(EngineError) {
@@ -56,7 +59,8 @@ final class SharedBatch<T: Scalar> {
     let outputs = network.layout.sizes[network.layout.layers]
     sums = try Storage(count: Swift.max(2 * network.layout.widest, 3 * outputs) + 8)
     kept = try Storage(count: 2 * network.layout.widest)
-    network.gradients.useLargePages()
+    common = try CommonBatch(network, config)
+    if common == nil { network.gradients.useLargePages() }
   }
 
   /// Finds the rows of a batch that are here.
@@ -117,6 +121,12 @@ final class SharedBatch<T: Scalar> {
       question.answer = makeView(sums.block, sums.base, [count])
       return question
     }
+  }
+
+  /// Waits until all processes are here.
+  func meet(_ call: Continuation<T>) throws(EngineError) {
+    try call.once { () throws(EngineError) in sums.base[0] = 0 }
+    try reduce(1, call)
   }
 
   /// Asks for the sum of a piece to be begun.

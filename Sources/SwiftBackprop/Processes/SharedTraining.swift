@@ -14,13 +14,17 @@ extension FitLoop {
   /// One batch.
   func train(_ shared: SharedBatch<T>, _ call: Continuation<T>) throws(EngineError) {
     let count = Swift.min(batchSize, total - next)
+    if let common = shared.common { try join(common, shared, call) }
     try call.once { () throws(EngineError) in
       let all =
         order.map { RowSelection($0 + next, count: count) } ?? RowSelection(next..<next + count)
       shared.select(all)
       shared.weight = weights.scale(all, into: shared.scale.base)
-      for n in 0..<shared.count {
-        memory.targets.scale[n] = shared.scale.base[Int(shared.places[n])]
+      let scale = memory.targets.scale
+      if shared.common != nil {
+        scale.copy(from: shared.scale.base, count: count)
+      } else {
+        for n in 0..<shared.count { scale[n] = shared.scale.base[Int(shared.places[n])] }
       }
     }
     if shared.weight > 0 {
@@ -42,7 +46,6 @@ extension FitLoop {
         throw inContext(error)
       }
       lossSum += shared.cost * Double(count)
-      score(shared.count, shared.weight)
     }
     call.restart()
     next += count
@@ -54,6 +57,7 @@ extension FitLoop {
 
   /// One training step on the rows of the batch that are here. C is in `shared`.
   private func learn(_ shared: SharedBatch<T>, _ call: Continuation<T>) throws(EngineError) {
+    if let common = shared.common { return try learn(common, shared, call) }
     var tape = call.tape ?? makeTape(shared)
     if call.tape == nil { (call.tape, call.rates) = (tape, network.rates) }
     try network.withThreads { (threads) throws(EngineError) in
@@ -72,9 +76,10 @@ extension FitLoop {
         try ask(&tape, shared, call)
       }
       try backward(tape, shared, call)
-      try check(tape, shared, call)
+      try check(tape, 0..<shared.count, shared, call)
       try update(tape, shared, call)
     }
+    score(0..<shared.count, shared.weight)
   }
 
   private func makeTape(_ shared: SharedBatch<T>) -> Tape<T> {
@@ -157,17 +162,19 @@ extension FitLoop {
     }
   }
 
-  /// The one place where the processes agree whether this batch is good.
-  private func check(
-    _ tape: Tape<T>, _ shared: SharedBatch<T>, _ call: Continuation<T>
+  /// The one place where the processes agree whether this batch is good, each by some rows of a
+  /// tape.
+  func check(
+    _ tape: Tape<T>, _ rows: Range<Int>, _ shared: SharedBatch<T>, _ call: Continuation<T>
   ) throws(EngineError) {
     let sums = shared.sums.base
     let isBad = shared.flags.badZ > 0 || shared.flags.badGradZ > 0
     try call.once { () throws(EngineError) in
-      let cost = network.cost(memory.targets, rows: shared.count)
+      let cost = network.cost(memory.targets, rows)
+      let largest = shared.common.map { $0.largestInput } ?? largestInput
       let bound =
-        shared.count == 0
-        ? 0 : network.gradientBound(tape, largestInput, shared.flags, batch: shared.batch)
+        rows.isEmpty
+        ? 0 : network.gradientBound(tape, largest, shared.flags, rows, batch: shared.batch)
       (sums[0], sums[1], sums[2], sums[3]) = (0, isBad ? 1 : 0, cost, bound)
     }
     try shared.reduce(4, call, order: SB_REDUCE_CHECK)

@@ -68,6 +68,12 @@ struct Plan {
     parts == 1 ? 0..<count : oneOfShares(part, count, unit)
   }
 
+  /// Share `part` of some places, likewise.
+  func share(_ part: Int, of places: Range<Int>, unit: Int = 1) -> Range<Int> {
+    let share = share(part, of: places.count, unit: unit)
+    return places.lowerBound + share.lowerBound..<places.lowerBound + share.upperBound
+  }
+
   @inline(never)
   private func oneOfShares(_ part: Int, _ count: Int, _ unit: Int) -> Range<Int> {
     let units = (count + unit - 1) / unit
@@ -219,6 +225,14 @@ extension Network {
   /// Runs `body` for every share of `rows` rows and returns what they saw together.
   func overRows(
     _ plan: Plan, _ rows: Int,
+    _ body: (_ part: Part<T>, _ flags: inout OverflowFlags<T>) -> Void
+  ) throws(EngineError) -> OverflowFlags<T> {
+    try overRows(plan, 0..<rows, body)
+  }
+
+  /// The same for rows that need not be the first ones.
+  func overRows(
+    _ plan: Plan, _ rows: Range<Int>,
     _ body: (_ part: Part<T>, _ flags: inout OverflowFlags<T>) -> Void
   ) throws(EngineError) -> OverflowFlags<T> {
     let memory = try partMemory(plan.parts)

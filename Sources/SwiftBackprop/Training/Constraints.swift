@@ -46,7 +46,7 @@ extension Network {
 
   /// The same for rows `share` of W(m), which are columns of W(m)ᵀ; some of them at a time, with
   /// sums that are added in the same order for any share.
-  private func limitRows(_ m: Int, _ share: Range<Int>) {
+  func limitRows(_ m: Int, _ share: Range<Int>) {
     let width = 64
     let (rows, cols, limit) = (layout.sizes[m - 1], layout.sizes[m], maxNorm)
     withUnsafeTemporaryAllocation(of: Double.self, capacity: width) { buffer in

@@ -85,7 +85,7 @@ class Evaluation<T: Scalar> {
           network.costs(tape, memory.targets, part.rows)
         })
     }
-    try network.check(cost: network.cost(memory.targets, rows: range.count))
+    try network.check(cost: network.cost(memory.targets, 0..<range.count))
     let a = memory.a[network.layout.layers - 1]
     sums.add(cost: memory.targets.cost, weights: w, rows: range.count)
     if network.hasClasses {

@@ -90,9 +90,11 @@ class FitLoop<T: Scalar> {
     shared =
       isShared
       ? try SharedBatch(network, config, own: x.rows, batchSize: batchSize) : nil
+    let hasWholeBatches = !isShared || shared?.common != nil
     memory = try Workspace(
-      rows: isShared ? Swift.max(1, Swift.min(batchSize, x.rows)) : batchSize, network: network,
-      trains: true)
+      rows: hasWholeBatches ? batchSize : Swift.max(1, Swift.min(batchSize, x.rows)),
+      network: network, trains: true, inPages: shared?.common != nil)
+    try shared?.common?.share([memory.block, memory.targets.block])
     if config.shuffle != 0 {
       let block = try Block(byteCount: total * MemoryLayout<Int32>.stride)
       orderBlock = block
@@ -231,7 +233,7 @@ class FitLoop<T: Scalar> {
         unsettled = nil
         throw inContext(error)
       }
-      score(count, weight)
+      score(0..<count, weight)
       call?.restart()
     }
     next += count
@@ -271,7 +273,7 @@ class FitLoop<T: Scalar> {
         if segment >= 0 { network.backward(tape, targets, part, &flags, segment: segment) }
       }
       if let call { flags.add(call.flags) }
-      let cost = network.cost(targets, rows: count)
+      let cost = network.cost(targets, 0..<count)
       try network.check(flags)
       try network.check(cost: cost)
       network.pass?.state = .spent
@@ -339,20 +341,22 @@ class FitLoop<T: Scalar> {
     tape.shares = InputShares(base: shares.base, parts: plan.parts)
   }
 
-  /// Counts what was classified right before the update.
-  final func score(_ count: Int, _ weight: Double) {
+  /// Counts what of some rows of the batch was classified right before the update.
+  final func score(_ rows: Range<Int>, _ weight: Double) {
     guard network.hasClasses else { return }
-    let a = memory.a[network.layout.layers - 1]
+    let (m, targets) = (network.layout.layers, memory.targets)
     // The scales are wₙ/Σw; times Σw they are the weights again.
-    let scale = weights.source == nil ? nil : UnsafePointer(memory.targets.scale)
+    let scale = weights.source == nil ? nil : UnsafePointer(targets.scale + rows.lowerBound)
     sums.addHits(
-      a, memory.targets.t, scale, count, areClasses: network.areClasses(y), factor: weight)
+      network.place(memory.a, m, rows), targets.t + rows.lowerBound * y.outputs, scale, rows.count,
+      areClasses: network.areClasses(y), factor: weight)
     sums.add(weight: weight)
   }
 
   /// Makes the grad_W of the last batch, if its step was made without them: training was
   /// stopped in mid-epoch, or the last rows had no weight.
   final func settle() {
+    if let common = shared?.common, !common.hasGradients { network.gradientState = .spoiled }
     guard let tape = unsettled else { return }
     unsettled = nil
     _ = sb_enter_blas()
@@ -375,6 +379,7 @@ class FitLoop<T: Scalar> {
     // finds the generator as the next `fit` needs it.
     next = 0
     phase = records.count == epochs ? .done : .starting
+    shared?.common?.endEpoch()
   }
 
   final func inContext(_ error: EngineError) -> EngineError {

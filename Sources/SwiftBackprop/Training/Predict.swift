@@ -15,9 +15,11 @@ final class Workspace<T: Scalar> {
   private let norms: NormMemory<T>?
   private let storage: Storage<T>
 
-  /// `keepsGradients`: also those on both sides of a normalisation.
+  /// `keepsGradients`: also those on both sides of a normalisation. `inPages`: in pages that
+  /// processes can have in common.
   init(
-    rows: Int, network: Network<T>, trains: Bool, keepsGradients: Bool = false
+    rows: Int, network: Network<T>, trains: Bool, keepsGradients: Bool = false,
+    inPages: Bool = false
   ) throws(EngineError) {
     let layout = network.layout
     let outputs = layout.layers
@@ -35,7 +37,7 @@ final class Workspace<T: Scalar> {
     let line = 64 / MemoryLayout<T>.stride
     let (count, overflow) = rows.multipliedReportingOverflow(by: perRow)
     guard !overflow, count < Int.max / 16 else { throw .memory(bytes: Int.max) }
-    storage = try Storage(count: count + (1 + 4 * outputs) * line)
+    storage = try Storage(count: count + (1 + 4 * outputs) * line, inPages: inPages)
     var next = storage.base
     func take(_ cols: Int) -> UnsafeMutablePointer<T> {
       defer { next += (rows * cols + line - 1) / line * line }
@@ -72,7 +74,7 @@ final class Workspace<T: Scalar> {
     norms =
       network.norms.isEmpty
       ? nil : try NormMemory(network, rows: rows, between: between, keepsGradients: keepsGradients)
-    targets = try TargetMemory(rows: rows, outputs: layout.sizes[outputs])
+    targets = try TargetMemory(rows: rows, outputs: layout.sizes[outputs], inPages: inPages)
   }
 
   /// The tape for `input`, of at most `rows` rows.
@@ -83,6 +85,9 @@ final class Workspace<T: Scalar> {
       input: input, z: z, a: a, gradZ: gradZ, gradA: gradZ, masks: masks,
       norms: norms?.begin(network, training: isForUpdate), isForUpdate: isForUpdate)
   }
+
+  /// The memory of X, z, a and grad_z
+  var block: Block { storage.block }
 
   var owners: PassOwners {
     PassOwners(forward: storage.block, backward: storage.block, between: storage.block)

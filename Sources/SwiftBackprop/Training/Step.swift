@@ -41,21 +41,35 @@ extension Network {
     }
     biasGradients(tape, parts: plan.parts, accumulate: false)
     let update = preparedUpdate()
-    let rate = update.weights.areNone && !keepsGradients ? optimizer.descentRate : nil
+    let rate = descentRate(update, keepsGradients: keepsGradients)
     concurrently(plan.parts) { part in
       for m in 1...layout.layers where trains(m) {
         let share = plan.share(part, of: layout.sizes[m - 1], unit: 8)
         guard !share.isEmpty else { continue }
-        if let rate {
-          descend(m, tape, share, rate: rate)
-        } else {
-          apply(update, m, tape, share, panel: keepsGradients ? nil : memory.panel(part))
-        }
+        learn(
+          update, m, tape, share, rate: rate, panel: keepsGradients ? nil : memory.panel(part))
       }
       if part == 0 { applyToBiases(update) }
     }
     limitRows(plan.parts)
     return keepsGradients ? .everything : .parametersOnly
+  }
+
+  /// lr where the update is plain descent, of which no gradient need be left; else nil.
+  func descentRate(_ update: Update, keepsGradients: Bool) -> T? {
+    update.weights.areNone && !keepsGradients ? optimizer.descentRate : nil
+  }
+
+  /// grad_W(m) and the update of W(m), in rows `share` of W(m)ᵀ.
+  func learn(
+    _ update: Update, _ m: Int, _ tape: Tape<T>, _ share: Range<Int>, rate: T?,
+    panel: UnsafeMutablePointer<T>?
+  ) {
+    if let rate {
+      descend(m, tape, share, rate: rate)
+    } else {
+      apply(update, m, tape, share, panel: panel)
+    }
   }
 
   /// One update of everything. Where a number might overflow it is made on probation, and
@@ -85,9 +99,7 @@ extension Network {
       parameters.copy(from: kept[0])
       for (slot, old) in zip(slots, kept.dropFirst()) { slot.copy(from: old) }
       steps -= 1
-      throw .diverged(
-        "the step would make a weight or the optimizer's state infinite; it was not made; "
-          + "a smaller learning rate may help")
+      throw EngineError.infiniteStep
     }
     limitRows(plan.parts)
   }

@@ -19,7 +19,7 @@ __all__ = ["LEVELS", "blas", "core", "level_name"]
 LEVELS = {"baseline": (1, "_core"), "v3": (3, "_core_v3"), "v4": (4, "_core_v4")}
 
 # The C contract that these Python files were written for.
-_ABI = 7
+_ABI = 8
 
 
 def level_name(number: int) -> str:

@@ -14,6 +14,7 @@ from swiftbackprop._net.state import NetworkState, live_spec, parameters_and_buf
 from swiftbackprop._train.data import Data
 from swiftbackprop._train.processes import Processes
 from swiftbackprop._train.session import Progress, Record
+from swiftbackprop._train.shared_memory import file_of_all
 
 if TYPE_CHECKING:
     from swiftbackprop._net.base import NetworkBase
@@ -122,18 +123,25 @@ class Agreement:
 
         Returns the longest time, and whether to stop.
         """
-        check = 0
-        for array in parameters_and_buffers(self.net):
+        notes = self.processes.gather((seconds, self.processes.wish))
+        times, wishes = zip(*notes, strict=True)
+        self.check(ended)
+        return max(times), self.follow(wishes)
+
+    def check(self, ended: int) -> None:
+        """Refuse to go on if the weights, or how they are updated, are not the same everywhere."""
+        net = self.net
+        settings = net.optimizer.parameters, net.l1, net.l2, net.clip_norm, net.max_norm
+        check = zlib.crc32(repr(settings).encode())
+        for array in parameters_and_buffers(net):
             check = zlib.crc32(array.data, check)
-        notes = self.processes.gather((seconds, self.processes.wish, check))
-        times, wishes, checks = zip(*notes, strict=True)
+        checks = self.processes.gather(check)
         if len(set(checks)) > 1:
             rank = next(r for r, found in enumerate(checks) if found != checks[0])
             raise RuntimeError(
                 f"the weights of process {rank} are not those of process 0 after epoch {ended}: "
                 "does a callback change the network, or its learning rate, on one process alone?"
             )
-        return max(times), self.follow(wishes)
 
     def follow(self, wishes: Sequence[str] | None = None) -> bool:
         """Return whether some process wished to stop; all of them learn it at the same batch."""
@@ -171,23 +179,34 @@ class SharedSession:
         join(net, processes, epochs, batch_size, shuffle, metrics)
         #: Whether all processes have agreed to stop here.
         self.is_stopped = False
-        self.pause = max(1, *processes.gather(pause))
+        pauses = processes.gather(pause)
+        self.pause, self._may_change = max(1, *pauses), max(pauses) > 0
+        self._is_between = False  # two epochs
         self.seconds: list[float] = []
         rows = processes.gather(len(data.X))
         total, first = sum(rows), sum(rows[: processes.rank])
-        self._session = data.begin(
-            net, epochs, batch_size, shuffle, self.pause, total, first, processes.answer
-        )
+        with file_of_all(processes) as file:
+            memory = None
+            if file is not None:
+                memory = file, processes.rank, processes.size, self._may_change
+            self._session = data.begin(
+                net, epochs, batch_size, shuffle, self.pause, total, first, processes.answer, memory
+            )
 
     def run(self, max_ns: int, /) -> Progress:
         """Work for about that long; as `core.FitSession.run`."""
         self.agreement.wish()
+        if self._is_between and self._may_change:
+            # Processes that have memory in common go on with what process 0 has.
+            self.agreement.check(len(self.seconds))
+        self._is_between = False
         progress = self._session.run(max_ns)
         ended = progress[0]
         if ended > len(self.seconds):
             own = self._session.records(ended - 1)[0][3]
             seconds, self.is_stopped = self.agreement.compare(own, ended)
             self.seconds.append(seconds)
+            self._is_between = True
         elif self.processes.has_wishes:
             self.is_stopped = self.agreement.follow()
         return progress
