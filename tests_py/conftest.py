@@ -40,6 +40,9 @@ def pytest_configure(config: pytest.Config) -> None:
     # Ignored where pytest runs in the background, and then in its children too.
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    # Small products of many threads mostly wait, on cores that other tests need.
+    for library in helpers.blas_of_numpy():
+        library.set_num_threads(1)
     try:
         import hypothesis
     except ImportError:

@@ -267,6 +267,16 @@ def labels() -> npt.NDArray[np.int64]:
     return np.arange(N) % DL
 
 
+def blas_of_numpy() -> list[Any]:
+    """The OpenBLAS that comes with NumPy, for its number of threads; a system's may be ours too."""
+    try:
+        from threadpoolctl import ThreadpoolController
+    except ImportError:
+        return []
+    libraries = ThreadpoolController().lib_controllers
+    return [library for library in libraries if "numpy.libs" in Path(library.filepath).parts]
+
+
 # --- Instruction-set levels (SWIFTBACKPROP_ISA) ------------------------------------
 
 LEVEL_FLAGS = {

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import pytest
 
 import swiftbackprop as sb
-from helpers import assert_matches, reference_of, run_python_ok
+from helpers import assert_matches, blas_of_numpy, reference_of, run_python_ok
 from running import data, in_threads, network
 
 
@@ -109,6 +110,17 @@ def test_wrong_thread_counts(bad: Any) -> None:
         sb.set_num_threads(bad)
 
 
+@pytest.fixture
+def threads_of_numpy() -> Iterator[None]:
+    """Two threads for NumPy's OpenBLAS, which has one in tests."""
+    for library in blas_of_numpy():
+        library.set_num_threads(2)
+    yield
+    for library in blas_of_numpy():
+        library.set_num_threads(1)
+
+
+@pytest.mark.usefixtures("threads_of_numpy")
 def test_two_openblas_in_one_process() -> None:
     """NumPy's products and ours, at once, in several threads."""
     net = network(width=300)
