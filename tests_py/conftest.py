@@ -105,17 +105,19 @@ def swift_build() -> Path:
     runpy.run_path(str(helpers.ROOT / "scratch.py"))["claim"](helpers.ROOT / ".build")
     # What `make sanitize` preloads finds faults of the compiler's own.
     environment = {name: value for name, value in os.environ.items() if name != "LD_PRELOAD"}
+    # As in the Makefile: with other flags all would be compiled again.
+    command = [swift, "build", "--product", "SwiftBackprop"]
+    command += ["-Xswiftc", "-index-ignore-system-modules"]
     done = subprocess.run(
-        [swift, "build", "--product", "SwiftBackprop"], cwd=helpers.ROOT, env=environment,
+        command, cwd=helpers.ROOT, env=environment,
         capture_output=True, text=True, timeout=600, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
     return helpers.ROOT / ".build" / "debug"
 
 
-@pytest.fixture
-def tree(tmp_path: Path) -> Path:
-    """A copy of what the build reads, so that nothing is written beside the sources."""
+def copy_of_tree(to: Path, *folders: str) -> Path:
+    """Copy what the build reads, so that nothing is written beside the sources."""
     for name in (
         "setup.py",
         "scratch.py",
@@ -125,11 +127,17 @@ def tree(tmp_path: Path) -> Path:
         "MANIFEST.in",
     ):
         if (helpers.ROOT / name).exists():
-            shutil.copy2(helpers.ROOT / name, tmp_path)
+            shutil.copy2(helpers.ROOT / name, to)
     unwanted = shutil.ignore_patterns("*.so", "_lib", "__pycache__", "*.egg-info")
-    for name in ("Sources", "building", "python"):
-        shutil.copytree(helpers.ROOT / name, tmp_path / name, ignore=unwanted)
-    return tmp_path
+    for name in ("building", "python", *folders):
+        shutil.copytree(helpers.ROOT / name, to / name, ignore=unwanted)
+    return to
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    """A copy of what the build reads."""
+    return copy_of_tree(tmp_path, "Sources")
 
 
 # An engine that does nothing, and compiles in seconds.
@@ -150,16 +158,15 @@ PyMODINIT_FUNC INIT(SB_MODULE_NAME)(void) { return PyModule_Create(&definition);
 
 
 @pytest.fixture
-def small_tree(tree: Path) -> Path:
+def small_tree(tmp_path: Path) -> Path:
     """The same build around sources that compile in seconds."""
     if shutil.which("swift") is None:
         pytest.skip("no swift on PATH: install a toolchain (swift.org/install) to run this test")
+    tree = copy_of_tree(tmp_path)
     shim, engine = tree / "Sources" / "CBridge", tree / "Sources" / "SwiftBackprop"
-    exports = (shim / "exports.map").read_text()
-    shutil.rmtree(tree / "Sources")
     (shim / "include").mkdir(parents=True)
     engine.mkdir()
-    (shim / "exports.map").write_text(exports)
+    shutil.copy2(helpers.ROOT / "Sources" / "CBridge" / "exports.map", shim)
     (shim / "include" / "shim.h").write_text("int sb_answer(void);\n")
     (shim / "module.c").write_text(SHIM)
     (engine / "Answer.swift").write_text(
