@@ -13,8 +13,8 @@ pa = pytest.importorskip("pyarrow")
 pq = pytest.importorskip("pyarrow.parquet")
 feather = pytest.importorskip("pyarrow.feather")
 
-# 256 MB of float32, which as equal numbers take a few MB of disk.
-ROWS, COLUMNS, FILES = 2**18, 256, 4
+# 128 MB of float32, which as equal numbers take a few MB of disk.
+ROWS, COLUMNS, FILES = 2**17, 256, 4
 
 LIMITED = """
 import resource, sys
@@ -27,10 +27,10 @@ net = sb.Network([int(sys.argv[3]), 16, 2], output="softmax", seed=0)
 net.fit(small, epochs=1, validation_data=small, progress=False)  # what is needed anyway
 before = net.step_count
 status = [line for line in open("/proc/self/status") if line.startswith("VmData")]
-limit = int(status[0].split()[1]) * 1024 + 96 * 2**20
+limit = int(status[0].split()[1]) * 1024 + 80 * 2**20
 resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
 try:
-    np.empty(128 * 2**20, np.uint8)
+    np.empty(96 * 2**20, np.uint8)
 except MemoryError:
     print("limited")
 net.fit(rows, epochs=1, batch_size=512, progress=False, validation_data=rows)
@@ -41,7 +41,7 @@ print(net.step_count - before, len(net.predict(rows)), "done")
 @plain_malloc
 @pytest.mark.parametrize("kind", ["parquet", "feather"])
 def test_a_stream_may_be_larger_than_memory(kind: str, tmp_path: Path) -> None:
-    """96 MB may be allocated, and X is 256 MB; so large is a row group of Parquet."""
+    """80 MB may be allocated, and X is 128 MB; so large is a row group of Parquet."""
     if not Path("/proc/self/status").exists():
         pytest.skip("no /proc/self/status here")
     rows = ROWS // FILES
