@@ -242,7 +242,7 @@ def test_digits_reach_097_as_the_median_of_five_seeds() -> None:
 
 
 @pytest.mark.usefixtures("matplotlib")
-@pytest.mark.parametrize(("wrong", "epochs"), [(0, 1), (3, 2), (599, 5), (599, 1), (0, 40)])
+@pytest.mark.parametrize(("wrong", "epochs"), [(0, 1), (3, 2), (599, 40)])
 def test_any_result_can_be_drawn(tmp_path: Path, epochs: int, wrong: int) -> None:
     data = sb.datasets.load_digits()
     predicted = data.y_test.copy()
