@@ -40,7 +40,7 @@ help: ## list the verbs
 demo: $(VENV)/package $(VENV)/extra-plot ## train a network and look inside it (DATA=fashion-mnist: on a larger set)
 	$(PY) -m swiftbackprop.demo $(DATA)
 
-develop: $(VENV)/build-system ## an editable install of this CPU's level alone, the quickest way from an edit to Python
+develop: $(VENV)/build-system ## an editable install of this CPU's level alone (DEBUG=1: seconds after an edit, but many times slower)
 	@# pip would take seconds to install again what is there, unless it has put the package itself there.
 	@ls $(VENV)/lib/python3*/site-packages/__editable__*swiftbackprop* >/dev/null 2>&1 || rm -f $(VENV)/editable
 	@$(MAKE) --no-print-directory $(VENV)/editable
@@ -268,7 +268,8 @@ $(VENV)/package: $(SOURCES) | $(PY)
 	$(PY) -m pip install --quiet .
 	@touch $@
 
-NATIVE = env -u SOURCE_DATE_EPOCH SWIFTBACKPROP_BUILD_LEVELS=native
+NATIVE = env -u SOURCE_DATE_EPOCH SWIFTBACKPROP_BUILD_LEVELS=native \
+	$(if $(DEBUG),SWIFTBACKPROP_BUILD_ENGINE=debug)
 
 $(VENV)/editable: pyproject.toml setup.py $(wildcard building/*.py) $(VENV)/build-system
 	$(NATIVE) $(PY) -m pip install --quiet --no-build-isolation --editable .
