@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
-import re
+import resource
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -17,6 +19,7 @@ import swiftbackprop as sb
 from checks import all_equal, check, comm, data, network, share
 from swiftbackprop._engine.loader import core
 from swiftbackprop._train.processes import Processes
+from swiftbackprop._train.shared_memory import _open
 
 HIDDEN = 100  # more than a page
 
@@ -73,18 +76,106 @@ def a_callback_changes_the_network_of_its_process() -> None:
     np.testing.assert_allclose(found.parameters, wanted.parameters, rtol=1e-12, atol=1e-12)
 
 
+class Begin(EachEpoch):
+    def on_train_begin(self, net: Any) -> None:
+        self.work(net)
+
+    def on_epoch_end(self, net: Any, epoch: int, logs: object) -> None:
+        pass
+
+
 @check
 def one_that_changes_it_on_one_process_alone_is_found() -> None:
-    def shrink(net: Any) -> None:
-        net.parameters[...] *= 0.5
+    def change(name: str, net: Any) -> None:
+        if name == "trainable":
+            net.layers[0].trainable = False
+        elif name == "state":
+            net.optimizer.state[0][0] = 100
+        elif name == "lr":
+            net.optimizer.lr *= 0.5
+        elif name == "parameters":
+            net.parameters[...] *= 0.5
+        else:
+            setattr(net, name, 0.5)
 
-    def slow_down(net: Any) -> None:
-        net.optimizer.lr *= 0.5
+    for name in ("parameters", "state", "lr", "clip_norm", "max_norm", "l2", "trainable"):
+        for kind in (Begin, EachEpoch):
+            own = kind(partial(change, name) if comm.rank == 1 else lambda net: None)
+            words = "the weights of process 1 are not those of process 0"
+            with pytest.raises(RuntimeError, match=words):
+                trained(own)
 
-    for work in (shrink, slow_down):
-        own = EachEpoch(work if comm.rank == 1 else lambda net: None)
-        with pytest.raises(RuntimeError, match=re.escape("the weights of process 1 are not those")):
-            trained(own)
+
+@check
+def layers_that_are_frozen_stay_as_they_are() -> None:
+    for m in (0, 1):
+        net, one = network(HIDDEN), network(HIDDEN)
+        net.layers[m].trainable = one.layers[m].trainable = False
+        X, y = data()
+        one.fit(X, y, epochs=3, progress=False)
+        trained(net=net)
+        np.testing.assert_allclose(net.parameters, one.parameters, rtol=1e-12, atol=1e-12)
+        np.testing.assert_allclose(net.gradients, one.gradients, rtol=1e-12, atol=1e-12)
+        assert np.array_equal(net.layers[m].W, network(HIDDEN).layers[m].W)
+
+
+@check
+def a_child_of_fork_has_a_network_of_its_own() -> None:
+    """Forked in the midst of a batch, by what answers the engine."""
+    answer = Processes.answer
+    children: list[int] = []
+
+    def fork(self: Processes, order: int, piece: int, array: Any) -> None:
+        answer(self, order, piece, array)
+        if order == core.REDUCE_CHECK and len(children) < 2:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", DeprecationWarning)  # of other threads
+                child = os.fork()
+            if child == 0:
+                net.parameters[...] = 1e30
+                maps = Path("/proc/self/maps").read_text()
+                os._exit("memfd:swiftbackprop" in maps)
+            children.append(os.waitpid(child, 0)[1])
+
+    net = network(HIDDEN)
+    with patch.object(Processes, "answer", fork):
+        trained(net=net)
+    assert children == [0, 0]
+    np.testing.assert_allclose(net.parameters, alone().parameters, rtol=1e-12, atol=1e-12)
+
+
+@check
+def without_memory_for_it_the_network_stays_whole() -> None:
+    net = network(HIDDEN)
+    before, limits = net.parameters.copy(), resource.getrlimit(resource.RLIMIT_AS)
+    pages = int(Path("/proc/self/statm").read_text().split()[0])
+
+    def limit(net: Any) -> None:
+        resource.setrlimit(resource.RLIMIT_AS, (pages * resource.getpagesize(), limits[1]))
+
+    X, y = np.zeros((40_000, 5)), np.zeros(40_000, int)
+    callbacks = [Begin(limit if comm.rank == 1 else lambda net: None)]
+    try:
+        with pytest.raises((MemoryError, RuntimeError)):
+            net.fit(
+                X, y, epochs=1, batch_size=60_000, callbacks=callbacks, comm=comm, progress=False
+            )
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, limits)
+    assert np.array_equal(net.parameters, before)
+    assert not any(slot.any() for slot in net.optimizer.state)
+
+
+@check
+def what_another_process_has_open_may_be_anything() -> None:
+    reading, writing = os.pipe()
+    other = os.memfd_create("swiftbackprop")
+    before = len(os.listdir("/proc/self/fd"))
+    for file in (reading, writing, other, 10_000):
+        assert _open(os.getpid(), file, b"a mark") is None
+    assert len(os.listdir("/proc/self/fd")) == before
+    for file in (reading, writing, other):
+        os.close(file)
 
 
 @check
@@ -130,7 +221,7 @@ def _link(name: str) -> str:
 
 @check
 def where_one_process_cannot_open_it_messages_are_sent() -> None:
-    for name in ("os.memfd_create", "os.open", "os.pread"):
+    for name in ("os.memfd_create", "os.open", "os.readlink", "os.pread"):
         broken = comm.rank == (0 if name == "os.memfd_create" else 2)
         with questions() as orders:
             if broken and name == "os.pread":

@@ -56,8 +56,12 @@ int sb_reserve_pages(int file, size_t bytes);
 // Whole pages at `memory` become those of the file at `offset`; with `writes` what is in them comes
 // along, else what the file has is there. 1 if so, 0 if they are as they were.
 int sb_share_pages(void *memory, size_t bytes, int file, size_t offset, int writes);
-// They become this process' own again, with what is in them if it `keeps` that.
-int sb_own_pages(void *memory, size_t bytes, int file, size_t offset, int keeps);
+// They become this process' own again, with what is in them if it `keeps` that, as they do in a
+// child of fork; nothing where they are. 0 if others may write to them still.
+int sb_own_pages(void *memory, int keeps);
+
+// What was written before is seen by who learns, after this, that it was.
+static inline void sb_fence(void) { __atomic_thread_fence(__ATOMIC_SEQ_CST); }
 
 // Room for the packed operands of a product, this thread's own until it ends: a block of A, for
 // the second-level cache, and strips of B, each for a good part of the first; or for the copy of a

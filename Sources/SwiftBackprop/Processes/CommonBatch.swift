@@ -40,7 +40,7 @@ final class CommonBatch<T: Scalar> {
   var processes: Int { memory.processes }
 
   /// Has the memory of a batch in common too.
-  func share(_ batch: [Block]) throws(EngineError) {
+  func add(_ batch: [Block]) throws(EngineError) {
     for block in batch { memory.add(block, isKept: false) }
     if process == 0 { try memory.reserve() }
   }

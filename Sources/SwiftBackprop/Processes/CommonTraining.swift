@@ -4,12 +4,12 @@ import CBridge
 // threads of one process do:
 //
 //     each process   brings the rows of X and y that it has to their places in the batch
-//     all meet
+//     all wait for each other
 //     each process   z, a, grad_z of its share of the rows, whoever brought them
 //     C, the overflow flags and the bound on |g| are summed: here all processes go on or none does
 //     each process   grad_W(m) from all rows of the batch, and the update, of its share of the rows
 //                    of every W(m)ᵀ
-//     all meet: W is whole
+//     all wait for each other: W is whole
 //
 // So no gradient is summed or sent, every W is updated once, grad_W(m) need not leave the cache, and
 // all have equally much to do, however the rows are divided among them.
@@ -29,7 +29,7 @@ extension FitLoop {
       common.largestInput = T(sums[0]).bits
       if common.process == 0 { try common.join() }
     }
-    try shared.meet(call)
+    try shared.synchronize(call)
     try call.once { () throws(EngineError) in if common.process > 0 { try common.join() } }
   }
 
@@ -54,7 +54,7 @@ extension FitLoop {
         try network.partMemory(plan.parts)
         bring(shared)
       }
-      try shared.meet(call)
+      try shared.synchronize(call)
       try call.once { () throws(EngineError) in
         if !rows.isEmpty {
           shared.flags = try network.overRows(shared.plan, rows) { part, flags in
@@ -106,7 +106,7 @@ extension FitLoop {
         if common.process == 0 { network.biasGradients(common) }
         network.weightGradients(tape, plan, common)
       }
-      try shared.meet(call)
+      try shared.synchronize(call)
       if isHarmless {
         try call.once { () throws(EngineError) in
           network.update(network.preparedUpdate(), plan, common)
@@ -116,10 +116,10 @@ extension FitLoop {
       }
     }
     if isHarmless, network.maxNorm > 0 {
-      try shared.meet(call)
+      try shared.synchronize(call)
       try call.once { () throws(EngineError) in network.limitRows(plan.parts, common) }
     }
-    try shared.meet(call)
+    try shared.synchronize(call)
     try call.once { () throws(EngineError) in
       common.hasGradients = keepsGradients || !isHarmless || network.clipNorm > 0
     }
@@ -137,6 +137,7 @@ extension FitLoop {
       do throws(EngineError) {
         try network.update(shared.plan, isHarmless: false)
       } catch {
+        if error.status == SB_ERROR_MEMORY { throw error }
         (failed[0], common.failure) = (1, error)
       }
     }
@@ -156,8 +157,11 @@ extension Network {
     sums.update(repeating: 0, count: units)
     guard let memory = partMemory else { return }
     for part in 0..<parts {
-      let own = memory.sums(part)
-      for j in 0..<units { sums[j] += own[j] }
+      for m in 1...layout.layers where trains(m) {
+        let first = stages[m - 1].units
+        let own = memory.sums(part) + first
+        for j in 0..<layout.sizes[m] { sums[first + j] += own[j] }
+      }
     }
   }
 

@@ -1,10 +1,11 @@
 import CBridge
 
 // Training that several processes share. Each has its own rows of the data and the same network;
-// a batch is of the rows of all, in an order that they all draw from the same generator, and a
-// process computes with those of a batch that it has. What it adds to the gradients, to C and to
-// the statistics of batch norm is summed over the processes: the engine stops with a question
-// for every sum (External/Continuation.swift), so it knows nothing of how they reach each other.
+// a batch is of the rows of all, in an order that they all draw from the same generator. A process
+// computes with those of a batch that it has, and what it adds to the gradients, to C and to the
+// statistics of batch norm is summed over the processes; or, where these have memory in common
+// (CommonTraining.swift), with an equal share of all. The engine stops with a question for every sum
+// (External/Continuation.swift), so it knows nothing of how they reach each other.
 
 /// What a process keeps of a batch whose rows the processes have between them.
 final class SharedBatch<T: Scalar> {
@@ -116,15 +117,17 @@ final class SharedBatch<T: Scalar> {
     _ count: Int, _ call: Continuation<T>, order: Int32 = SB_REDUCE_NOW
   ) throws(EngineError) {
     try call.ask {
+      sb_fence()  // for memory that the processes have in common
       var question = sb_question()
       (question.kind, question.order) = (SB_REDUCTION, order)
       question.answer = makeView(sums.block, sums.base, [count])
       return question
     }
+    sb_fence()
   }
 
   /// Waits until all processes are here.
-  func meet(_ call: Continuation<T>) throws(EngineError) {
+  func synchronize(_ call: Continuation<T>) throws(EngineError) {
     try call.once { () throws(EngineError) in sums.base[0] = 0 }
     try reduce(1, call)
   }

@@ -27,7 +27,7 @@ final class SharedMemory {
     }
     self.file = sb_keep_file(file)
     (self.process, self.processes) = (process, processes)
-    guard self.file >= 0 else { throw .value("file \(Int(file)) is not open") }
+    guard self.file >= 0 else { throw .value("file \(Int(file)) cannot be used") }
   }
 
   deinit {
@@ -66,14 +66,9 @@ final class SharedMemory {
   func leave() {
     guard isJoined else { return }
     isJoined = false
-    for region in regions {
-      let block = region.block
-      if sb_own_pages(
-        block.base, block.pageBytes, file, region.offset, region.isKept ? 1 : 0) == 0
-      {
-        // Others may still write here, so it is never given to anybody else.
-        _ = Unmanaged.passRetained(block)
-      }
+    for region in regions where sb_own_pages(region.block.base, region.isKept ? 1 : 0) == 0 {
+      // Others may still write here, so it is never given to anybody else.
+      _ = Unmanaged.passRetained(region.block)
     }
   }
 }

@@ -1,6 +1,7 @@
 import CBridge
 
-// A batch of training that several processes share. The way forward is as ever; the way back goes
+// A batch of training that several processes share, by messages where they have no memory in common
+// (CommonTraining.swift has that way). The way forward is as ever; the way back goes
 // layer by layer, so that the sum of grad_W(L) begins while the layers below still work:
 //
 //     for m = L..1   grad_a(m), grad_z(m) of the rows that are here

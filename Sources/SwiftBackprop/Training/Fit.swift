@@ -94,7 +94,7 @@ class FitLoop<T: Scalar> {
     memory = try Workspace(
       rows: hasWholeBatches ? batchSize : Swift.max(1, Swift.min(batchSize, x.rows)),
       network: network, trains: true, inPages: shared?.common != nil)
-    try shared?.common?.share([memory.block, memory.targets.block])
+    try shared?.common?.add([memory.block, memory.targets.block])
     if config.shuffle != 0 {
       let block = try Block(byteCount: total * MemoryLayout<Int32>.stride)
       orderBlock = block

@@ -10,7 +10,7 @@ import numpy as np
 
 from swiftbackprop._net.arrays import FloatArray, as_labels, check_some_weight
 from swiftbackprop._net.labels import as_classes
-from swiftbackprop._net.state import NetworkState, live_spec, parameters_and_buffers
+from swiftbackprop._net.state import NetworkState, live_spec, options, parameters_and_buffers
 from swiftbackprop._train.data import Data
 from swiftbackprop._train.processes import Processes
 from swiftbackprop._train.session import Progress, Record
@@ -128,12 +128,19 @@ class Agreement:
         self.check(ended)
         return max(times), self.follow(wishes)
 
-    def check(self, ended: int) -> None:
-        """Refuse to go on if the weights, or how they are updated, are not the same everywhere."""
+    def check(self, ended: int, *, all_of_it: bool = False) -> None:
+        """Refuse to go on if the weights are not the same everywhere.
+
+        With `all_of_it` also what they are updated by, before processes that have memory in common
+        go on with what process 0 has.
+        """
         net = self.net
-        settings = net.optimizer.parameters, net.l1, net.l2, net.clip_norm, net.max_norm
-        check = zlib.crc32(repr(settings).encode())
-        for array in parameters_and_buffers(net):
+        arrays, check = parameters_and_buffers(net), 0
+        if all_of_it:
+            arrays += net.optimizer.state
+            settings = net.optimizer.parameters, net.l1, net.l2, net.clip_norm, options(net)
+            check = zlib.crc32(repr((settings, net.step_count, net._generator())).encode())
+        for array in arrays:
             check = zlib.crc32(array.data, check)
         checks = self.processes.gather(check)
         if len(set(checks)) > 1:
@@ -181,7 +188,7 @@ class SharedSession:
         self.is_stopped = False
         pauses = processes.gather(pause)
         self.pause, self._may_change = max(1, *pauses), max(pauses) > 0
-        self._is_between = False  # two epochs
+        self._is_between = True  # two epochs
         self.seconds: list[float] = []
         rows = processes.gather(len(data.X))
         total, first = sum(rows), sum(rows[: processes.rank])
@@ -197,8 +204,7 @@ class SharedSession:
         """Work for about that long; as `core.FitSession.run`."""
         self.agreement.wish()
         if self._is_between and self._may_change:
-            # Processes that have memory in common go on with what process 0 has.
-            self.agreement.check(len(self.seconds))
+            self.agreement.check(len(self.seconds), all_of_it=True)
         self._is_between = False
         progress = self._session.run(max_ns)
         ended = progress[0]

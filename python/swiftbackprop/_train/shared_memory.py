@@ -9,6 +9,7 @@ from contextlib import contextmanager
 
 from swiftbackprop._train.processes import Processes
 
+_NAME = "swiftbackprop"
 _MARK_BYTES = 16
 
 
@@ -23,7 +24,7 @@ def file_of_all(processes: Processes) -> Iterator[int | None]:
     try:
         if processes.is_first and hasattr(os, "memfd_create"):
             try:
-                file = os.memfd_create("swiftbackprop")
+                file = os.memfd_create(_NAME)
                 mark = secrets.token_bytes(_MARK_BYTES)
                 os.write(file, mark)
                 told = os.getpid(), file, mark
@@ -41,11 +42,18 @@ def file_of_all(processes: Processes) -> Iterator[int | None]:
 
 def _open(process: int, descriptor: int, mark: bytes) -> int | None:
     """Open what another process has open, if it is on this machine."""
+    path = f"/proc/{process}/fd/{descriptor}"
     try:
-        file = os.open(f"/proc/{process}/fd/{descriptor}", os.O_RDWR | os.O_CLOEXEC)
+        # That of another machine's process may be anything.
+        if not os.readlink(path).startswith(f"/memfd:{_NAME}"):
+            return None
+        file = os.open(path, os.O_RDWR | os.O_CLOEXEC)
     except OSError:
         return None
-    if os.pread(file, _MARK_BYTES, 0) == mark:
-        return file
+    try:
+        if os.pread(file, _MARK_BYTES, 0) == mark:
+            return file
+    except OSError:
+        pass
     os.close(file)
     return None
