@@ -108,11 +108,12 @@ def dtypes_of_rows_and_kinds_of_targets_may_differ() -> None:
     X = np.round(4 * X)
     dtype, rows = (np.float64, np.float32, np.int8)[comm.rank], share(len(X))
     target = np.eye(3)[y[rows]] if comm.rank == 1 else y[rows]
-    net, alone = network(), network()
-    history = net.fit(X[rows].astype(dtype), target, epochs=2, comm=comm, progress=False)
-    wanted = alone.fit(X, y, epochs=2, progress=False)
-    np.testing.assert_allclose(net.parameters, alone.parameters, rtol=1e-12, atol=1e-12)
-    np.testing.assert_allclose(history["accuracy"], wanted["accuracy"], rtol=1e-12)
+    for hidden in (8, 100):  # by messages, and with memory in common
+        net, alone = network(hidden), network(hidden)
+        history = net.fit(X[rows].astype(dtype), target, epochs=2, comm=comm, progress=False)
+        wanted = alone.fit(X, y, epochs=2, progress=False)
+        np.testing.assert_allclose(net.parameters, alone.parameters, rtol=1e-12, atol=1e-12)
+        np.testing.assert_allclose(history["accuracy"], wanted["accuracy"], rtol=1e-12)
 
 
 @check
