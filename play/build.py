@@ -43,7 +43,7 @@ def build_engine(target: Path) -> None:
             FOR_C,
             *("-Xfrontend", "-disable-stack-protector"),
         )
-    c = [*sorted((PLAY / "engine").glob("*.c")), BRIDGE / "bf16.c"]
+    c = [*sorted((PLAY / "engine").glob("*.c")), BRIDGE / "bf16.c", BRIDGE / "pages.c"]
     if is_newer(target, [OBJECTS / "engine.o", *c, *headers]):
         return
     for source in c:

@@ -311,7 +311,7 @@ export class Network {
     const { engine, engine: { arguments: room } } = this;
     this.letGo();
     room.clear();
-    const config = room.room(64), fit = room.room(4), progress = room.room(40);
+    const config = room.room(80), fit = room.room(4), progress = room.room(40);
     const arrays = [x, y].map((view) => room.array(view));
     const { bytes } = engine;
     arrays.forEach((place, k) => bytes.setUint32(config + 4 * k, place, true));

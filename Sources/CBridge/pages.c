@@ -3,8 +3,8 @@
 #if defined(__linux__)
 #define _GNU_SOURCE
 #include <fcntl.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "posix.h"
@@ -37,7 +37,12 @@ void *sb_allocate_pages(size_t bytes) {
   return posix_memalign(&memory, sb_page_bytes(), bytes) == 0 ? memory : NULL;
 }
 
-int sb_keep_file(int file) { return fcntl(file, F_DUPFD_CLOEXEC, 0); }
+// By functions that every glibc has, as those of wheels must be: fcntl and fstat are newer.
+int sb_keep_file(int file) {
+  const int kept = dup(file);
+  if (kept >= 0) (void)ioctl(kept, FIOCLEX);
+  return kept;
+}
 void sb_close_file(int file) { (void)close(file); }
 
 int sb_reserve_pages(int file, size_t bytes) {
@@ -78,10 +83,10 @@ static void watch_forks(void) {
 
 int sb_share_pages(void *memory, size_t bytes, int file, size_t offset, int writes) {
   static pthread_once_t once = PTHREAD_ONCE_INIT;
-  struct stat found;
   pthread_once(&once, watch_forks);
   // Behind the end of a file is no memory at all.
-  if (fstat(file, &found) != 0 || (size_t)found.st_size < offset + bytes) return 0;
+  const off_t end = lseek(file, 0, SEEK_END);
+  if (end < 0 || (size_t)end < offset + bytes) return 0;
   Region *region = malloc(sizeof *region);
   if (region == NULL) return 0;
   // All at once: every page would be a fault of its own.

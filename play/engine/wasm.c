@@ -28,9 +28,10 @@ AT(sb_config, seed, 72);
 AT(sb_config, dtype, 80);
 AT(sb_fit_config, epochs, 24);
 AT(sb_fit_config, shuffle, 40);
+_Static_assert(sizeof(sb_fit_config) == 80, "engine.js has room for it");
 AT(sb_progress, loss, 24);
 AT(sb_progress, done, 32);
-_Static_assert(SB_ABI_VERSION == 7, "see whether engine.js still fits");
+_Static_assert(SB_ABI_VERSION == 8, "see whether engine.js still fits");
 
 // ---------------------------------------------------------------- memory
 
