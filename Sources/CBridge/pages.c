@@ -3,13 +3,13 @@
 #if defined(__linux__)
 #define _GNU_SOURCE
 #include <fcntl.h>
+#include <stdlib.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
 #include "posix.h"
 #endif
-#include <stdlib.h>
 
 #include "sb_support.h"
 
