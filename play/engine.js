@@ -6,7 +6,7 @@
 export const ACTIVATION = 0, LOSS = 1, OPTIMIZER = 2, INITIALIZER = 3;
 export const FUSED = 64, ROWS = 2, CLASSES = 4, PROBABILITY = 16; // of sb_rule_info.flags
 export const MATRICES = 0, VECTORS = 1, LOOPS = 2;
-const ABI = 7; // SB_ABI_VERSION
+const ABI = 8; // SB_ABI_VERSION
 const FLOAT32 = 0;
 const BYTES = 4;
 const WHAT = { W: 2, b: 3, grad_W: 4, grad_b: 5, z: 6, a: 7, grad_z: 8, grad_a: 9 };
